@@ -1,0 +1,85 @@
+"""The contract between the pipeline and an engine.
+
+The pipeline hands an engine one *shot* (a stretch of video without a cut) through the ``Shot`` view; the engine
+prepares a ``Session`` for it (it may fit, choose keyframes, or do nothing) and then fills it window by window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from vrm.motion.result import Propagation
+from vrm.types import Bool, Patch, Pixels
+
+Progress = Callable[[str, int, int], None]
+"""``progress(stage, done, total)``; called often, must be cheap."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames ``start..stop-1`` to fill; ``[context_start, context_stop)`` around them is what motion looks at."""
+
+    start: int
+    stop: int
+    context_start: int
+    context_stop: int
+
+    def __post_init__(self) -> None:
+        if not self.context_start <= self.start < self.stop <= self.context_stop:
+            raise ValueError(f"window {self} is not inside its context")
+
+
+class Shot(Protocol):
+    """Random access, through bounded caches, to everything about one shot. Frame numbers are the video's own."""
+
+    start: int
+    stop: int
+    size: tuple[int, int]
+    depth: int
+
+    def frame(self, t: int) -> Pixels:
+        """Frame t, uint8 (depth 8) or uint16 (deeper, scaled to the full 16 bits) ``(H, W, 3)`` RGB."""
+        ...
+
+    def hole(self, t: int) -> Bool:
+        """The grown mask of frame t, bool ``(H, W)``: everything in it is to be made anew."""
+        ...
+
+    def windows(self) -> list[Window]:
+        """The windows the pipeline will ask for, in order; together they cover every frame with a hole."""
+        ...
+
+    def propagation(self, window: Window) -> Propagation:
+        """What motion found for the window's frames (cached; computed on first use)."""
+        ...
+
+
+class Session(Protocol):
+    """One engine at work on one shot."""
+
+    def fill(self, window: Window) -> dict[int, Patch]:
+        """Patches for the frames of the window that have a hole, keyed by frame. Pure: same call, same bytes."""
+        ...
+
+
+class Engine(Protocol):
+    """Removes what the masks cover."""
+
+    name: str
+
+    def prepare(self, shot: Shot, progress: Progress) -> Session:
+        """Look at the shot, fit if the engine fits, and return the session that fills it."""
+        ...
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """A progress callback that says nothing."""
+
+
+def as_float(frames: Pixels) -> np.ndarray:
+    """uint8 or uint16 frames to float32 in [0, 1]."""
+    return frames.astype(np.float32) / np.float32(np.iinfo(frames.dtype).max)
