@@ -1,0 +1,170 @@
+"""What a user can ask for, as frozen dataclasses that check themselves; the command line and the API build these."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from vrm.errors import UsageError
+
+ENGINES = ("internal",)
+PRESETS = ("fast", "balanced", "best", "paper")
+DTYPES = ("auto", "fp32", "bf16", "fp16")
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A place in a video: a frame number, or seconds as an exact fraction. Exactly one of the two is set."""
+
+    frame: int | None = None
+    seconds: Fraction | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Moment:
+        """Read ``120f``, ``4.5`` or ``hh:mm:ss[.fff]`` (also ``mm:ss``). Raises UsageError."""
+        if re.fullmatch(r"\d+f", text):
+            return cls(frame=int(text[:-1]))
+        if re.fullmatch(r"(\d+:){0,2}\d+(\.\d+)?", text):
+            seconds = Fraction(0)
+            for part in text.split(":"):
+                seconds = seconds * 60 + Fraction(part)
+            return cls(seconds=seconds)
+        raise UsageError(f"'{text}' is not a time.", "Write seconds (4.5), hh:mm:ss, or a frame number with f (120f).")
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """What goes, and how the mask is shaped.
+
+    Attributes:
+        path: a PNG, a folder of PNGs, or a mask video.
+        frame: which frame a single PNG belongs to; it is followed through the shot from there.
+        static: the single PNG holds for every frame.
+        objects: ids of a palette mask that go; empty = every non-zero one.
+        invert: 0 = remove instead of 0 = keep.
+        grow: pixels the mask is enlarged by; None = chosen from the image size.
+        feather: pixels of ramp inside the grown ring; None = chosen from grow.
+        save_to: folder the final masks are written to, or None.
+    """
+
+    path: Path | None = None
+    frame: int = 0
+    static: bool = False
+    objects: tuple[int, ...] = ()
+    invert: bool = False
+    grow: int | None = None
+    feather: int | None = None
+    save_to: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.frame < 0:
+            raise UsageError(f"--mask-frame {self.frame} is negative.", "Frames are counted from 0.")
+        for name, value in (("--grow", self.grow), ("--feather", self.feather)):
+            if value is not None and not 0 <= value <= 500:
+                raise UsageError(f"{name} {value} is outside 0..500 pixels.")
+        if self.grow is not None and self.feather is not None and self.feather > self.grow:
+            raise UsageError(
+                f"--feather {self.feather} is wider than --grow {self.grow}.",
+                "The ramp lies in the grown ring only, or the object would shine through: give a larger --grow.",
+            )
+        if self.objects and self.invert:
+            raise UsageError("--object and --invert-mask cannot be combined.")
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How the hole is filled.
+
+    Attributes:
+        engine, preset: see ``ENGINES`` and ``PRESETS``.
+        prefill: start from what motion propagates; None = the preset decides (only "paper" says no).
+        prior: name of a learned prior, "none", or "auto" (the best one that ships).
+        device: auto, cpu, cuda, cuda:N or mps.
+        dtype: see ``DTYPES``; auto takes bf16 where the machine is fast at it.
+        threads: CPU threads; None = all cores the process may use.
+        seed: of everything random.
+        memory_gb: bound on memory in GB, or None.
+    """
+
+    engine: str = "internal"
+    preset: str = "balanced"
+    prefill: bool | None = None
+    prior: str = "auto"
+    device: str = "auto"
+    dtype: str = "auto"
+    threads: int | None = None
+    seed: int = 0
+    memory_gb: float | None = None
+
+    def __post_init__(self) -> None:
+        _one_of("--engine", self.engine, ENGINES)
+        _one_of("--preset", self.preset, PRESETS)
+        _one_of("--dtype", self.dtype, DTYPES)
+        if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", self.device):
+            raise UsageError(f"--device {self.device} is unknown.", "Use auto, cpu, cuda, cuda:N or mps.")
+        if self.threads is not None and self.threads < 1:
+            raise UsageError(f"--threads {self.threads} is less than one.")
+        if self.memory_gb is not None and self.memory_gb < 1:
+            raise UsageError(f"--memory {self.memory_gb} is too little.", "Give at least 1 (GB).")
+        if self.preset == "paper" and self.prefill:
+            raise UsageError("--preset paper is the published system alone and takes no --prefill.")
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """What is written.
+
+    Attributes:
+        codec: FFmpeg encoder or codec name; None = the source's own codec family.
+        crf: quality; None = visually lossless for the codec.
+        lossless: FFV1 in mkv, or lossless x264/x265 with that codec.
+        pix_fmt: FFmpeg pixel format; None = the source's own.
+        overwrite: replace an existing output.
+    """
+
+    codec: str | None = None
+    crf: int | None = None
+    lossless: bool = False
+    pix_fmt: str | None = None
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.lossless and self.crf is not None:
+            raise UsageError("--lossless and --crf cannot be combined.", "Lossless has no quality setting.")
+        if self.crf is not None and not 0 <= self.crf <= 63:
+            raise UsageError(f"--crf {self.crf} is outside 0..63.")
+
+
+@dataclass(frozen=True)
+class RemoveOptions:
+    """One video, from end to end: everything ``vrm remove`` can be told.
+
+    Attributes:
+        start, end: only this range is worked on; the rest passes through untouched. end is excluded.
+        stream: index of the video stream to work on; None = the first.
+        preview: write only the three most telling seconds, before and after side by side.
+        report: where to write the report (.html or .json), or None.
+        max_pixels, max_frames: refuse larger input.
+    """
+
+    mask: MaskOptions = field(default_factory=MaskOptions)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    start: Moment | None = None
+    end: Moment | None = None
+    stream: int | None = None
+    preview: bool = False
+    report: Path | None = None
+    max_pixels: int = 8192 * 8192
+    max_frames: int = 10_000_000
+
+    def __post_init__(self) -> None:
+        if self.report is not None and self.report.suffix.lower() not in (".html", ".json"):
+            raise UsageError(f"--report {self.report} is neither .html nor .json.", "Choose one of the two endings.")
+
+
+def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{option} {value} is unknown.", f"Choose from: {', '.join(allowed)}.")
