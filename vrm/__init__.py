@@ -1,1 +1,3 @@
+"""Remove objects from videos; nothing but the object changes."""
+
 __version__ = "0.1.0"

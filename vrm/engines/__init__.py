@@ -1,1 +1,1 @@
-
+"""Engines: how a hole is filled."""

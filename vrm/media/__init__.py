@@ -1,1 +1,1 @@
-
+"""Media in and out: the only room that knows FFmpeg."""

@@ -17,7 +17,7 @@ class Candidate:
         rgb: float32 ``(N, 3)`` in [0, 1].
         valid: bool ``(N,)``: where the guess exists at all.
         error: float32 ``(N,)``: expected absolute error (0..1), +inf where not valid. From forward-backward error,
-            photometric mismatch on the known surroundings and distance; calibrated on held-back holes if there were any.
+            photometric mismatch on known surroundings and distance; calibrated on held-back holes if there were any.
         distance: float32 ``(N,)``: frames between the hole and the source of the colour.
     """
 

@@ -1,1 +1,1 @@
-
+"""Networks and losses: tensors in, tensors out."""

@@ -1,1 +1,1 @@
-
+"""What was done, as a page or as JSON."""

@@ -1,1 +1,1 @@
-
+"""One annotated frame becomes a mask on every frame."""

@@ -1,1 +1,1 @@
-
+"""Loops that fit networks: to one video, or to many."""
