@@ -1,0 +1,84 @@
+"""What long work tells whoever started it: stages, progress, words worth reading, and the result.
+
+``Events`` itself is silent; subclasses show a bar (``vrm.cli.progress``) or write lines of JSON (``JsonEvents``).
+The pipeline calls ``stage``, then ``advance`` until the stage's total is reached, ``note`` at any time, and ``done``
+once, last. Calls come from one thread and must be cheap.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any, Protocol, TextIO
+
+
+class Result(Protocol):
+    """A report that can be said in JSON, such as ``vrm.report.model.RemoveReport``."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers."""
+        ...
+
+
+class Events:
+    """Listens and says nothing; the base of every listener."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage begins: ``total`` steps (frames, iterations), 0 where the number is not known.
+
+        The same name again restarts the stage (the next shot); other stages of that name are over.
+        """
+
+    def advance(self, name: str, n: int = 1) -> None:
+        """``n`` more steps of stage ``name`` are done."""
+
+    def note(self, text: str) -> None:
+        """One line the user should read: what is assumed, converted, lost or slow."""
+
+    def done(self, report: Result) -> None:
+        """The work is over and the output is in place."""
+
+
+class JsonEvents(Events):
+    """One JSON object per line: ``{"event": "stage"|"progress"|"note"|"done", ...}``; keys and words are stable.
+
+    Progress is written at most every ``interval`` seconds and at the end of a stage.
+    """
+
+    def __init__(self, out: TextIO | None = None, interval: float = 0.2) -> None:
+        self._out = out if out is not None else sys.stdout
+        self._interval = interval
+        self._done: dict[str, int] = {}
+        self._total: dict[str, int] = {}
+        self._said = 0.0
+
+    def stage(self, name: str, total: int) -> None:
+        """Write ``{"event": "stage", "stage": name, "total": total}``."""
+        self._done[name], self._total[name] = 0, total
+        self._write(event="stage", stage=name, total=total)
+
+    def advance(self, name: str, n: int = 1) -> None:
+        """Write ``{"event": "progress", "stage": name, "done": ..., "total": ...}``."""
+        done = self._done[name] = self._done.get(name, 0) + n
+        total = self._total.get(name, 0)
+        now = time.monotonic()
+        if now - self._said >= self._interval or done == total:
+            self._said = now
+            self._write(event="progress", stage=name, done=done, total=total)
+
+    def note(self, text: str) -> None:
+        """Write ``{"event": "note", "text": text}``."""
+        self._write(event="note", text=text)
+
+    def done(self, report: Result) -> None:
+        """Write ``{"event": "done", "report": {...}}``."""
+        self._write(event="done", report=report.to_dict())
+
+    def error(self, what: str, fix: str, exit_code: int) -> None:
+        """Write ``{"event": "error", "text": what, "fix": fix, "exit_code": exit_code}``."""
+        self._write(event="error", text=what, fix=fix, exit_code=exit_code)
+
+    def _write(self, **record: Any) -> None:
+        self._out.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._out.flush()

@@ -1,0 +1,121 @@
+"""What a finished run says about itself: the facts behind ``--report``, ``--json`` and the Python API's result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FrameCoverage:
+    """Where the new pixels of one frame come from, as shares of its hole.
+
+    Attributes:
+        frame: frame number in the video.
+        hole: share of the frame that was made anew, 0..1.
+        seen: share of the hole seen reliably elsewhere in the video.
+        unreliable: share seen elsewhere, but not reliably.
+        never: share never seen, so invented; the three sum to 1.
+    """
+
+    frame: int
+    hole: float
+    seen: float
+    unreliable: float = 0.0
+    never: float = 0.0
+
+
+@dataclass(frozen=True)
+class ShotReport:
+    """One stretch without a cut, frames ``start..stop-1``.
+
+    Attributes:
+        start, stop: frame numbers, stop excluded.
+        frames: coverage of the frames that have a hole, in order.
+        detail: what the engine says of its work (iterations, loss, ...), ready for JSON.
+    """
+
+    start: int
+    stop: int
+    frames: tuple[FrameCoverage, ...] = ()
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the shot's hole seen elsewhere, reliably or not, weighted by hole size; 1.0 without a hole."""
+        return _seen(self.frames)
+
+
+@dataclass
+class RemoveReport:
+    """The result of one ``vrm remove``.
+
+    Attributes:
+        input, output: paths as given.
+        source, result: facts of the two videos (``vrm.report.facts.facts``).
+        frames: frames written.
+        masked_frames: frames of which something was removed.
+        frames_lost: frames the source holds but that could not be decoded.
+        changed_outside: samples outside the grown mask that differ from the decoder's; must be 0.
+        shots: in order.
+        timings: seconds per stage, in order.
+        peak_memory_mb: largest resident size of the process.
+        engine, preset, device, dtype, threads, seed: what was used, after "auto" was decided.
+        options: the options as asked for, ready for JSON.
+        kept, lost, notes: one line each: what came through unchanged, what could not, what else to know.
+        versions: of vrm and the libraries that shape the result.
+    """
+
+    input: str
+    output: str
+    source: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    frames: int = 0
+    masked_frames: int = 0
+    frames_lost: int = 0
+    changed_outside: int = 0
+    shots: list[ShotReport] = field(default_factory=list)
+    timings: dict[str, float] = field(default_factory=dict)
+    peak_memory_mb: float = 0.0
+    engine: str = ""
+    preset: str = ""
+    device: str = ""
+    dtype: str = ""
+    threads: int = 0
+    seed: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def coverage(self) -> float:
+        """Share of all hole pixels that were seen elsewhere in the video, 0..1; 1.0 if nothing was masked."""
+        return _seen(frame for shot in self.shots for frame in shot.frames)
+
+    @property
+    def seconds(self) -> float:
+        """Total time of all stages."""
+        return sum(self.timings.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers; ``coverage`` and ``seconds`` included."""
+        record = asdict(self)
+        for shot, own in zip(record["shots"], self.shots, strict=True):
+            shot["coverage"] = own.coverage
+        return record | {"coverage": self.coverage, "seconds": self.seconds}
+
+    def to_json(self) -> str:
+        """The same as indented JSON text, ending with a line break."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, default=str) + "\n"
+
+
+def _seen(frames: Iterable[FrameCoverage]) -> float:
+    hole = seen = 0.0
+    for frame in frames:
+        hole += frame.hole
+        seen += frame.hole * (frame.seen + frame.unreliable)
+    return seen / hole if hole else 1.0
