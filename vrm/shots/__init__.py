@@ -1,0 +1,1 @@
+"""Shots: stretches of video without a cut; finding them, keeping their frames, viewing them."""

@@ -1,0 +1,61 @@
+"""How a shot is cut into windows: as long as memory allows, overlapping, with context on both sides."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from vrm.engines.base import Window
+from vrm.types import Masks
+
+OVERLAP = 6
+"""Frames two neighbouring windows share; their fillings are cross-faded there."""
+
+_BYTES_PER_PIXEL = 400  # of a hole pixel: its candidates, their errors and distances, and what fusing them takes
+_LONGEST = 120
+_SHORTEST = OVERLAP + 2
+_SEEN_AFTER = Fraction(7, 2)  # seconds an object may stand still and yet be filled from after it left
+_MERGE_GAP = 12
+
+
+def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_bytes: int) -> list[Window]:
+    """Windows that together cover every frame of ``start..stop-1`` with a hole.
+
+    Args:
+        holes: grown masks.
+        start, stop: the shot; no window looks outside it.
+        rate: frames per second.
+        memory_bytes: what the candidates of one window may take.
+    """
+    reach = min(max(round(_SEEN_AFTER * rate), 60), 240)
+    windows: list[Window] = []
+    for first, last in _stretches(holes, start, stop):
+        longest = _longest_core(holes, first, last, memory_bytes)
+        cores = max(1, -(-(last - first - OVERLAP) // max(1, longest - OVERLAP)))
+        step = -(-(last - first - OVERLAP) // cores) if cores > 1 else last - first
+        at = first
+        while True:
+            end = min(at + step + (OVERLAP if cores > 1 else 0), last)
+            windows.append(Window(at, end, max(start, at - reach), min(stop, end + reach)))
+            if end == last:
+                break
+            at = end - OVERLAP
+    return windows
+
+
+def _stretches(holes: Masks, start: int, stop: int) -> list[tuple[int, int]]:
+    """Runs of frames with a hole, those with short gaps between them joined."""
+    runs: list[tuple[int, int]] = []
+    for t in holes.frames():
+        if not start <= t < stop:
+            continue
+        if runs and t - runs[-1][1] <= _MERGE_GAP:
+            runs[-1] = runs[-1][0], t + 1
+        else:
+            runs.append((t, t + 1))
+    return runs
+
+
+def _longest_core(holes: Masks, first: int, last: int, memory_bytes: int) -> int:
+    areas = [(b[2] - b[0]) * (b[3] - b[1]) for t in range(first, last) if (b := holes.box(t)) is not None]
+    per_frame = max(areas) * _BYTES_PER_PIXEL
+    return max(_SHORTEST, min(_LONGEST, memory_bytes // per_frame))
