@@ -1,0 +1,52 @@
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from vrm.shots.cuts import find_shots, small
+from vrm.shots.windows import OVERLAP, plan_windows
+from vrm.types import Masks
+
+
+def holes(frames, n=400, size=(40, 60), side=10):
+    masks = Masks(size, n)
+    square = np.zeros(size, bool)
+    square[5 : 5 + side, 5 : 5 + side] = True
+    for t in frames:
+        masks[t] = square
+    return masks
+
+
+@pytest.mark.parametrize("memory", [1, 400_000, 1 << 30])
+@pytest.mark.parametrize("frames", [range(1), range(7, 300), [3, 4, 50, 51, 399], range(0, 400, 5)])
+def test_every_hole_is_in_a_window_and_context_stays_in_the_shot(frames, memory):
+    masks = holes(frames)
+    windows = plan_windows(masks, 0, 400, Fraction(25), memory)
+    covered = {t for w in windows for t in range(w.start, w.stop)}
+    assert covered >= set(frames)
+    for w in windows:
+        assert 0 <= w.context_start <= w.start < w.stop <= w.context_stop <= 400
+    for a, b in pairwise(windows):
+        assert b.start > a.start
+        assert b.start >= a.stop or a.stop - b.start == OVERLAP
+
+
+def test_frames_of_another_shot_are_left_out():
+    assert plan_windows(holes([5, 6]), 100, 200, Fraction(25), 1 << 30) == []
+
+
+def test_three_seconds_after_an_object_left_are_in_reach():
+    (window,) = plan_windows(holes([0]), 0, 400, Fraction(30), 1 << 30)
+    assert window.context_stop >= 91
+
+
+def test_a_cut_between_two_pictures_is_found():
+    rng = np.random.default_rng(0)
+    scenes = rng.integers(0, 255, (2, 90, 160, 3)).astype(np.uint8)
+    pictures = [(10 + i, small(np.roll(scenes[int(i >= 20)], i, 1))) for i in range(50)]
+    assert find_shots(pictures) == [(10, 30), (30, 60)]
+
+
+def test_no_pictures_no_shots():
+    assert find_shots([]) == []
