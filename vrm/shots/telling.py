@@ -1,0 +1,36 @@
+"""Which moments tell most: for the pictures of a report and for a preview."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vrm.types import Masks
+
+
+def areas(holes: Masks) -> np.ndarray:
+    """Pixels of each frame's hole, float64 ``(n_frames,)``."""
+    out = np.zeros(holes.n_frames)
+    for t in holes.frames():
+        out[t] = np.count_nonzero(holes[t])
+    return out
+
+
+def telling_stretch(holes: Masks, length: int) -> tuple[int, int]:
+    """The ``length`` consecutive frames (fewer in a shorter video) in which most is removed: ``(start, stop)``."""
+    total = np.concatenate([[0.0], np.cumsum(areas(holes))])
+    length = min(length, holes.n_frames)
+    sums = total[length:] - total[:-length]
+    start = int(np.argmax(sums))
+    return start, start + length
+
+
+def telling_frames(holes: Masks, shots: list[tuple[int, int]], most: int = 6) -> list[int]:
+    """Up to ``most`` frames for a report: each shot's largest hole, then frames spread over the whole work."""
+    sizes = areas(holes)
+    largest = [start + int(np.argmax(sizes[start:stop])) for start, stop in shots if sizes[start:stop].any()]
+    masked = np.flatnonzero(sizes)
+    if masked.size == 0:
+        return []
+    spread = [int(masked[i]) for i in np.linspace(0, masked.size - 1, most).round().astype(int)]
+    chosen = list(dict.fromkeys([*largest[: most // 2], *spread]))[:most]
+    return sorted(chosen)
