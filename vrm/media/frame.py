@@ -6,16 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any, cast
 
 import av
+import cv2
 import numpy as np
 
 from vrm.media.colour import chroma_scale, luma_scale, resolve, rgb_to_yuv
-from vrm.media.layout import PixelLayout, Planes, fill, layout_of, raw_plane, unpack
+from vrm.media.layout import PixelLayout, Planes, fill, layout_of, unpack
 from vrm.types import Colour, Pixels
 
-_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
-"""H.273 matrix to swscale's colour space number."""
+_POINT = 0x10
+"""swscale's cheapest filter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,13 +147,10 @@ class Frame:
         """
         if self.layout.family == "rgb":
             g, b, r = self.planes[:3]
-            return widen(np.stack([r, g, b], -1), self.layout.depth)
+            return widen(cast(Pixels, np.stack([r, g, b], -1)), self.layout.depth)
         if self.layout.family == "gray":
-            return np.repeat(self._grey()[..., None], 3, 2)
-        if self.colour.matrix not in _SWSCALE or max(self.layout.sub_x, self.layout.sub_y) > 1:
-            return self._rgb_exact()
-        source = self.native if self.native is not None else self.to_av()
-        return _swscale(source, self.colour, self.layout.depth)
+            return cast(Pixels, np.repeat(self._grey()[..., None], 3, 2))
+        return self._from_yuv()
 
     def _grey(self) -> Pixels:
         scale, offset = luma_scale(self.layout.depth, bool(self.colour.full_range))
@@ -161,20 +160,20 @@ class Frame:
         grey: Pixels = table.astype(self.layout.dtype)[self.planes[0]]
         return grey
 
-    def _rgb_exact(self) -> Pixels:
+    def _from_yuv(self) -> Pixels:
         depth, full = self.layout.depth, bool(self.colour.full_range)
         height, width = self.size
-        yuv = np.empty((height, width, 3), np.float32)
-        for k, plane in enumerate(self.planes[:3]):
-            scale, offset = chroma_scale(depth, full) if k else luma_scale(depth, full)
-            value = (plane.astype(np.float32) - np.float32(offset)) / np.float32(scale)
-            if k:
-                value = value.repeat(1 << self.layout.sub_y, 0).repeat(1 << self.layout.sub_x, 1)
-            yuv[..., k] = value[:height, :width]
-        rgb = yuv @ np.linalg.inv(rgb_to_yuv(self.colour.matrix)).T
-        top = 255 if depth == 8 else 65535
-        exact: Pixels = np.rint(np.clip(rgb, 0, 1) * top).astype(self.layout.dtype)
-        return exact
+        scales = np.array([luma_scale(depth, full), *[chroma_scale(depth, full)] * 2])
+        # One affine map from codes to codes: rgb = top * M^-1 ((code - offset) / scale).
+        gain = np.linalg.inv(rgb_to_yuv(self.colour.matrix)) * (255 if depth == 8 else 65535) / scales[:, 0]
+        affine = np.hstack([gain, -gain @ scales[:, 1:]])
+        fx, fy = 1 << self.layout.sub_x, 1 << self.layout.sub_y
+        yuv: list[Any] = list(self.planes[:3])
+        if fx * fy > 1:
+            for k in (1, 2):
+                repeated = cv2.resize(yuv[k], None, fx=fx, fy=fy, interpolation=cv2.INTER_NEAREST)
+                yuv[k] = repeated[:height, :width]
+        return cast(Pixels, cv2.transform(cv2.merge(yuv), affine))
 
 
 def frame_tags(native: av.VideoFrame) -> Colour:
@@ -189,29 +188,12 @@ def widen(samples: Pixels, depth: int) -> Pixels:
     if depth in (8, 16):
         return samples
     top = 2**depth - 1
-    return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
-
-
-def _swscale(source: av.VideoFrame, colour: Colour, depth: int) -> Pixels:
-    out = source.reformat(
-        format="rgb24" if depth == 8 else "rgb48le",
-        src_colorspace=_SWSCALE[colour.matrix],
-        src_color_range=2 if colour.full_range else 1,
-        dst_color_range=2,
-        interpolation=_FLAGS,
-        threads=1,
-    )
-    rgb = raw_plane(out, 0, "u1" if depth == 8 else "<u2", 3 * out.width)[: out.height]
-    return np.ascontiguousarray(rgb).reshape(out.height, out.width, 3)
-
-
-_FLAGS = 0x10 | 0x40000 | 0x80000
-"""swscale: nearest neighbour, accurate rounding, bit-exact: the same bytes on every processor."""
+    return cast(Pixels, ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16))
 
 
 def _blank(template: av.VideoFrame | None, name: str, height: int, width: int) -> av.VideoFrame:
     """A new frame in the format; with the template's side data, which PyAV copies only when it converts a frame."""
     if template is None or not len(template.side_data):
         return av.VideoFrame(width, height, name)
-    small = template.reformat(width=16, height=16, format="gray", interpolation=_FLAGS, threads=1)
-    return small.reformat(width=width, height=height, format=name, interpolation=_FLAGS, threads=1)
+    small = template.reformat(width=16, height=16, format="gray", interpolation=_POINT, threads=1)
+    return small.reformat(width=width, height=height, format=name, interpolation=_POINT, threads=1)
