@@ -1,3 +1,38 @@
-"""Remove objects from videos; nothing but the object changes."""
+"""Remove objects from videos; nothing but the object changes.
+
+>>> import vrm
+>>> report = vrm.remove("walk.mp4", "clean.mp4", mask="dog.png")  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vrm.api import info as info
+    from vrm.api import remove as remove
+    from vrm.api import track_masks as track_masks
+    from vrm.errors import VrmError as VrmError
+    from vrm.events import Events as Events
 
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "Events": "vrm.events",
+    "VrmError": "vrm.errors",
+    "info": "vrm.api",
+    "remove": "vrm.api",
+    "track_masks": "vrm.api",
+}
+__all__ = ["Events", "VrmError", "__version__", "info", "remove", "track_masks"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that ``import vrm`` stays cheap."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'vrm' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

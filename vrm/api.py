@@ -1,0 +1,184 @@
+"""The public Python calls: the words of the command line as keywords, one call each. The command line uses these."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack, cast
+
+from vrm.errors import UsageError
+from vrm.events import Events
+from vrm.options import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+
+if TYPE_CHECKING:
+    from vrm.report.model import RemoveReport
+    from vrm.types import VideoInfo
+
+PathLike = str | Path
+
+
+class Words(TypedDict, total=False):
+    """The options of ``vrm remove`` as Python keywords (``--mask-frame`` is ``mask_frame``).
+
+    A word that is left out, or None, has the command line's default. Times are frame numbers with f (``"120f"``),
+    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``.
+    """
+
+    mask: PathLike | None
+    mask_frame: int | None
+    static_mask: bool | None
+    object: int | str | Iterable[int] | None
+    invert_mask: bool | None
+    grow: int | None
+    feather: int | None
+    save_masks: PathLike | None
+    engine: str | None
+    preset: str | None
+    prior: str | None
+    prefill: bool | None
+    start: str | float | None
+    end: str | float | None
+    preview: bool | None
+    device: str | None
+    dtype: str | None
+    threads: int | None
+    seed: int | None
+    memory: float | None
+    codec: str | None
+    crf: int | None
+    lossless: bool | None
+    pix_fmt: str | None
+    stream: int | None
+    report: PathLike | None
+    overwrite: bool | None
+    max_pixels: int | None
+    max_frames: int | None
+
+
+_MASK = {
+    "mask": "path",
+    "mask_frame": "frame",
+    "static_mask": "static",
+    "object": "objects",
+    "invert_mask": "invert",
+    "grow": "grow",
+    "feather": "feather",
+    "save_masks": "save_to",
+}
+_ENGINE = {
+    "engine": "engine",
+    "preset": "preset",
+    "prior": "prior",
+    "prefill": "prefill",
+    "device": "device",
+    "dtype": "dtype",
+    "threads": "threads",
+    "seed": "seed",
+    "memory": "memory_gb",
+}
+_OUTPUT = {name: name for name in ("codec", "crf", "lossless", "pix_fmt", "overwrite")}
+_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "max_pixels", "max_frames")}
+
+
+def remove(
+    input: PathLike, output: PathLike | None = None, *, events: Events | None = None, **words: Unpack[Words]
+) -> RemoveReport:
+    """Remove what the mask covers from a video; everything else stays as it is.
+
+    Args:
+        input: a video file, or a folder of numbered frames.
+        output: where the result goes; None = beside the input, see ``default_output``.
+        events: hears of progress; None = silence.
+        words: the options of ``vrm remove``, see ``Words``; ``mask`` is what most calls need.
+
+    Returns:
+        What was done: coverage, timings, what was kept and lost, samples changed outside the mask (always 0).
+
+    Raises:
+        VrmError: every error a user can cause or meet; see ``vrm.errors``.
+    """
+    options = build_options(**words)
+    if options.mask.path is None:
+        raise UsageError("Nothing says what to remove.", "Give a mask: --mask PATH (mask= in Python).")
+    target = Path(output) if output is not None else default_output(Path(input), options)
+    from vrm.pipeline import remove as remove_one
+
+    return remove_one(Path(input), target, options, events or Events())
+
+
+def track_masks(input: PathLike, output: PathLike, *, events: Events | None = None, **words: Unpack[Words]) -> None:
+    """Write the mask of every frame as PNGs into the folder ``output``: what ``remove`` would take out, grown.
+
+    Arguments and errors as in ``remove``. (``vrm.track`` is the room that follows masks, hence the longer name.)
+    """
+    options = build_options(**words)
+    if options.mask.path is None:
+        raise UsageError("Nothing says what to follow.", "Give a mask: --mask PATH (mask= in Python).")
+    from vrm.pipeline import track as track_one
+
+    track_one(Path(input), Path(output), options, events or Events())
+
+
+def info(input: PathLike, stream: int | None = None) -> VideoInfo:
+    """The facts of a video file or a folder of numbered frames.
+
+    Raises:
+        VideoError: it is missing, or holds no video.
+    """
+    from vrm.media.probe import probe
+
+    return probe(Path(input), stream)
+
+
+def default_output(input: Path, options: RemoveOptions) -> Path:
+    """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
+
+    Lossless output without a codec is FFV1, which Matroska holds: ``clip-clean.mkv``.
+    """
+    if input.is_dir():
+        return input.with_name(f"{input.resolve().name}-clean")
+    matroska = options.output.lossless and options.output.codec is None
+    return input.with_name(f"{input.stem}-clean{'.mkv' if matroska else input.suffix}")
+
+
+def build_options(**words: Unpack[Words]) -> RemoveOptions:
+    """Turn words of the command line into checked options. Raises UsageError."""
+    given = {name: value for name, value in cast(dict[str, object], words).items() if value is not None}
+    for name in given:
+        if name not in Words.__annotations__:
+            near = get_close_matches(name, Words.__annotations__, 1)
+            raise UsageError(f"There is no option '{name}'.", f"Did you mean '{near[0]}'?" if near else "")
+    for name in ("mask", "save_masks", "report"):
+        if name in given:
+            given[name] = Path(cast(PathLike, given[name]))
+    for name in ("start", "end"):
+        if name in given:
+            given[name] = Moment.parse(str(given[name]))
+    if "object" in given:
+        given["object"] = _ids(cast("int | str | Iterable[int]", given["object"]))
+
+    def pick(table: dict[str, str]) -> dict[str, object]:
+        return {field: given[word] for word, field in table.items() if word in given}
+
+    return RemoveOptions(
+        mask=MaskOptions(**pick(_MASK)),  # type: ignore[arg-type]
+        engine=EngineOptions(**pick(_ENGINE)),  # type: ignore[arg-type]
+        output=OutputOptions(**pick(_OUTPUT)),  # type: ignore[arg-type]
+        **pick(_WHOLE),  # type: ignore[arg-type]
+    )
+
+
+def _ids(value: int | str | Iterable[int]) -> tuple[int, ...]:
+    """Palette ids from ``3``, ``"1,2"`` or ``[1, 2]``."""
+    if isinstance(value, int):
+        parts: Iterable[int | str] = [value]
+    else:
+        parts = value.split(",") if isinstance(value, str) else value
+    try:
+        ids = tuple(int(part) for part in parts)
+    except ValueError:
+        raise UsageError(f"--object {value} is not a list of ids.", "Write numbers with commas: 1,2.") from None
+    if not ids or not all(0 < i < 256 for i in ids):
+        raise UsageError(f"--object {value} is not a list of ids.", "Palette ids of objects run from 1 to 255.")
+    return ids

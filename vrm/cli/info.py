@@ -1,0 +1,27 @@
+"""``vrm info``: parse, one call, print."""
+
+import json as json_text
+from typing import Annotated
+
+import typer
+
+from vrm import api
+from vrm.cli import words as w
+
+
+def info(
+    input: w.Input,
+    stream: Annotated[int | None, typer.Option("--stream", metavar="N", help="Video stream to describe.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="As JSON, fractions as 30000/1001.")] = False,
+) -> None:
+    """Say what is in a video.
+
+    Size, timing, colour, streams, and what needs a word.
+    """
+    facts = api.info(input, stream)
+    from vrm.report.facts import describe, video_facts
+
+    if json:
+        typer.echo(json_text.dumps(video_facts(facts), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(describe(facts), nl=False)

@@ -1,0 +1,122 @@
+"""The command ``vrm``: its commands, and how each way of ending looks and what exit code it has."""
+
+import errno
+import os
+import platform
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from vrm import __version__
+from vrm.cli.info import info
+from vrm.cli.layout import Command, Group
+from vrm.cli.remove import remove
+from vrm.cli.track import track
+from vrm.errors import OutOfMemory, OutputError, VrmError
+from vrm.events import JsonEvents
+
+app = typer.Typer(
+    name="vrm",
+    cls=Group,
+    epilog="Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 video unreadable, 4 mask does not fit, 5 weights, "
+    "6 memory or engine, 8 output cannot be written, 130 interrupted.",
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(cls=Command)(remove)
+app.command(cls=Command)(track)
+app.command(cls=Command)(info)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"vrm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Remove objects from videos; nothing but the object changes."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _hush()
+    sys.exit(code)
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command line (without the program's name; none is --help), say how it ended, return the exit code."""
+    as_json = "--json" in args
+    try:
+        code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
+    except SystemExit:  # typer's only one here: the reader of our output has gone
+        _hush()
+        return 128 + signal.SIGPIPE
+    except VrmError as error:
+        return _refuse(error, as_json)
+    except TyperException as error:
+        return _refuse(_Usage(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json)
+    except MemoryError:
+        return _refuse(OutOfMemory("The machine ran out of memory.", "Give --memory GB, or a smaller range."), as_json)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _refuse(OutputError(f"The disk is full: {error.filename or 'while writing'}."), as_json)
+        return _bug()
+    except Exception:
+        return _bug()
+    if code == 130:
+        _say("interrupted, nothing was written", "yellow")
+    return code or 0
+
+
+class _Usage(VrmError):
+    """A command line that does not parse."""
+
+    exit_code = 2
+
+
+def _refuse(error: VrmError, as_json: bool) -> int:
+    """One red line on stderr; with --json also an event."""
+    _say(f"vrm: {error}", "red")
+    if as_json:
+        JsonEvents().error(error.what, error.fix, error.exit_code)
+    return error.exit_code
+
+
+def _bug() -> int:
+    """The only traceback a user ever sees, and what to do with it. Called from an except clause."""
+    traceback.print_exc()
+    _say(
+        f"vrm: this is a bug in vrm {__version__} (Python {platform.python_version()}, {platform.platform()}). "
+        "Please report it with the lines above, the command, and what vrm info says of the input.",
+        "red",
+    )
+    return 1
+
+
+def _say(text: str, style: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(file=sys.stderr, highlight=False).print(Text(" ".join(text.split()), style), soft_wrap=True)
+
+
+def _hush() -> None:
+    """Send what is still buffered nowhere, so that Python's own exit says nothing about the broken pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,96 @@
+"""``vrm remove``: parse, one call."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vrm import api
+from vrm.cli import words as w
+from vrm.cli.progress import listener
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="Where the result goes. Default: INPUT's name with -clean, beside it.",
+        rich_help_panel=w.OUT,
+    ),
+]
+
+
+def remove(
+    input: w.Input,
+    output: Output = None,
+    mask: w.Mask = None,
+    mask_frame: w.MaskFrame = 0,
+    static_mask: w.StaticMask = False,
+    object: w.Object = None,
+    invert_mask: w.InvertMask = False,
+    grow: w.Grow = None,
+    feather: w.Feather = None,
+    save_masks: w.SaveMasks = None,
+    engine: w.Engine = "internal",
+    preset: w.Preset = "balanced",
+    prior: w.Prior = "auto",
+    prefill: w.Prefill = None,
+    start: w.Start = None,
+    end: w.End = None,
+    preview: w.Preview = False,
+    device: w.Device = "auto",
+    dtype: w.Dtype = "auto",
+    threads: w.Threads = None,
+    seed: w.Seed = 0,
+    memory: w.Memory = None,
+    codec: w.Codec = None,
+    crf: w.Crf = None,
+    lossless: w.Lossless = False,
+    pix_fmt: w.PixFmt = None,
+    stream: w.Stream = None,
+    report: w.Report = None,
+    json: w.Json = False,
+    overwrite: w.Overwrite = False,
+    max_pixels: w.MaxPixels = None,
+    max_frames: w.MaxFrames = None,
+) -> None:
+    """Remove what a mask covers, and nothing else.
+
+    Sound, timing, colours and every pixel outside the mask stay as they are.
+    """
+    with listener(json) as events:
+        api.remove(
+            input,
+            output,
+            events=events,
+            mask=mask,
+            mask_frame=mask_frame,
+            static_mask=static_mask,
+            object=object,
+            invert_mask=invert_mask,
+            grow=grow,
+            feather=feather,
+            save_masks=save_masks,
+            engine=engine,
+            preset=preset,
+            prior=prior,
+            prefill=prefill,
+            start=start,
+            end=end,
+            preview=preview,
+            device=device,
+            dtype=dtype,
+            threads=threads,
+            seed=seed,
+            memory=memory,
+            codec=codec,
+            crf=crf,
+            lossless=lossless,
+            pix_fmt=pix_fmt,
+            stream=stream,
+            report=report,
+            overwrite=overwrite,
+            max_pixels=max_pixels,
+            max_frames=max_frames,
+        )

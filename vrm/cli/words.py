@@ -1,0 +1,151 @@
+"""The words of the command line that several commands share: names, help and grouping, each said once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vrm.options import DTYPES, ENGINES, PRESETS
+
+GOES, HOW, OUT, LIMITS = "What goes", "How", "What comes out", "Limits"
+
+
+Input = Annotated[
+    Path, typer.Argument(metavar="INPUT", help="A video file, or a folder of numbered frames.", show_default=False)
+]
+
+Mask = Annotated[
+    Path | None,
+    typer.Option(
+        "--mask", metavar="PATH", help="A PNG, a folder of PNGs, or a mask video; white goes.", rich_help_panel=GOES
+    ),
+]
+MaskFrame = Annotated[
+    int,
+    typer.Option(
+        "--mask-frame",
+        metavar="N",
+        help="Frame a single PNG belongs to; it is followed through the shot from there, both ways.",
+        rich_help_panel=GOES,
+    ),
+]
+StaticMask = Annotated[
+    bool,
+    typer.Option(
+        "--static-mask", help="The single PNG holds for every frame (logo, subtitle band).", rich_help_panel=GOES
+    ),
+]
+Object = Annotated[
+    str | None,
+    typer.Option(
+        "--object", metavar="IDS", help="Ids of a palette mask that go: 1,2. Default: all.", rich_help_panel=GOES
+    ),
+]
+InvertMask = Annotated[bool, typer.Option("--invert-mask", help="Black goes, not white.", rich_help_panel=GOES)]
+Grow = Annotated[
+    int | None,
+    typer.Option(
+        "--grow", metavar="PX", help="Enlarge the mask. Default: chosen from the image size.", rich_help_panel=GOES
+    ),
+]
+Feather = Annotated[
+    int | None,
+    typer.Option(
+        "--feather", metavar="PX", help="Ramp inside the grown ring. Default: chosen from grow.", rich_help_panel=GOES
+    ),
+]
+SaveMasks = Annotated[
+    Path | None,
+    typer.Option("--save-masks", metavar="DIR", help="Write the final mask of every frame.", rich_help_panel=GOES),
+]
+
+Engine = Annotated[str, typer.Option("--engine", metavar="|".join(ENGINES), help="Engine.", rich_help_panel=HOW)]
+Preset = Annotated[
+    str,
+    typer.Option(
+        "--preset",
+        metavar="|".join(PRESETS),
+        help="How much work to spend; paper: the published system alone.",
+        rich_help_panel=HOW,
+    ),
+]
+Prior = Annotated[
+    str,
+    typer.Option("--prior", metavar="NAME|none", help="Learned prior to start from.", rich_help_panel=HOW),
+]
+Prefill = Annotated[
+    bool | None,
+    typer.Option(
+        "--prefill/--no-prefill",
+        help="Start from what motion propagates. Default: yes, but for --preset paper.",
+        show_default=False,
+        rich_help_panel=HOW,
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--start",
+        metavar="TIME",
+        help="Work from here on: seconds, hh:mm:ss or a frame (120f). What is outside passes through.",
+        rich_help_panel=HOW,
+    ),
+]
+End = Annotated[
+    str | None, typer.Option("--end", metavar="TIME", help="Work up to here (excluded).", rich_help_panel=HOW)
+]
+Preview = Annotated[
+    bool,
+    typer.Option(
+        "--preview",
+        help="Write only the three most telling seconds, before and after side by side.",
+        rich_help_panel=HOW,
+    ),
+]
+Device = Annotated[
+    str, typer.Option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where to compute.", rich_help_panel=HOW)
+]
+Dtype = Annotated[
+    str, typer.Option("--dtype", metavar="|".join(DTYPES), help="Number format of the network.", rich_help_panel=HOW)
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="CPU threads. Default: all cores.", rich_help_panel=HOW)
+]
+Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of everything random.", rich_help_panel=HOW)]
+Memory = Annotated[
+    float | None, typer.Option("--memory", metavar="GB", help="A bound that is kept.", rich_help_panel=HOW)
+]
+
+Codec = Annotated[
+    str | None,
+    typer.Option("--codec", metavar="NAME", help="Codec or encoder. Default: the source's.", rich_help_panel=OUT),
+]
+Crf = Annotated[
+    int | None,
+    typer.Option("--crf", metavar="N", help="Quality. Default: visually lossless.", rich_help_panel=OUT),
+]
+Lossless = Annotated[
+    bool,
+    typer.Option("--lossless", help="FFV1 in mkv, or lossless x264/x265 with that --codec.", rich_help_panel=OUT),
+]
+PixFmt = Annotated[
+    str | None,
+    typer.Option("--pix-fmt", metavar="NAME", help="Pixel format. Default: the source's.", rich_help_panel=OUT),
+]
+Stream = Annotated[
+    int | None,
+    typer.Option("--stream", metavar="N", help="Video stream to work on. Default: the first.", rich_help_panel=OUT),
+]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write a report: .html or .json.", rich_help_panel=OUT),
+]
+Json = Annotated[bool, typer.Option("--json", help="Events as lines of JSON on standard output.", rich_help_panel=OUT)]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUT)]
+
+MaxPixels = Annotated[
+    int | None, typer.Option("--max-pixels", metavar="N", help="Refuse larger frames.", rich_help_panel=LIMITS)
+]
+MaxFrames = Annotated[
+    int | None, typer.Option("--max-frames", metavar="N", help="Refuse longer videos.", rich_help_panel=LIMITS)
+]

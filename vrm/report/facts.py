@@ -1,0 +1,104 @@
+"""The facts of a video, for people (``describe``) and for programs (``video_facts``)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from vrm.types import VideoInfo
+
+_UNSPECIFIED = 2
+_PRIMARIES = {1: "BT.709", 4: "BT.470M", 5: "BT.601 (625)", 6: "BT.601 (525)", 9: "BT.2020", 11: "DCI-P3", 12: "P3"}
+_TRANSFER = {
+    1: "BT.709",
+    4: "gamma 2.2",
+    5: "gamma 2.8",
+    6: "BT.601",
+    8: "linear",
+    13: "sRGB",
+    14: "BT.2020 (10 bit)",
+    15: "BT.2020 (12 bit)",
+    16: "PQ",
+    18: "HLG",
+}
+_MATRIX = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601 (625)", 6: "BT.601 (525)", 7: "SMPTE 240M", 9: "BT.2020"}
+
+
+def video_facts(info: VideoInfo) -> dict[str, Any]:
+    """Every field of ``info`` as plain JSON values; fractions as "30000/1001", the display size besides."""
+    facts: dict[str, Any] = _plain(asdict(info))
+    facts["display_height"], facts["display_width"] = info.display_size
+    return facts
+
+
+def describe(info: VideoInfo) -> str:
+    """The same in words, one fact a line, each line ended."""
+    lines = [("file", str(info.path)), ("container", info.container)]
+    codec = f"{info.codec} ({info.profile})" if info.profile else info.codec
+    lines.append(("video", f"stream {info.stream}: {codec}, {info.pix_fmt}, {info.bit_depth} bit"))
+    lines.append(("size", _size(info)))
+    lines.append(("frames", _timing(info)))
+    lines.append(("colour", _colour(info)))
+    remarks = [word for word, holds in (("alpha", info.has_alpha), ("interlaced", info.interlaced)) if holds]
+    remarks += info.extras
+    if remarks:
+        lines.append(("besides", ", ".join(remarks)))
+    for stream in info.streams:
+        if stream.index != info.stream:
+            words = (stream.codec, stream.language, stream.title, stream.detail)
+            lines.append((stream.kind, f"stream {stream.index}: " + ", ".join(word for word in words if word)))
+    if info.chapters:
+        lines.append(("chapters", str(info.chapters)))
+    lines += [("metadata", f"{key}: {value}") for key, value in info.metadata.items()]
+    width = max(len(name) for name, _ in lines)
+    return "".join(f"{name:<{width}}  {value}\n" for name, value in lines)
+
+
+def _size(info: VideoInfo) -> str:
+    text = f"{info.width}x{info.height}"
+    if info.rotation:
+        height, width = info.display_size
+        text += f", turned by {info.rotation} degrees to {width}x{height} for display"
+    if info.sample_aspect != 1:
+        text += f", pixels {info.sample_aspect.numerator}:{info.sample_aspect.denominator}"
+    return text
+
+
+def _timing(info: VideoInfo) -> str:
+    text = f"{info.n_frames}"
+    if info.frame_rate:
+        text += f" at {_fraction(info.frame_rate)} per second"
+    if info.duration is not None:
+        text += f", {float(info.duration):.3f} s"
+    return f"{text} (time base {_fraction(info.time_base)})"
+
+
+def _colour(info: VideoInfo) -> str:
+    tags = info.colour
+    names = (
+        ("primaries", tags.primaries, _PRIMARIES),
+        ("transfer", tags.transfer, _TRANSFER),
+        ("matrix", tags.matrix, _MATRIX),
+    )
+    said = [f"{what} {table.get(code, code)}" for what, code, table in names if code != _UNSPECIFIED]
+    if tags.full_range is not None:
+        said.append("full range" if tags.full_range else "limited range")
+    return ", ".join(said) or "not stated in the file"
+
+
+def _fraction(value: Fraction) -> str:
+    return str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value
