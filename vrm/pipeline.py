@@ -1,0 +1,258 @@
+"""One video from end to end: read, find what goes, fill it, paste it back, write.
+
+    probe, plan the output -> masks (loaded, followed, shaped) -> shots -> windows: motion, engine -> patches
+    -> decode again, paste under the mask only, encode, copy everything else
+
+Nothing expensive starts before everything that can be refused has been checked, and the engine's result reaches the
+output only through ``vrm.media.paste``: outside the mask the samples are the decoder's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vrm.engines.base import Engine
+from vrm.engines.registry import create_engine
+from vrm.errors import MaskError, UsageError
+from vrm.events import Events
+from vrm.masks.load import LoadedMasks, load_masks
+from vrm.masks.shape import ShapedMasks, shape
+from vrm.masks.source import open_source
+from vrm.media.frame import Frame
+from vrm.media.paste import changed_outside, paste
+from vrm.media.plan import OutputPlan, plan_output
+from vrm.media.read import Reader
+from vrm.media.write import write_video
+from vrm.motion.propagate import MotionConfig
+from vrm.options import RemoveOptions
+from vrm.report.model import RemoveReport, ShotReport
+from vrm.shots.cuts import find_shots, small
+from vrm.shots.patches import PatchStore, cut
+from vrm.shots.store import FrameStore
+from vrm.shots.telling import telling_frames, telling_stretch
+from vrm.shots.view import ShotView
+from vrm.shots.windows import REACH, plan_windows
+from vrm.track.follow import follow
+from vrm.types import Masks, VideoInfo
+from vrm.work import Work, mask_readers, open_video, progress_to, scratch_folder, write_masks, write_report
+
+_PREVIEW_SECONDS = 3
+
+
+def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -> RemoveReport:
+    """Remove what the masks cover from one video and write the result.
+
+    Args:
+        source: a video file or a folder of numbered frames.
+        target: the video (or, for a folder, the folder) to write; it appears when it is complete, or not at all.
+        options: everything else.
+        events: told about stages, progress and everything the user should know.
+
+    Returns:
+        What was done; also written to ``options.report`` where that is given.
+
+    Raises:
+        VrmError: see ``vrm.errors``; nothing is left behind.
+    """
+    info = open_video(source, options)
+    shown = replace(info, width=2 * info.width) if options.preview else info
+    plan = plan_output(shown, target, options.output, copy_streams=not options.preview)
+    with scratch_folder() as scratch:
+        work = Work.begin(info, target, options, events, scratch)
+        work.say(plan)
+        loaded = _load(work)
+        if loaded.masks.empty:
+            made = _Made(_unshaped(loaded.masks), PatchStore(work.folder("patches")), work.first, work.last)
+        else:
+            made = _make(work, loaded)
+        _write(work, plan, made)
+    work.finish()
+    write_report(work)
+    events.done(work.report)
+    return work.report
+
+
+def track(source: Path, target: Path, options: RemoveOptions, events: Events) -> RemoveReport:
+    """Write the mask of every frame as PNGs, in the displayed orientation, into the folder ``target``.
+
+    Masks are enlarged only if ``options.mask.grow`` says so; ``remove`` grows what it is given by itself.
+    """
+    info = open_video(source, options)
+    with scratch_folder() as scratch:
+        work = Work.begin(info, target, replace(options, mask=replace(options.mask, save_to=target)), events, scratch)
+        loaded = _load(work)
+        shots = _survey(work)
+        store = _frames(work)
+        _shape(work, _follow(work, loaded, shots, store), shots)
+        store.close()
+    work.finish()
+    events.done(work.report)
+    return work.report
+
+
+@dataclass
+class _Made:
+    """What goes into the output: masks, patches, and the frames that were worked on."""
+
+    masks: ShapedMasks
+    patches: PatchStore
+    first: int
+    last: int
+    telling: tuple[int, ...] = ()
+
+
+def _load(work: Work) -> LoadedMasks:
+    """The masks as the user gave them, cut to the range that is worked on."""
+    options = work.options.mask
+    if options.path is None:
+        raise UsageError("Nothing says what should go.", "Give --mask: a PNG, a folder of PNGs or a mask video.")
+    with work.timed("masks"):
+        loaded = load_masks(open_source(options.path, mask_readers()), options, work.info)
+    work.note(*loaded.notes)
+    for t in list(loaded.masks.frames()):
+        if not work.first <= t < work.last:
+            if loaded.annotated is not None and t in loaded.annotated:
+                raise MaskError(f"The mask belongs to frame {t}, outside the range {work.first}f to {work.last}f.")
+            loaded.masks[t] = np.zeros(loaded.masks.size, np.bool_)
+    return loaded
+
+
+def _make(work: Work, loaded: LoadedMasks) -> _Made:
+    """Everything between reading and writing: shots, following, shaping, filling."""
+    reach = range(work.first, work.last)
+    if loaded.annotated is None:
+        frames = list(loaded.masks.frames())
+        reach = range(max(work.first, frames[0] - REACH), min(work.last, frames[-1] + 1 + REACH))
+    shots = _survey(work, reach)
+    store = _frames(work)
+    masks = _shape(work, _follow(work, loaded, shots, store), shots)
+    first, last = work.first, work.last
+    if work.options.preview:
+        first, last = telling_stretch(masks.holes, round(_PREVIEW_SECONDS * work.info.frame_rate))
+    patches = _fill(work, masks, [(max(a, first), min(b, last)) for a, b in shots if a < last and b > first], store)
+    store.close()
+    telling = telling_frames(masks.holes, shots) if work.wants_pictures else []
+    return _Made(masks, patches, first, last, tuple(t for t in telling if t in patches))
+
+
+def _survey(work: Work, reach: range | None = None) -> list[tuple[int, int]]:
+    """Decode once to find the cuts and what can be decoded at all."""
+    reach = range(work.first, work.last) if reach is None else reach
+    work.events.stage("look for cuts", len(reach))
+
+    def pictures() -> Iterator[tuple[int, np.ndarray]]:
+        with Reader(work.info) as reader:
+            for frame in reader.frames(reach.start, reach.stop):
+                work.events.advance("look for cuts")
+                yield frame.index, small(frame.rgb())
+
+    with work.timed("look for cuts"):
+        return find_shots(pictures())
+
+
+def _frames(work: Work) -> FrameStore:
+    reader = Reader(work.info)
+    return FrameStore(
+        reader.frames, work.last, work.folder("frames"), memory_bytes=work.frame_memory, disk_bytes=work.frame_disk
+    )
+
+
+def _follow(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store: FrameStore) -> Masks:
+    """The masks, or, where only single frames are annotated, those masks followed through their shots."""
+    if loaded.annotated is None:
+        return loaded.masks
+    masks = Masks(loaded.masks.size, loaded.masks.n_frames)
+    for start, stop in shots:
+        annotated = {t: loaded.masks[t] for t in sorted(loaded.annotated) if start <= t < stop}
+        if not annotated:
+            continue
+        work.note(f"The mask is followed from frame {min(annotated)} through its shot, frames {start} to {stop - 1}.")
+        with work.timed("follow"):
+            tracked = follow(store.frame, annotated, start, stop, progress=progress_to(work.events, "follow"))
+        work.note(*tracked.notes)
+        for t, mask in tracked.masks.items():
+            masks[t] = mask
+    if masks.empty:
+        raise MaskError(
+            f"Frame {min(loaded.annotated)}, which the mask belongs to, cannot be decoded.", "Give another --mask-frame."
+        )
+    return masks
+
+
+def _shape(work: Work, masks: Masks, shots: list[tuple[int, int]]) -> ShapedMasks:
+    with work.timed("masks"):
+        shaped = shape(masks, shots, work.options.mask)
+        save_to = work.options.mask.save_to
+        if save_to is not None:
+            grown = work.options.mask.grow is not None and work.options.mask.save_to == work.target
+            write_masks(work, shaped.holes if grown else shaped.objects, save_to)
+    return shaped
+
+
+def _unshaped(masks: Masks) -> ShapedMasks:
+    return ShapedMasks(holes=masks, objects=masks, grow=0, feather=0)
+
+
+def _fill(work: Work, masks: ShapedMasks, shots: list[tuple[int, int]], store: FrameStore) -> PatchStore:
+    """Let the engine fill every window of every shot."""
+    patches = PatchStore(work.folder("patches"))
+    engine: Engine = create_engine(work.options.engine)
+    work.used(engine)
+    motion = MotionConfig.for_preset(work.options.engine.preset)
+    for start, stop in shots:
+        windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory)
+        if not windows:
+            work.report.shots.append(ShotReport(start, stop))
+            continue
+        view = ShotView(store, masks.holes, start, stop, windows, work.depth, motion, work.heard("motion"))
+        with work.timed("fit"):
+            session = engine.prepare(view, progress_to(work.events))
+        work.events.stage("fill", len(windows))
+        with work.timed("fill"):
+            for window in windows:
+                patches.add(window, session.fill(window))
+                view.remember_coverage(window)
+                work.events.advance("fill")
+        work.report.shots.append(ShotReport(start, stop, view.coverage()))
+        work.keep_maps(view)
+    return patches
+
+
+def _write(work: Work, plan: OutputPlan, made: _Made) -> None:
+    """Decode the video again, paste, encode, and copy everything else."""
+    whole = not work.options.preview
+    first, last = (0, None) if whole else (made.first, made.last)
+    total = work.info.n_frames if whole else made.last - made.first
+    work.events.stage("write", total)
+    with work.timed("write"), Reader(work.info) as reader:
+        frames = (_pasted(work, made, frame) for frame in reader.frames(first, last))
+        pairs = ((after if whole else _side_by_side(before, after)) for before, after in frames)
+        written = write_video(plan, pairs, progress=lambda n: work.events.advance("write", n))
+        work.wrote(written, reader)
+
+
+def _pasted(work: Work, made: _Made, frame: Frame) -> tuple[Frame, Frame]:
+    """A frame as decoded and as written; checked: nothing outside the mask differs."""
+    t = frame.index
+    if t not in made.patches:
+        return frame, frame
+    box, alpha = made.masks.alpha(t)
+    after = paste(frame, cut(made.patches[t], box), alpha, box)
+    changed = changed_outside(frame, after, alpha, box)
+    if changed:
+        raise RuntimeError(f"frame {t}: {changed} samples outside the mask would have changed")
+    work.report.masked_frames += 1
+    if t in made.telling:
+        work.picture(frame, after, made.masks.holes[t])
+    return frame, after
+
+
+def _side_by_side(before: Frame, after: Frame) -> Frame:
+    """Both pictures in one of double width."""
+    planes = tuple(np.hstack(pair) for pair in zip(before.planes, after.planes, strict=True))
+    return replace(after, native=None, template=None, replaced=planes)

@@ -1,0 +1,309 @@
+"""The state of one video's work: facts, range, scratch, budgets, what the report will say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import cv2
+import numpy as np
+from platformdirs import user_cache_path
+
+from vrm.engines.base import Engine, Progress
+from vrm.errors import OutputError, UsageError, VideoError
+from vrm.events import Events
+from vrm.masks.source import Readers
+from vrm.media.frame import Frame
+from vrm.media.plan import OutputPlan
+from vrm.media.probe import probe
+from vrm.media.read import Reader
+from vrm.media.stills import read_mask, write_png
+from vrm.media.times import frame_at, timestamps
+from vrm.media.write import WriteReport
+from vrm.options import Moment, RemoveOptions
+from vrm.report.html import Picture, render
+from vrm.report.model import RemoveReport
+from vrm.shots.view import ShotView
+from vrm.types import Bool, Masks, Pixels, VideoInfo
+
+_LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
+_DEFAULT_GB = 3.0
+
+
+@dataclass
+class Work:
+    """One job under way.
+
+    Attributes:
+        info, target, options, events: what ``remove`` was given, probed.
+        scratch: private folder, gone when the work ends.
+        first, last: the frames that are worked on, last excluded.
+        report: filled as the work goes.
+    """
+
+    info: VideoInfo
+    target: Path
+    options: RemoveOptions
+    events: Events
+    scratch: Path
+    first: int
+    last: int
+    report: RemoveReport
+    _pictures: list[Picture] = field(default_factory=list)
+    _maps: dict[int, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, scratch: Path) -> Work:
+        """Resolve the range, refuse outputs that are in the way, and start the report."""
+        for path in (options.report, options.mask.save_to):
+            _refuse_existing(path, options.output.overwrite)
+        threads = options.engine.threads or len(os.sched_getaffinity(0))
+        cv2.setNumThreads(threads)
+        cv2.setRNGSeed(options.engine.seed)
+        first, last = frame_range(info, options.start, options.end)
+        report = RemoveReport(
+            str(info.path),
+            str(target),
+            engine=options.engine.engine,
+            preset=options.engine.preset,
+            threads=threads,
+            seed=options.engine.seed,
+            options=asdict(options),
+            versions=versions(),
+        )
+        return cls(info, target, options, events, scratch, first, last, report)
+
+    def folder(self, name: str) -> Path:
+        """A scratch folder of that name, made if need be."""
+        path = self.scratch / name
+        path.mkdir(exist_ok=True)
+        return path
+
+    @contextlib.contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the time of the block to the report's stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.report.timings[stage] = self.report.timings.get(stage, 0.0) + time.perf_counter() - start
+
+    def note(self, *texts: str) -> None:
+        """Tell the user, once each, and put it into the report."""
+        for text in texts:
+            if text not in self.report.notes:
+                self.report.notes.append(text)
+                self.events.note(text)
+
+    def say(self, plan: OutputPlan) -> None:
+        """What the output will and will not hold."""
+        if self.info.interlaced:
+            self.note("The video is interlaced: it is worked on as whole frames, and its flags are kept.")
+        self.note(*plan.notes, *(f"Lost: {what}" for what in plan.lost))
+        self.report.kept, self.report.lost = list(plan.kept), list(plan.lost)
+
+    def used(self, engine: Engine) -> None:
+        """Which device and number format the engine decided on."""
+        self.report.device, self.report.dtype = engine.device, engine.dtype
+
+    def wrote(self, written: WriteReport, reader: Reader) -> None:
+        """What came of writing."""
+        self.report.frames = written.frames
+        self.report.frames_lost = reader.lost
+        if reader.lost:
+            self.note(f"{reader.lost} frames of the source could not be decoded; the output is shorter by them.")
+        self.note(*reader.warnings, *written.notes)
+
+    def finish(self) -> None:
+        """Close the report."""
+        unit = 1 if sys.platform == "darwin" else 1024
+        self.report.peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+    @property
+    def depth(self) -> int:
+        """Bits of the frames that engines see: 8, or 16 for deeper sources."""
+        return 8 if self.info.bit_depth == 8 else 16
+
+    @property
+    def _bound(self) -> float:
+        return (self.options.engine.memory_gb or _DEFAULT_GB) * 1e9
+
+    @property
+    def frame_memory(self) -> int:
+        """Bytes of decoded frames that may be kept in memory."""
+        return int(self._bound * 0.1)
+
+    @property
+    def window_memory(self) -> int:
+        """Bytes that the candidates of one window may take."""
+        return int(self._bound * 0.15)
+
+    @property
+    def frame_disk(self) -> int:
+        """Bytes of decoded frames that may be kept in scratch."""
+        return 4 << 30
+
+    @property
+    def wants_pictures(self) -> bool:
+        """True if there will be a page to show them on."""
+        return self.options.report is not None and self.options.report.suffix.lower() == ".html"
+
+    def keep_maps(self, view: ShotView) -> None:
+        """Keep the coverage maps that a page may show."""
+        if self.wants_pictures:
+            self._maps.update(view.coverage_maps())
+
+    def picture(self, before: Frame, after: Frame, hole: Bool) -> None:
+        """Keep one moment for the report's page, turned as it is displayed."""
+
+        def shown(array: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(np.rot90(array, -self.info.rotation // 90))
+
+        coverage = self._maps.get(before.index)
+        self._pictures.append(
+            Picture(
+                before.index,
+                shown(_eight_bits(before.rgb())),
+                shown(_eight_bits(after.rgb())),
+                shown(hole),
+                None if coverage is None else shown(coverage),
+            )
+        )
+
+
+def open_video(source: Path, options: RemoveOptions) -> VideoInfo:
+    """Probe the input and hold it against the limits. Raises VideoError."""
+    info = probe(source, options.stream)
+    if info.height * info.width > options.max_pixels:
+        raise VideoError(
+            f"{source} has {info.width}x{info.height} pixels, more than --max-pixels {options.max_pixels}."
+        )
+    if info.n_frames > options.max_frames:
+        raise VideoError(f"{source} has {info.n_frames} frames, more than --max-frames {options.max_frames}.")
+    return info
+
+
+def frame_range(info: VideoInfo, start: Moment | None, end: Moment | None) -> tuple[int, int]:
+    """``(first, last)`` frame numbers, last excluded; an end beyond the video is the video's. Raises UsageError."""
+    times: list[int] = []
+
+    def number(moment: Moment) -> int:
+        if moment.frame is not None:
+            return moment.frame
+        if not times:
+            times.extend(timestamps(info))
+        assert moment.seconds is not None
+        return frame_at(times, info.time_base, moment.seconds)
+
+    first = number(start) if start is not None else 0
+    last = min(number(end), info.n_frames) if end is not None else info.n_frames
+    if first >= info.n_frames:
+        raise UsageError(f"--start lies behind the video's last frame, {info.n_frames - 1}f.")
+    if first >= last:
+        raise UsageError(f"The range {first}f to {last}f holds no frame.", "--end must lie behind --start.")
+    return first, last
+
+
+@contextlib.contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A private folder for intermediate files, removed at the end whatever happens."""
+    base = user_cache_path("vrm") / "scratch"
+    try:
+        base.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = Path(tempfile.mkdtemp(prefix="job-", dir=base))
+    except OSError as error:
+        raise OutputError(
+            f"No scratch folder can be made in {base}: {error.strerror}.", "Set XDG_CACHE_HOME to a writable place."
+        ) from error
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def mask_readers() -> Readers:
+    """How the masks room opens pictures and videos."""
+
+    def video(path: Path) -> Iterator[Pixels]:
+        with Reader(probe(path)) as reader:
+            for frame in reader.frames():
+                yield frame.rgb()
+
+    return Readers(still=read_mask, video=video)
+
+
+def progress_to(events: Events) -> Progress:
+    """A progress callback ``(stage, done, total)`` that tells ``events``."""
+    seen: dict[str, tuple[int, int]] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        before, of = seen.get(stage, (0, -1))
+        if of != total or done < before:
+            events.stage(stage, total)
+            before = 0
+        if done > before:
+            events.advance(stage, done - before)
+        seen[stage] = done, total
+
+    return progress
+
+
+def write_masks(work: Work, masks: Masks, folder: Path) -> None:
+    """Masks of the worked range as 0/255 PNGs named by frame number, in the displayed orientation."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for t in range(work.info.n_frames):
+            turned = np.rot90(masks[t], -work.info.rotation // 90)
+            write_png(folder / f"{t:05d}.png", turned.astype(np.uint8) * 255)
+    except OSError as error:
+        raise OutputError(f"Masks cannot be written to {folder}: {error.strerror}.") from error
+
+
+def write_report(work: Work) -> None:
+    """The report as a page or as JSON, where one was asked for."""
+    path = work.options.report
+    if path is None:
+        return
+    text = work.report.to_json() if path.suffix.lower() == ".json" else render(work.report, work._pictures)
+    try:
+        partial = path.with_name(path.name + ".part")
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise OutputError(f"The report cannot be written to {path}: {error.strerror}.") from error
+
+
+def versions() -> dict[str, str]:
+    """Versions of vrm and of the libraries that shape the result."""
+    found = {}
+    for name in _LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _refuse_existing(path: Path | None, overwrite: bool) -> None:
+    if path is None or overwrite:
+        return
+    if path.is_dir() and not any(path.iterdir()):
+        return
+    if path.exists():
+        raise OutputError(f"{path} exists.", "Choose another name or give --overwrite.")
+    if path.suffix and not path.parent.is_dir():
+        raise OutputError(f"{path.parent} is not a folder.", "Make it first.")
+
+
+def _eight_bits(rgb: Pixels) -> np.ndarray:
+    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
+
+
+Heard = Callable[[str, int, int], None]
