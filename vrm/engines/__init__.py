@@ -1,1 +1,1 @@
-"""Engines: how a hole is filled."""
+"""Engines: what fills the hole. ``base`` is the contract, ``registry`` the list."""

@@ -18,6 +18,9 @@ from vrm.types import Bool, Patch, Pixels
 Progress = Callable[[str, int, int], None]
 """``progress(stage, done, total)``; called often, must be cheap."""
 
+Hide = Callable[[int], Bool]
+"""``hide(t)``: bool ``(H, W)``, pixels of frame t to hide although they are known."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -53,9 +56,31 @@ class Shot(Protocol):
         """The windows the pipeline will ask for, in order; together they cover every frame with a hole."""
         ...
 
-    def propagation(self, window: Window) -> Propagation:
-        """What motion found for the window's frames (cached; computed on first use)."""
+    def propagation(self, window: Window, hide: Hide | None = None) -> Propagation:
+        """What motion found for the window's frames (cached; computed on first use).
+
+        Args:
+            window: which frames.
+            hide: known pixels to hide as well, for every frame of the window's context; such a result is computed
+                anew with the same settings and not cached (``Hidden`` is the view to run motion on).
+        """
         ...
+
+
+class Hidden:
+    """A shot with further pixels hidden: what motion takes, with larger holes."""
+
+    def __init__(self, shot: Shot, hide: Hide) -> None:
+        self.start, self.stop, self.size = shot.start, shot.stop, shot.size
+        self._shot, self._hide = shot, hide
+
+    def frame(self, t: int) -> Pixels:
+        """Frame t of the shot."""
+        return self._shot.frame(t)
+
+    def hole(self, t: int) -> Bool:
+        """The real hole and what is hidden."""
+        return self._shot.hole(t) | self._hide(t)
 
 
 class Session(Protocol):

@@ -1,1 +1,1 @@
-"""Networks and losses: tensors in, tensors out."""
+"""Networks as plain modules, tensors in and out, and the losses they are trained with."""

@@ -1,1 +1,1 @@
-"""Loops that fit networks: to one video, or to many."""
+"""Fitting a network to one video, and training one on many: data, initialisation, the loop."""

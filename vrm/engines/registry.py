@@ -1,0 +1,27 @@
+"""The engines there are. A further one is one file and one line here (and its name in ``vrm.options.ENGINES``)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from vrm.engines.base import Engine
+from vrm.errors import UsageError
+from vrm.options import EngineOptions
+
+ENGINES: dict[str, str] = {
+    "internal": "vrm.engines.internal:InternalEngine",
+}
+"""Name to "module:class"; the module is imported when the engine is first asked for."""
+
+
+def create(options: EngineOptions) -> Engine:
+    """The engine the options name, configured by them.
+
+    Raises:
+        UsageError: no engine of that name.
+    """
+    if options.engine not in ENGINES:
+        raise UsageError(f"--engine {options.engine} is unknown.", f"Choose from: {', '.join(ENGINES)}.")
+    module, _, name = ENGINES[options.engine].partition(":")
+    engine: Engine = getattr(import_module(module), name)(options)
+    return engine

@@ -1,0 +1,55 @@
+"""Data-dependent initialisation (LSUV: Mishkin and Matas 2016, "All you need is a good init").
+
+The usual initialisation lets the signal die in a stack of gated layers: each multiplies by a sigmoid near one half
+and by an ELU. Here every layer's output is brought to unit variance on one batch, layer by layer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def unit_variance(net: nn.Module, batch: Tensor, tolerance: float = 0.02, steps: int = 12) -> None:
+    """Initialise ``net`` in place so that each rescalable layer's output has unit variance on ``batch``.
+
+    A layer with an attribute ``deviation`` is brought to that standard deviation instead of 1.
+
+    Convolutions get orthonormal weights and no bias; then, in the order of one forward pass, each module with a
+    ``rescale(factor)`` method is scaled until its output is there within ``tolerance``. Modules without that method
+    that set ``keeps_start`` (a head that starts at zero on purpose) are left as they are.
+
+    Args:
+        net: the network; random numbers come from torch's global generator (seed it before).
+        batch: an input it takes, with real content.
+        tolerance: how near to 1 is near enough.
+        steps: most corrections per layer.
+    """
+    kept = {c for m in net.modules() if getattr(m, "keeps_start", False) for c in m.modules()}
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module not in kept:
+            nn.init.orthogonal_(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+    def correct(module: Any, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        for _ in range(steps):
+            deviation = float(output.float().std()) / getattr(module, "deviation", 1.0)
+            if abs(deviation - 1) <= tolerance or deviation < 1e-8:
+                break
+            module.rescale(1 / deviation)
+            output = module.forward(*inputs)
+        return output
+
+    hooks = [m.register_forward_hook(correct) for m in net.modules() if hasattr(m, "rescale")]
+    was_training = net.training
+    net.eval()
+    try:
+        net(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
+        net.train(was_training)
