@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 from vrm.types import F32, Bool
+
+F16 = npt.NDArray[np.float16]
 
 
 @dataclass
@@ -14,17 +17,18 @@ class Candidate:
     """One guess at the colour of every hole pixel of a frame.
 
     Attributes:
-        rgb: float32 ``(N, 3)`` in [0, 1].
+        rgb: float16 ``(N, 3)``, about [0, 1] (interpolation may overshoot a little). Half precision, as the other
+            numbers here, because a window of 1080p frames holds many of these.
         valid: bool ``(N,)``: where the guess exists at all.
-        error: float32 ``(N,)``: expected absolute error (0..1), +inf where not valid. From forward-backward error,
+        error: float16 ``(N,)``: expected absolute error (0..1), +inf where not valid. From forward-backward error,
             photometric mismatch on known surroundings and distance; calibrated on held-back holes if there were any.
-        distance: float32 ``(N,)``: frames between the hole and the source of the colour.
+        distance: float16 ``(N,)``: frames between the hole and the source of the colour.
     """
 
-    rgb: F32
+    rgb: F16
     valid: Bool
-    error: F32
-    distance: F32
+    error: F16
+    distance: F16
 
 
 @dataclass

@@ -1,0 +1,93 @@
+"""The frames motion works on: grey, at reduced size, their holes filled with the best guess so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from vrm.types import F32, U8, Bool, Pixels
+
+
+class FrameAccess(Protocol):
+    """What propagation needs of a shot; ``vrm.engines.base.Shot`` has it. Frame numbers are the video's own."""
+
+    start: int
+    stop: int
+    size: tuple[int, int]
+
+    def frame(self, t: int) -> Pixels:
+        """Frame t, uint8 or uint16 ``(H, W, 3)`` RGB."""
+        ...
+
+    def hole(self, t: int) -> Bool:
+        """Bool ``(H, W)``, True = to be made anew."""
+        ...
+
+
+def unit(frame: Pixels) -> F32:
+    """uint8 or uint16 pixels as float32 in [0, 1]."""
+    return frame.astype(np.float32) * np.float32(1 / np.iinfo(frame.dtype).max)
+
+
+class WorkingFrames:
+    """Grey frames and holes at working size, read once each and kept.
+
+    Args:
+        shot: the frames.
+        longest: working frames are not larger than this on the longer side.
+
+    Attributes:
+        scale: working pixels per pixel of the shot, <= 1.
+        size: working ``(height, width)``.
+    """
+
+    def __init__(self, shot: FrameAccess, longest: int) -> None:
+        self.shot = shot
+        height, width = shot.size
+        self.scale = min(1.0, longest / max(height, width))
+        self.size = max(1, round(height * self.scale)), max(1, round(width * self.scale))
+        self._grey: dict[int, U8] = {}
+        self._hole: dict[int, Bool] = {}
+
+    def grey(self, t: int) -> U8:
+        """Frame t, uint8 ``(h, w)``; its hole holds what was last put there (at first the object itself)."""
+        if t not in self._grey:
+            frame = self.shot.frame(t)
+            grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+            if grey.dtype == np.uint16:
+                grey = (grey >> 8).astype(np.uint8)
+            if self.scale < 1:
+                grey = cv2.resize(grey, self.size[::-1], interpolation=cv2.INTER_AREA)
+            self._grey[t] = grey
+        return self._grey[t]
+
+    def hole(self, t: int) -> Bool:
+        """Hole t, bool ``(h, w)``: every working pixel that holds any of the full-size hole."""
+        if t not in self._hole:
+            hole = self.shot.hole(t)
+            if self.scale < 1:
+                hole = cv2.resize(hole.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_AREA) > 0
+            self._hole[t] = hole
+        return self._hole[t]
+
+    def put(self, t: int, grey: U8) -> None:
+        """Replace frame t by a version with a better filled hole."""
+        self._grey[t] = grey
+
+    def forget(self, keep: Sequence[int] | range) -> None:
+        """Drop all frames but these."""
+        for store in (self._grey, self._hole):
+            for t in [t for t in store if t not in keep]:
+                del store[t]  # type: ignore[attr-defined]
+
+
+def dilate(mask: Bool, radius: int) -> Bool:
+    """The mask grown by a disc of ``radius`` pixels (a 3x3 square for 1)."""
+    if radius < 1:
+        return mask
+    shape = cv2.MORPH_ELLIPSE if radius > 1 else cv2.MORPH_RECT
+    kernel = cv2.getStructuringElement(shape, (2 * radius + 1, 2 * radius + 1))
+    return cv2.dilate(mask.view(np.uint8), kernel).view(np.bool_)

@@ -1,0 +1,154 @@
+"""Laplace and Poisson equations on the unknown pixels of an image, by multigrid.
+
+The discrete problem, for every unknown pixel p with its 4-neighbours q inside the image:
+
+    sum_q (u_p - u_q) + anchor * u_p = rhs_p,      u given on the known pixels
+
+which is Perez et al., "Poisson Image Editing" (2003), Eq. 7, with a screening term. The image border is natural
+(Neumann): neighbours outside do not count.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vrm.types import F32, Bool
+
+_CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
+_COARSEST = 4
+
+
+def neighbour_sum(u: F32) -> F32:
+    """The sum of the 4-neighbours inside the image, of a float32 ``(h, w)`` or ``(h, w, c)`` array, c <= 4."""
+    return cv2.filter2D(u, -1, _CROSS, borderType=cv2.BORDER_CONSTANT)
+
+
+class _Level:
+    """One grid: which pixels are free, and the inverse diagonal of the equation there (0 elsewhere)."""
+
+    def __init__(self, free: Bool, anchor: float, channels: int) -> None:
+        self.shape = free.shape
+        degree = neighbour_sum(np.ones(free.shape, np.float32)) + np.float32(anchor)
+        free = free & (degree > 0)
+        mask = free.astype(np.float32)
+        inverse = np.where(free, 1 / np.maximum(degree, 1e-6), 0).astype(np.float32)
+        self.degree, self.mask, self.inverse = (
+            np.repeat(a[..., None], channels, -1) if channels > 1 else a for a in (degree, mask, inverse)
+        )
+
+    def residual(self, u: F32, rhs: F32) -> F32:
+        return (rhs - self.degree * u + neighbour_sum(u)) * self.mask
+
+    def smooth(self, u: F32, rhs: F32, sweeps: int) -> F32:
+        for _ in range(sweeps):
+            u = u + np.float32(0.8) * self.inverse * (rhs - self.degree * u + neighbour_sum(u))
+        return u
+
+
+def _halve(a: F32) -> F32:
+    """Sum of each 2x2 block (an odd last row or column is repeated with weight zero)."""
+    h, w = a.shape[:2]
+    padded = cv2.copyMakeBorder(a, 0, h % 2, 0, w % 2, cv2.BORDER_CONSTANT, value=(0.0, 0.0, 0.0, 0.0))
+    return cv2.resize(padded, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA) * np.float32(4)
+
+
+def _levels(unknown: Bool, anchor: float, channels: int) -> list[_Level]:
+    levels = [_Level(unknown, anchor, channels)]
+    free, scale = unknown, 1.0
+    while min(free.shape) > _COARSEST:
+        free, scale = _halve(free.astype(np.float32)) > 2.5, scale * 4
+        if not free.any():
+            break
+        levels.append(_Level(free, anchor * scale, channels))
+    return levels
+
+
+def _cycle(levels: list[_Level], k: int, u: F32, rhs: F32, sweeps: int) -> F32:
+    level = levels[k]
+    if k == len(levels) - 1:
+        return level.smooth(u, rhs, 16)
+    u = level.smooth(u, rhs, sweeps)
+    coarse = _halve(level.residual(u, rhs)) * levels[k + 1].mask
+    error = _cycle(levels, k + 1, np.zeros_like(coarse), coarse, sweeps)
+    h, w = level.shape
+    up = cv2.resize(error, (error.shape[1] * 2, error.shape[0] * 2), interpolation=cv2.INTER_LINEAR)[:h, :w]
+    return level.smooth(u + up * level.mask, rhs, sweeps)
+
+
+def solve(rhs: F32, unknown: Bool, start: F32, anchor: float = 0.0, cycles: int = 4) -> F32:
+    """Solve the equation above.
+
+    Args:
+        rhs: float32 ``(h, w)`` or ``(h, w, c)``, c <= 4; read where unknown.
+        unknown: bool ``(h, w)``.
+        start: same shape as rhs: the given values where known, a first guess where unknown.
+        anchor: weight of the screening term (0 = pure Poisson).
+        cycles: V-cycles; each cuts the error by three to ten.
+
+    Returns:
+        float32 of the same shape; known pixels are as given. Without any known pixel and with anchor 0 the problem
+        has no unique answer: the guess's level is kept.
+    """
+    if not unknown.any():
+        return start.astype(np.float32)
+    channels = 1 if rhs.ndim == 2 else rhs.shape[2]
+    squeeze = rhs.ndim == 3 and channels == 1
+    if squeeze:
+        rhs, start = rhs[..., 0], start[..., 0]
+    u = np.ascontiguousarray(start, np.float32)
+    b = np.where(unknown if rhs.ndim == 2 else unknown[..., None], rhs, 0).astype(np.float32)
+    levels = _levels(unknown, anchor, channels)
+    for _ in range(cycles):
+        u = _cycle(levels, 0, u, b, 2)
+    return u[..., None] if squeeze else u
+
+
+def push_pull(values: F32, weight: F32) -> F32:
+    """Fill in pixels of weight 0 from coarser averages (Gortler et al., "The Lumigraph", 1996, section 3.4.3).
+
+    Args:
+        values: float32 ``(h, w)`` or ``(h, w, c)``.
+        weight: float32 ``(h, w)`` in [0, 1]: how much each value counts.
+
+    Returns:
+        float32 like values: where the weight is 1 as given, else smooth. Zeros if no weight is positive.
+    """
+    weighted = values * (weight if values.ndim == 2 else weight[..., None])
+    return _push_pull(weighted.astype(np.float32), weight.astype(np.float32))
+
+
+def _push_pull(weighted: F32, weight: F32) -> F32:
+    if min(weight.shape) <= 2 or weight.min() >= 1:
+        total = np.maximum(weight, 1e-8)
+        value = weighted / (total if weighted.ndim == 2 else total[..., None])
+        mean = weighted.sum((0, 1)) / max(float(weight.sum()), 1e-8)
+        empty = weight <= 1e-8
+        value[empty] = mean
+        return value
+    h, w = weight.shape
+    low_weight, low = _halve(weight), _halve(weighted)
+    scale = np.minimum(low_weight, 1) / np.maximum(low_weight, 1e-8)
+    coarse = _push_pull(low * (scale if low.ndim == 2 else scale[..., None]), np.minimum(low_weight, 1))
+    up = cv2.resize(coarse, (coarse.shape[1] * 2, coarse.shape[0] * 2), interpolation=cv2.INTER_LINEAR)[:h, :w]
+    rest = 1 - weight
+    return weighted + up * (rest if weighted.ndim == 2 else rest[..., None])
+
+
+def membrane(values: F32, unknown: Bool, cycles: int = 2) -> F32:
+    """The smoothest surface (Laplace's equation) through the known values.
+
+    Args:
+        values: float32 ``(h, w)`` or ``(h, w, c)``, c <= 4.
+        unknown: bool ``(h, w)``; if all pixels are unknown the result is zero.
+        cycles: V-cycles after the push-pull guess.
+
+    Returns:
+        float32 like values, known pixels as given.
+    """
+    if not unknown.any():
+        return values.astype(np.float32)
+    guess = push_pull(values, (~unknown).astype(np.float32))
+    if unknown.all():
+        return guess
+    return solve(np.zeros_like(guess), unknown, guess, cycles=cycles)
