@@ -23,7 +23,7 @@ Planes = tuple[Pixels, ...]
 _SUBSAMPLING = {"420": (1, 1), "422": (1, 0), "444": (0, 0), "440": (0, 1), "411": (2, 0), "410": (2, 2)}
 _NV = {"nv12": "420", "nv21": "420", "nv16": "422", "nv24": "444", "nv42": "444"}
 _PACKED_422 = {"yuyv422": "YUYV", "uyvy422": "UYVY", "yvyu422": "YVYU", "y210": "YUYV", "y212": "YUYV", "y216": "YUYV"}
-_VIA_RGB24 = re.compile(r"(rgb|bgr)(8|4|4_byte|444[bl]e|555[bl]e|565[bl]e)$")
+_VIA_RGB24 = re.compile(r"(rgb|bgr)(8|4_byte|444[bl]e|555[bl]e|565[bl]e)$")
 _INTERLEAVED = re.compile(r"([rgba0]{3,4}|ya|ayuv|vuya|vuyx|vyu|uyva)(8|16|24|48|64|444)?(le|be)?$")
 
 
@@ -80,9 +80,9 @@ def _rgb(depth: int, alpha: bool, source: str) -> PixelLayout:
 
 
 def _planar(fmt: str) -> PixelLayout | None:
-    if m := re.fullmatch(r"yuv([aj]?)(4\d\d)p(\d+)?(?:msb)?(?:[bl]e)?", fmt):
+    if m := re.fullmatch(r"yuv([aj]?)(4\d\d)p(\d+)?(?:[bl]e)?", fmt):
         return _yuv(m[2], int(m[3] or 8), m[1] == "a", fmt)
-    if m := re.fullmatch(r"gbr(a?)p(\d+)?(?:msb)?(?:[bl]e)?", fmt):
+    if m := re.fullmatch(r"gbr(a?)p(\d+)?(?:[bl]e)?", fmt):
         return _rgb(int(m[2] or 8), bool(m[1]), fmt)
     if m := re.fullmatch(r"gray(\d+)?(?:[bl]e)?", fmt):
         depth = int(m[1] or 8)
@@ -186,10 +186,8 @@ def unpack(frame: av.VideoFrame, layout: PixelLayout) -> Planes:
     dtype = "u1" if layout.depth == 8 else (">u2" if big else "<u2")
     base = re.sub(r"[bl]e$", "", fmt)
     if _planar(fmt) is not None:
-        shift = 16 - layout.depth if "msb" in fmt else 0
-        h, w = frame.height, frame.width
-        sizes = [layout.plane_size(k, h, w) for k in range(layout.n_planes)]
-        raw = (raw_plane(frame, k, dtype, cw)[:ch] >> shift for k, (ch, cw) in enumerate(sizes))
+        sizes = [layout.plane_size(k, frame.height, frame.width) for k in range(layout.n_planes)]
+        raw = (raw_plane(frame, k, dtype, w)[:h] for k, (h, w) in enumerate(sizes))
         return tuple(np.array(p, layout.dtype) for p in raw)
     if base.startswith(("nv", "p0", "p2", "p4")):
         return _semi_planar(frame, layout, dtype)
