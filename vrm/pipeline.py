@@ -13,24 +13,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from vrm.engines.base import Engine
 from vrm.engines.registry import create_engine
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events
-from vrm.masks.load import LoadedMasks, load_masks
+from vrm.masks.load import LoadedMasks, load
 from vrm.masks.shape import ShapedMasks, shape
-from vrm.masks.source import open_source
 from vrm.media.frame import Frame
 from vrm.media.paste import changed_outside, paste
 from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.read import Reader
 from vrm.media.write import write_video
-from vrm.motion.propagate import MotionConfig
 from vrm.options import RemoveOptions
-from vrm.report.model import RemoveReport, ShotReport
+from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 from vrm.shots.cuts import find_shots, small
 from vrm.shots.patches import PatchStore, cut
 from vrm.shots.store import FrameStore
@@ -38,8 +34,8 @@ from vrm.shots.telling import telling_frames, telling_stretch
 from vrm.shots.view import ShotView
 from vrm.shots.windows import REACH, plan_windows
 from vrm.track.follow import follow
-from vrm.types import Masks, VideoInfo
-from vrm.work import Work, mask_readers, open_video, progress_to, scratch_folder, write_masks, write_report
+from vrm.types import Masks
+from vrm.work import Work, mask_readers, open_video, scratch_folder, write_masks, write_report
 
 _PREVIEW_SECONDS = 3
 
@@ -103,7 +99,6 @@ class _Made:
     patches: PatchStore
     first: int
     last: int
-    telling: tuple[int, ...] = ()
 
 
 def _load(work: Work) -> LoadedMasks:
@@ -112,7 +107,7 @@ def _load(work: Work) -> LoadedMasks:
     if options.path is None:
         raise UsageError("Nothing says what should go.", "Give --mask: a PNG, a folder of PNGs or a mask video.")
     with work.timed("masks"):
-        loaded = load_masks(open_source(options.path, mask_readers()), options, work.info)
+        loaded = load(options, work.info, mask_readers(), (work.first, work.last))
     work.note(*loaded.notes)
     for t in list(loaded.masks.frames()):
         if not work.first <= t < work.last:
@@ -134,10 +129,11 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     first, last = work.first, work.last
     if work.options.preview:
         first, last = telling_stretch(masks.holes, round(_PREVIEW_SECONDS * work.info.frame_rate))
+    if work.wants_pictures:
+        work.telling = tuple(telling_frames(masks.holes, shots))
     patches = _fill(work, masks, [(max(a, first), min(b, last)) for a, b in shots if a < last and b > first], store)
     store.close()
-    telling = telling_frames(masks.holes, shots) if work.wants_pictures else []
-    return _Made(masks, patches, first, last, tuple(t for t in telling if t in patches))
+    return _Made(masks, patches, first, last)
 
 
 def _survey(work: Work, reach: range | None = None) -> list[tuple[int, int]]:
@@ -173,13 +169,14 @@ def _follow(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store
             continue
         work.note(f"The mask is followed from frame {min(annotated)} through its shot, frames {start} to {stop - 1}.")
         with work.timed("follow"):
-            tracked = follow(store.frame, annotated, start, stop, progress=progress_to(work.events, "follow"))
+            tracked = follow(store.frame, annotated, start, stop, progress=work.progress)
         work.note(*tracked.notes)
         for t, mask in tracked.masks.items():
             masks[t] = mask
     if masks.empty:
         raise MaskError(
-            f"Frame {min(loaded.annotated)}, which the mask belongs to, cannot be decoded.", "Give another --mask-frame."
+            f"Frame {min(loaded.annotated)}, which the mask belongs to, cannot be decoded.",
+            "Give the mask of another frame with --mask-frame.",
         )
     return masks
 
@@ -201,25 +198,20 @@ def _unshaped(masks: Masks) -> ShapedMasks:
 def _fill(work: Work, masks: ShapedMasks, shots: list[tuple[int, int]], store: FrameStore) -> PatchStore:
     """Let the engine fill every window of every shot."""
     patches = PatchStore(work.folder("patches"))
-    engine: Engine = create_engine(work.options.engine)
+    engine = create_engine(work.options.engine)
     work.used(engine)
-    motion = MotionConfig.for_preset(work.options.engine.preset)
     for start, stop in shots:
         windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory)
-        if not windows:
-            work.report.shots.append(ShotReport(start, stop))
-            continue
-        view = ShotView(store, masks.holes, start, stop, windows, work.depth, motion, work.heard("motion"))
-        with work.timed("fit"):
-            session = engine.prepare(view, progress_to(work.events))
-        work.events.stage("fill", len(windows))
-        with work.timed("fill"):
-            for window in windows:
+        view = ShotView(store, masks.holes, start, stop, windows, work.depth, work.motion, work.progress)
+        covered: dict[int, FrameCoverage] = {}
+        if windows:
+            with work.timed("fit"):
+                session = engine.prepare(view, work.progress)
+        for window in windows:
+            with work.timed("fill"):
                 patches.add(window, session.fill(window))
-                view.remember_coverage(window)
-                work.events.advance("fill")
-        work.report.shots.append(ShotReport(start, stop, view.coverage()))
-        work.keep_maps(view)
+            covered |= work.coverage(view, window)
+        work.report.shots.append(ShotReport(start, stop, tuple(covered.values())))
     return patches
 
 
@@ -239,15 +231,16 @@ def _write(work: Work, plan: OutputPlan, made: _Made) -> None:
 def _pasted(work: Work, made: _Made, frame: Frame) -> tuple[Frame, Frame]:
     """A frame as decoded and as written; checked: nothing outside the mask differs."""
     t = frame.index
-    if t not in made.patches:
+    shaped = made.masks.alpha(t) if t in made.patches else None
+    if shaped is None:
         return frame, frame
-    box, alpha = made.masks.alpha(t)
+    box, alpha = shaped
     after = paste(frame, cut(made.patches[t], box), alpha, box)
     changed = changed_outside(frame, after, alpha, box)
     if changed:
         raise RuntimeError(f"frame {t}: {changed} samples outside the mask would have changed")
     work.report.masked_frames += 1
-    if t in made.telling:
+    if t in work.telling:
         work.picture(frame, after, made.masks.holes[t])
     return frame, after
 

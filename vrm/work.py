@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from platformdirs import user_cache_path
 
-from vrm.engines.base import Engine, Progress
+from vrm.engines.base import Engine, Progress, Window
 from vrm.errors import OutputError, UsageError, VideoError
 from vrm.events import Events
 from vrm.masks.source import Readers
@@ -29,10 +29,11 @@ from vrm.media.read import Reader
 from vrm.media.stills import read_mask, write_png
 from vrm.media.times import frame_at, timestamps
 from vrm.media.write import WriteReport
+from vrm.motion.propagate import MotionConfig
 from vrm.options import Moment, RemoveOptions
 from vrm.report.html import Picture, render
-from vrm.report.model import RemoveReport
-from vrm.shots.view import ShotView
+from vrm.report.model import FrameCoverage, RemoveReport
+from vrm.shots.view import ShotView, coverage_map, frame_coverage
 from vrm.types import Bool, Masks, Pixels, VideoInfo
 
 _LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
@@ -48,6 +49,8 @@ class Work:
         scratch: private folder, gone when the work ends.
         first, last: the frames that are worked on, last excluded.
         report: filled as the work goes.
+        progress: tells ``events`` how far a stage is.
+        telling: frames that a page will show.
     """
 
     info: VideoInfo
@@ -58,6 +61,8 @@ class Work:
     first: int
     last: int
     report: RemoveReport
+    progress: Progress
+    telling: tuple[int, ...] = ()
     _pictures: list[Picture] = field(default_factory=list)
     _maps: dict[int, np.ndarray] = field(default_factory=dict)
 
@@ -80,7 +85,7 @@ class Work:
             options=asdict(options),
             versions=versions(),
         )
-        return cls(info, target, options, events, scratch, first, last, report)
+        return cls(info, target, options, events, scratch, first, last, report, progress_to(events))
 
     def folder(self, name: str) -> Path:
         """A scratch folder of that name, made if need be."""
@@ -157,10 +162,19 @@ class Work:
         """True if there will be a page to show them on."""
         return self.options.report is not None and self.options.report.suffix.lower() == ".html"
 
-    def keep_maps(self, view: ShotView) -> None:
-        """Keep the coverage maps that a page may show."""
-        if self.wants_pictures:
-            self._maps.update(view.coverage_maps())
+    @property
+    def motion(self) -> MotionConfig:
+        """How motion works under the preset; the paper's never asks it."""
+        preset = self.options.engine.preset
+        return MotionConfig.for_preset("fast" if preset == "paper" else preset)
+
+    def coverage(self, view: ShotView, window: Window) -> dict[int, FrameCoverage]:
+        """Coverage of the window's frames by frame, as far as motion was asked; maps are kept for the telling ones."""
+        found = view.found(window)
+        if found is None:
+            return {}
+        self._maps.update({t: coverage_map(f, found.size) for t, f in found.fills.items() if t in self.telling})
+        return {t: frame_coverage(t, fill, found.size) for t, fill in found.fills.items()}
 
     def picture(self, before: Frame, after: Frame, hole: Bool) -> None:
         """Keep one moment for the report's page, turned as it is displayed."""
@@ -304,6 +318,3 @@ def _refuse_existing(path: Path | None, overwrite: bool) -> None:
 
 def _eight_bits(rgb: Pixels) -> np.ndarray:
     return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)
-
-
-Heard = Callable[[str, int, int], None]

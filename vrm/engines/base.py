@@ -92,9 +92,16 @@ class Session(Protocol):
 
 
 class Engine(Protocol):
-    """Removes what the masks cover."""
+    """Removes what the masks cover.
+
+    Attributes:
+        name: as in ``--engine``.
+        device, dtype: where and in which number format it works, after "auto" was decided, in words.
+    """
 
     name: str
+    device: str
+    dtype: str
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Look at the shot, fit if the engine fits, and return the session that fills it."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 
-from vrm.engines.base import Window
+import numpy as np
+
+from vrm.engines.base import Hidden, Hide, Window
 from vrm.motion.propagate import MotionConfig, propagate
-from vrm.motion.result import Propagation
+from vrm.motion.result import HoleFill, Propagation
+from vrm.report.model import FrameCoverage
 from vrm.shots.store import FrameStore
 from vrm.types import Bool, Masks, Pixels
 
@@ -25,6 +29,7 @@ class ShotView:
         windows: as ``plan_windows`` made them for this shot.
         depth: 8, or 16 for deeper sources.
         motion: how to propagate.
+        progress: told ``(stage, done, total)`` while motion works.
     """
 
     def __init__(
@@ -36,6 +41,7 @@ class ShotView:
         windows: list[Window],
         depth: int,
         motion: MotionConfig,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.start, self.stop = start, stop
         self.size = holes.size
@@ -44,6 +50,7 @@ class ShotView:
         self._holes = holes
         self._windows = windows
         self._motion = motion
+        self._progress = progress
         self._found: OrderedDict[Window, Propagation] = OrderedDict()
 
     def frame(self, t: int) -> Pixels:
@@ -58,24 +65,53 @@ class ShotView:
         """In order; together they cover every frame with a hole."""
         return list(self._windows)
 
-    def propagation(self, window: Window) -> Propagation:
-        """What motion found for the window's frames; the last two are kept."""
+    def propagation(self, window: Window, hide: Hide | None = None) -> Propagation:
+        """What motion found for the window's frames; the last two results without ``hide`` are kept."""
+        if hide is not None:
+            return self._propagate(Hidden(self, hide), window)
         if window not in self._found:
             while len(self._found) >= _KEEP:
                 self._found.popitem(last=False)
-            self._found[window] = propagate(
-                self,
-                window.start,
-                window.stop,
-                window.context_start,
-                window.context_stop,
-                self._motion,
-                distant=self._distant(window),
-            )
+            self._found[window] = self._propagate(self, window)
         self._found.move_to_end(window)
         return self._found[window]
+
+    def found(self, window: Window) -> Propagation | None:
+        """What motion found for the window, if it was asked lately; nothing is computed."""
+        return self._found.get(window)
+
+    def _propagate(self, shot: ShotView | Hidden, window: Window) -> Propagation:
+        return propagate(
+            shot,
+            window.start,
+            window.stop,
+            window.context_start,
+            window.context_stop,
+            self._motion,
+            distant=self._distant(window),
+            progress=self._progress,
+        )
 
     def _distant(self, window: Window) -> list[int]:
         """Frames spread evenly over the shot around the window, for direct alignment."""
         step = max(_DISTANT_STEP, (window.context_stop - window.context_start) // _DISTANT_MOST)
         return list(range(window.context_start, window.context_stop, step))
+
+
+RELIABLE = 0.5
+"""Confidence above which a seen pixel counts as reliably seen."""
+
+
+def frame_coverage(t: int, fill: HoleFill, size: tuple[int, int]) -> FrameCoverage:
+    """Where the new pixels of frame t come from."""
+    n = max(1, fill.index.size)
+    seen = np.count_nonzero(fill.seen)
+    sure = np.count_nonzero(fill.seen & (fill.confidence >= RELIABLE))
+    return FrameCoverage(t, fill.index.size / (size[0] * size[1]), sure / n, (seen - sure) / n, 1 - seen / n)
+
+
+def coverage_map(fill: HoleFill, size: tuple[int, int]) -> np.ndarray:
+    """uint8 ``(H, W)``: 0 outside the hole, 1 reliably seen elsewhere, 2 seen but not reliably, 3 never seen."""
+    out = np.zeros(size, np.uint8)
+    out.reshape(-1)[fill.index] = np.where(fill.seen, np.where(fill.confidence >= RELIABLE, 1, 2), 3)
+    return out

@@ -14,6 +14,7 @@ _BYTES_PER_PIXEL = 400  # of a hole pixel: its candidates, their errors and dist
 _LONGEST = 120
 _SHORTEST = OVERLAP + 2
 _SEEN_AFTER = Fraction(7, 2)  # seconds an object may stand still and yet be filled from after it left
+_REACH_LEAST, REACH = 60, 240  # the same in frames, whatever the rate
 _MERGE_GAP = 12
 
 
@@ -26,7 +27,7 @@ def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_byt
         rate: frames per second.
         memory_bytes: what the candidates of one window may take.
     """
-    reach = min(max(round(_SEEN_AFTER * rate), 60), 240)
+    reach = min(max(round(_SEEN_AFTER * rate), _REACH_LEAST), REACH)
     windows: list[Window] = []
     for first, last in _stretches(holes, start, stop):
         longest = _longest_core(holes, first, last, memory_bytes)
