@@ -1,0 +1,96 @@
+"""Output containers: which endings are written, and what each can hold (found by trying, not by a table)."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import av
+from av.container import InputContainer, OutputContainer
+from av.stream import Stream
+
+from vrm.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Container:
+    """One kind of output file.
+
+    Attributes:
+        muxer: FFmpeg's name of it.
+        label: what people call it.
+        codec: default video codec, where the source's own does not fit.
+        subtitles: text subtitle codec that other text subtitles are converted to; empty = none fits.
+        chapters: whether it holds chapters.
+        tick: its one clock in ticks per second; 0 = each stream has its own.
+        options: muxer options.
+    """
+
+    muxer: str
+    label: str
+    codec: str = "h264"
+    subtitles: str = ""
+    chapters: bool = True
+    tick: int = 0
+    options: dict[str, str] = field(default_factory=dict)
+
+
+# Without these, the muxers move every stream so that nothing starts below zero: AAC's priming then shifts the picture.
+_KEEP_TIMES = {"avoid_negative_ts": "disabled"}
+_MP4 = Container("mp4", "MP4", subtitles="mov_text")
+_TS = Container("mpegts", "MPEG-TS", chapters=False, tick=90000, options={"mpegts_copyts": "1"})
+ENDINGS: dict[str, Container] = {
+    ".mp4": _MP4,
+    ".m4v": _MP4,
+    ".mov": Container("mov", "QuickTime", subtitles="mov_text"),
+    ".3gp": Container("3gp", "3GP", subtitles="mov_text"),
+    ".mkv": Container("matroska", "Matroska", subtitles="subrip", tick=1000, options=_KEEP_TIMES),
+    ".webm": Container("webm", "WebM", codec="vp9", subtitles="webvtt", tick=1000, options=_KEEP_TIMES),
+    ".avi": Container("avi", "AVI", codec="mpeg4", chapters=False),
+    ".ts": _TS,
+    ".m2ts": _TS,
+    ".mts": _TS,
+}
+TEXT_SUBTITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text")
+
+
+def container_of(path: Path) -> Container:
+    """The container that belongs to a file's ending.
+
+    Raises:
+        UsageError: no container belongs to it.
+    """
+    try:
+        return ENDINGS[path.suffix.lower()]
+    except KeyError:
+        ending = f"the ending '{path.suffix}'" if path.suffix else "no ending"
+        raise UsageError(
+            f"The output {path.name} has {ending}, so the kind of file is not known.",
+            f"Use one of {', '.join(ENDINGS)}.",
+        ) from None
+
+
+def open_in_memory(container: Container) -> OutputContainer:
+    """An output that is thrown away: what a header or an encoder refuses shows before any work is done."""
+    return av.open(io.BytesIO(), "w", format=container.muxer, container_options=container.options)
+
+
+def holds_copy(container: Container, source: InputContainer, index: int) -> bool:
+    """Whether the container takes the packets of this source stream as they are."""
+    out = open_in_memory(container)
+    try:
+        copy_stream(out, source.streams[index])
+        out.start_encoding()
+        out.close()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def copy_stream(out: OutputContainer, template: Stream) -> Stream:
+    """Add a stream to ``out`` that takes the template's packets, with its tags and disposition."""
+    stream = out.add_stream_from_template(template, opaque=True)
+    stream.metadata.update(template.metadata)
+    stream.disposition = template.disposition
+    return stream
