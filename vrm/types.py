@@ -167,6 +167,21 @@ class Masks:
             full[y0:y1, x0:x1] = bits.reshape(y1 - y0, x1 - x0)
         return full
 
+    def repeat(self, t: int, source: int) -> None:
+        """Give frame t the mask of frame ``source``; the packed bits are shared, so a still mask costs nothing."""
+        self._check(t)
+        self._check(source)
+        if source in self._packed:
+            self._packed[t] = self._packed[source]
+        else:
+            self._packed.pop(t, None)
+
+    def same(self, t: int, other: int) -> bool:
+        """True where two frames have the same mask (compared packed)."""
+        self._check(t)
+        self._check(other)
+        return self._packed.get(t) == self._packed.get(other)
+
     def window(self, start: int, stop: int) -> Bool:
         """Masks ``start..stop-1`` as bool ``(stop-start, H, W)``."""
         return np.stack([self[t] for t in range(start, stop)])
