@@ -14,7 +14,7 @@ ENGINES: dict[str, str] = {
 """Name to "module:class"; the module is imported when the engine is first asked for."""
 
 
-def create(options: EngineOptions) -> Engine:
+def create_engine(options: EngineOptions) -> Engine:
     """The engine the options name, configured by them.
 
     Raises:

@@ -28,6 +28,11 @@ class Compute:
     dtype: torch.dtype
     threads: int
 
+    @property
+    def names(self) -> tuple[str, str]:
+        """Device and number format in words, for reports."""
+        return str(self.device), {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(self.dtype, "fp32")
+
     def place(self, net: nn.Module) -> nn.Module:
         """The network on the device, weights in channels_last order (what CPU and GPU convolutions like best)."""
         net.to(self.device)

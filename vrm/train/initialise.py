@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 @torch.no_grad()
-def unit_variance(net: nn.Module, batch: Tensor, tolerance: float = 0.02, steps: int = 12) -> None:
+def unit_variance(net: nn.Module, *batch: Tensor, tolerance: float = 0.02, steps: int = 12) -> None:
     """Initialise ``net`` in place so that each rescalable layer's output has unit variance on ``batch``.
 
     A layer with an attribute ``deviation`` is brought to that standard deviation instead of 1.
@@ -24,14 +24,14 @@ def unit_variance(net: nn.Module, batch: Tensor, tolerance: float = 0.02, steps:
 
     Args:
         net: the network; random numbers come from torch's global generator (seed it before).
-        batch: an input it takes, with real content.
+        batch: what it takes, with real content.
         tolerance: how near to 1 is near enough.
         steps: most corrections per layer.
     """
     kept = {c for m in net.modules() if getattr(m, "keeps_start", False) for c in m.modules()}
     for module in net.modules():
         if isinstance(module, nn.Conv2d) and module not in kept:
-            nn.init.orthogonal_(module.weight)
+            module.weight.copy_(nn.init.orthogonal_(torch.empty(module.weight.shape)))
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
 
@@ -48,7 +48,7 @@ def unit_variance(net: nn.Module, batch: Tensor, tolerance: float = 0.02, steps:
     was_training = net.training
     net.eval()
     try:
-        net(batch)
+        net(*batch)
     finally:
         for hook in hooks:
             hook.remove()

@@ -59,7 +59,7 @@ def lesson(frame: Pixels, real: Bool, copies: Iterable[Copy], masks: Bool, found
     box = bounding_box(hidden)
     if box is None or t not in found.fills:
         return None
-    box = grow_box(box, MARGIN, real.shape)  # type: ignore[arg-type]
+    box = grow_box(box, MARGIN, real.shape)
     y0, x0, y1, x1 = box
     part = frame[y0:y1, x0:x1]
     if part.dtype == np.uint16:
@@ -122,7 +122,7 @@ def crop(one: Lesson, y: int, x: int, side: int) -> Item:
     h, w = one.where.shape
     y, x = max(0, min(y, h - side)), max(0, min(x, w - side))
     bottom, right = min(h, y + side), min(w, x + side)
-    frame = one.frame[y:bottom, x:right].astype(np.float32) / 255
+    frame = one.frame[y:bottom, x:right] * np.float32(1 / 255)
     where = one.where[y:bottom, x:right]
     y0, x0 = one.box[:2]
     described, colours, valid = unpack(one.sample, frame, (y0 + y, x0 + x, y0 + bottom, x0 + right))

@@ -1,0 +1,258 @@
+"""The internal engine: every video teaches its own network (Ouyang et al. 2021).
+
+``fast`` hands on what motion propagated. ``balanced`` and ``best`` hide known pixels of the shot on purpose, run
+motion on those holes as well, and fit a small gated network (``vrm.nets.fuser``) to tell, for this video, which of
+motion's candidates to trust where, and what to add where none is right. ``paper`` is the published system alone: the
+coarse-to-fine network fitted to the known pixels with translated masks (Eq. 1 and 2), motion is never asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from vrm.engines.base import Progress, Session, Shot, Window, as_float
+from vrm.engines.crop import in_tiles
+from vrm.engines.memorise import fit_memory
+from vrm.engines.trust import Trust, judge
+from vrm.nets.fuser import Fuser
+from vrm.options import EngineOptions
+from vrm.train.device import Compute, choose
+from vrm.train.fit import Budget, History, fit
+from vrm.train.holes import held_back
+from vrm.train.initialise import unit_variance
+from vrm.train.inputs import CANDIDATES, CHANNELS, Sample, pack, unpack
+from vrm.train.lessons import MARGIN, Lesson, draw, fuser_loss, hide, lesson, tiles
+from vrm.types import Box, Patch, Pixels, grow_box
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a preset does.
+
+    Attributes:
+        budget: of the fit; None = no network at all.
+        stretch: frames in a row that lessons are taken from.
+        stretches: how many such stretches, spread over the shot.
+        copies: held-back holes per frame.
+        width: of the network.
+        crops, side: crops per step and their side in pixels.
+    """
+
+    budget: Budget | None
+    stretch: int = 40
+    stretches: int = 1
+    copies: int = 2
+    width: int = 24
+    crops: int = 6
+    side: int = 96
+
+
+PLANS = {
+    "fast": Plan(None),
+    "balanced": Plan(Budget(160, 1e-3, anneal=True, check_every=20, patience=3, average=0.95)),
+    "best": Plan(
+        Budget(1500, 1e-3, anneal=True, check_every=50, patience=6, average=0.98), stretches=2, copies=3, width=32,
+        crops=8, side=128,
+    ),
+}  # fmt: skip
+
+MEMORY_STEPS = {"fast": 300, "balanced": 600, "best": 4000, "paper": 4000}
+"""Steps of the fit where motion may not be asked. The paper takes 60,000: hours; this is what minutes can hold."""
+
+LESSON_BYTES = 400_000_000
+TILE = 640
+
+
+class InternalEngine:
+    """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words."""
+
+    name = "internal"
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.options = options
+        self.compute = choose(options)
+        self.device, self.dtype = self.compute.names
+
+    def prepare(self, shot: Shot, progress: Progress) -> Session:
+        """Fit to the shot, if the preset says so, and return the session that fills it."""
+        preset = self.options.preset
+        if preset == "paper" or self.options.prefill is False:
+            return self._memorise(shot, progress)
+        plan = PLANS[preset]
+        if plan.budget is None:
+            return PrefillSession(shot)
+        with self.compute.running(self.options.seed):
+            return self._fit(shot, plan, plan.budget, progress)
+
+    def _memorise(self, shot: Shot, progress: Progress) -> Session:
+        preset = self.options.preset
+        steps, width = MEMORY_STEPS[preset], 48 if preset == "paper" else 24
+        with self.compute.running(self.options.seed):
+            return fit_memory(shot, self.compute, steps, width, self.options.seed, progress)
+
+    def _fit(self, shot: Shot, plan: Plan, budget: Budget, progress: Progress) -> Session:
+        lessons = take_lessons(shot, plan, self.options.seed, progress)
+        if not lessons:
+            return PrefillSession(shot)
+        net = Fuser(CHANNELS, CANDIDATES, plan.width)
+        history, trust = fit_fuser(net, lessons, plan, budget, self.compute, self.options.seed, progress)
+        return FusedSession(shot, net, trust, self.compute, history)
+
+
+def stretches(shot: Shot, plan: Plan) -> list[Window]:
+    """Windows of at most ``plan.stretch`` frames that lessons are taken from, spread over the shot's own windows."""
+    longest = sorted(shot.windows(), key=lambda w: (w.start - w.stop, w.start))
+    if not longest:
+        return []
+    wanted = min(plan.stretches, max(1, sum(w.stop - w.start for w in longest) // plan.stretch))
+    found = []
+    for i in range(wanted):
+        w = longest[i * len(longest) // wanted]
+        share = [j for j in range(wanted) if j * len(longest) // wanted == i * len(longest) // wanted]
+        room = max(0, w.stop - w.start - plan.stretch)
+        start = w.start + room * (2 * share.index(i) + 1) // (2 * len(share))
+        stop = min(w.stop, start + plan.stretch)
+        around = plan.stretch // 2
+        found.append(Window(start, stop, max(w.context_start, start - around), min(w.context_stop, stop + around)))
+    return found
+
+
+def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> list[Lesson]:
+    """Hide known pixels, run motion on the larger holes, and keep what it found beside the truth.
+
+    Returns:
+        Lessons in the order of frames, at most ``LESSON_BYTES``; none where nothing known can be hidden.
+    """
+    lessons: list[Lesson] = []
+    room = LESSON_BYTES
+    windows = stretches(shot, plan)
+    for i, window in enumerate(windows):
+        progress("held-back holes", i, len(windows))
+        times = range(window.context_start, window.context_stop)
+        copies = held_back([shot.hole(t) for t in times], seed + i, plan.copies)
+        if not copies:
+            continue
+        found = shot.propagation(window, lambda t, copies=copies: hide(shot.hole(t), copies))  # type: ignore[misc]
+        for t in range(window.start, window.stop):
+            hole = shot.hole(t)
+            one = lesson(shot.frame(t), hole, copies, hole, found, t)
+            if one is not None and one.nbytes <= room:
+                room -= one.nbytes
+                lessons.append(one)
+    progress("held-back holes", len(windows), len(windows))
+    return lessons
+
+
+def fit_fuser(
+    net: Fuser, lessons: list[Lesson], plan: Plan, budget: Budget, compute: Compute, seed: int, progress: Progress,
+    warm: bool = False,
+) -> tuple[History, Trust]:  # fmt: skip
+    """Fit the fuser to a shot's lessons, in place, and judge it on those it was not fitted to (every fourth).
+
+    Args:
+        net: freshly made, or a trained prior.
+        lessons: at least one.
+        plan, budget: how.
+        compute: where.
+        seed: of the crops.
+        progress: told about the fit.
+        warm: the net is trained already; otherwise it is initialised by the data.
+    """
+    held = lessons[1::4] or lessons
+    fitted = [one for i, one in enumerate(lessons) if i % 4 != 1]
+    rng = np.random.default_rng(seed)
+    looks = tiles(held, plan.side, 24, compute)
+    compute.place(net)
+    if not warm:
+        first = draw(fitted, plan.crops, plan.side, rng, compute)
+        unit_variance(net, first.x, first.colours, first.valid)
+
+    def held_loss(net: torch.nn.Module) -> float:
+        with compute.autocast():
+            return sum(float(fuser_loss(net, batch) * batch.where.sum()) for batch in looks) / sum(
+                float(batch.where.sum()) for batch in looks
+            )
+
+    history = fit(
+        net,
+        lambda net, step: fuser_loss(net, draw(fitted, plan.crops, plan.side, rng, compute)),
+        budget,
+        compute,
+        held_loss,
+        lambda done, total: progress("fit", done, total),
+    )
+    return history, judge(net, looks, compute)
+
+
+class PrefillSession:
+    """What motion propagated, as it is."""
+
+    def __init__(self, shot: Shot) -> None:
+        self.shot = shot
+
+    def fill(self, window: Window) -> dict[int, Patch]:
+        """Patches of the window's frames that have a hole."""
+        found = self.shot.propagation(window)
+        patches = {}
+        for t, fill in found.fills.items():
+            if window.start <= t < window.stop and fill.index.size:
+                patches[t] = to_patch(self.shot.frame(t), fill.index, fill.rgb)
+        return patches
+
+
+class FusedSession:
+    """The fitted fuser over what motion found.
+
+    Attributes:
+        history, trust: how the fit went, and what the held-back holes say.
+    """
+
+    def __init__(self, shot: Shot, net: Fuser, trust: Trust, compute: Compute, history: History) -> None:
+        self.shot, self.net, self.trust, self.compute, self.history = shot, net, trust, compute, history
+
+    def fill(self, window: Window) -> dict[int, Patch]:
+        """Patches of the window's frames that have a hole."""
+        if not self.trust.network:
+            return PrefillSession(self.shot).fill(window)
+        found = self.shot.propagation(window)
+        patches = {}
+        with self.compute.running(0), torch.inference_mode():
+            for t, fill in found.fills.items():
+                if window.start <= t < window.stop and fill.index.size:
+                    frame = self.shot.frame(t)
+                    patches[t] = to_patch(frame, fill.index, self._fuse(frame, pack(fill, found.size)))
+        return patches
+
+    def _fuse(self, frame: Pixels, sample: Sample) -> np.ndarray:
+        """The hole's colours, float32 ``(N, 3)``."""
+        h, w = sample.size
+        rows, cols = np.divmod(sample.index, w)
+        around = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
+        box = grow_box(around, MARGIN, (h, w))
+
+        def render(part: Box) -> np.ndarray:
+            y0, x0, y1, x1 = part
+            x, colours, valid = unpack(sample, as_float(frame[y0:y1, x0:x1]), part)
+            device = self.compute.device
+            with self.compute.autocast():
+                fused, _ = self.net(
+                    self.compute.put(x[None]), colours[None].to(device), valid[None].to(device), self.trust.hardness
+                )
+            return np.ascontiguousarray(fused[0].float().cpu().numpy().transpose(1, 2, 0))
+
+        out = in_tiles(box, TILE, render)
+        picked: np.ndarray = out[rows - box[0], cols - box[1]]
+        return picked
+
+
+def to_patch(frame: Pixels, index: np.ndarray, rgb: np.ndarray) -> Patch:
+    """The box around the hole's pixels with ``rgb`` (float ``(N, 3)`` in [0, 1]) in the hole, the frame elsewhere."""
+    rows, cols = np.divmod(index, frame.shape[1])
+    box = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
+    out = frame[box[0] : box[2], box[1] : box[3]].copy()
+    top = np.iinfo(frame.dtype).max
+    out[rows - box[0], cols - box[1]] = np.clip(np.rint(rgb * np.float32(top)), 0, top).astype(frame.dtype)
+    return Patch(box, out)
