@@ -139,3 +139,15 @@ def _tone(container: av.container.OutputContainer, track: av.AudioStream, pitch:
 def make_video() -> Callable[..., Path]:
     """``make_video(path, codec="libx264", pix_fmt="yuv420p", frames=12, size=(48, 64), ...)``: see ``encode_video``."""
     return encode_video
+
+
+@pytest.fixture
+def textured() -> Callable[..., tuple[np.ndarray, ...]]:
+    """``textured(index, pix_fmt, (height, width))``: see ``textured_planes``."""
+    return textured_planes
+
+
+@pytest.fixture
+def lossless() -> dict[str, dict[str, str]]:
+    """Encoder options that keep every sample, by encoder."""
+    return LOSSLESS
