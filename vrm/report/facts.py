@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
+from vrm.report.model import plain
 from vrm.types import VideoInfo
 
 _UNSPECIFIED = 2
@@ -28,7 +28,7 @@ _MATRIX = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601 (625)", 6: "BT.601 (525)"
 
 def video_facts(info: VideoInfo) -> dict[str, Any]:
     """Every field of ``info`` as plain JSON values; fractions as "30000/1001", the display size besides."""
-    facts: dict[str, Any] = _plain(asdict(info))
+    facts: dict[str, Any] = plain(asdict(info))
     facts["display_height"], facts["display_width"] = info.display_size
     return facts
 
@@ -90,15 +90,3 @@ def _colour(info: VideoInfo) -> str:
 
 def _fraction(value: Fraction) -> str:
     return str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Fraction):
-        return f"{value.numerator}/{value.denominator}"
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value

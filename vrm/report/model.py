@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 
@@ -103,14 +105,29 @@ class RemoveReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dicts, lists, strings and numbers; ``coverage`` and ``seconds`` included."""
-        record = asdict(self)
+        record: dict[str, Any] = plain(asdict(self))
         for shot, own in zip(record["shots"], self.shots, strict=True):
             shot["coverage"] = own.coverage
         return record | {"coverage": self.coverage, "seconds": self.seconds}
 
     def to_json(self) -> str:
         """The same as indented JSON text, ending with a line break."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, default=str) + "\n"
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
+
+
+def plain(value: Any) -> Any:
+    """``value`` as JSON can hold it: fractions as "30000/1001", paths as text, numpy's numbers as Python's."""
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    return value
 
 
 def _seen(frames: Iterable[FrameCoverage]) -> float:
