@@ -116,7 +116,7 @@ def _section(title: str, content: str, wanted: bool) -> str:
 
 
 def _timeline(report: RemoveReport) -> str:
-    """A stacked bar per frame (or per run of frames in a long video); its height is the share of the hole."""
+    """A stacked bar per frame, or per run of frames in a long video: shares of the hole, 100 units high."""
     frames = max([report.frames, *(shot.stop for shot in report.shots)])
     bars = min(frames, _MOST_BARS)
     groups: list[list[FrameCoverage]] = [[] for _ in range(bars)]
@@ -132,7 +132,7 @@ def _timeline(report: RemoveReport) -> str:
         for value, name in ((NEVER, "never"), (UNRELIABLE, "unreliable"), (SEEN, "seen")):
             share = 100 * sum(frame.hole * getattr(frame, name) for frame in group) / weight
             if share > 0:
-                drawn.append(f'<rect x="{k}" y="{top:.1f}" width="1.02" height="{share:.1f}" fill="{_css(value)}"/>')
+                drawn.append(f'<rect x="{k}" y="{top:.1f}" width="1" height="{share:.1f}" fill="{_css(value)}"/>')
             top += share
     cuts = "".join(
         f'<line x1="{x:.2f}" x2="{x:.2f}" y1="-6" y2="106"/>'
@@ -140,7 +140,7 @@ def _timeline(report: RemoveReport) -> str:
     )
     ends = f'<div class="ends"><span>frame 0</span><span>{frames - 1}</span></div>'
     return (
-        f'<svg class="timeline" viewBox="0 -6 {bars} 112" preserveAspectRatio="none" role="img" '
+        f'<svg class="timeline" shape-rendering="crispEdges" viewBox="0 -6 {bars} 112" preserveAspectRatio="none" role="img" '
         f'aria-label="coverage of each frame">'
         f'<rect class="ground" x="0" y="0" width="{bars}" height="100"/>{"".join(drawn)}{cuts}</svg>{ends}'
     )
@@ -162,11 +162,11 @@ def _moment(picture: Picture) -> str:
 
 def _image(picture: U8, text: str) -> str:
     height, width = picture.shape[:2]
+    bgr = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
     scale = min(1.0, _LONGEST / max(height, width))
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
-        picture = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
-    bgr = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
+        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
     data = base64.b64encode(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()).decode()
     return f'<img alt="{escape(text)}" src="data:image/jpeg;base64,{data}">'
 
@@ -196,7 +196,11 @@ def _timings(timings: dict[str, float]) -> str:
 def _settings(report: RemoveReport) -> str:
     used = {name: getattr(report, name) for name in ("engine", "preset", "device", "dtype", "threads", "seed")}
     asked = _flat(report.options)
-    tables = (("Used", used), ("Asked for", asked), ("Versions", report.versions))
+    shots = {
+        f"frames {shot.start} to {shot.stop - 1}": {"seen": f"{shot.coverage:.0%}", **shot.detail}
+        for shot in report.shots
+    }
+    tables = (("Used", used), ("Asked for", asked), ("Shots", shots), ("Versions", report.versions))
     return "".join(_details(title, table) for title, table in tables if table)
 
 
