@@ -179,9 +179,13 @@ def profile_options(encoder: Encoder, profile: str, layout: PixelLayout, lossles
     return {}
 
 
-def library_params(encoder: Encoder, mastering: Mastering | None, lossless: bool) -> dict[str, str]:
-    """The settings only the codec's own library takes: HDR static metadata, and silence."""
+def library_params(
+    encoder: Encoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool
+) -> dict[str, str]:
+    """The settings only the codec's own library takes: HDR static metadata, the stated frame rate, and silence."""
     params: list[str] = []
+    if encoder.params == "x264-params" and constant_rate:
+        params.append("force-cfr=1")  # states the frame rate in the stream instead of the time base; times stay
     if encoder.name == "libx265":
         params += ["log-level=none"] + (["lossless=1"] if lossless else [])
     if mastering is not None and encoder.params:

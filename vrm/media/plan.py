@@ -62,11 +62,12 @@ class OutputPlan:
         options, muxer_options: for the encoder and the muxer.
         time_base: of the pts that are written: the source's own; the frame period in AVI.
         start: of the source's picture, in seconds.
+        source, stream: the file the other streams come from and its worked stream; None = nothing is copied.
         exact_times: False: the encoder counts frames, and their packets get the source's times after.
         lossless: decoding gives the frames' samples back.
         streams: the source's other streams that are kept.
         display_matrix: nine integers, or empty.
-        metadata, chapters: whether the source's are taken along.
+        chapters: whether the source's are taken along.
         overwrite: replace an existing output.
         notes: one line for each decision the user should know of.
         kept, lost: what comes along, and everything that does not.
@@ -82,12 +83,13 @@ class OutputPlan:
     muxer_options: dict[str, str] = field(default_factory=dict)
     time_base: Fraction = Fraction(1, 1000)
     start: Fraction = Fraction(0)
+    source: Path | None = None
+    stream: int = 0
     exact_times: bool = True
     lossless: bool = False
     streams: tuple[StreamPlan, ...] = ()
     display_matrix: tuple[int, ...] = ()
-    metadata: bool = True
-    chapters: bool = True
+    chapters: bool = False
     overwrite: bool = False
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
@@ -157,12 +159,13 @@ def plan_output(
         _muxer_options(info, container, video.time_base),
         video.time_base,
         facts.start,
+        info.path if whole else None,
+        info.stream,
         video.encoder.exact_times and container.muxer != "avi",
         video.lossless,
         streams,
         facts.display_matrix,
-        whole,
-        whole and container.chapters,
+        bool(facts.chapters) and whole and container.chapters,
         options.overwrite,
         tuple(video.notes + notes + copied.notes),
         tuple(kept + copied.kept),
@@ -339,7 +342,9 @@ def _try(
     settings = quality_options(encoder, options.crf, options.lossless)
     own = encoder.codec == info.codec and options.pix_fmt is None
     settings |= profile_options(encoder, info.profile if own else "", layout, options.lossless)
-    settings |= library_params(encoder, facts.mastering, options.lossless)
+    settings |= library_params(
+        encoder, facts.mastering, lossless=options.lossless, constant_rate=facts.constant_rate
+    )
     interlaced = facts.field_order not in PROGRESSIVE_ORDERS
     if interlaced and encoder.name in _CODES_FIELDS:
         settings["flags"] = settings.get("flags", "") + "+ildct+ilme"
@@ -347,16 +352,16 @@ def _try(
         settings["bf"] = "0"
     rate = _sane_rate(info, encoder)
     base = 1 / rate if container.muxer == "avi" else facts.time_base
-    if container.muxer == "avi" and not _is_constant(info, rate):
+    if container.muxer == "avi" and not _on_grid(info, rate):
         raise _Unfit("AVI holds no times of its own, and this video's frame rate varies.")
     picture = Picture(
         info.size,
         pix_fmt,
         _tags(info, layout, source),
-        info.sample_aspect,
+        info.sample_aspect if facts.sample_aspect else Fraction(0),
         rate,
         base if encoder.exact_times and container.muxer != "avi" else 1 / rate,
-        facts.field_order if interlaced else 1,
+        facts.field_order,
         "hvc1" if encoder.codec == "hevc" and container.muxer in ("mp4", "mov") else "",
     )
     _open_once(encoder, container, picture, settings)
@@ -444,12 +449,13 @@ def _sane_rate(info: VideoInfo, encoder: Encoder) -> Fraction:
     return rate if rate.numerator <= most else rate.limit_denominator(1001)
 
 
-def _is_constant(info: VideoInfo, rate: Fraction) -> bool:
-    """Whether every frame lies within half a frame of its place at the given rate."""
+def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
+    """Whether every frame has a place of its own at the given rate, and lies close to it."""
     if info.container in (FRAMES, "avi"):
         return True
-    times = sorted(_video_times(info))
-    return all(abs((t - times[0]) * rate - k) < Fraction(1, 2) for k, t in enumerate(times))
+    places = [t * rate for t in sorted(_video_times(info))]
+    near = all(abs(p - round(p)) < Fraction(1, 10) for p in (q - places[0] for q in places))
+    return near and len({round(p) for p in places}) == len(places)
 
 
 def _video_times(info: VideoInfo) -> Iterator[Fraction]:
@@ -485,7 +491,6 @@ def _picture_words(
     if facts.field_order not in PROGRESSIVE_ORDERS:
         fields = video.encoder.name in _CODES_FIELDS
         (kept if fields else lost).append("interlacing flags")
-        notes.append("The video is interlaced: both fields of a frame are worked on as one picture.")
     if info.rotation or facts.display_matrix:
         holds = container.muxer in ("mp4", "mov", "3gp", "matroska", "webm")
         (kept if holds else lost).append(f"rotation by {info.rotation} degrees")
@@ -494,8 +499,6 @@ def _picture_words(
     tick = container.tick
     if tick and (facts.time_base * tick).denominator != 1 and not _on_ticks(info, facts, tick):
         notes.append(f"{container.label} counts time in 1/{tick} s: times are rounded to that.")
-    if container.muxer == "avi" and facts.start:
-        lost.append(f"the start offset of {float(facts.start):.3f} s")
     return kept, lost, notes
 
 
@@ -608,6 +611,7 @@ def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPl
         "png",
         picture,
         layout_of(info.pix_fmt),
+        source=info.path,
         lossless=True,
         overwrite=options.overwrite,
         kept=(f"PNG, {depth} bits",),

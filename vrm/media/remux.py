@@ -17,7 +17,6 @@ from av.video.stream import VideoStream
 from vrm.media.container import copy_stream
 from vrm.media.encode import add_encoder
 from vrm.media.plan import CONTAINER_TAGS, OutputPlan, StreamPlan
-from vrm.types import VideoInfo
 
 # Counts and rates of the old packets (Matroska's statistics), and tags that every muxer writes anew.
 _STALE = re.compile(r"(BPS|DURATION|NUMBER_OF_|_STATISTICS_)|(encoder|vendor_id)$", re.IGNORECASE)
@@ -30,7 +29,6 @@ class Remuxer:
 
     Args:
         plan: says which streams come along.
-        info: the source.
         out: where they go.
 
     Attributes:
@@ -38,7 +36,7 @@ class Remuxer:
         copied: packets written, by index of the source's stream.
     """
 
-    def __init__(self, plan: OutputPlan, info: VideoInfo, out: OutputContainer) -> None:
+    def __init__(self, plan: OutputPlan, out: OutputContainer) -> None:
         self.copied: Counter[int] = Counter()
         self._out = out
         self._wanted = {s.index: s for s in plan.streams}
@@ -48,12 +46,12 @@ class Remuxer:
         self._held: Packet | None = None
         self._from: Fraction | None = None
         self._shift = Fraction(0)
-        self._source = av.open(str(info.path)) if plan.metadata or plan.streams else None
+        self._source = av.open(str(plan.source)) if plan.source is not None else None
         if self._source is None:
             self.video = _add_video(plan, out)
             return
         for stream in self._source.streams:
-            if stream.index == info.stream:
+            if stream.index == plan.stream:
                 self.video = _add_video(plan, out)
                 self.video.metadata.update({k: v for k, v in stream.metadata.items() if not _STALE.match(k)})
                 self.video.disposition = stream.disposition
@@ -63,8 +61,7 @@ class Remuxer:
             self._add(stream, self._wanted[stream.index])
         if plan.chapters:
             out.set_chapters(self._source.chapters())
-        if plan.metadata:
-            out.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
+        out.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
         self._packets = self._source.demux([self._source.streams[i] for i in self._targets])
 
     def __enter__(self) -> Remuxer:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.sidedata.sidedata import Type
+from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
 
@@ -49,6 +50,8 @@ class SourceFacts:
         captions: closed captions (A/53) in the first frame.
         data: kinds of per-frame data in the first frame that no encoder here writes, in words.
         chapters: number of chapters.
+        constant_rate: the frame rate does not vary, by what the container states.
+        sample_aspect: as stated; 0 where the source says nothing.
     """
 
     time_base: Fraction
@@ -59,6 +62,8 @@ class SourceFacts:
     captions: bool = False
     data: tuple[str, ...] = ()
     chapters: int = 0
+    constant_rate: bool = False
+    sample_aspect: Fraction = Fraction(0)
 
 
 _UNWRITTEN = {
@@ -82,7 +87,11 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
             chapters = len(source.chapters())
             order = video.codec_context.field_order if video.codec_context else 0
             base = video.time_base or Fraction(1, 1000)
-            return _of_frame(_first_frame(source, stream), base, order, chapters)
+            facts = _of_frame(_first_frame(source, stream), base, order, chapters)
+            assert isinstance(video, VideoStream)
+            average, rate = video.average_rate or 0, video.base_rate or 0
+            constant = bool(average) and abs(average - rate) * 1000 < average
+            return replace(facts, constant_rate=constant, sample_aspect=Fraction(video.sample_aspect_ratio or 0))
     except (av.error.FFmpegError, OSError, IndexError) as err:
         raise VideoError(f"{path} cannot be read: {err}.") from err
 

@@ -22,7 +22,6 @@ from vrm.media.encode import for_encoder
 from vrm.media.frame import Frame
 from vrm.media.plan import FRAMES, OutputPlan
 from vrm.media.remux import Remuxer
-from vrm.types import VideoInfo
 
 Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
@@ -50,7 +49,7 @@ class WriteReport:
 
 
 def write_video(
-    plan: OutputPlan, info: VideoInfo, frames: Iterable[Frame], *, part: bool = False, progress: Progress | None = None
+    plan: OutputPlan, frames: Iterable[Frame], *, part: bool = False, progress: Progress | None = None
 ) -> WriteReport:
     """Encode frames and write them with the source's other streams; the file appears only when it is whole.
 
@@ -59,26 +58,23 @@ def write_video(
 
     Args:
         plan: from ``plan_output``.
-        info: the source.
         frames: in order of time.
-        part: the frames are a stretch of the source: the other streams are cut to it, and all of it is moved to
-            start where the source starts.
+        part: the frames are a stretch of the source: the other streams are cut to it. As where nothing is copied,
+            the output then starts when the source starts.
         progress: called after each frame.
 
     Raises:
         OutputError: the disk is full, the folder cannot be written to, or the encoder gave up.
     """
     if plan.container == FRAMES:
-        return write_frames(plan, info, frames, progress=progress)
+        return write_frames(plan, frames, progress=progress)
     with _written_aside(plan) as aside:
-        written, packets = _encode_to(aside, plan, info, frames, part, progress)
+        written, packets = _encode_to(aside, plan, frames, part, progress)
         _sync(aside)
     return WriteReport(plan.path, written, plan.path.stat().st_size, packets, plan.kept, plan.lost, plan.notes)
 
 
-def write_frames(
-    plan: OutputPlan, info: VideoInfo, frames: Iterable[Frame], *, progress: Progress | None = None
-) -> WriteReport:
+def write_frames(plan: OutputPlan, frames: Iterable[Frame], *, progress: Progress | None = None) -> WriteReport:
     """Write frames as a folder of PNGs with the names of the source's frames.
 
     Raises:
@@ -87,7 +83,7 @@ def write_frames(
     from vrm.media.folder import frame_files
     from vrm.media.stills import write_png
 
-    names = [p.stem for p in frame_files(info.path)]
+    names = [p.stem for p in frame_files(plan.source)]
     written = 0
     with _written_aside(plan) as aside:
         aside.mkdir()
@@ -101,11 +97,11 @@ def write_frames(
 
 
 def _encode_to(
-    path: Path, plan: OutputPlan, info: VideoInfo, frames: Iterable[Frame], part: bool, progress: Progress | None
+    path: Path, plan: OutputPlan, frames: Iterable[Frame], part: bool, progress: Progress | None
 ) -> tuple[int, dict[int, int]]:
     out = av.open(str(path), "w", format=plan.container, container_options=plan.muxer_options)
     try:
-        with Remuxer(plan, info, out) as remuxer:
+        with Remuxer(plan, out) as remuxer:
             written = _Picture(plan, out, remuxer, part).encode_all(frames, progress)
         out.close()
     except BaseException:
@@ -140,7 +136,7 @@ class _Picture:
         written = 0
         stream = self._remuxer.video
         for number, frame in zip(count(), frames):
-            if number == 0 and self._part:
+            if number == 0 and (self._part or self._plan.source is None):
                 self._begin(frame)
             for packet in stream.encode(self._timed(frame, number)):
                 self._mux(packet)
@@ -178,9 +174,8 @@ class _Picture:
     def _mux(self, packet: Packet) -> None:
         if not self._plan.exact_times:
             pts, duration = self._times.popleft()
-            if self._plan.container != "avi":
-                packet.pts = packet.dts = pts
-                packet.duration, packet.time_base = duration, self._plan.time_base
+            packet.pts = packet.dts = pts
+            packet.duration, packet.time_base = duration, self._plan.time_base
         time = packet.dts if packet.dts is not None else packet.pts
         if time is not None:
             self._remuxer.until(time * packet.time_base)
