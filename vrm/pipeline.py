@@ -34,7 +34,7 @@ from vrm.shots.telling import telling_frames, telling_stretch
 from vrm.shots.view import ShotView
 from vrm.shots.windows import REACH, plan_windows
 from vrm.track.follow import follow
-from vrm.types import Masks
+from vrm.types import Masks, Pixels
 from vrm.work import Work, mask_readers, open_video, scratch_folder, write_masks, write_report
 
 _PREVIEW_SECONDS = 3
@@ -220,11 +220,10 @@ def _write(work: Work, plan: OutputPlan, made: _Made) -> None:
     whole = not work.options.preview
     first, last = (0, None) if whole else (made.first, made.last)
     total = work.info.n_frames if whole else made.last - made.first
-    work.events.stage("write", total)
     with work.timed("write"), Reader(work.info) as reader:
         frames = (_pasted(work, made, frame) for frame in reader.frames(first, last))
         pairs = ((after if whole else _side_by_side(before, after)) for before, after in frames)
-        written = write_video(plan, pairs, progress=lambda n: work.events.advance("write", n))
+        written = write_video(plan, pairs, part=not whole, progress=lambda n: work.progress("write", n, total))
         work.wrote(written, reader)
 
 
@@ -247,5 +246,9 @@ def _pasted(work: Work, made: _Made, frame: Frame) -> tuple[Frame, Frame]:
 
 def _side_by_side(before: Frame, after: Frame) -> Frame:
     """Both pictures in one of double width."""
-    planes = tuple(np.hstack(pair) for pair in zip(before.planes, after.planes, strict=True))
-    return replace(after, native=None, template=None, replaced=planes)
+    planes: list[Pixels] = []
+    for one, other in zip(before.planes, after.planes, strict=True):
+        double: Pixels = np.empty((one.shape[0], 2 * one.shape[1]), one.dtype.type)
+        double[:, : one.shape[1]], double[:, one.shape[1] :] = one, other
+        planes.append(double)
+    return replace(after, native=None, template=None, replaced=tuple(planes))

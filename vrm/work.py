@@ -126,7 +126,7 @@ class Work:
         self.report.frames_lost = reader.lost
         if reader.lost:
             self.note(f"{reader.lost} frames of the source could not be decoded; the output is shorter by them.")
-        self.note(*reader.warnings, *written.notes)
+        self.note(*reader.warnings)
 
     def finish(self) -> None:
         """Close the report."""

@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 import cv2
+import numpy as np
 from scenedetect import FrameTimecode
 from scenedetect.detectors import AdaptiveDetector
 
@@ -24,11 +25,10 @@ _RATE = Fraction(25)  # the detector counts frames through a rate; any will do
 def small(rgb: Pixels) -> Pixels:
     """The picture the detector wants: uint8 BGR ``(h, w, 3)``, longest side ``SURVEY_SIDE`` or less."""
     if rgb.dtype.itemsize == 2:
-        rgb = (rgb >> 8).astype("uint8")
+        rgb = (rgb >> 8).astype(np.uint8)
     scale = min(1.0, SURVEY_SIDE / max(rgb.shape[:2]))
     size = max(8, round(rgb.shape[1] * scale)), max(8, round(rgb.shape[0] * scale))
-    resized: Pixels = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR)
-    return resized
+    return cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR).astype(np.uint8)
 
 
 def find_shots(pictures: Iterable[tuple[int, Pixels]]) -> list[tuple[int, int]]:

@@ -56,7 +56,8 @@ def _blend(old: Patch, new: Patch, weight: float) -> Patch:
     if old.box != new.box:
         return new
     mixed = old.rgb.astype(np.float32) * (1 - weight) + new.rgb.astype(np.float32) * weight
-    return Patch(new.box, np.rint(mixed).astype(new.rgb.dtype))
+    rounded = np.rint(mixed)
+    return Patch(new.box, rounded.astype(np.uint8) if new.rgb.dtype == np.uint8 else rounded.astype(np.uint16))
 
 
 def cut(patch: Patch, box: Box) -> Pixels:
