@@ -102,4 +102,5 @@ def main() -> None:
     print(f"{'mean':20s} {mean[0]:7.2f} {mean[1]:7.2f} {mean[2]:+6.2f} {mean[3]:6.2f} {mean[4]:6.2f} {mean[5]:8.3f}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -14,6 +14,24 @@ SHARPNESS = 2.5
 """Weights go with expected error to the power of minus this: 2 is least squares for independent errors."""
 
 
+@dataclass(frozen=True)
+class Trust:
+    """How errors are expected to be in this clip; the defaults hold on average over many clips.
+
+    Attributes:
+        trajectory, distant, spatial: factors on the expected errors of each kind of guess.
+        bound: trajectories of more drift than this (working pixels) are not used.
+    """
+
+    trajectory: float = 1.0
+    distant: float = 1.0
+    spatial: float = 1.0
+    bound: float = 2.0
+
+
+USUAL = Trust()
+
+
 @dataclass
 class Guess:
     """One candidate for the N hole pixels of a frame, ready to be fused.
@@ -31,22 +49,32 @@ class Guess:
     error: F32
 
 
-def trajectory_error(drift: F32, distance: F32) -> F32:
+def trajectory_error(drift: F32, distance: F32, trust: Trust = USUAL) -> F32:
     """Expected error of a colour fetched along a trajectory.
 
     Args:
         drift: forward-backward error summed along the way, in pixels.
         distance: frames to the source.
+        trust: of this clip.
     """
-    return (0.02 + 0.03 * drift + 0.0012 * distance).astype(np.float32)
+    return (trust.trajectory * (0.02 + 0.03 * drift + 0.0012 * distance)).astype(np.float32)
 
 
-def spatial_error(image: F32, hole: Bool) -> F32:
+def distant_error(error: F32, spread: F32, support: F32, trust: Trust = USUAL) -> F32:
+    """Expected error of a colour from a directly aligned far frame; see ``distant.Pick`` for the arguments."""
+    return (trust.distant * (0.01 + 0.5 * error + 0.5 * spread + 0.03 / (1 + support))).astype(np.float32)
+
+
+def spatial_error(image: F32, hole: Bool, trust: Trust = USUAL) -> F32:
     """Expected error of a guess from the frame alone: the contrast around the hole, reached a few pixels inside.
 
     Args:
         image: float32 ``(h, w[, 3])``, read outside the hole.
-        hole: bool ``(h, w)``.
+        hole: bool ``(h, w)``, N pixels.
+        trust: of this clip.
+
+    Returns:
+        float32 ``(N,)``.
     """
     known = (~hole).astype(np.float32)
     grey = image if image.ndim == 2 else image.mean(-1)
@@ -57,7 +85,7 @@ def spatial_error(image: F32, hole: Bool) -> F32:
     contrast = np.sqrt(np.maximum(square - mean * mean, 0))
     depth = cv2.distanceTransform(hole.view(np.uint8), cv2.DIST_L2, 3)
     error = 0.01 + contrast * (0.25 + 0.5 * (1 - np.exp(-depth / 12)))
-    return np.clip(error[hole], 0.01, 0.5).astype(np.float32)
+    return (trust.spatial * np.clip(error[hole], 0.01, 0.5)).astype(np.float32)
 
 
 def weights(guesses: list[Guess]) -> F32:

@@ -18,6 +18,9 @@ from vrm.types import F32, Bool, Box, bounding_box
 GUARD = 2
 """Pixels around a hole that no colour is taken from: interpolation and gradients would touch the object."""
 
+BEYOND = -2
+"""In place of a source frame: the context ended before the background was seen."""
+
 _CHUNK = 32000
 
 
@@ -28,7 +31,8 @@ class Trail:
     Attributes:
         box: ``(y0, x0, y1, x1)`` at working size.
         inside: bool, the hole grown by ``GUARD``.
-        frame: int32, number of the source frame; -1 where there is none.
+        frame: int32, number of the source frame; -1 where the way left the picture, ``BEYOND`` where it
+            reached the end of the context.
         xy: float32 ``(h, w, 2)``: the place in the source frame, working pixels.
         error: float32, forward-backward errors summed along the way, working pixels.
     """
@@ -102,7 +106,7 @@ def step(pair: PairFlow | None, hole: Bool, neighbour: int, next_hole: Bool, nex
     hidden = dilate(next_hole, GUARD)[near[..., 1], near[..., 0]] & ~outside
     frame[outside] = -1
     if next_trail is None:
-        frame[hidden] = -1
+        frame[hidden] = BEYOND
     else:
         b = next_trail.box
         r, c = near[..., 1][hidden] - b[0], near[..., 0][hidden] - b[1]

@@ -1,0 +1,56 @@
+"""What the presets mean for motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vrm.errors import UsageError
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """How motion works.
+
+    Attributes:
+        rounds: flow is estimated this many times, each time on better filled frames.
+        longest: longer side of the frames flow is estimated on, pixels.
+        flow: DIS quality, "ultrafast", "fast" or "medium".
+        bound: chains whose summed forward-backward error passes this many working pixels are dropped.
+        anchor: weight of sampled colours against sampled gradients when seams are closed.
+        sources: far frames aligned directly with each frame; 0 = none.
+        distant: how many of them are kept as candidates at each pixel.
+        steady: strength of the averaging over time of what is uncertain; 0 = none.
+        holdback: judge the candidates of the clip on known pixels hidden on purpose.
+    """
+
+    rounds: int = 3
+    longest: int = 960
+    flow: str = "medium"
+    bound: float = 2.0
+    anchor: float = 0.02
+    sources: int = 0
+    distant: int = 2
+    steady: float = 1.0
+    holdback: bool = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rounds <= 10:
+            raise UsageError(f"{self.rounds} rounds of motion are not 1 to 10.")
+        if self.longest < 64:
+            raise UsageError(f"Flow on frames of {self.longest} pixels is too coarse.", "Give at least 64.")
+        if self.flow not in ("ultrafast", "fast", "medium"):
+            raise UsageError(f"Flow quality '{self.flow}' is unknown.", "Use ultrafast, fast or medium.")
+        if self.bound <= 0 or self.anchor < 0 or self.sources < 0 or self.distant < 0 or self.steady < 0:
+            raise UsageError("Motion takes a positive bound, and nothing negative.")
+
+    @classmethod
+    def for_preset(cls, preset: str) -> MotionConfig:
+        """The settings of a preset: "fast", "balanced" or "best"."""
+        presets = {
+            "fast": cls(rounds=3),
+            "balanced": cls(rounds=3, sources=14),
+            "best": cls(rounds=4, sources=24),
+        }
+        if preset not in presets:
+            raise UsageError(f"Motion knows no preset '{preset}'.", "Use fast, balanced or best.")
+        return presets[preset]

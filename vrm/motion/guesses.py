@@ -1,0 +1,107 @@
+"""The candidates of one frame at full size and in colour, each sampled once from its source frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from vrm.motion.distant import Pick
+from vrm.motion.frames import WorkingFrames, unit
+from vrm.motion.fuse import Guess, Trust, distant_error, spatial_error, trajectory_error
+from vrm.motion.seam import own_differences
+from vrm.motion.spatial import spatial_fill
+from vrm.motion.tracks import MARGIN, Tracks, box_around, gather, look_up
+from vrm.types import F32, Bool, Box
+
+
+@dataclass
+class FrameGuesses:
+    """All guesses at the hole of one frame, full size.
+
+    Attributes:
+        box: the part of the frame worked on.
+        part: float32 ``(h, w, 3)``: that part, the hole filled spatially.
+        inside: bool ``(h, w)``: the hole there, N pixels.
+        index: int64 ``(N,)``: flat indices in the frame.
+        guesses: by name.
+        distance: float32 ``(N,)`` by name: frames to the source.
+    """
+
+    box: Box
+    part: F32
+    inside: Bool
+    index: np.ndarray
+    guesses: dict[str, Guess]
+    distance: dict[str, F32]
+
+
+class _Grid:
+    """A frame's hole pixels at full size, and the working pixel each belongs to."""
+
+    def __init__(self, frames: WorkingFrames, index: np.ndarray) -> None:
+        self.scale, (height, width) = frames.scale, frames.shot.size
+        self.limit = np.array([width - 1, height - 1], np.float32)
+        rows, cols = np.divmod(index, width)
+        h, w = frames.size
+        self.rows = np.minimum(((rows + 0.5) * h / height).astype(np.int64), h - 1)
+        self.cols = np.minimum(((cols + 0.5) * w / width).astype(np.int64), w - 1)
+        self.here = np.stack([cols, rows], -1).astype(np.float32)
+        self.near = np.stack([self.cols, self.rows], -1).astype(np.float32)
+
+    def place(self, xy: F32) -> F32:
+        """Places in a source frame at full size, from those of the working pixels."""
+        return np.clip((xy - self.near) / np.float32(self.scale) + self.here, 0, self.limit)
+
+
+def frame_guesses(
+    frames: WorkingFrames, t: int, tracks: Tracks, picked: Pick | None, trust: Trust, hole: Bool | None = None
+) -> FrameGuesses:
+    """Collect what trajectories, far frames and the frame itself say about the hole of frame t.
+
+    Args:
+        frames: the working frames, which know the shot.
+        t: a frame whose hole is not empty.
+        tracks: with trails of frame t.
+        picked: far frames for the hole's working pixels, or None.
+        trust: turns what is known of a candidate into its expected error.
+        hole: bool ``(H, W)``, the pixels asked for; the shot's hole by default.
+    """
+    shot = frames.shot
+    whole = shot.hole(t)
+    hole = whole if hole is None else hole
+    index = np.flatnonzero(hole)
+    at = _Grid(frames, index)
+    y0, x0, y1, x1 = box = box_around(whole, round(MARGIN / frames.scale))
+    missing = np.ascontiguousarray(whole[y0:y1, x0:x1])
+    inside = np.ascontiguousarray(hole[y0:y1, x0:x1])
+    part = spatial_fill(unit(shot.frame(t)[y0:y1, x0:x1]), missing)
+    guesses: dict[str, Guess] = {}
+    distance: dict[str, F32] = {}
+
+    def add(name: str, source: np.ndarray, xy: F32, error: F32) -> None:
+        colour, differences = gather(
+            lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source, at.place(xy), 3
+        )
+        guesses[name] = Guess(colour, differences, source >= 0, error)
+        distance[name] = np.abs(source - t).astype(np.float32)
+
+    trails: Mapping[str, object] = {"backward": tracks.backward.get(t), "forward": tracks.forward.get(t)}
+    for name, trail in trails.items():
+        source, xy, drift = look_up(trail, at.rows, at.cols, trust.bound)  # type: ignore[arg-type]
+        add(name, source, xy, trajectory_error(drift, np.abs(source - t).astype(np.float32), trust))
+    if picked is not None:
+        number = np.full(frames.size, -1, np.int64)
+        number[frames.hole(t)] = np.arange(picked.source.shape[1])
+        column = number[at.rows, at.cols]
+        for k in range(len(picked.source)):
+            source = np.where(column >= 0, picked.source[k][column], -1)
+            far = np.abs(source - t).astype(np.float32)
+            error = distant_error(picked.error[k], picked.spread[k], picked.support[k], trust)[column] + 0.0001 * far
+            add(f"distant{k}", source, picked.xy[k][column], error.astype(np.float32))
+    everywhere = np.ones(len(index), np.bool_)
+    error = spatial_error(part, missing, trust)[inside[missing]]
+    guesses["spatial"] = Guess(part[inside], own_differences(part, inside), everywhere, error)
+    distance["spatial"] = np.zeros(len(index), np.float32)
+    return FrameGuesses(box, part, inside, index, guesses, distance)

@@ -1,0 +1,89 @@
+"""Averaging over time, along the flow, of what is uncertain: an invented fill must not flicker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import cv2
+import numpy as np
+
+from vrm.motion.frames import FrameAccess, WorkingFrames, unit
+from vrm.motion.result import Propagation
+from vrm.motion.tracks import MARGIN, Tracks, box_around
+from vrm.motion.trajectory import PairFlow, remap
+from vrm.types import F32
+
+_MOST = 0.85
+"""Share of the neighbour frame where nothing was seen: about the last six frames are averaged."""
+
+_EDGE = 3.0
+"""Pixels from the hole's border over which a frame's own colours, which fit the border, keep the upper hand."""
+
+
+def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float) -> None:
+    """Average each fill with those of its neighbour frames, both ways, as far as it is uncertain. In place.
+
+    A recursive filter along the flow inside the holes: y_t = (1 - r) x_t + r y_(t-1), its share r falling with the
+    confidence, run in both directions of time and averaged. Seen pixels of full confidence stay as they are.
+
+    Args:
+        found: with fills whose ``confidence`` is set.
+        shot: the frames.
+        tracks: whose flow between neighbour frames is used.
+        strength: scales the share; 0 = nothing is done, 1 = as usual.
+    """
+    times = sorted(found.fills)
+    if strength <= 0 or len(times) < 2:
+        return
+    ways = [_filtered(found, shot, tracks, strength, order) for order in (times, times[::-1])]
+    for t in times:
+        fill = found.fills[t]
+        fill.rgb = np.clip(0.5 * (ways[0][t] + ways[1][t]), 0, 1).astype(np.float32)
+
+
+def _filtered(
+    found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float, order: Iterable[int]
+) -> dict[int, F32]:
+    out: dict[int, F32] = {}
+    before: int | None = None
+    image: F32 | None = None
+    for t in order:
+        fill = found.fills[t]
+        rgb = fill.rgb
+        pair = tracks.flow(t, before) if before is not None and abs(before - t) == 1 else None
+        if pair is not None and image is not None:
+            rgb = _mix(found, shot, tracks.frames, t, pair, image, strength)
+        out[t] = rgb
+        image = unit(shot.frame(t))
+        image.reshape(-1, 3)[fill.index] = rgb
+        before = t
+    return out
+
+
+def _mix(
+    found: Propagation, shot: FrameAccess, frames: WorkingFrames, t: int, pair: PairFlow, image: F32, strength: float
+) -> F32:
+    """Frame t's colours with those of the neighbour's image, fetched along the flow."""
+    fill = found.fills[t]
+    hole = shot.hole(t)
+    y0, x0, y1, x1 = box_around(hole, 1)
+    inside = hole[y0:y1, x0:x1]
+    rows, cols = np.divmod(fill.index, hole.shape[1])
+    scale = np.float32(frames.scale)
+    r = np.clip((rows * scale).astype(np.int64) - pair.box[0], 0, pair.flow.shape[0] - 1)
+    c = np.clip((cols * scale).astype(np.int64) - pair.box[1], 0, pair.flow.shape[1] - 1)
+    xy = np.stack([cols, rows], -1) + pair.flow[r, c].astype(np.float32) / scale
+    height, width = hole.shape
+    outside = (xy[:, 0] < 0) | (xy[:, 1] < 0) | (xy[:, 0] > width - 1) | (xy[:, 1] > height - 1)
+    low = np.maximum(np.floor(xy.min(0)).astype(int) - MARGIN, 0)
+    low = np.minimum(low, [width - 1, height - 1])
+    high = np.ceil(xy.max(0)).astype(int) + MARGIN
+    source = image[low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
+    fetched = remap(source, (xy - low).astype(np.float32))
+    depth = cv2.distanceTransform(
+        cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), cv2.DIST_L2, 3
+    )[1:-1, 1:-1][inside]
+    drift = pair.error[r, c].astype(np.float32)
+    share = _MOST * strength * (1 - fill.confidence) * np.minimum(1, depth / _EDGE) * np.exp(-drift)
+    share = np.where(outside, 0, np.minimum(share, 0.95))[:, None].astype(np.float32)
+    return fill.rgb + share * (fetched - fill.rgb)
