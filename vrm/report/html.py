@@ -140,7 +140,7 @@ def _timeline(report: RemoveReport) -> str:
     )
     ends = f'<div class="ends"><span>frame 0</span><span>{frames - 1}</span></div>'
     return (
-        f'<svg class="timeline" shape-rendering="crispEdges" viewBox="0 -6 {bars} 112" preserveAspectRatio="none" role="img" '
+        f'<svg class="timeline" viewBox="0 -6 {bars} 112" preserveAspectRatio="none" role="img" '
         f'aria-label="coverage of each frame">'
         f'<rect class="ground" x="0" y="0" width="{bars}" height="100"/>{"".join(drawn)}{cuts}</svg>{ends}'
     )
@@ -149,7 +149,7 @@ def _timeline(report: RemoveReport) -> str:
 def _legend() -> str:
     words = {SEEN: "seen elsewhere", UNRELIABLE: "seen, not reliably", NEVER: "never seen: invented"}
     keys = "".join(f'<span><i style="background:{_css(value)}"></i>{text}</span>' for value, text in words.items())
-    return f'<p class="legend">{keys}<span>dark line: a cut; empty: nothing masked</span></p>'
+    return f'<p class="legend">{keys}<span>upright line: a cut; empty: nothing masked</span></p>'
 
 
 def _moment(picture: Picture) -> str:
@@ -184,7 +184,7 @@ def _facts(report: RemoveReport) -> str:
 
 
 def _timings(timings: dict[str, float]) -> str:
-    longest = max(timings.values()) or 1.0
+    longest = max(timings.values(), default=0.0) or 1.0
     rows = "".join(
         f'<tr><th>{escape(stage)}</th><td class="number">{_seconds(value)}</td>'
         f'<td class="wide"><div class="bar" style="width:{100 * value / longest:.1f}%"></div></td></tr>'

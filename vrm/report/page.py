@@ -17,7 +17,7 @@ h3 { font-size: .95rem; margin: 1.4rem 0 .4rem; color: var(--quiet); font-weight
 .card b { display: block; font-size: 1.35rem; font-variant-numeric: tabular-nums; }
 .card span { color: var(--quiet); font-size: .85rem; }
 .card.good b { color: var(--good); } .card.bad b { color: var(--bad); }
-.timeline { display: block; width: 100%; height: 96px; }
+.timeline { display: block; width: 100%; height: 96px; shape-rendering: crispEdges; }
 .timeline .ground { fill: var(--line); opacity: .55; }
 .timeline line { stroke: var(--text); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .ends { display: flex; justify-content: space-between; color: var(--quiet); font-size: .8rem; }

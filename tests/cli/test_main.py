@@ -1,0 +1,189 @@
+"""How the command line ends: exit codes, one clear line, and never a traceback but for a bug."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from vrm import api, errors
+from vrm.cli.main import run
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Stands for the work: remembers how it was called, and raises ``job.error`` if there is one."""
+    state = SimpleNamespace(error=None, calls=[])
+
+    def work(input: Path, output: Path | None, *, events: object, **words: object) -> None:
+        state.calls.append((input, output, words))
+        if state.error is not None:
+            raise state.error
+
+    monkeypatch.setattr(api, "remove", work)
+    return state
+
+
+def every_error(base: type[errors.VrmError] = errors.VrmError) -> list[type[errors.VrmError]]:
+    return [kind for child in base.__subclasses__() for kind in (child, *every_error(child))]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in every_error() if kind.__module__ == "vrm.errors"])
+def test_errors_are_one_line_with_their_code(
+    kind: type[errors.VrmError], job: SimpleNamespace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job.error = kind("The thing in [brackets] is wrong\nin two lines.", "Mend it.")
+    assert run(["remove", "a.mp4", "--mask", "m.png"]) == kind.exit_code
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert err == "vrm: The thing in [brackets] is wrong in two lines. Mend it.\n"
+
+
+def test_errors_are_events_too(job: SimpleNamespace, capfd: pytest.CaptureFixture[str]) -> None:
+    job.error = errors.MaskError("No.", "Yes.")
+    assert run(["remove", "a.mp4", "--json"]) == 4
+    assert json.loads(capfd.readouterr().out) == {"event": "error", "text": "No.", "fix": "Yes.", "exit_code": 4}
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted, nothing was written"),
+        (MemoryError(), 6, "memory"),
+        (OSError(errno.ENOSPC, "No space left on device", "x.mp4"), 8, "disk is full"),
+    ],
+)
+def test_ends_that_are_not_bugs(
+    error: BaseException, code: int, words: str, job: SimpleNamespace, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job.error = error
+    assert run(["remove", "a.mp4"]) == code
+    err = capfd.readouterr().err
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_a_bug_shows_where_and_how_to_report_it(job: SimpleNamespace, capfd: pytest.CaptureFixture[str]) -> None:
+    job.error = ZeroDivisionError("by zero")
+    assert run(["remove", "a.mp4"]) == 1
+    err = capfd.readouterr().err
+    assert "ZeroDivisionError: by zero" in err
+    assert "Please report it" in err
+
+
+@pytest.mark.parametrize(
+    "line", ["remove", "remov a.mp4", "remove a.mp4 --mesk m.png", "remove a.mp4 --grow wide", "info", "track a.mp4"]
+)
+def test_lines_that_do_not_parse(line: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 2
+    err = capfd.readouterr().err
+    assert err.startswith("vrm: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "remove a.mp4",
+        "remove a.mp4 --mask m.png --preset slow",
+        "remove a.mp4 --mask m.png --start 1x",
+        "remove a.mp4 --mask m.png --object 1,b",
+        "remove a.mp4 --mask m.png --object 0",
+        "remove a.mp4 --mask m.png --lossless --crf 3",
+        "remove a.mp4 --mask m.png --grow 2 --feather 3",
+        "remove a.mp4 --mask m.png --device gpu",
+        "remove a.mp4 --mask m.png --report r.pdf",
+        "remove a.mp4 --mask m.png --preset paper --prefill",
+        "track a.mp4 -o masks",
+    ],
+)
+def test_options_that_mean_nothing(line: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 2
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_help_of_everything(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([]) == 0
+    assert run(["--help"]) == 0
+    first, second = capfd.readouterr().out.split("Usage:")[1:]
+    assert first == second
+    assert run(["-h"]) == 0
+    for command in ("remove", "track", "info"):
+        assert command in first
+        assert run([command, "--help"]) == 0
+
+
+def test_words_arrive(job: SimpleNamespace) -> None:
+    line = "remove a.mp4 -o b.mkv --mask m.png --no-prefill --object 1,2 --lossless --end 300f"
+    assert run(line.split()) == 0
+    ((input, output, words),) = job.calls
+    assert (input, output) == (Path("a.mp4"), Path("b.mkv"))
+    options = api.build_options(**words)
+    assert options.mask.path == Path("m.png")
+    assert options.mask.objects == (1, 2)
+    assert options.engine.prefill is False
+    assert options.output.lossless
+    assert options.end is not None
+    assert options.end.frame == 300
+
+
+def test_defaults_are_those_of_the_options(job: SimpleNamespace) -> None:
+    run(["remove", "a.mp4"])
+    assert api.build_options(**job.calls[0][2]) == api.build_options()
+
+
+def test_colour_only_where_wanted(
+    job: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    job.error = errors.VideoError("No.")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    run(["remove", "a.mp4"])
+    assert "\x1b[31m" in capfd.readouterr().err
+    monkeypatch.setenv("NO_COLOR", "1")
+    run(["remove", "a.mp4"])
+    assert "\x1b[31m" not in capfd.readouterr().err
+
+
+def vrm_process(code: str, **pipes: int) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", code], text=True, stderr=subprocess.PIPE, **pipes)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_interrupts(sent: signal.Signals) -> None:
+    code = (
+        "import sys, time; from vrm import api; from vrm.cli.main import main\n"
+        "def work(*a, **k): print('ready', flush=True); time.sleep(30)\n"
+        "api.remove = work; sys.argv = ['vrm', 'remove', 'a.mp4']; main()"
+    )
+    with vrm_process(code, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.1)
+        process.send_signal(sent)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err == "interrupted, nothing was written\n"
+
+
+def test_a_reader_that_leaves_hears_nothing() -> None:
+    code = (
+        "import sys; from vrm import api; from vrm.cli.main import main\n"
+        "def work(*a, events, **k):\n    for i in range(100000): events.note('x' * 100)\n"
+        "api.remove = work; sys.argv = ['vrm', 'remove', 'a.mp4', '--json']; main()"
+    )
+    with vrm_process(code, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 141

@@ -1,0 +1,89 @@
+"""Words become options, and the default place of the output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import vrm
+from vrm.api import Words, build_options, default_output
+from vrm.errors import UsageError
+from vrm.options import Moment, RemoveOptions
+
+
+def test_every_word_reaches_the_options() -> None:
+    words: Words = {
+        "mask": "m.png",
+        "mask_frame": 3,
+        "static_mask": True,
+        "object": [1, 7],
+        "invert_mask": False,
+        "grow": 9,
+        "feather": 4,
+        "save_masks": "out",
+        "engine": "internal",
+        "preset": "fast",
+        "prior": "none",
+        "prefill": False,
+        "start": 1.5,
+        "end": "100f",
+        "preview": True,
+        "device": "cuda:1",
+        "dtype": "fp32",
+        "threads": 2,
+        "seed": 7,
+        "memory": 2.5,
+        "codec": "ffv1",
+        "crf": None,
+        "lossless": True,
+        "pix_fmt": "yuv444p",
+        "stream": 1,
+        "report": "r.html",
+        "overwrite": True,
+        "max_pixels": 100,
+        "max_frames": 10,
+    }
+    assert set(words) == set(Words.__annotations__)
+    options = build_options(**words)
+    assert (options.mask.path, options.mask.frame, options.mask.static) == (Path("m.png"), 3, True)
+    assert (options.mask.objects, options.mask.grow, options.mask.feather) == ((1, 7), 9, 4)
+    assert options.mask.save_to == Path("out")
+    assert (options.engine.preset, options.engine.prior, options.engine.prefill) == ("fast", "none", False)
+    assert (options.engine.device, options.engine.dtype, options.engine.threads) == ("cuda:1", "fp32", 2)
+    assert (options.engine.seed, options.engine.memory_gb) == (7, 2.5)
+    assert (options.output.codec, options.output.crf, options.output.lossless) == ("ffv1", None, True)
+    assert (options.output.pix_fmt, options.output.overwrite) == ("yuv444p", True)
+    assert (options.start, options.end) == (Moment.parse("1.5"), Moment(frame=100))
+    assert (options.stream, options.preview, options.report) == (1, True, Path("r.html"))
+    assert (options.max_pixels, options.max_frames) == (100, 10)
+
+
+def test_nothing_given_is_the_default() -> None:
+    assert build_options() == RemoveOptions()
+    assert build_options(grow=None, start=None) == RemoveOptions()
+
+
+@pytest.mark.parametrize("ids", ["", "1,x", "0", "256", -1, []])
+def test_ids_that_are_none(ids: object) -> None:
+    with pytest.raises(UsageError):
+        build_options(object=ids)  # type: ignore[arg-type]
+
+
+def test_a_misspelt_word_is_named() -> None:
+    with pytest.raises(UsageError, match="Did you mean 'feather'"):
+        build_options(fether=3)  # type: ignore[call-arg]
+
+
+def test_default_output(tmp_path: Path) -> None:
+    clip = tmp_path / "a.b.mp4"
+    assert default_output(clip, RemoveOptions()) == tmp_path / "a.b-clean.mp4"
+    assert default_output(clip, build_options(lossless=True)) == tmp_path / "a.b-clean.mkv"
+    assert default_output(clip, build_options(lossless=True, codec="libx264")) == tmp_path / "a.b-clean.mp4"
+    (tmp_path / "shot.1").mkdir()
+    assert default_output(tmp_path / "shot.1", RemoveOptions()) == tmp_path / "shot.1-clean"
+
+
+def test_a_mask_is_needed() -> None:
+    with pytest.raises(vrm.VrmError, match="Nothing says what to remove"):
+        vrm.remove("a.mp4")
