@@ -52,6 +52,8 @@ ENDINGS: dict[str, Container] = {
     ".m2ts": _TS,
     ".mts": _TS,
 }
+FRAMES = "frames"
+"""The container name of a folder of numbered pictures."""
 TEXT_SUBTITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text")
 
 

@@ -12,7 +12,7 @@ import av
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
-from vrm.errors import UsageError
+from vrm.errors import UsageError, VideoError
 from vrm.media.frame import Frame
 from vrm.media.layout import PixelLayout, layout_of
 from vrm.media.source import Mastering
@@ -131,7 +131,7 @@ def same_samples(layout: PixelLayout, formats: Sequence[str]) -> str | None:
 def _is_known(pix_fmt: str) -> bool:
     try:
         layout_of(pix_fmt)
-    except Exception:  # noqa: BLE001
+    except VideoError:
         return False
     return True
 

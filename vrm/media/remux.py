@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from fractions import Fraction
 from types import TracebackType
+from typing import Any
 
 import av
 from av.container import OutputContainer
@@ -16,7 +17,9 @@ from av.video.stream import VideoStream
 
 from vrm.media.container import copy_stream
 from vrm.media.encode import add_encoder
-from vrm.media.plan import CONTAINER_TAGS, OutputPlan, StreamPlan
+from vrm.media.opening import open_input
+from vrm.media.plan import OutputPlan
+from vrm.media.streams import CONTAINER_TAGS, StreamPlan
 
 # Counts and rates of the old packets (Matroska's statistics), and tags that every muxer writes anew.
 _STALE = re.compile(r"(BPS|DURATION|NUMBER_OF_|_STATISTICS_)|(encoder|vendor_id)$", re.IGNORECASE)
@@ -43,10 +46,10 @@ class Remuxer:
         self._targets: dict[int, Stream] = {}
         self._converters: dict[int, SubtitleConverter] = {}
         self._last: dict[int, int] = {}
-        self._held: Packet | None = None
+        self._held: Packet[Any] | None = None
         self._from: Fraction | None = None
         self._shift = Fraction(0)
-        self._source = av.open(str(plan.source)) if plan.source is not None else None
+        self._source = open_input(plan.source) if plan.source is not None else None
         if self._source is None:
             self.video = _add_video(plan, out)
             return
@@ -55,6 +58,8 @@ class Remuxer:
                 self.video = _add_video(plan, out)
                 self.video.metadata.update({k: v for k, v in stream.metadata.items() if not _STALE.match(k)})
                 self.video.disposition = stream.disposition
+                if plan.layout.alpha and plan.codec in ("vp8", "vp9"):
+                    self.video.metadata["alpha_mode"] = "1"
             if stream.index not in self._wanted:
                 stream.discard = Discard.all
                 continue
@@ -104,7 +109,7 @@ class Remuxer:
         self._converters[stream.index] = converter
         self._targets[stream.index] = converter.stream
 
-    def _next(self) -> Packet | None:
+    def _next(self) -> Packet[Any] | None:
         """The packet whose turn it is; it stays held until it is written."""
         while self._held is None:
             if self._source is None or not self._targets:
@@ -119,7 +124,7 @@ class Remuxer:
                 self._held = packet
         return self._held
 
-    def _write(self, packet: Packet) -> None:
+    def _write(self, packet: Packet[Any]) -> None:
         index = packet.stream_index
         base = packet.time_base
         if self._from is not None:
@@ -162,7 +167,7 @@ class SubtitleConverter:
         self.stream.metadata.update({k: v for k, v in source.metadata.items() if not _STALE.match(k)})
         self.stream.disposition = source.disposition
 
-    def convert(self, packet: Packet) -> list[Packet]:
+    def convert(self, packet: Packet[Any]) -> list[Packet[Any]]:
         """The packet's text in the target codec; nothing for the empty packets that fill mov_text's gaps."""
         text = self._decoder.decode2(packet)
         if text is None or not len(text):
@@ -183,7 +188,7 @@ def _add_video(plan: OutputPlan, out: OutputContainer) -> VideoStream:
     return stream
 
 
-def _seconds(packet: Packet) -> Fraction:
+def _seconds(packet: Packet[Any]) -> Fraction:
     time = packet.dts if packet.dts is not None else packet.pts
     assert time is not None
     return time * packet.time_base

@@ -6,12 +6,14 @@ import struct
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
+from vrm.media.opening import open_input
 
 PROGRESSIVE_ORDERS = (0, 1)
 """FFmpeg's field orders "unknown" and "progressive"."""
@@ -82,17 +84,17 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
         VideoError: the file cannot be opened.
     """
     try:
-        with av.open(str(path)) as source:
+        with open_input(path) as source:
             video = source.streams[stream]
+            assert isinstance(video, VideoStream)
             chapters = len(source.chapters())
             order = video.codec_context.field_order if video.codec_context else 0
             base = video.time_base or Fraction(1, 1000)
             facts = _of_frame(_first_frame(source, stream), base, order, chapters)
-            assert isinstance(video, VideoStream)
-            average, rate = video.average_rate or 0, video.base_rate or 0
-            constant = bool(average) and abs(average - rate) * 1000 < average
+            average, rate = video.average_rate or Fraction(0), video.base_rate or Fraction(0)
+            constant = bool(average) and abs(average - rate) < average / 1000
             return replace(facts, constant_rate=constant, sample_aspect=Fraction(video.sample_aspect_ratio or 0))
-    except (av.error.FFmpegError, OSError, IndexError) as err:
+    except (av.error.FFmpegError, IndexError) as err:
         raise VideoError(f"{path} cannot be read: {err}.") from err
 
 
@@ -110,7 +112,7 @@ def _first_frame(source: av.container.InputContainer, stream: int) -> av.VideoFr
 def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters: int) -> SourceFacts:
     if frame is None:
         return SourceFacts(base, field_order=order, chapters=chapters)
-    side = {data.type: bytes(data) for data in frame.side_data}  # type: ignore[attr-defined]
+    side: dict[Any, bytes] = {data.type: bytes(data) for data in frame.side_data}  # type: ignore
     matrix = side.get(Type.DISPLAYMATRIX, b"")
     if frame.interlaced_frame and order in PROGRESSIVE_ORDERS:
         order = 2

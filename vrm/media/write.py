@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import OutputContainer
 from av.packet import Packet
 
 from vrm.errors import OutputError
+from vrm.media.container import FRAMES
 from vrm.media.encode import for_encoder
 from vrm.media.frame import Frame
-from vrm.media.plan import FRAMES, OutputPlan
+from vrm.media.plan import OutputPlan
 from vrm.media.remux import Remuxer
 
 Progress = Callable[[int], None]
@@ -68,8 +70,9 @@ def write_video(
     """
     if plan.container == FRAMES:
         return write_frames(plan, frames, progress=progress)
-    with _written_aside(plan) as aside:
-        written, packets = _encode_to(aside, plan, frames, part, progress)
+    arriving = _Arriving(frames)
+    with _written_aside(plan, arriving) as aside:
+        written, packets = _encode_to(aside, plan, arriving, part, progress)
         _sync(aside)
     return WriteReport(plan.path, written, plan.path.stat().st_size, packets, plan.kept, plan.lost, plan.notes)
 
@@ -83,11 +86,13 @@ def write_frames(plan: OutputPlan, frames: Iterable[Frame], *, progress: Progres
     from vrm.media.folder import frame_files
     from vrm.media.stills import write_png
 
+    assert plan.source is not None
     names = [p.stem for p in frame_files(plan.source)]
     written = 0
-    with _written_aside(plan) as aside:
+    arriving = _Arriving(frames)
+    with _written_aside(plan, arriving) as aside:
         aside.mkdir()
-        for frame in frames:
+        for frame in arriving:
             write_png(aside / f"{names[frame.index]}.png", frame)
             written += 1
             if progress is not None:
@@ -99,7 +104,7 @@ def write_frames(plan: OutputPlan, frames: Iterable[Frame], *, progress: Progres
 def _encode_to(
     path: Path, plan: OutputPlan, frames: Iterable[Frame], part: bool, progress: Progress | None
 ) -> tuple[int, dict[int, int]]:
-    out = av.open(str(path), "w", format=plan.container, container_options=plan.muxer_options)
+    out = av.open(str(path.absolute()), "w", format=plan.container, container_options=plan.muxer_options)
     try:
         with Remuxer(plan, out) as remuxer:
             written = _Picture(plan, out, remuxer, part).encode_all(frames, progress)
@@ -171,7 +176,7 @@ class _Picture:
         picture.pict_type = 0  # the source's picture types would force key frames
         return picture
 
-    def _mux(self, packet: Packet) -> None:
+    def _mux(self, packet: Packet[Any]) -> None:
         if not self._plan.exact_times:
             pts, duration = self._times.popleft()
             packet.pts = packet.dts = pts
@@ -195,8 +200,28 @@ _DISK = {
 }
 
 
+class _Arriving:
+    """Iterates over frames and remembers an error of theirs, which is none of the output's."""
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self._frames = iter(frames)
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        try:
+            return next(self._frames)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
 @contextmanager
-def _written_aside(plan: OutputPlan) -> Iterator[Path]:
+def _written_aside(plan: OutputPlan, arriving: _Arriving) -> Iterator[Path]:
     """A temporary path beside the target: renamed to it at the end, removed on any error or interrupt."""
     target = plan.path
     aside = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
@@ -204,6 +229,8 @@ def _written_aside(plan: OutputPlan) -> Iterator[Path]:
         yield aside
         _put_in_place(aside, target)
     except (av.error.FFmpegError, OSError) as err:
+        if err is arriving.error:
+            raise
         code = err.errno or 0
         if code in _DISK:
             raise OutputError(
