@@ -80,6 +80,8 @@ def test_default_output(tmp_path: Path) -> None:
     assert default_output(clip, RemoveOptions()) == tmp_path / "a.b-clean.mp4"
     assert default_output(clip, build_options(lossless=True)) == tmp_path / "a.b-clean.mkv"
     assert default_output(clip, build_options(lossless=True, codec="libx264")) == tmp_path / "a.b-clean.mp4"
+    assert default_output(tmp_path / "a.AVI", build_options(lossless=True)) == tmp_path / "a-clean.AVI"
+    assert default_output(tmp_path / "a.wmv", RemoveOptions()) == tmp_path / "a-clean.mkv"
     (tmp_path / "shot.1").mkdir()
     assert default_output(tmp_path / "shot.1", RemoveOptions()) == tmp_path / "shot.1-clean"
 

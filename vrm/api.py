@@ -108,7 +108,7 @@ def remove(
 
 
 def track_masks(input: PathLike, output: PathLike, *, events: Events | None = None, **words: Unpack[Words]) -> None:
-    """Write the mask of every frame as PNGs into the folder ``output``: what ``remove`` would take out, grown.
+    """Write the mask of every frame as PNGs into the folder ``output``; they are enlarged only if ``grow`` is given.
 
     Arguments and errors as in ``remove``. (``vrm.track`` is the room that follows masks, hence the longer name.)
     """
@@ -134,12 +134,15 @@ def info(input: PathLike, stream: int | None = None) -> VideoInfo:
 def default_output(input: Path, options: RemoveOptions) -> Path:
     """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
 
-    Lossless output without a codec is FFV1, which Matroska holds: ``clip-clean.mkv``.
+    An ending that is not written here becomes ``.mkv``; so does one that cannot hold FFV1, which lossless output
+    without a codec is.
     """
     if input.is_dir():
         return input.with_name(f"{input.resolve().name}-clean")
-    matroska = options.output.lossless and options.output.codec is None
-    return input.with_name(f"{input.stem}-clean{'.mkv' if matroska else input.suffix}")
+    from vrm.media.container import ENDINGS
+
+    written = (".mkv", ".avi") if options.output.lossless and options.output.codec is None else ENDINGS
+    return input.with_name(f"{input.stem}-clean{input.suffix if input.suffix.lower() in written else '.mkv'}")
 
 
 def build_options(**words: Unpack[Words]) -> RemoveOptions:

@@ -39,7 +39,7 @@ def track(
 ) -> None:
     """Write the mask of every frame.
 
-    The masks, as PNGs, are what vrm remove would take out.
+    PNGs in the displayed orientation; enlarged only if --grow is given.
     """
     with listener(json) as events:
         api.track_masks(
