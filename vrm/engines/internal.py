@@ -62,6 +62,9 @@ PLANS = {
 MEMORY_STEPS = {"fast": 300, "balanced": 600, "best": 4000, "paper": 4000}
 """Steps of the fit where motion may not be asked. The paper takes 60,000: hours; this is what minutes can hold."""
 
+MEMORY_WIDTH = {"fast": 24, "balanced": 24, "best": 48, "paper": 48}
+"""Width of that network; the paper's is 48."""
+
 LESSON_BYTES = 400_000_000
 TILE = 640
 
@@ -89,7 +92,7 @@ class InternalEngine:
 
     def _memorise(self, shot: Shot, progress: Progress) -> Session:
         preset = self.options.preset
-        steps, width = MEMORY_STEPS[preset], 48 if preset == "paper" else 24
+        steps, width = MEMORY_STEPS[preset], MEMORY_WIDTH[preset]
         with self.compute.running(self.options.seed):
             return fit_memory(shot, self.compute, steps, width, self.options.seed, progress)
 
@@ -138,7 +141,7 @@ def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> list[
         found = shot.propagation(window, lambda t, copies=copies: hide(shot.hole(t), copies))  # type: ignore[misc]
         for t in range(window.start, window.stop):
             hole = shot.hole(t)
-            one = lesson(shot.frame(t), hole, copies, hole, found, t)
+            one = lesson(shot.frame(t), hole, hide(hole, copies), found, t)
             if one is not None and one.nbytes <= room:
                 room -= one.nbytes
                 lessons.append(one)

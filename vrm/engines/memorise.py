@@ -87,7 +87,7 @@ def fit_memory(shot: Shot, compute: Compute, steps: int, width: int, seed: int, 
         fine, coarse = net(x)
         return reconstruction(fine.float(), frame, hole) + reconstruction(coarse.float(), frame, hole)
 
-    budget = Budget(steps, 2e-4, check_every=100)
+    budget = Budget(steps, 2e-4, check_every=min(100, max(1, steps // 10)))
     history = fit(net, step_loss, budget, compute, progress=lambda done, total: progress("fit", done, total))
     return MemorySession(shot, net, field, compute, history)
 

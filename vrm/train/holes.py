@@ -80,7 +80,7 @@ def held_back(
     """Choose where to hide known pixels of a stretch: the masks themselves, moved, each copy by one offset.
 
     Offsets are drawn at random; one is better the more hidden pixels have a known truth (inside the frame, outside
-    the real hole) and the nearer it is. Masks too large to be moved anywhere are shrunk by two, then by four.
+    the real hole) and the nearer it is. Masks too large to be moved anywhere are shrunk: by two, four, eight.
 
     Args:
         masks: bool ``(H, W)`` for each frame of the stretch.
@@ -97,7 +97,7 @@ def held_back(
     if not small:
         return ()
     rng = np.random.default_rng(seed)
-    for shrink in (1, 2, 4):
+    for shrink in (1, 2, 4, 8):
         shapes = [_shrunk(m, shrink) for m in small] if shrink > 1 else small
         chosen = _choose(small, shapes, rng, copies, most, tries)
         if chosen:

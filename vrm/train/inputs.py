@@ -20,6 +20,12 @@ CANDIDATES = 2 + len(MOVING)
 CHANNELS = 7 + 6 * len(MOVING) + 3
 """Colour, mask, seen, confidence and depth of the hole; six per moving candidate; the spatial fill."""
 
+DIFFERENCE_ROWS = tuple(7 + 6 * k for k in range(len(MOVING) + 1))
+"""First of the three channels that hold a candidate's difference from the prefill: the moving ones, the spatial."""
+
+DISTANT = [1 + k for k, name in enumerate(MOVING) if name.startswith("distant")]
+"""Which of the candidates come from distant frames."""
+
 _CONTRAST = 4.0
 _WORST = 0.25
 _FARTHEST = float(np.log1p(80.0))
@@ -106,7 +112,7 @@ def unpack(sample: Sample, frame: F32, box: Box) -> tuple[torch.Tensor, torch.Te
     depth = cv2.distanceTransform(x[3].reshape(h, w).astype(np.uint8), cv2.DIST_L2, 3)
     x[6] = np.minimum(depth.ravel() / 32, 2)
     for k in range(len(MOVING)):
-        row = 7 + 6 * k
+        row = DIFFERENCE_ROWS[k]
         x[row : row + 3, at] = _CONTRAST * (picked[:, k + 1] - picked[:, 0]).T
         x[row + 3, at] = there[:, k + 1]
         x[row + 4, at], x[row + 5, at] = facts[:, 2 + 2 * k], facts[:, 3 + 2 * k]

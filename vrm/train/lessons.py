@@ -15,7 +15,7 @@ from vrm.motion.result import Propagation
 from vrm.nets.losses import inside
 from vrm.train.device import Compute
 from vrm.train.holes import Copy
-from vrm.train.inputs import Sample, pack, unpack
+from vrm.train.inputs import DIFFERENCE_ROWS, DISTANT, Sample, pack, unpack
 from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
 
 MARGIN = 32
@@ -44,18 +44,17 @@ class Lesson:
         return int(self.frame.nbytes + self.where.nbytes + self.sample.nbytes)
 
 
-def lesson(frame: Pixels, real: Bool, copies: Iterable[Copy], masks: Bool, found: Propagation, t: int) -> Lesson | None:
+def lesson(frame: Pixels, real: Bool, hidden: Bool, found: Propagation, t: int) -> Lesson | None:
     """The lesson of frame t, or None where nothing known is hidden.
 
     Args:
         frame: uint8 or uint16 ``(H, W, 3)``: the truth.
         real: bool ``(H, W)``: the real hole.
-        copies: what was hidden, made from ``masks``.
-        masks: bool ``(H, W)``: the mask the copies are copies of (usually the real hole).
+        hidden: bool ``(H, W)``: what was hidden on purpose.
         found: motion's result with real and hidden holes missing.
         t: the frame's number in it.
     """
-    hidden = hide(masks, copies) & ~real
+    hidden = hidden & ~real
     box = bounding_box(hidden)
     if box is None or t not in found.fills:
         return None
@@ -86,7 +85,9 @@ class Batch:
     where: torch.Tensor
 
 
-def draw(lessons: Sequence[Lesson], count: int, side: int, rng: np.random.Generator, compute: Compute) -> Batch:
+def draw(
+    lessons: Sequence[Lesson], count: int, side: int, rng: np.random.Generator, compute: Compute, vary: bool = False
+) -> Batch:
     """A batch of random square crops, each around a hidden pixel, flipped and turned at random.
 
     Args:
@@ -95,6 +96,8 @@ def draw(lessons: Sequence[Lesson], count: int, side: int, rng: np.random.Genera
         side: their side in pixels.
         rng: the source of chance.
         compute: where the batch goes.
+        vary: also change contrast and brightness, and now and then leave candidates out (for training on many
+            clips; a single clip is fitted as it is).
     """
     items = []
     for _ in range(count):
@@ -103,7 +106,8 @@ def draw(lessons: Sequence[Lesson], count: int, side: int, rng: np.random.Genera
         pick = int(rng.integers(rows.size))
         y = int(rows[pick]) - int(rng.integers(side // 4, side - side // 4))
         x = int(cols[pick]) - int(rng.integers(side // 4, side - side // 4))
-        items.append(_turn(crop(one, y, x, side), int(rng.integers(8))))
+        item = _turn(crop(one, y, x, side), int(rng.integers(8)))
+        items.append(_vary(item, rng) if vary else item)
     return _stack(items, compute)
 
 
@@ -154,6 +158,27 @@ def _turn(item: Item, how: int) -> Item:
             x = x.flip(-2)
         out.append(x.transpose(-1, -2) if how & 4 else x)
     return out[0], out[1], out[2], out[3], out[4]
+
+
+def _vary(item: Item, rng: np.random.Generator) -> Item:
+    """Another contrast and brightness of each channel; one time in four without its distant candidates."""
+    x, colours, valid, truth, where = item
+    gain = torch.from_numpy(rng.uniform(0.7, 1.0, (3, 1, 1)).astype(np.float32))
+    if rng.random() < 0.5:
+        gain = gain[:1].expand(3, 1, 1)
+    lift = torch.from_numpy(rng.uniform(0, 1, (3, 1, 1)).astype(np.float32)) * (1 - gain)
+    x = x.clone()
+    x[:3] = (x[:3] + 0.5) * gain + lift - 0.5
+    for row in DIFFERENCE_ROWS:
+        x[row : row + 3] *= gain
+    colours, truth = colours * gain + lift, truth * gain + lift
+    if rng.random() < 0.25:
+        valid = valid.clone()
+        valid[DISTANT] = False
+        for k in DISTANT:
+            row = DIFFERENCE_ROWS[k - 1]
+            x[row : row + 4], x[row + 4 : row + 6] = 0, x[3]
+    return x, colours, valid, truth, where
 
 
 def _stack(items: list[Item], compute: Compute) -> Batch:

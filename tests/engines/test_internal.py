@@ -1,0 +1,106 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from vrm.engines import internal
+from vrm.engines.base import no_progress
+from vrm.engines.internal import PrefillSession, stretches, take_lessons
+from vrm.engines.registry import create_engine
+from vrm.errors import UsageError
+from vrm.options import EngineOptions
+from vrm.train.fit import Budget
+
+from .shots import CASES, SmallShot, box_holes
+
+
+def options(**more):
+    return EngineOptions(device="cpu", threads=1, **more)
+
+
+def test_paper_never_asks_motion(monkeypatch):
+    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
+    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    shot = SmallShot(CASES["plain"]())
+    shot.propagation = None  # calling it would raise
+    session = create_engine(options(preset="paper")).prepare(shot, no_progress)
+    assert session.fill(shot.windows()[0])
+
+
+def test_paper_learns_the_known_pixels(monkeypatch):
+    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 60})
+    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    shot = SmallShot(CASES["plain"](), pan=0)
+    session = create_engine(options(preset="paper", dtype="fp32")).prepare(shot, no_progress)
+    values = list(session.history.train.values())
+    assert np.isfinite(values).all()
+    assert np.mean(values[-3:]) < np.mean(values[:3])
+
+
+def test_fast_hands_on_what_motion_found():
+    shot = SmallShot(CASES["plain"]())
+    window = shot.windows()[0]
+    patches = create_engine(options(preset="fast", prior="none")).prepare(shot, no_progress).fill(window)
+    fill = shot.propagation(window).fills[101]
+    y0, x0, y1, x1 = patches[101].box
+    inside = shot.hole(101)[y0:y1, x0:x1]
+    assert np.array_equal(patches[101].rgb[inside], np.rint(fill.rgb * 255).astype(np.uint8))
+
+
+def test_fitting_does_better_than_the_prefill_where_the_truth_is_known():
+    holes = box_holes(8, 64, 96, (20, 30, 40, 54))
+    shot = SmallShot(holes, pan=0)  # a static camera: nothing is ever seen behind the hole
+    plan = dataclasses.replace(
+        internal.PLANS["balanced"], budget=Budget(40, 3e-3, check_every=10), width=8, crops=2, side=48
+    )
+    engine = create_engine(options(preset="balanced", prior="none"))
+    lessons = take_lessons(shot, plan, 0, no_progress)
+    net = internal.Fuser(internal.CHANNELS, internal.CANDIDATES, 8)
+    history, trust = internal.fit_fuser(net, lessons, plan, plan.budget, engine.compute, 0, no_progress)
+    assert history.held[history.best_step] < history.held[0]
+    errors = dict(trust.errors)
+    assert trust.network == (errors["network"] < errors["prefill"])
+
+
+def test_lessons_hide_known_pixels_only_and_know_their_truth():
+    shot = SmallShot(CASES["plain"]())
+    plan = internal.PLANS["balanced"]
+    lessons = take_lessons(shot, plan, 0, no_progress)
+    assert len(lessons) == 6
+    for t, one in zip(range(100, 106), lessons, strict=True):
+        y0, x0, y1, x1 = one.box
+        assert not (one.where & shot.hole(t)[y0:y1, x0:x1]).any()
+        assert np.array_equal(one.frame[one.where], shot.truth[t - 100][y0:y1, x0:x1][one.where])
+
+
+def test_where_nothing_can_be_hidden_the_prefill_is_used():
+    shot = SmallShot(CASES["everything"]())
+    session = create_engine(options(preset="balanced", prior="none")).prepare(shot, no_progress)
+    assert isinstance(session, PrefillSession)
+
+
+def test_lessons_come_from_bounded_stretches():
+    shot = SmallShot(box_holes(300, 16, 16, (4, 4, 9, 9)))
+    plan = internal.PLANS["best"]
+    found = stretches(shot, plan)
+    assert len(found) == plan.stretches
+    for window in found:
+        assert window.stop - window.start == plan.stretch
+        assert window.context_stop - window.context_start <= 2 * plan.stretch
+    assert found[0].stop <= found[1].start
+
+
+def test_without_prefill_motion_is_not_asked(monkeypatch):
+    monkeypatch.setattr(internal, "MEMORY_STEPS", {"balanced": 2})
+    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"balanced": 8})
+    shot = SmallShot(CASES["plain"]())
+    session = create_engine(options(preset="balanced", prefill=False)).prepare(shot, no_progress)
+    session.fill(shot.windows()[0])
+    assert shot.asked == 0
+
+
+def test_an_unknown_engine_is_refused():
+    broken = options()
+    object.__setattr__(broken, "engine", "magic")
+    with pytest.raises(UsageError, match="magic"):
+        create_engine(broken)
