@@ -1,0 +1,100 @@
+"""Open a container, choose its video stream and a decoder for it; every failure is a ``VideoError`` in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from vrm.errors import VideoError
+
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a media file for reading.
+
+    Raises:
+        VideoError: it does not exist, may not be read, or is no media file.
+    """
+    try:
+        # Absolute, or FFmpeg would take a name with a colon for a protocol.
+        container = av.open(str(path.absolute()), metadata_errors="replace")
+    except FileNotFoundError as error:
+        raise VideoError(f"{path} does not exist.", "Check the path.") from error
+    except PermissionError as error:
+        raise VideoError(f"{path} may not be read.", "Check its permissions.") from error
+    except (av.error.FFmpegError, OSError) as error:
+        reason = error.strerror or type(error).__name__
+        raise VideoError(
+            f"{path} is not a video that can be read: {reason}.", "It may be damaged, incomplete or of another kind."
+        ) from error
+    if container.format.name == "tty":
+        container.close()
+        raise VideoError(f"{path} is a text file, not a video.")
+    return container
+
+
+def is_cover(stream: Stream) -> bool:
+    """True for attached pictures, which are no video."""
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of the stream's format ("av1", not the decoder "libdav1d"); "unknown" without a decoder."""
+    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
+
+
+def video_stream(container: InputContainer, path: Path, index: int | None) -> VideoStream:
+    """The video stream to work on: the first one, or the one with that index in the container.
+
+    Raises:
+        VideoError: there is none; the message lists what there is.
+    """
+    videos = [s for s in container.streams if isinstance(s, VideoStream) and not is_cover(s)]
+    if index is None and videos:
+        return videos[0]
+    for stream in videos:
+        if stream.index == index:
+            return stream
+    if not videos:
+        held = [f"{s.type} ({codec_name(s)})" for s in container.streams if s.type != "video"]
+        held += ["a cover picture"] if any(is_cover(s) for s in container.streams) else []
+        raise VideoError(f"{path} has no video stream; it holds {', '.join(held) or 'nothing'}.", "Give a video file.")
+    valid = ", ".join(str(s.index) for s in videos)
+    raise VideoError(f"{path} has no video stream {index}.", f"Its video streams are: {valid}.")
+
+
+def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecContext:
+    """A decoder that is not open yet, with as many threads as FFmpeg picks.
+
+    Args:
+        stream: of an open container.
+        path: for messages.
+        alpha: the packets carry an alpha plane that only another decoder than the default one reads.
+
+    Raises:
+        VideoError: there is no decoder for it.
+    """
+    context: VideoCodecContext | None = stream.codec_context
+    if context is None or not context.is_decoder:
+        raise VideoError(
+            f"{path}: no decoder here reads its video stream {stream.index}.", "Convert it to H.264 or FFV1 first."
+        )
+    if alpha:
+        other = av.CodecContext.create(_ALPHA_DECODERS[codec_name(stream)], "r")
+        assert isinstance(other, VideoCodecContext)
+        other.extradata = context.extradata
+        context = other
+    context.thread_type = "AUTO"
+    return context
+
+
+def has_side_alpha(stream: VideoStream, packet: av.Packet[VideoStream]) -> bool:
+    """True if a VP8 or VP9 stream says that it has alpha and its packet carries the second picture."""
+    tagged = any(k.lower() == "alpha_mode" and v == "1" for k, v in stream.metadata.items())
+    return tagged and codec_name(stream) in _ALPHA_DECODERS and packet.has_sidedata("matroska_block_additional")
