@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -105,9 +106,25 @@ class Remuxer:
         if not plan.target:
             self._targets[stream.index] = copy_stream(self._out, stream)
             return
+        if plan.target == "attachment":
+            self._add_cover(stream)
+            return
         converter = SubtitleConverter(self._out, stream, plan.target)
         self._converters[stream.index] = converter
         self._targets[stream.index] = converter.stream
+
+    def _add_cover(self, stream: Stream) -> None:
+        """Matroska holds cover pictures as attachments."""
+        assert self._source is not None
+        with open_input(Path(self._source.name)) as again:
+            picture = next(again.demux(again.streams[stream.index]))
+        stream.discard = Discard.all
+        tags = stream.metadata
+        codec = stream.codec_context.name if stream.codec_context is not None else ""
+        ending = {"mjpeg": "jpeg"}.get(codec, codec)
+        name = tags.get("filename", f"cover.{ending}")
+        self._out.add_attachment(name, tags.get("mimetype", f"image/{ending}"), bytes(picture))
+        self.copied[stream.index] += 1
 
     def _next(self) -> Packet[Any] | None:
         """The packet whose turn it is; it stays held until it is written."""

@@ -20,7 +20,7 @@ class StreamPlan:
 
     Attributes:
         index, kind, codec: of the source's stream.
-        target: codec its text is converted to; empty = packets are copied.
+        target: codec its text is converted to, or "attachment" for a cover; empty = packets are copied.
     """
 
     index: int
@@ -72,6 +72,9 @@ def _plan_stream(
         result.streams.append(StreamPlan(index, kind, codec, container.subtitles))
         result.kept.append(f"{words}, as {container.subtitles}")
         result.notes.append(f"For {container.label}, {words} become {container.subtitles}.")
+    elif is_cover(stream) and container.muxer == "matroska":
+        result.streams.append(StreamPlan(index, kind, codec, "attachment"))
+        result.kept.append(f"cover {index}")
     elif kind in ("audio", "video") and not is_cover(stream):
         raise OutputError(
             f"{container.label} does not hold {words} of the source.",

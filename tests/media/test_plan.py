@@ -1,0 +1,181 @@
+import os
+import subprocess
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from vrm.errors import OutputError, UsageError
+from vrm.media.encode import ENCODERS, encoders_of, pix_fmts, quality_options, same_samples
+from vrm.media.layout import layout_of
+from vrm.media.plan import plan_output
+from vrm.media.probe import probe
+from vrm.options import OutputOptions
+
+
+@pytest.fixture
+def clip(make_video, tmp_path):
+    return make_video(tmp_path / "clip.mp4", frames=3)
+
+
+def test_output_must_not_be_the_input(clip, tmp_path, monkeypatch):
+    info = probe(clip)
+    (tmp_path / "soft.mp4").symlink_to(clip)
+    (tmp_path / "hard.mp4").hardlink_to(clip)
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", "./clip.mp4", "sub/../clip.mp4", str(clip), "soft.mp4", "hard.mp4"):
+        with pytest.raises(UsageError, match="is the input itself"):
+            plan_output(info, tmp_path.__class__(name), OutputOptions(overwrite=True))
+    plan_output(info, clip, OutputOptions(overwrite=True), source_must_differ=False)
+
+
+def test_existing_output_needs_overwrite(clip, tmp_path):
+    (tmp_path / "out.mp4").touch()
+    with pytest.raises(OutputError, match="--overwrite"):
+        plan_output(probe(clip), tmp_path / "out.mp4", OutputOptions())
+    assert plan_output(probe(clip), tmp_path / "out.mp4", OutputOptions(overwrite=True)).overwrite
+
+
+def test_folder_must_exist_and_be_one(clip, tmp_path):
+    (tmp_path / "file").touch()
+    for place, words in (("none/out.mp4", "does not exist"), ("file/out.mp4", "is not a folder")):
+        with pytest.raises(OutputError, match=words):
+            plan_output(probe(clip), tmp_path / place, OutputOptions())
+    (tmp_path / "folder.mp4").mkdir()
+    with pytest.raises(OutputError, match="is a folder already"):
+        plan_output(probe(clip), tmp_path / "folder.mp4", OutputOptions(overwrite=True))
+
+
+def test_read_only_folder_is_refused(clip, tmp_path):
+    place = tmp_path / "sealed"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(place)]
+    if os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    place.chmod(0o500) if os.geteuid() else None
+    try:
+        with pytest.raises(OutputError, match=r"sealed: .*(ead-only|ermission)"):
+            plan_output(probe(clip), place / "out.mp4", OutputOptions())
+    finally:
+        if os.geteuid() == 0:
+            subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize(("name", "words"), [("out.xyz", r"'\.xyz'"), ("out", "no ending")])
+def test_unknown_ending_lists_the_known_ones(clip, tmp_path, name, words):
+    with pytest.raises(UsageError, match=rf"{words}.*\.mkv"):
+        plan_output(probe(clip), tmp_path / name, OutputOptions())
+
+
+def test_unknown_names_come_with_near_ones(clip, tmp_path):
+    with pytest.raises(UsageError, match="h264"):
+        plan_output(probe(clip), tmp_path / "o.mp4", OutputOptions(codec="h246"))
+    with pytest.raises(UsageError, match="yuv420p10le"):
+        plan_output(probe(clip), tmp_path / "o.mp4", OutputOptions(pix_fmt="yuv420p10"))
+
+
+@pytest.mark.parametrize("name", ["x264", "H265", "hevc", "libvpx-vp9", "prores", "svtav1"])
+def test_codecs_go_by_several_names(name):
+    assert encoders_of(name)
+
+
+def test_codec_that_the_container_does_not_hold_is_refused(clip, tmp_path):
+    with pytest.raises(OutputError, match=r"WebM does not hold H\.264.*\.mkv"):
+        plan_output(probe(clip), tmp_path / "o.webm", OutputOptions(codec="h264"))
+
+
+def test_container_without_the_source_codec_takes_its_own(clip, tmp_path):
+    plan = plan_output(probe(clip), tmp_path / "o.webm", OutputOptions())
+    assert plan.codec == "vp9"
+    assert plan.notes == ("WebM does not hold H.264. Written as VP9.",)
+
+
+def test_codec_without_an_encoder_is_written_as_h264(clip, tmp_path):
+    plan = plan_output(replace(probe(clip), codec="vvc"), tmp_path / "o.mp4", OutputOptions())
+    assert (plan.encoder, plan.notes) == ("libx264", ("VVC has no encoder here: written as H.264.",))
+
+
+def test_depth_that_the_codec_does_not_have_is_not_rounded(make_video, tmp_path):
+    deep = probe(make_video(tmp_path / "deep.mkv", "ffv1", "yuv420p12le", frames=2))
+    with pytest.raises(OutputError, match=r"does not take yuv420p12le.*--pix-fmt"):
+        plan_output(deep, tmp_path / "o.mkv", OutputOptions(codec="h264"))
+    assert plan_output(replace(deep, codec="vc1"), tmp_path / "o.mp4", OutputOptions()).encoder == "libx265"
+    chosen = plan_output(deep, tmp_path / "o.mkv", OutputOptions(codec="h264", pix_fmt="yuv420p10le"))
+    assert chosen.pix_fmt == "yuv420p10le"
+    assert "12 bits (written with 10)" in chosen.lost
+
+
+def test_ten_bit_webm_becomes_av1(make_video, tmp_path):
+    deep = probe(make_video(tmp_path / "deep.mkv", "ffv1", "yuv420p10le", frames=2))
+    assert plan_output(deep, tmp_path / "o.webm", OutputOptions()).encoder == "libsvtav1"
+
+
+def test_odd_size_takes_a_codec_that_keeps_it(make_video, tmp_path):
+    odd = probe(make_video(tmp_path / "odd.webm", "libvpx-vp9", size=(41, 63), frames=2))
+    assert plan_output(odd, tmp_path / "o.webm", OutputOptions()).encoder == "libvpx-vp9"
+    with pytest.raises(OutputError, match="63x41 is odd"):
+        plan_output(odd, tmp_path / "o.mkv", OutputOptions(codec="h264"))
+    other = plan_output(replace(odd, codec="theora"), tmp_path / "o.mkv", OutputOptions())
+    assert other.encoder == "libsvtav1"
+    assert "no encoder here: written as AV1." in other.notes[0]
+
+
+def test_alpha_is_lost_only_by_name(make_video, tmp_path):
+    clear = probe(make_video(tmp_path / "a.mkv", "ffv1", "yuva444p10le", frames=2))
+    assert "the alpha plane" in plan_output(clear, tmp_path / "o.mov", OutputOptions(codec="prores")).kept
+    assert "the alpha plane" in plan_output(clear, tmp_path / "o.mp4", OutputOptions(codec="hevc")).lost
+
+
+def test_lossless_needs_a_container_that_holds_it(clip, tmp_path):
+    assert plan_output(probe(clip), tmp_path / "o.mkv", OutputOptions(lossless=True)).encoder == "ffv1"
+    with pytest.raises(UsageError, match=r"o\.mkv"):
+        plan_output(probe(clip), tmp_path / "o.mp4", OutputOptions(lossless=True))
+    with pytest.raises(UsageError, match="cannot be lossless"):
+        plan_output(probe(clip), tmp_path / "o.mp4", OutputOptions(lossless=True, codec="av1"))
+
+
+def test_crf_is_checked_against_the_codec(clip, tmp_path):
+    assert plan_output(probe(clip), tmp_path / "o.mp4", OutputOptions(crf=23)).options["crf"] == "23"
+    with pytest.raises(UsageError, match=r"0\.\.51"):
+        plan_output(probe(clip), tmp_path / "o.mp4", OutputOptions(crf=55))
+    with pytest.raises(UsageError, match="no --crf"):
+        plan_output(probe(clip), tmp_path / "o.mov", OutputOptions(codec="prores", pix_fmt="yuv422p10le", crf=20))
+
+
+def test_varying_frame_rate_does_not_go_into_avi(make_video, tmp_path):
+    source = make_video(tmp_path / "v.mp4", pts=[0, 10, 50, 55], frames=4, time_base=Fraction(1, 1000))
+    with pytest.raises(OutputError, match="AVI holds no times"):
+        plan_output(probe(source), tmp_path / "o.avi", OutputOptions())
+
+
+def test_rounded_times_are_said(make_video, tmp_path):
+    thirty = make_video(tmp_path / "t.mp4", rate=30, frames=3)
+    assert "1/1000 s" in plan_output(probe(thirty), tmp_path / "o.mkv", OutputOptions()).notes[0]
+    assert not plan_output(probe(thirty), tmp_path / "o.mov", OutputOptions()).notes
+
+
+def test_planning_writes_nothing(clip, tmp_path):
+    plan_output(probe(clip), tmp_path / "o.mp4", OutputOptions())
+    assert [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("encoder", ENCODERS, ids=lambda e: e.name)
+def test_every_encoder_of_the_table_is_there(encoder):
+    assert quality_options(encoder, None, False) is not None
+    assert encoder.name == "rawvideo" or pix_fmts(encoder)
+
+
+@pytest.mark.parametrize(
+    ("layout", "formats", "found"),
+    [
+        ("yuv420p", ["yuvj420p", "yuv420p"], "yuv420p"),
+        ("gbrp", ["bgr0", "yuv444p"], "bgr0"),
+        ("gbrap", ["bgra"], "bgra"),
+        ("yuv420p10le", ["p010le"], "p010le"),
+        ("yuv420p10le", ["yuv420p", "yuv420p12le"], None),
+        ("yuv444p", ["yuv420p"], None),
+    ],
+)
+def test_same_samples(layout, formats, found):
+    assert same_samples(layout_of(layout), formats) == found
