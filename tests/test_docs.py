@@ -1,0 +1,151 @@
+"""What README and docs show is true: commands parse, Python runs, links lead somewhere, tables match the code."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import shlex
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vrm
+from vrm import api, errors
+from vrm.cli.main import run
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIRST = "pip install uv && uv run vrm remove examples/crab.mp4 --mask examples/crab.png -o clean.mp4"
+SECOND = "pip install uv && uv run --all-extras pytest"
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def shell_lines() -> list[tuple[str, list[str]]]:
+    """Every ``vrm`` call of the pages: where it stands, and its words after ``vrm``."""
+    found = []
+    for page in PAGES:
+        for block in blocks(page, "sh"):
+            for line in block.replace("\\\n", " ").splitlines():
+                for part in line.split("&&"):
+                    words = shlex.split(part, comments=True)
+                    if words[:2] == ["uv", "run"]:
+                        words = words[2:]
+                    if words[:1] == ["vrm"]:
+                        found.append((f"{page.name}: {part.strip()}", words[1:]))
+    return found
+
+
+def python_blocks() -> list[tuple[str, str]]:
+    return [(f"{page.name} {k}", code) for page in PAGES for k, code in enumerate(blocks(page, "python"))]
+
+
+@pytest.fixture
+def beside_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder in which ``examples/`` is found."""
+    (tmp_path / "examples").symlink_to(ROOT / "examples", target_is_directory=True)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``vrm.remove`` with the fast preset and ten frames of work, unless something else is asked for."""
+    real: Callable[..., Any] = api.remove
+
+    def remove(*args: Any, **words: Any) -> Any:
+        return real(*args, **{"preset": "fast", "end": "10f", **words})
+
+    monkeypatch.setattr(api, "remove", remove)
+
+
+@pytest.mark.parametrize(("where", "words"), [pytest.param(*line, id=line[0]) for line in shell_lines()])
+def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[object] = []
+
+    def accept(input: Path, *args: object, events: object = None, **options: Any) -> None:
+        calls.append(api.build_options(**options))
+
+    for name in ("remove", "track_masks"):
+        monkeypatch.setattr(api, name, accept)
+    monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
+    assert run(words) == 0, where
+    assert calls or "--help" in words
+
+
+def test_there_are_commands_and_code() -> None:
+    assert len(shell_lines()) > 20
+    assert len(python_blocks()) >= 2
+
+
+@pytest.mark.parametrize(("where", "code"), [pytest.param(*block, id=block[0]) for block in python_blocks()])
+def test_every_python_block_runs(where: str, code: str, beside_examples: Path, quick: None) -> None:
+    script = beside_examples / "block.py"
+    script.write_text(code, encoding="utf-8")
+    runpy.run_path(str(script))
+    assert vrm.info("clean.mp4").n_frames == 100, where
+
+
+def test_the_first_command(beside_examples: Path, quick: None) -> None:
+    assert FIRST in README.splitlines()
+    words = shlex.split(FIRST.split("&&")[1])[3:]
+    assert run(words) == 0
+    before, after = vrm.info("examples/crab.mp4"), vrm.info("clean.mp4")
+    for fact in ("codec", "profile", "pix_fmt", "size", "time_base", "frame_rate", "n_frames", "duration", "colour"):
+        assert getattr(before, fact) == getattr(after, fact), fact
+    assert [s.codec for s in before.streams] == [s.codec for s in after.streams]
+
+
+def test_the_second_command_is_what_ci_runs() -> None:
+    assert SECOND in README.splitlines()
+    assert SECOND in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (page.parent / path).resolve() if path else page
+        assert linked.exists(), target
+        if anchor:
+            titles = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.M)
+            assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+def test_every_page_is_listed() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        if page.name != "index.md":
+            assert f"({page.relative_to(ROOT / 'docs').as_posix()})" in index
+
+
+def test_the_help_page_is_fresh() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))["page"]()
+    assert made == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), "run: python docs/make_cli.py"
+
+
+def test_exit_codes_are_those_of_the_errors() -> None:
+    table = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.M)}
+    kinds = [errors.UsageError, errors.VideoError, errors.MaskError, errors.WeightsError, errors.EngineError]
+    assert table == {0, 1, 130, errors.OutputError.exit_code} | {kind.exit_code for kind in kinds}
+
+
+def test_versions_agree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == vrm.__version__
+    assert f"## [{vrm.__version__}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_licence_is_whole() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
+    assert "END OF TERMS AND CONDITIONS" in text
+    assert "Copyright 2026 vrm contributors" in text
