@@ -195,6 +195,11 @@ class Masks:
         """Indices of the frames whose mask is not empty, in order."""
         return iter(sorted(self._packed))
 
+    def items(self) -> Iterator[tuple[int, Bool]]:
+        """Frames whose mask is not empty, and that mask, in order; unpacked one at a time."""
+        for t in self.frames():
+            yield t, self[t]
+
     @property
     def empty(self) -> bool:
         """True when nothing is masked on any frame."""
