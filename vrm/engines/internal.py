@@ -8,7 +8,7 @@ coarse-to-fine network fitted to the known pixels with translated masks (Eq. 1 a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from vrm.train.initialise import unit_variance
 from vrm.train.inputs import CANDIDATES, CHANNELS, Sample, pack, unpack
 from vrm.train.lessons import MARGIN, Lesson, draw, fuser_loss, hide, lesson, tiles
 from vrm.types import Box, Patch, Pixels, grow_box
+from vrm.weights import find, load_into
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Plan:
     """What a preset does.
 
     Attributes:
-        budget: of the fit; None = no network at all.
+        budget: of the fit; None = none: the prior is used as it is, or, without one, the prefill.
         stretch: frames in a row that lessons are taken from.
         stretches: how many such stretches, spread over the shot.
         copies: held-back holes per frame.
@@ -65,6 +66,9 @@ MEMORY_STEPS = {"fast": 300, "balanced": 600, "best": 4000, "paper": 4000}
 MEMORY_WIDTH = {"fast": 24, "balanced": 24, "best": 48, "paper": 48}
 """Width of that network; the paper's is 48."""
 
+WARM_RATE = 0.3
+"""A trained prior is fitted more gently, at this share of the rate."""
+
 LESSON_BYTES = 400_000_000
 TILE = 640
 
@@ -82,27 +86,39 @@ class InternalEngine:
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Fit to the shot, if the preset says so, and return the session that fills it."""
         preset = self.options.preset
-        if preset == "paper" or self.options.prefill is False:
-            return self._memorise(shot, progress)
-        plan = PLANS[preset]
-        if plan.budget is None:
-            return PrefillSession(shot)
         with self.compute.running(self.options.seed):
-            return self._fit(shot, plan, plan.budget, progress)
+            if preset == "paper" or self.options.prefill is False:
+                steps, width = MEMORY_STEPS[preset], MEMORY_WIDTH[preset]
+                return fit_memory(shot, self.compute, steps, width, self.options.seed, progress)
+            return self._fit(shot, PLANS[preset], progress)
 
-    def _memorise(self, shot: Shot, progress: Progress) -> Session:
-        preset = self.options.preset
-        steps, width = MEMORY_STEPS[preset], MEMORY_WIDTH[preset]
-        with self.compute.running(self.options.seed):
-            return fit_memory(shot, self.compute, steps, width, self.options.seed, progress)
-
-    def _fit(self, shot: Shot, plan: Plan, budget: Budget, progress: Progress) -> Session:
-        lessons = take_lessons(shot, plan, self.options.seed, progress)
-        if not lessons:
-            return PrefillSession(shot)
-        net = Fuser(CHANNELS, CANDIDATES, plan.width)
-        history, trust = fit_fuser(net, lessons, plan, budget, self.compute, self.options.seed, progress)
+    def _fit(self, shot: Shot, plan: Plan, progress: Progress) -> Session:
+        net = load_prior(self.options.prior)
+        lessons = [] if plan.budget is None else take_lessons(shot, plan, self.options.seed, progress)
+        if plan.budget is None or not lessons:
+            if net is None:
+                return PrefillSession(shot)
+            self.compute.place(net.eval())
+            return FusedSession(shot, net, Trust(), self.compute, History())
+        cold = net is None
+        net = Fuser(CHANNELS, CANDIDATES, plan.width) if net is None else net
+        budget = plan.budget if cold else replace(plan.budget, rate=plan.budget.rate * WARM_RATE)
+        history, trust = fit_fuser(net, lessons, plan, budget, self.compute, self.options.seed, progress, not cold)
         return FusedSession(shot, net, trust, self.compute, history)
+
+
+def load_prior(name: str) -> Fuser | None:
+    """The fuser trained on many clips: by name, "auto" for the one that ships, None for "none" or where none does.
+
+    Raises:
+        WeightsError: there is none of that name, or it does not fit.
+    """
+    card = find(name, "fuser") if name != "none" else None
+    if card is None:
+        return None
+    net = Fuser(CHANNELS, CANDIDATES, card.settings["width"])
+    load_into(net, card)
+    return net
 
 
 def stretches(shot: Shot, plan: Plan) -> list[Window]:

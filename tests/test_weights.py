@@ -1,0 +1,68 @@
+import json
+
+import pytest
+import torch
+
+from vrm.errors import WeightsError
+from vrm.weights import cards, find, load, load_into, save
+
+ABOUT = {"name": "small", "licence": "Apache-2.0", "network": "line", "settings": {"width": 2}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    save(torch.nn.Linear(2, 2), tmp_path, **ABOUT)
+    return tmp_path
+
+
+def test_what_was_saved_is_found_verified_and_loaded(folder):
+    card = find("small", "line", folder)
+    assert find("auto", "line", folder) == card
+    assert find("auto", "other", folder) is None
+    torch.manual_seed(0)
+    original, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    load_into(other, card, folder)
+    assert torch.allclose(other.weight, original.weight, atol=1e-3)
+
+
+def test_unknown_names_and_other_networks_are_refused(folder):
+    with pytest.raises(WeightsError, match="nothere"):
+        find("nothere", "line", folder)
+    with pytest.raises(WeightsError, match="belong"):
+        find("small", "fuser", folder)
+
+
+def test_damage_is_noticed(folder):
+    card = find("small", "line", folder)
+    file = folder / card.file
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match="damaged"):
+        load(card, folder)
+    file.unlink()
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load(card, folder)
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    with pytest.raises(WeightsError, match="do not fit"):
+        load_into(torch.nn.Linear(3, 2), find("small", "line", folder), folder)
+
+
+@pytest.mark.parametrize("lost", ["licence", "sha256", "bytes", "network", "name"])
+def test_a_card_needs_its_fields(folder, lost):
+    path = folder / "small.json"
+    card = json.loads(path.read_text())
+    del card[lost]
+    path.write_text(json.dumps(card))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        cards(folder)
+
+
+def test_what_ships_is_complete():
+    for card in cards():
+        assert load(card)
+        assert card.data
+        assert card.training
