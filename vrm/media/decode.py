@@ -14,9 +14,11 @@ from vrm.media.opening import codec_name, decoder_of, has_side_alpha
 
 
 def shows_a_frame(packet: av.Packet[VideoStream], codec: str) -> bool:
-    """False for packets that no frame comes of: cut off by an edit list, empty, or a hidden VP8 or VP9 reference."""
+    """False for packets that no frame comes of: cut off by an edit list, empty, placeholders, hidden references."""
     if packet.is_discard or not packet.size:
         return False
+    if codec == "mpeg4":
+        return packet.size > 1  # one byte stands in AVI for a frame that was dropped
     if codec == "vp8":
         return bool(memoryview(packet)[0] & 0x10)  # RFC 6386, 9.1: show_frame
     return codec != "vp9" or _shows_vp9(packet)

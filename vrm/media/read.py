@@ -28,6 +28,8 @@ _SEARCH = 600
 """Frames decoded at most to find such a place again."""
 _NO_DURATIONS = ("mp4", "mov", "m4a", "3gp", "3g2", "mj2")
 """Containers of the MP4 family, as ``VideoInfo.container`` calls them."""
+_LONGEST_LAST = 16
+"""Frame durations that the last frame may be shown for; what is longer is missing its frames."""
 _TOP_FIRST = (2, 5)
 """FFmpeg's field orders whose first displayed field is the top one."""
 
@@ -122,7 +124,7 @@ class Reader:
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
             decoding = Decoding(container, stream, self.info.path)
-            natives = _timed(decoding.frames(), self.info)
+            natives = _timed(decoding.frames(), self.info, stream)
             yield from self._wrapped(_recorded(natives, known), 0, start, stop, decoding, stream)
 
     def _from_entry(self, entry: _Entry, start: int, stop: int | None) -> Generator[Frame, None, bool]:
@@ -134,7 +136,7 @@ class Reader:
                 container.seek(entry.pts, stream=stream)
             except (av.error.FFmpegError, OSError):
                 return False
-            natives = _timed(decoding.frames(), self.info)
+            natives = _timed(decoding.frames(), self.info, stream)
             first = next((f for f, _ in zip(natives, range(_SEARCH), strict=False) if (f.pts or 0) >= entry.pts), None)
             if first is None or first.pts != entry.pts or _crc(first) != entry.crc:
                 return False
@@ -213,17 +215,20 @@ def _crc(native: av.VideoFrame) -> int:
     return zlib.crc32(raw_plane(native, 0, "u1", width)[: native.height].tobytes())
 
 
-def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[av.VideoFrame]:
+def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
     """Frames with a pts each, rising, and a duration each.
 
     A missing pts is taken from the decoding time or the frame before; a missing duration is the time to the next
-    frame. MP4 knows only times between packets in decoding order: there it is the time to the next frame as well.
+    frame. MP4 knows only times between packets in decoding order: there it is the time to the next frame as well,
+    or to the stream's end.
+    AVI has no pts: what FFmpeg makes up is wrong for packed B-frames, the decoding times are right.
     """
     nominal = max(1, round(1 / (info.frame_rate * info.time_base)))
     stated = info.container not in _NO_DURATIONS
     held: av.VideoFrame | None = None
     for native in natives:
-        pts = native.pts if native.pts is not None else native.dts
+        times = (native.dts, native.pts) if info.container == "avi" else (native.pts, native.dts)
+        pts = next((t for t in times if t is not None), None)
         if held is not None:
             assert held.pts is not None
             if pts is None or pts <= held.pts:
@@ -233,7 +238,9 @@ def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo) -> Iterator[av.Vid
         native.pts = pts if pts is not None else 0
         held = native
     if held is not None:
-        held.duration = held.duration or nominal
+        assert held.pts is not None
+        left = (stream.start_time or 0) + stream.duration - held.pts if stream.duration and not stated else 0
+        held.duration = left if 0 < left <= _LONGEST_LAST * nominal else held.duration or nominal
         yield held
 
 

@@ -20,6 +20,7 @@ from vrm.types import U8, Pixels
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _PALETTE = 3
+_EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
 
 
 def read_image(path: Path) -> Pixels:
@@ -99,13 +100,14 @@ def image_facts(path: Path) -> tuple[int, int, int, int]:
     height, width, bits, colour = png_header(path)
     if colour in _PNG_CHANNELS:
         return height, width, _PNG_CHANNELS[colour], 16 if bits == 16 else 8
-    try:
-        facts = iio.improps(path, plugin="pillow")
-        shape = facts.shape
-        return shape[0], shape[1], 1 if len(shape) == 2 else shape[2], 16 if facts.dtype.itemsize == 2 else 8
-    except (OSError, ValueError, KeyError, SyntaxError):
-        image = read_image(path)  # the other reader may know it (16-bit RGB TIFF)
-        return (*image.shape[:2], 1 if image.ndim == 2 else image.shape[2], 8 * image.itemsize)
+    if path.suffix.lower() in _EIGHT_BIT:
+        try:
+            shape = iio.improps(path, plugin="pillow").shape
+            return shape[0], shape[1], 1 if len(shape) == 2 else shape[2], 8
+        except (OSError, ValueError, SyntaxError):
+            pass  # the other reader may know it, or says what is wrong
+    image = read_image(path)
+    return (*image.shape[:2], 1 if image.ndim == 2 else image.shape[2], 8 * image.itemsize)
 
 
 def picture_of(frame: Frame) -> Pixels:
