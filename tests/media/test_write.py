@@ -8,7 +8,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from rich import ffprobe, frame_side_data, times
+from everything import ffprobe, frame_side_data, times
 
 from vrm.errors import OutputError, VideoError
 from vrm.media.folder import frame_files
@@ -19,8 +19,6 @@ from vrm.media.stills import read_image, write_png
 from vrm.media.write import write_video
 from vrm.options import OutputOptions
 from vrm.types import Colour
-
-FAST = {"libx264": OutputOptions(crf=30)}
 
 
 def rewrite(source, out, options=OutputOptions(crf=30)):

@@ -84,7 +84,10 @@ def packets(path: Path) -> dict[int, list[tuple[Fraction, str]]]:
     found: dict[int, list[tuple[Fraction, str]]] = defaultdict(list)
     with av.open(str(path)) as container:
         for packet in container.demux():
-            if packet.size and packet.pts is not None:
+            # MP4 fills the gaps between subtitles with empty texts of two bytes, and where one begins together
+            # with a frame, its muxer adds one more of no length.
+            empty = packet.stream.type == "subtitle" and packet.size <= 2
+            if packet.size and packet.pts is not None and not empty:
                 found[packet.stream_index].append(
                     (packet.pts * packet.time_base, hashlib.md5(bytes(packet)).hexdigest())
                 )
