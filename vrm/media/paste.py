@@ -8,6 +8,7 @@ each other's inverse wherever the encoder thinks the sample is sited.
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, cast
 
 import cv2
@@ -122,32 +123,27 @@ def _codes(frame: Frame, rgb: Pixels) -> list[F32]:
     return [yuv[..., c] for c in range(1 if frame.layout.family == "gray" else 3)]
 
 
-def _blocks(array: np.ndarray[Any, Any], layout: PixelLayout) -> np.ndarray[Any, Any]:
-    """``(h, w)`` cut into footprints ``(ch, cw, n)``; what lies beyond an odd edge is 0."""
+def _phases(array: np.ndarray[Any, Any], layout: PixelLayout) -> list[np.ndarray[Any, Any]]:
+    """``(h, w)`` as the first, second, ... samples of all footprints; what lies beyond an odd edge is 0."""
     fy, fx = 1 << layout.sub_y, 1 << layout.sub_x
     h, w = array.shape
-    whole = np.pad(array, [(0, -h % fy), (0, -w % fx)])
-    return whole.reshape(-(-h // fy), fy, -(-w // fx), fx).swapaxes(1, 2).reshape(-(-h // fy), -(-w // fx), fy * fx)
+    whole = np.pad(array, [(0, -h % fy), (0, -w % fx)]) if h % fy or w % fx else array
+    return [whole[y::fy, x::fx] for y in range(fy) for x in range(fx)]
 
 
 def _reduced(mask: Bool, layout: PixelLayout) -> Bool:
-    if layout.sub_x == layout.sub_y == 0:
-        return mask
-    return cast(Bool, _blocks(mask, layout).any(-1))
+    return cast(Bool, reduce(np.logical_or, _phases(mask, layout)))
 
 
 def _chroma_alpha(alpha: F32, layout: PixelLayout) -> F32:
-    if layout.sub_x == layout.sub_y == 0:
-        return alpha
-    return cast(F32, _blocks(alpha, layout).max(-1))
+    return cast(F32, reduce(np.maximum, _phases(alpha, layout)))
 
 
 def _footprint_mean(code: F32, alpha: F32, layout: PixelLayout) -> F32:
-    if layout.sub_x == layout.sub_y == 0:
-        return code
-    weight = _blocks(alpha, layout)
-    total = weight.sum(-1)
-    return cast(F32, (_blocks(code, layout) * weight).sum(-1) / np.where(total > 0, total, 1))
+    weights = _phases(alpha, layout)
+    total = reduce(np.add, weights)
+    weighted = reduce(np.add, (c * a for c, a in zip(_phases(code, layout), weights, strict=True)))
+    return cast(F32, weighted / np.where(total > 0, total, 1))
 
 
 def _blend(planes: list[Any], k: int, code: F32, alpha: F32, box: Box, top: int) -> None:
