@@ -17,16 +17,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from vrm.media.plan import plan_output
+from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.probe import probe
 from vrm.media.read import Reader
 from vrm.media.write import write_video
 from vrm.options import OutputOptions
 
 
+def planned(source: Path, out: Path, crf: int) -> OutputPlan:
+    return plan_output(probe(source), out, OutputOptions(codec="libx264", crf=crf, overwrite=True))
+
+
 def ours(source: Path, out: Path, preset: str, crf: int) -> None:
     info = probe(source)
-    plan = plan_output(info, out, OutputOptions(codec="libx264", crf=crf, overwrite=True))
+    plan = planned(source, out, crf)
     plan = replace(plan, options={**plan.options, "preset": preset})
     with Reader(info) as reader:
         write_video(plan, reader.frames())
@@ -34,8 +38,10 @@ def ours(source: Path, out: Path, preset: str, crf: int) -> None:
 
 def theirs(source: Path, out: Path, preset: str, crf: int) -> None:
     command = ["ffmpeg", "-v", "error", "-y", "-i", str(source), "-map", "0", "-c", "copy"]
-    command += ["-c:v:0", "libx264", "-crf", str(crf), "-preset", preset, str(out)]
-    subprocess.run(command, check=True)
+    command += ["-c:v:0", "libx264", "-crf", str(crf), "-preset", preset]
+    if profile := planned(source, out, crf).options.get("profile"):
+        command += ["-profile:v", profile]
+    subprocess.run([*command, str(out)], check=True)
 
 
 def timed(work: Callable[[], None]) -> tuple[float, float]:

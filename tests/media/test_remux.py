@@ -14,7 +14,10 @@ from vrm.options import OutputOptions
 MILLISECOND = Fraction(1, 1000)
 
 
-def rewrite(source, out, options=OutputOptions(codec="libx264", crf=30), stream=None):
+QUICK = OutputOptions(codec="libx264", crf=30)
+
+
+def rewrite(source, out, options=QUICK, stream=None):
     info = probe(source, stream)
     plan = plan_output(info, out, options)
     with Reader(info) as reader:
@@ -48,7 +51,7 @@ def test_attachment_and_cover_are_kept_in_matroska(make_video, tmp_path):
 
 def test_attachment_is_named_as_lost_in_mp4(make_video, tmp_path):
     source = enrich(make_video(tmp_path / "a.mp4", audio=1), tmp_path / "in.mkv", attachment=True)
-    plan, report = rewrite(source, tmp_path / "out.mp4")
+    _, report = rewrite(source, tmp_path / "out.mp4")
     assert any("attachment" in line and "MP4" in line for line in report.lost)
 
 

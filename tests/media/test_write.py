@@ -20,8 +20,10 @@ from vrm.media.write import write_video
 from vrm.options import OutputOptions
 from vrm.types import Colour
 
+QUICK = OutputOptions(crf=30)
 
-def rewrite(source, out, options=OutputOptions(crf=30)):
+
+def rewrite(source, out, options=QUICK):
     info = probe(source)
     plan = plan_output(info, out, options)
     with Reader(info) as reader:
@@ -69,7 +71,7 @@ def test_varying_frame_times_are_exact(make_video, tmp_path, ending, codec):
 def test_codec_depth_and_chroma_stay(make_video, tmp_path, codec, pix_fmt, ending):
     colour = Colour(full_range=True) if codec == "mjpeg" else None
     source = make_video(tmp_path / f"in{ending}", codec, pix_fmt, colour=colour)
-    plan, report = rewrite(source, tmp_path / f"out{ending}", OutputOptions())
+    _, report = rewrite(source, tmp_path / f"out{ending}", OutputOptions())
     before, after = probe(source), probe(tmp_path / f"out{ending}")
     assert (after.codec, after.pix_fmt, after.n_frames) == (before.codec, before.pix_fmt, 12)
     assert times(tmp_path / f"out{ending}") == times(source)
@@ -192,7 +194,7 @@ def test_a_folder_of_frames_comes_back_as_a_folder(tmp_path, dtype):
     pictures = {f"shot_{k:03d}": rng.integers(0, np.iinfo(dtype).max, (20, 31, 3)).astype(dtype) for k in (8, 9, 10)}
     for name, picture in pictures.items():
         write_png(folder / f"{name}.png", picture)
-    plan, report = rewrite(folder, tmp_path / "out", OutputOptions())
+    _, report = rewrite(folder, tmp_path / "out", OutputOptions())
     assert [p.stem for p in frame_files(tmp_path / "out")] == list(pictures)
     for name, picture in pictures.items():
         np.testing.assert_array_equal(read_image(tmp_path / "out" / f"{name}.png"), picture)
