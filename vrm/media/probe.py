@@ -130,7 +130,9 @@ def _count(container: InputContainer, video: VideoStream) -> tuple[int, Fraction
 
 
 def _rate(video: VideoStream, n_frames: int, duration: Fraction | None) -> Fraction:
-    """The average rate the container states, unless it is far off what frames and duration say."""
+    """The average rate the container states, unless its other guess and the measured rate both speak against it."""
+    if video.average_rate and video.average_rate == video.guessed_rate:
+        return Fraction(video.average_rate)
     measured = Fraction(n_frames / duration).limit_denominator(1001) if duration and n_frames > 1 else None
     for stated in (video.average_rate, video.guessed_rate):
         if stated and (measured is None or abs(stated - measured) < measured / 10):

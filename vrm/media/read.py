@@ -177,9 +177,10 @@ class Reader:
         self.lost = max(self.lost, decoding.damaged)
         told = []
         if decoding.damaged:
-            told.append(f"{decoding.damaged} damaged packets of {self.info.path.name} were skipped.")
+            packets = "packet was" if decoding.damaged == 1 else "packets were"
+            told.append(f"{self.info.path.name}: {decoding.damaged} damaged {packets} skipped.")
         if decoding.ended_early:
-            told.append(f"{self.info.path.name} is broken off: {decoding.ended_early}.")
+            told.append(f"{self.info.path.name} breaks off: {decoding.ended_early}.")
         self.warnings += [text for text in told if text not in self.warnings]
 
 

@@ -35,7 +35,8 @@ def read_image(path: Path) -> Pixels:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise VideoError(f"The picture {path} cannot be read: {error.strerror}.") from error
-    # OpenCV tells on stderr what the exception says anyway.
+    # What OpenCV would print about a damaged file, the exception says.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
     if image is None:
         raise VideoError(f"{path} is not a picture that can be read.", "Save it again as a PNG.")
