@@ -6,19 +6,19 @@ import cv2
 import numpy as np
 
 from vrm.motion.frames import dilate
-from vrm.motion.membrane import membrane
-from vrm.types import F32, Bool, bounding_box, grow_box
+from vrm.motion.membrane import Array, membrane
+from vrm.types import Bool, bounding_box, grow_box
 
 MIN_POINTS = 24
 """Fewer points than this do not make a homography."""
 
 
-def grid(h: int, w: int) -> F32:
+def grid(h: int, w: int) -> Array:
     """Pixel coordinates (x, y): float32 ``(h, w, 2)``."""
     return np.stack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)), -1)
 
 
-def transform(points: F32, homography: np.ndarray) -> F32:
+def transform(points: Array, homography: np.ndarray) -> Array:
     """Points ``(..., 2)`` through a 3x3 homography."""
     h = homography.astype(np.float64)
     x, y = points[..., 0].astype(np.float64), points[..., 1].astype(np.float64)
@@ -28,7 +28,7 @@ def transform(points: F32, homography: np.ndarray) -> F32:
     return xy.astype(np.float32)
 
 
-def camera_motion(flow: F32, usable: Bool, tolerance: float = 1.0) -> tuple[np.ndarray | None, float]:
+def camera_motion(flow: Array, usable: Bool, tolerance: float = 1.0) -> tuple[np.ndarray | None, float]:
     """The homography most of the usable flow agrees with (MAGSAC++, Barath et al., CVPR 2020).
 
     Args:
@@ -61,7 +61,7 @@ def camera_motion(flow: F32, usable: Bool, tolerance: float = 1.0) -> tuple[np.n
     return homography, float((miss < 2 * tolerance).mean())
 
 
-def complete(flow: F32, hole: Bool, grow: int, use_camera: bool = True, agreement: float = 0.5) -> F32:
+def complete(flow: Array, hole: Bool, grow: int, use_camera: bool = True, agreement: float = 0.5) -> Array:
     """Replace the flow in the hole, grown by ``grow`` pixels, by what its surroundings say.
 
     Where a homography explains at least the share ``agreement`` of the surroundings, the result is the homography
@@ -102,6 +102,6 @@ def complete(flow: F32, hole: Bool, grow: int, use_camera: bool = True, agreemen
     return out
 
 
-def _from_afar(flow: F32, grown: Bool) -> F32:
+def _from_afar(flow: Array, grown: Bool) -> Array:
     """The hole and all around it is unknown: the membrane over the whole frame (zero if that is unknown too)."""
     return np.where(grown[..., None], membrane(np.where(grown[..., None], 0, flow), grown), flow)

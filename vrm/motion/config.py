@@ -26,8 +26,8 @@ class MotionConfig:
     rounds: int = 3
     longest: int = 960
     flow: str = "medium"
-    bound: float = 2.0
-    anchor: float = 0.02
+    bound: float = 8.0
+    anchor: float = 0.003
     sources: int = 0
     distant: int = 2
     steady: float = 1.0

@@ -11,9 +11,9 @@ import numpy as np
 from vrm.motion.completion import MIN_POINTS, grid, transform
 from vrm.motion.flow import FlowEstimator
 from vrm.motion.frames import WorkingFrames, dilate
-from vrm.motion.membrane import membrane, push_pull
+from vrm.motion.membrane import Array, membrane, push_pull
 from vrm.motion.trajectory import GUARD, remap
-from vrm.types import F32, Bool, Box, bounding_box, grow_box
+from vrm.types import Bool, Box, bounding_box, grow_box
 
 FEATURES = 700
 """SIFT keypoints kept per frame."""
@@ -42,9 +42,9 @@ class Alignment:
     """
 
     source: int
-    xy: F32
+    xy: Array
     valid: Bool
-    error: F32
+    error: Array
 
 
 class Aligner:
@@ -57,10 +57,10 @@ class Aligner:
 
     def __init__(self, frames: WorkingFrames, estimator: FlowEstimator) -> None:
         self.frames, self.estimator = frames, estimator
-        self._sift = cv2.SIFT_create(nfeatures=FEATURES, contrastThreshold=0.015)
-        self._features: dict[int, tuple[F32, F32 | None]] = {}
+        self._sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.015)
+        self._features: dict[int, tuple[Array, Array | None]] = {}
 
-    def features(self, t: int) -> tuple[F32, F32 | None]:
+    def features(self, t: int) -> tuple[Array, Array | None]:
         """Keypoints ``(N, 2)`` and root-SIFT descriptors of frame t outside its hole."""
         if t not in self._features:
             known = (~dilate(self.frames.hole(t), 3)).view(np.uint8)
@@ -107,7 +107,7 @@ class Aligner:
         y0, x0, y1, x1 = box
         here = self.frames.grey(t)[y0:y1, x0:x1]
         hole = dilate(self.frames.hole(t), GUARD)[y0:y1, x0:x1]
-        points = grid(y1 - y0, x1 - x0) + np.float32((x0, y0))
+        points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
         xy = transform(points, matrix)
         there, covered = self._warp(s, xy)
         if not (covered & ~hole).any():
@@ -130,7 +130,7 @@ class Aligner:
         local = cv2.blur(difference * known, (7, 7)) / np.maximum(weight, 1e-3)
         return Alignment(s, xy, covered, push_pull(local, known.astype(np.float32)))
 
-    def _warp(self, s: int, xy: F32) -> tuple[np.ndarray, Bool]:
+    def _warp(self, s: int, xy: Array) -> tuple[np.ndarray, Bool]:
         h, w = self.frames.size
         shape = xy.shape[:2]
         flat = xy.reshape(-1, 2)
@@ -148,15 +148,11 @@ class Pick:
         source: int32 ``(K, N)``, -1 = none.
         xy: float32 ``(K, N, 2)``.
         error: float32 ``(K, N)``: local error on the known pixels around (0..1).
-        spread: float32 ``(K, N)``: how far it is from what the other far frames show there (0..1), locally averaged.
-        support: float32 ``(K, N)``: how many other far frames show the pixel.
     """
 
     source: np.ndarray
-    xy: F32
-    error: F32
-    spread: F32
-    support: F32
+    xy: Array
+    error: Array
 
 
 def around(hole: Bool) -> Box | None:
@@ -186,20 +182,18 @@ def pick(aligner: Aligner, t: int, sources: Sequence[int], keep: int) -> Pick | 
     looks = np.stack([remap(frames.grey(a.source), a.xy[inside]).astype(np.float32) / 255 for a in found])
     valid = np.stack([a.valid[inside] for a in found])
     error = np.stack([a.error[inside] for a in found])
-    spread, support = _spread(looks, valid, inside)
+    spread = _spread(looks, valid, inside)
     distance = np.array([abs(a.source - t) for a in found], np.float32)[:, None]
     cost = error + spread + np.float32(0.0002) * distance + np.where(valid, 0, np.inf).astype(np.float32)
     order = np.argsort(cost, axis=0, kind="stable")[:keep]
-    take = lambda a: np.take_along_axis(a, order, 0)  # noqa: E731
     number = np.array([a.source for a in found], np.int32)[:, None].repeat(inside.sum(), 1)
     xy = np.stack([a.xy[inside] for a in found])
-    source = np.where(take(valid), take(number), -1)
-    xy = np.take_along_axis(xy, order[..., None], 0)
-    return Pick(source, xy, take(error), take(spread), take(support))
+    source = np.take_along_axis(np.where(valid, number, -1), order, 0)
+    return Pick(source, np.take_along_axis(xy, order[..., None], 0), np.take_along_axis(error, order, 0))
 
 
-def _spread(looks: F32, valid: Bool, inside: Bool) -> tuple[F32, F32]:
-    """For each source and pixel the mean difference to the other sources over 9x9 pixels, and their number."""
+def _spread(looks: Array, valid: Bool, inside: Bool) -> Array:
+    """For each source and pixel the mean difference to the other sources over 9x9 pixels."""
     count, n = looks.shape
     total = np.zeros((count, n), np.float32)
     others = np.zeros((count, n), np.float32)
@@ -218,4 +212,4 @@ def _spread(looks: F32, valid: Bool, inside: Bool) -> tuple[F32, F32]:
                 others[k] += both
     # A source nobody else can confirm is taken to differ as much as sources typically do here.
     typical = total.sum() / max(float(others.sum()), 1.0) if others.any() else 0.1
-    return (total + typical) / (others + 1), others
+    return (total + typical) / (others + 1)

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 
 from vrm.errors import WeightsError
-from vrm.types import F32, U8
+from vrm.motion.membrane import Array
+from vrm.types import U8
 
 _SMALLEST = 32
 
@@ -17,12 +18,12 @@ _SMALLEST = 32
 class FlowEstimator(Protocol):
     """Estimates where each pixel of one frame is in another."""
 
-    def __call__(self, first: U8, second: U8) -> F32:
+    def __call__(self, first: U8, second: U8) -> Array:
         """Flow from ``first`` to ``second``, both grey uint8 ``(h, w)``: float32 ``(h, w, 2)``, pixels, (x, y)."""
         ...
 
 
-def _padded(image: U8, multiple: int) -> U8:
+def _padded(image: Array, multiple: int) -> Array:
     h, w = image.shape
     bottom = max(_SMALLEST, -(-h // multiple) * multiple) - h
     right = max(_SMALLEST, -(-w // multiple) * multiple) - w
@@ -44,12 +45,13 @@ class DisFlow:
             "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
             "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
         }
-        self._dis = cv2.DISOpticalFlow_create(presets[quality])
+        self._dis = cv2.DISOpticalFlow.create(presets[quality])
 
-    def __call__(self, first: U8, second: U8) -> F32:
+    def __call__(self, first: U8, second: U8) -> Array:
         """See ``FlowEstimator``."""
         h, w = first.shape
-        flow = self._dis.calc(_padded(first, 1), _padded(second, 1), None)
+        start = np.zeros((*_padded(first, 1).shape, 2), np.float32)
+        flow: Array = self._dis.calc(_padded(first, 1), _padded(second, 1), start)
         return np.nan_to_num(flow[:h, :w], nan=0.0, posinf=0.0, neginf=0.0)
 
 
@@ -65,7 +67,7 @@ class RaftFlow:
 
     def __init__(self, weights: Path | None, large: bool = True, iterations: int = 12, device: str = "cpu") -> None:
         import torch
-        from torchvision.models.optical_flow import raft_large, raft_small
+        from torchvision.models.optical_flow import raft_large, raft_small  # type: ignore[import-untyped]
 
         torch.manual_seed(0)
         model: Any = (raft_large if large else raft_small)(weights=None)
@@ -80,13 +82,13 @@ class RaftFlow:
         self._model = model.eval().to(device)
         self._device, self._iterations = device, iterations
 
-    def __call__(self, first: U8, second: U8) -> F32:
+    def __call__(self, first: U8, second: U8) -> Array:
         """See ``FlowEstimator``. Frames are padded to multiples of 8 and at least 128 pixels, as RAFT needs."""
         import torch
 
         h, w = first.shape
 
-        def tensor(grey: U8) -> Any:
+        def tensor(grey: Array) -> Any:
             grey = _padded(grey, 8)
             extra = [max(0, 128 - n) for n in grey.shape]
             grey = cv2.copyMakeBorder(grey, 0, extra[0], 0, extra[1], cv2.BORDER_REPLICATE)

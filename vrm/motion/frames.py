@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from vrm.types import F32, U8, Bool, Pixels
+from vrm.motion.membrane import Array
+from vrm.types import U8, Bool, Pixels
 
 
 class FrameAccess(Protocol):
@@ -27,7 +27,7 @@ class FrameAccess(Protocol):
         ...
 
 
-def unit(frame: Pixels) -> F32:
+def unit(frame: Pixels) -> Array:
     """uint8 or uint16 pixels as float32 in [0, 1]."""
     return frame.astype(np.float32) * np.float32(1 / np.iinfo(frame.dtype).max)
 
@@ -56,7 +56,7 @@ class WorkingFrames:
         """Frame t, uint8 ``(h, w)``; its hole holds what was last put there (at first the object itself)."""
         if t not in self._grey:
             frame = self.shot.frame(t)
-            grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+            grey: Array = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
             if grey.dtype == np.uint16:
                 grey = (grey >> 8).astype(np.uint8)
             if self.scale < 1:
@@ -76,12 +76,6 @@ class WorkingFrames:
     def put(self, t: int, grey: U8) -> None:
         """Replace frame t by a version with a better filled hole."""
         self._grey[t] = grey
-
-    def forget(self, keep: Sequence[int] | range) -> None:
-        """Drop all frames but these."""
-        for store in (self._grey, self._hole):
-            for t in [t for t in store if t not in keep]:
-                del store[t]  # type: ignore[attr-defined]
 
 
 def dilate(mask: Bool, radius: int) -> Bool:

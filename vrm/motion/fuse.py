@@ -1,32 +1,45 @@
-"""From candidates to one prefill: expected errors, weights, and the join with the picture around."""
+"""From candidates to one prefill: expected errors, weights, and the join with the picture around.
+
+How large an error to expect of a guess is a log-linear model: log(error) is a weighted sum of the logarithms of what
+is known of the guess. Its coefficients were fitted by least squares on made holes in a dozen clips of different
+kinds (it explains 57% of the variance of the logarithm for trajectories, 67% for far frames, 30% for spatial fills);
+``Trust`` corrects its level for the clip at hand.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import cv2
 import numpy as np
 
+from vrm.motion.membrane import Array
 from vrm.motion.seam import join
-from vrm.types import F32, Bool
+from vrm.types import Bool
 
-SHARPNESS = 2.5
-"""Weights go with expected error to the power of minus this: 2 is least squares for independent errors."""
+Kind = Literal["trajectory", "distant", "spatial"]
+
+SHARPNESS = 4.0
+"""Weights go with the expected error to the power of minus this. Two would be least squares for independent errors;
+more chooses rather than averages, which keeps texture and cost nothing in any clip tried."""
+
+_BASE_WIDTH = 432.0
+"""Lengths in the model were fitted on frames this wide, and grow with wider ones."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """How errors are expected to be in this clip; the defaults hold on average over many clips.
+    """How errors are in this clip, compared to the usual: what is added to the logarithm of the expected error."""
 
-    Attributes:
-        trajectory, distant, spatial: factors on the expected errors of each kind of guess.
-        bound: trajectories of more drift than this (working pixels) are not used.
-    """
+    trajectory: float = 0.0
+    distant: float = 0.0
+    spatial: float = 0.0
 
-    trajectory: float = 1.0
-    distant: float = 1.0
-    spatial: float = 1.0
-    bound: float = 2.0
+    def of(self, kind: Kind) -> float:
+        """The term for one kind of guess."""
+        return {"trajectory": self.trajectory, "distant": self.distant, "spatial": self.spatial}[kind]
 
 
 USUAL = Trust()
@@ -37,65 +50,109 @@ class Guess:
     """One candidate for the N hole pixels of a frame, ready to be fused.
 
     Attributes:
+        kind: where it comes from.
         colour: float32 ``(N[, 3])``.
         differences: float32 ``(4, N[, 3])``, see ``seam.sample``.
         valid: bool ``(N,)``.
-        error: float32 ``(N,)``: expected absolute error, 0..1.
+        prior: float32 ``(N,)``: the part of the log expected error that is known without the other guesses.
+        error: float32 ``(N,)``: expected absolute error, 0..1; set by ``judge``.
     """
 
-    colour: F32
-    differences: F32
+    kind: Kind
+    colour: Array
+    differences: Array
     valid: Bool
-    error: F32
+    prior: Array
+    error: Array = field(default_factory=lambda: np.zeros(0, np.float32))
 
 
-def trajectory_error(drift: F32, distance: F32, trust: Trust = USUAL) -> F32:
-    """Expected error of a colour fetched along a trajectory.
+def trajectory_prior(drift: Array, distance: Array) -> Array:
+    """The prior of a colour fetched along a trajectory.
 
     Args:
         drift: forward-backward error summed along the way, in pixels.
         distance: frames to the source.
-        trust: of this clip.
     """
-    return (trust.trajectory * (0.02 + 0.03 * drift + 0.0012 * distance)).astype(np.float32)
+    drift = np.minimum(drift, 1e3)
+    return np.float32(-1.63) + np.float32(0.15) * np.log(drift + 0.1) + np.float32(0.28) * np.log1p(distance)
 
 
-def distant_error(error: F32, spread: F32, support: F32, trust: Trust = USUAL) -> F32:
-    """Expected error of a colour from a directly aligned far frame; see ``distant.Pick`` for the arguments."""
-    return (trust.distant * (0.01 + 0.5 * error + 0.5 * spread + 0.03 / (1 + support))).astype(np.float32)
+def distant_prior(error: Array) -> Array:
+    """The prior of a colour from a directly aligned far frame of that local error, see ``distant.Alignment``."""
+    return np.float32(0.4) + np.float32(0.75) * np.log(error + 0.01)
 
 
-def spatial_error(image: F32, hole: Bool, trust: Trust = USUAL) -> F32:
-    """Expected error of a guess from the frame alone: the contrast around the hole, reached a few pixels inside.
+def spatial_prior(image: Array, hole: Bool, scale: float) -> Array:
+    """The prior of a guess from the frame alone: its depth in the hole, and the contrast around.
 
     Args:
         image: float32 ``(h, w[, 3])``, read outside the hole.
         hole: bool ``(h, w)``, N pixels.
-        trust: of this clip.
+        scale: see ``length_scale``.
 
     Returns:
         float32 ``(N,)``.
     """
     known = (~hole).astype(np.float32)
     grey = image if image.ndim == 2 else image.mean(-1)
-    window = (31, 31)
-    weight = np.maximum(cv2.blur(known, window), 1e-4)
-    mean = cv2.blur(grey * known, window) / weight
-    square = cv2.blur(grey * grey * known, window) / weight
-    contrast = np.sqrt(np.maximum(square - mean * mean, 0))
-    depth = cv2.distanceTransform(hole.view(np.uint8), cv2.DIST_L2, 3)
-    error = 0.01 + contrast * (0.25 + 0.5 * (1 - np.exp(-depth / 12)))
-    return (trust.spatial * np.clip(error[hole], 0.01, 0.5)).astype(np.float32)
+    depth = cv2.distanceTransform(hole.view(np.uint8), cv2.DIST_L2, 3)[hole] / scale
+    out = np.float32(-1.65) + np.float32(0.68) * np.log(np.minimum(np.maximum(depth, 0.5), 1000))
+    for size, weight in ((15, 0.25), (31, 0.09), (63, 0.28)):
+        window = (_odd(size * scale),) * 2
+        share = np.maximum(cv2.blur(known, window), 1e-4)
+        mean = cv2.blur(grey * known, window) / share
+        square = cv2.blur(grey * grey * known, window) / share
+        contrast = np.sqrt(np.maximum(square - mean * mean, 0))[hole]
+        out += np.float32(weight) * np.log(contrast + 0.01)
+    result: Array = out.astype(np.float32)
+    return result
 
 
-def weights(guesses: list[Guess]) -> F32:
-    """Weights ``(K, N)`` that sum to one over the K guesses; at least one must be valid at each pixel."""
+def length_scale(size: tuple[int, int]) -> float:
+    """How much longer lengths are in frames of ``size`` than in those the model was fitted on; at least 1."""
+    return max(1.0, max(size) / _BASE_WIDTH)
+
+
+def judge(guesses: Sequence[Guess], inside: Bool, scale: float, trust: Trust = USUAL) -> None:
+    """Set the expected error of each guess, also from how the guesses differ from one another.
+
+    Two frames that show the same behind the hole confirm each other; a fill that departs far from the surroundings'
+    smooth continuation risks more.
+
+    Args:
+        guesses: exactly one is spatial.
+        inside: bool ``(h, w)`` with the N hole pixels.
+        scale: see ``length_scale``.
+        trust: of this clip.
+    """
+    blur = _HoleBlur(inside, _odd(7 * scale))
+    moving = [g for g in guesses if g.kind != "spatial"]
+    smooth = next(g for g in guesses if g.kind == "spatial")
+    apart, others = _apart(moving, blur)
+    for k, g in enumerate(moving):
+        confirmed = others[k] > 0
+        mean = apart[k] / np.maximum(others[k], 1)
+        texture = blur(np.abs(g.differences).mean(0), g.valid)
+        departure = blur(np.abs(g.colour - smooth.colour), g.valid)
+        if g.kind == "trajectory":
+            constant, disagree, from_smooth = 1.1, 0.45, 0.41
+        else:
+            constant, disagree, from_smooth = 0.83, 0.3, 0.2
+        log = g.prior + np.where(confirmed, constant + disagree * np.log(mean + 0.01), 0)
+        log = log + 0.16 * np.log(texture + 0.005) + from_smooth * np.log(departure + 0.01) + trust.of(g.kind)
+        g.error = np.where(g.valid, np.clip(np.exp(log), 1e-3, 1), np.inf).astype(np.float32)
+    smooth.error = np.clip(np.exp(smooth.prior + trust.spatial), 1e-3, 1).astype(np.float32)
+
+
+def weights(guesses: Sequence[Guess]) -> Array:
+    """Weights ``(K, N)`` that sum to one over the K judged guesses; at least one must be valid at each pixel."""
     raw = np.stack([np.where(g.valid, np.maximum(g.error, 1e-3) ** -SHARPNESS, 0) for g in guesses])
-    return (raw / np.maximum(raw.sum(0), 1e-20)).astype(np.float32)
+    share: Array = (raw / np.maximum(raw.sum(0), 1e-20)).astype(np.float32)
+    return share
 
 
-def fuse(image: F32, hole: Bool, guesses: list[Guess], anchor: float) -> F32:
-    """Mix guesses by expected error, colours and gradients alike, and join the mix to its surroundings.
+def fuse(image: Array, hole: Bool, guesses: Sequence[Guess], anchor: float) -> Array:
+    """Mix judged guesses by expected error, colours and gradients alike, and join the mix to its surroundings.
 
     Args:
         image: float32 ``(h, w[, 3])``, known outside the hole.
@@ -114,3 +171,39 @@ def fuse(image: F32, hole: Bool, guesses: list[Guess], anchor: float) -> F32:
         colour += w * np.where(w > 0, g.colour, 0)
         differences += w * np.where(w > 0, g.differences, 0)
     return np.clip(join(image, hole, colour, differences, anchor)[hole], 0, 1)
+
+
+def _odd(size: float) -> int:
+    return 2 * round((size - 1) / 2) + 1
+
+
+class _HoleBlur:
+    """Box average over the hole's pixels that count."""
+
+    def __init__(self, inside: Bool, size: int) -> None:
+        self._inside, self._window = inside, (size, size)
+        self._plane = np.zeros((*inside.shape, 2), np.float32)
+
+    def __call__(self, values: Array, counts: Bool) -> Array:
+        if values.ndim == 2:
+            values = values.mean(1)
+        self._plane[self._inside, 0] = np.where(counts, values, 0)
+        self._plane[self._inside, 1] = counts
+        mean = cv2.blur(self._plane, self._window)[self._inside]
+        return mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
+
+
+def _apart(moving: Sequence[Guess], blur: _HoleBlur) -> tuple[Array, Array]:
+    """For each guess the sum of its differences to the others, and how many others there are, per pixel."""
+    n = moving[0].valid.size if moving else 0
+    apart = np.zeros((len(moving), n), np.float32)
+    others = np.zeros((len(moving), n), np.float32)
+    for i, one in enumerate(moving):
+        for j in range(i + 1, len(moving)):
+            both = one.valid & moving[j].valid
+            if both.any():
+                difference = blur(np.abs(one.colour - moving[j].colour), both)
+                for k in (i, j):
+                    apart[k] += np.where(both, difference, 0)
+                    others[k] += both
+    return apart, others

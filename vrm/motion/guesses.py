@@ -9,11 +9,12 @@ import numpy as np
 
 from vrm.motion.distant import Pick
 from vrm.motion.frames import WorkingFrames, unit
-from vrm.motion.fuse import Guess, Trust, distant_error, spatial_error, trajectory_error
+from vrm.motion.fuse import Guess, Kind, Trust, distant_prior, judge, length_scale, spatial_prior, trajectory_prior
+from vrm.motion.membrane import Array
 from vrm.motion.seam import own_differences
 from vrm.motion.spatial import spatial_fill
 from vrm.motion.tracks import MARGIN, Tracks, box_around, gather, look_up
-from vrm.types import F32, Bool, Box
+from vrm.types import Bool, Box
 
 
 @dataclass
@@ -30,11 +31,11 @@ class FrameGuesses:
     """
 
     box: Box
-    part: F32
+    part: Array
     inside: Bool
     index: np.ndarray
     guesses: dict[str, Guess]
-    distance: dict[str, F32]
+    distance: dict[str, Array]
 
 
 class _Grid:
@@ -50,13 +51,20 @@ class _Grid:
         self.here = np.stack([cols, rows], -1).astype(np.float32)
         self.near = np.stack([self.cols, self.rows], -1).astype(np.float32)
 
-    def place(self, xy: F32) -> F32:
+    def place(self, xy: Array) -> Array:
         """Places in a source frame at full size, from those of the working pixels."""
-        return np.clip((xy - self.near) / np.float32(self.scale) + self.here, 0, self.limit)
+        full: Array = (xy - self.near) / np.float32(self.scale) + self.here
+        return np.clip(full, 0, self.limit)
 
 
 def frame_guesses(
-    frames: WorkingFrames, t: int, tracks: Tracks, picked: Pick | None, trust: Trust, hole: Bool | None = None
+    frames: WorkingFrames,
+    t: int,
+    tracks: Tracks,
+    picked: Pick | None,
+    bound: float,
+    trust: Trust,
+    hole: Bool | None = None,
 ) -> FrameGuesses:
     """Collect what trajectories, far frames and the frame itself say about the hole of frame t.
 
@@ -65,7 +73,8 @@ def frame_guesses(
         t: a frame whose hole is not empty.
         tracks: with trails of frame t.
         picked: far frames for the hole's working pixels, or None.
-        trust: turns what is known of a candidate into its expected error.
+        bound: trajectories of more drift than this many working pixels are not used.
+        trust: how errors are in this clip.
         hole: bool ``(H, W)``, the pixels asked for; the shot's hole by default.
     """
     shot = frames.shot
@@ -78,30 +87,30 @@ def frame_guesses(
     inside = np.ascontiguousarray(hole[y0:y1, x0:x1])
     part = spatial_fill(unit(shot.frame(t)[y0:y1, x0:x1]), missing)
     guesses: dict[str, Guess] = {}
-    distance: dict[str, F32] = {}
+    distance: dict[str, Array] = {}
 
-    def add(name: str, source: np.ndarray, xy: F32, error: F32) -> None:
+    def add(name: str, kind: Kind, source: np.ndarray, xy: Array, prior: Array) -> None:
         colour, differences = gather(
             lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source, at.place(xy), 3
         )
-        guesses[name] = Guess(colour, differences, source >= 0, error)
+        guesses[name] = Guess(kind, colour, differences, source >= 0, prior)
         distance[name] = np.abs(source - t).astype(np.float32)
 
     trails: Mapping[str, object] = {"backward": tracks.backward.get(t), "forward": tracks.forward.get(t)}
     for name, trail in trails.items():
-        source, xy, drift = look_up(trail, at.rows, at.cols, trust.bound)  # type: ignore[arg-type]
-        add(name, source, xy, trajectory_error(drift, np.abs(source - t).astype(np.float32), trust))
+        source, xy, drift = look_up(trail, at.rows, at.cols, bound)  # type: ignore[arg-type]
+        add(name, "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
     if picked is not None:
         number = np.full(frames.size, -1, np.int64)
         number[frames.hole(t)] = np.arange(picked.source.shape[1])
         column = number[at.rows, at.cols]
         for k in range(len(picked.source)):
             source = np.where(column >= 0, picked.source[k][column], -1)
-            far = np.abs(source - t).astype(np.float32)
-            error = distant_error(picked.error[k], picked.spread[k], picked.support[k], trust)[column] + 0.0001 * far
-            add(f"distant{k}", source, picked.xy[k][column], error.astype(np.float32))
+            add(f"distant{k}", "distant", source, picked.xy[k][column], distant_prior(picked.error[k])[column])
     everywhere = np.ones(len(index), np.bool_)
-    error = spatial_error(part, missing, trust)[inside[missing]]
-    guesses["spatial"] = Guess(part[inside], own_differences(part, inside), everywhere, error)
+    scale = length_scale(shot.size)
+    prior = spatial_prior(part, missing, scale)[inside[missing]]
+    guesses["spatial"] = Guess("spatial", part[inside], own_differences(part, inside), everywhere, prior)
     distance["spatial"] = np.zeros(len(index), np.float32)
+    judge(list(guesses.values()), inside, scale, trust)
     return FrameGuesses(box, part, inside, index, guesses, distance)

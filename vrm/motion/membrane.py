@@ -10,16 +10,22 @@ which is Perez et al., "Poisson Image Editing" (2003), Eq. 7, with a screening t
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from vrm.types import F32, Bool
+from vrm.types import Bool
+
+Array = npt.NDArray[Any]
+"""A float32 array in the middle of arithmetic, whose exact type numpy's stubs do not follow."""
 
 _CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
 _COARSEST = 4
 
 
-def neighbour_sum(u: F32) -> F32:
+def neighbour_sum(u: Array) -> Array:
     """The sum of the 4-neighbours inside the image, of a float32 ``(h, w)`` or ``(h, w, c)`` array, c <= 4."""
     return cv2.filter2D(u, -1, _CROSS, borderType=cv2.BORDER_CONSTANT)
 
@@ -37,16 +43,16 @@ class _Level:
             np.repeat(a[..., None], channels, -1) if channels > 1 else a for a in (degree, mask, inverse)
         )
 
-    def residual(self, u: F32, rhs: F32) -> F32:
+    def residual(self, u: Array, rhs: Array) -> Array:
         return (rhs - self.degree * u + neighbour_sum(u)) * self.mask
 
-    def smooth(self, u: F32, rhs: F32, sweeps: int) -> F32:
+    def smooth(self, u: Array, rhs: Array, sweeps: int) -> Array:
         for _ in range(sweeps):
             u = u + np.float32(0.8) * self.inverse * (rhs - self.degree * u + neighbour_sum(u))
         return u
 
 
-def _halve(a: F32) -> F32:
+def _halve(a: Array) -> Array:
     """Sum of each 2x2 block (an odd last row or column is repeated with weight zero)."""
     h, w = a.shape[:2]
     padded = cv2.copyMakeBorder(a, 0, h % 2, 0, w % 2, cv2.BORDER_CONSTANT, value=(0.0, 0.0, 0.0, 0.0))
@@ -64,7 +70,7 @@ def _levels(unknown: Bool, anchor: float, channels: int) -> list[_Level]:
     return levels
 
 
-def _cycle(levels: list[_Level], k: int, u: F32, rhs: F32, sweeps: int) -> F32:
+def _cycle(levels: list[_Level], k: int, u: Array, rhs: Array, sweeps: int) -> Array:
     level = levels[k]
     if k == len(levels) - 1:
         return level.smooth(u, rhs, 16)
@@ -76,7 +82,7 @@ def _cycle(levels: list[_Level], k: int, u: F32, rhs: F32, sweeps: int) -> F32:
     return level.smooth(u + up * level.mask, rhs, sweeps)
 
 
-def solve(rhs: F32, unknown: Bool, start: F32, anchor: float = 0.0, cycles: int = 4) -> F32:
+def solve(rhs: Array, unknown: Bool, start: Array, anchor: float = 0.0, cycles: int = 4) -> Array:
     """Solve the equation above.
 
     Args:
@@ -104,7 +110,7 @@ def solve(rhs: F32, unknown: Bool, start: F32, anchor: float = 0.0, cycles: int 
     return u[..., None] if squeeze else u
 
 
-def push_pull(values: F32, weight: F32) -> F32:
+def push_pull(values: Array, weight: Array) -> Array:
     """Fill in pixels of weight 0 from coarser averages (Gortler et al., "The Lumigraph", 1996, section 3.4.3).
 
     Args:
@@ -118,7 +124,7 @@ def push_pull(values: F32, weight: F32) -> F32:
     return _push_pull(weighted.astype(np.float32), weight.astype(np.float32))
 
 
-def _push_pull(weighted: F32, weight: F32) -> F32:
+def _push_pull(weighted: Array, weight: Array) -> Array:
     if min(weight.shape) <= 2 or weight.min() >= 1:
         total = np.maximum(weight, 1e-8)
         value = weighted / (total if weighted.ndim == 2 else total[..., None])
@@ -132,10 +138,11 @@ def _push_pull(weighted: F32, weight: F32) -> F32:
     coarse = _push_pull(low * (scale if low.ndim == 2 else scale[..., None]), np.minimum(low_weight, 1))
     up = cv2.resize(coarse, (coarse.shape[1] * 2, coarse.shape[0] * 2), interpolation=cv2.INTER_LINEAR)[:h, :w]
     rest = 1 - weight
-    return weighted + up * (rest if weighted.ndim == 2 else rest[..., None])
+    filled: Array = weighted + up * (rest if weighted.ndim == 2 else rest[..., None])
+    return filled
 
 
-def membrane(values: F32, unknown: Bool, cycles: int = 2) -> F32:
+def membrane(values: Array, unknown: Bool, cycles: int = 2) -> Array:
     """The smoothest surface (Laplace's equation) through the known values.
 
     Args:

@@ -10,8 +10,9 @@ from vrm.motion.config import MotionConfig
 from vrm.motion.distant import Aligner, Pick, choose_sources, pick
 from vrm.motion.flow import DisFlow, FlowEstimator
 from vrm.motion.frames import FrameAccess, WorkingFrames
-from vrm.motion.fuse import Trust, fuse, weights
+from vrm.motion.fuse import USUAL, fuse, weights
 from vrm.motion.guesses import FrameGuesses, frame_guesses
+from vrm.motion.holdback import judge_clip
 from vrm.motion.result import Candidate, HoleFill, Propagation
 from vrm.motion.steady import steady
 from vrm.motion.tracks import Tracks
@@ -57,13 +58,13 @@ def propagate(
             progress("motion", min(done, total), total)
 
     tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
-    trust = Trust(bound=config.bound)
+    trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
     aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant)
     found = Propagation(shot.size)
     for t in range(start, stop):
         if shot.hole(t).any():
             picked = _pick(aligner, t, distant, config)
-            found.fills[t] = _fused(frame_guesses(frames, t, tracks, picked, trust), config)
+            found.fills[t] = _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust), config)
         tell(config.rounds * (stop - start) + t - start + 1)
     steady(found, shot, tracks, config.steady)
     return found

@@ -5,15 +5,15 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vrm.motion.membrane import neighbour_sum, solve
+from vrm.motion.membrane import Array, neighbour_sum, solve
 from vrm.motion.trajectory import remap
-from vrm.types import F32, Bool
+from vrm.types import Bool
 
 STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 """The four neighbours (dx, dy)."""
 
 
-def sample(image: F32, xy: F32) -> tuple[F32, F32]:
+def sample(image: Array, xy: Array) -> tuple[Array, Array]:
     """Colour and differences to the four neighbours, at points of a source frame, each sampled once.
 
     Args:
@@ -24,18 +24,18 @@ def sample(image: F32, xy: F32) -> tuple[F32, F32]:
         Colours ``(N[, 3])`` and differences ``(4, N[, 3])``: colour minus the neighbour's, in the order of ``STEPS``.
     """
     colour = remap(image, xy, cv2.INTER_CUBIC)
-    around = [colour - remap(image, xy + np.float32(s), cv2.INTER_CUBIC) for s in STEPS]
+    around = [colour - remap(image, xy + np.array(s, np.float32), cv2.INTER_CUBIC) for s in STEPS]
     return colour, np.stack(around)
 
 
-def own_differences(image: F32, hole: Bool) -> F32:
+def own_differences(image: Array, hole: Bool) -> Array:
     """Differences of the hole's pixels to their four neighbours in the image itself: ``(4, N[, c])``."""
     padded = cv2.copyMakeBorder(image, 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     h, w = hole.shape
     return np.stack([(image - padded[1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w])[hole] for dx, dy in STEPS])
 
 
-def join(image: F32, hole: Bool, colour: F32, differences: F32, anchor: float, cycles: int = 3) -> F32:
+def join(image: Array, hole: Bool, colour: Array, differences: Array, anchor: float, cycles: int = 3) -> Array:
     """Solve for the hole's pixels (Perez et al. 2003, Eq. 7; the anchor pulls towards the sampled colours).
 
     Minimises the sum over neighbour pairs of (f_p - f_q - v_pq)^2 plus ``anchor`` times the sum of (f_p - colour_p)^2,
@@ -79,7 +79,7 @@ def join(image: F32, hole: Bool, colour: F32, differences: F32, anchor: float, c
     return start + correction
 
 
-def _drop_outer(rhs: F32, hole: Bool, differences: F32) -> None:
+def _drop_outer(rhs: Array, hole: Bool, differences: Array) -> None:
     """Take the differences across the image border out of the right-hand side: there is no such neighbour."""
     rows, cols = np.nonzero(hole)
     h, w = hole.shape

@@ -5,14 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vrm.motion.membrane import membrane
-from vrm.types import F32, Bool, bounding_box, grow_box
+from vrm.motion.membrane import Array, membrane
+from vrm.types import Bool, bounding_box, grow_box
 
 _LONGEST = 240
 """A guess from the border holds low frequencies only, so large holes are guessed at this size (longer side)."""
 
 
-def spatial_fill(image: F32, hole: Bool) -> F32:
+def spatial_fill(image: Array, hole: Bool) -> Array:
     """Guess the hole from its surroundings: the mean of Telea's fast marching (2004) and a membrane.
 
     Args:
@@ -43,17 +43,19 @@ def spatial_fill(image: F32, hole: Bool) -> F32:
     return out
 
 
-def _telea(clean: F32, unknown: Bool) -> F32:
+def _telea(clean: Array, unknown: Bool) -> Array:
     h, w = unknown.shape
     scale = min(1.0, _LONGEST / max(h, w))
     if scale == 1:
-        return cv2.inpaint(
-            (clean * 255 + 0.5).astype(np.uint8), unknown.view(np.uint8), 5, cv2.INPAINT_TELEA
-        ) / np.float32(255)
+        return _march(clean, unknown)
     size = max(2, round(w * scale)), max(2, round(h * scale))
     known = cv2.resize((~unknown).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    small = cv2.resize(clean, size, interpolation=cv2.INTER_AREA)
-    small /= np.maximum(known, 1e-3) if clean.ndim == 2 else np.maximum(known, 1e-3)[..., None]
-    eight = (np.clip(small, 0, 1) * 255 + 0.5).astype(np.uint8)
-    filled = cv2.inpaint(eight, (known < 0.5).view(np.uint8), 5, cv2.INPAINT_TELEA)
-    return cv2.resize(filled.astype(np.float32) / 255, (w, h), interpolation=cv2.INTER_LINEAR)
+    small: Array = cv2.resize(clean, size, interpolation=cv2.INTER_AREA)
+    small = small / (np.maximum(known, 1e-3) if clean.ndim == 2 else np.maximum(known, 1e-3)[..., None])
+    return cv2.resize(_march(np.clip(small, 0, 1), known < 0.5), (w, h), interpolation=cv2.INTER_LINEAR)
+
+
+def _march(image: Array, unknown: Bool) -> Array:
+    eight = (image * 255 + 0.5).astype(np.uint8)
+    filled: Array = cv2.inpaint(eight, unknown.view(np.uint8), 5, cv2.INPAINT_TELEA)
+    return filled.astype(np.float32) / np.float32(255)

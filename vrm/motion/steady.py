@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from vrm.motion.frames import FrameAccess, WorkingFrames, unit
+from vrm.motion.membrane import Array
 from vrm.motion.result import Propagation
 from vrm.motion.tracks import MARGIN, Tracks, box_around
 from vrm.motion.trajectory import PairFlow, remap
-from vrm.types import F32
 
 _MOST = 0.85
 """Share of the neighbour frame where nothing was seen: about the last six frames are averaged."""
@@ -43,10 +43,10 @@ def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: floa
 
 def _filtered(
     found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float, order: Iterable[int]
-) -> dict[int, F32]:
-    out: dict[int, F32] = {}
+) -> dict[int, Array]:
+    out: dict[int, Array] = {}
     before: int | None = None
-    image: F32 | None = None
+    image: Array | None = None
     for t in order:
         fill = found.fills[t]
         rgb = fill.rgb
@@ -61,8 +61,8 @@ def _filtered(
 
 
 def _mix(
-    found: Propagation, shot: FrameAccess, frames: WorkingFrames, t: int, pair: PairFlow, image: F32, strength: float
-) -> F32:
+    found: Propagation, shot: FrameAccess, frames: WorkingFrames, t: int, pair: PairFlow, image: Array, strength: float
+) -> Array:
     """Frame t's colours with those of the neighbour's image, fetched along the flow."""
     fill = found.fills[t]
     hole = shot.hole(t)

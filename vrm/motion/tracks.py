@@ -11,11 +11,12 @@ from vrm.motion.completion import complete
 from vrm.motion.config import MotionConfig
 from vrm.motion.flow import FlowEstimator
 from vrm.motion.frames import WorkingFrames, unit
-from vrm.motion.fuse import Guess, fuse, spatial_error, trajectory_error
+from vrm.motion.fuse import Guess, fuse, judge, length_scale, spatial_prior, trajectory_prior
+from vrm.motion.membrane import Array
 from vrm.motion.seam import own_differences, sample
 from vrm.motion.spatial import spatial_fill
 from vrm.motion.trajectory import BEYOND, PairFlow, Trail, pair_flow, step
-from vrm.types import F32, U8, Bool, Box, bounding_box, grow_box
+from vrm.types import U8, Bool, Box, bounding_box, grow_box
 
 MARGIN = 24
 """Known pixels around the hole that seams are joined to."""
@@ -33,8 +34,8 @@ def box_around(hole: Bool, margin: int) -> Box:
 
 
 def gather(
-    part_of: Callable[[int, Box], F32], size: tuple[int, int], source: np.ndarray, xy: F32, channels: int
-) -> tuple[F32, F32]:
+    part_of: Callable[[int, Box], Array], size: tuple[int, int], source: np.ndarray, xy: Array, channels: int
+) -> tuple[Array, Array]:
     """Colours and differences to the neighbours from many source frames; each frame's needed part is read once.
 
     Args:
@@ -58,7 +59,7 @@ def gather(
     return colour, differences
 
 
-def look_up(trail: Trail | None, rows: np.ndarray, cols: np.ndarray, bound: float) -> tuple[np.ndarray, F32, F32]:
+def look_up(trail: Trail | None, rows: np.ndarray, cols: np.ndarray, bound: float) -> tuple[np.ndarray, Array, Array]:
     """Source frame (-1 = none), place and drift at working pixels (rows, cols)."""
     n = len(rows)
     if trail is None:
@@ -86,7 +87,7 @@ class Tracks:
         self.backward: dict[int, Trail] = {}
         self.forward: dict[int, Trail] = {}
         self._pairs: dict[tuple[int, int], PairFlow | None] = {}
-        self._plain: dict[int, F32] = {}
+        self._plain: dict[int, Array] = {}
 
     def run(self, window: range, context: range, tell: Callable[[int], None]) -> None:
         """Find the trails of the window's frames; ``tell`` is called with the number of finished rounds."""
@@ -187,10 +188,13 @@ class Tracks:
             colour, differences = gather(
                 lambda s, b: unit(frames.grey(s)[b[0] : b[2], b[1] : b[3]]), frames.size, source, xy, 1
             )
-            error = trajectory_error(drift, np.abs(source - t).astype(np.float32))
-            guesses.append(Guess(colour, differences, source >= 0, error))
+            prior = trajectory_prior(drift, np.abs(source - t))
+            guesses.append(Guess("trajectory", colour, differences, source >= 0, prior))
         everywhere = np.ones(len(rows), np.bool_)
-        guesses.append(Guess(part[inside], own_differences(part, inside), everywhere, spatial_error(part, inside)))
+        scale = length_scale(frames.size)
+        prior = spatial_prior(part, inside, scale)
+        guesses.append(Guess("spatial", part[inside], own_differences(part, inside), everywhere, prior))
+        judge(guesses, inside, scale)
         out = frames.grey(t).copy()
         out[hole] = (fuse(part, inside, guesses, self.config.anchor) * 255 + 0.5).astype(np.uint8)
         return out

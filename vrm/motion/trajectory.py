@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 
 from vrm.motion.frames import dilate
-from vrm.types import F32, Bool, Box, bounding_box
+from vrm.motion.membrane import Array
+from vrm.types import Bool, Box, bounding_box
 
 GUARD = 2
 """Pixels around a hole that no colour is taken from: interpolation and gradients would touch the object."""
@@ -40,8 +41,8 @@ class Trail:
     box: Box
     inside: Bool
     frame: np.ndarray
-    xy: F32
-    error: F32
+    xy: Array
+    error: Array
 
 
 @dataclass
@@ -53,7 +54,7 @@ class PairFlow:
     error: np.ndarray
 
 
-def remap(image: np.ndarray, xy: F32, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+def remap(image: np.ndarray, xy: Array, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
     """Sample an image ``(h, w[, c])`` at points ``(N, 2)``; border pixels continue outside. Any number of points."""
     out = [
         cv2.remap(image, part[:, None, 0], part[:, None, 1], interpolation, borderMode=cv2.BORDER_REPLICATE)[:, 0]
@@ -62,7 +63,7 @@ def remap(image: np.ndarray, xy: F32, interpolation: int = cv2.INTER_LINEAR) -> 
     return np.concatenate(out) if len(out) > 1 else out[0]
 
 
-def pair_flow(forth: F32, back: F32, hole: Bool) -> PairFlow | None:
+def pair_flow(forth: Array, back: Array, hole: Bool) -> PairFlow | None:
     """What trails need of a flow field: the part around the hole, and |forth(x) + back(x + forth(x))| there."""
     box = bounding_box(dilate(hole, GUARD))
     if box is None:
