@@ -1,0 +1,95 @@
+"""How well a mask of the first frame is followed: mean region similarity J (intersection over union) per clip.
+
+    python benchmarks/tracking.py CLIPS_FOLDER [NAME ...]
+
+Each clip is a folder with ``frames/`` and ``masks/`` (one picture per frame, non-zero palette index or at least half
+white is the object). Frame 0's mask is given; J is the mean over all other frames, as DAVIS 2016 counts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vrm.media.stills import read_image, read_mask
+from vrm.track.follow import Tracked, follow
+from vrm.types import Bool
+
+
+def truth(path: Path) -> Bool:
+    pixels, indexed = read_mask(path)
+    grey = pixels if pixels.ndim == 2 else pixels.max(2)
+    return grey > 0 if indexed else grey > np.iinfo(grey.dtype).max // 2
+
+
+def similarity(found: Bool, wanted: Bool) -> float:
+    union = int((found | wanted).sum())
+    return int((found & wanted).sum()) / union if union else 1.0
+
+
+def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float]:
+    frames = sorted((clip / "frames").iterdir())
+    masks = sorted((clip / "masks").iterdir())
+    cache: dict[int, np.ndarray] = {}
+
+    def frame(t: int) -> np.ndarray:
+        if t not in cache:
+            while len(cache) > 4:
+                del cache[next(iter(cache))]
+            cache[t] = read_image(frames[t])
+        return cache[t]
+
+    begin = time.perf_counter()
+    tracked = follow(frame, {0: truth(masks[0])}, 0, len(frames))
+    seconds = (time.perf_counter() - begin) / len(frames)
+    if save is not None:
+        draw(frame, tracked, masks, save / f"{clip.name}.png")
+    return tracked, [similarity(tracked.masks[t], truth(masks[t])) for t in range(1, len(frames))], seconds
+
+
+def draw(frame, tracked: Tracked, masks: list[Path], path: Path) -> None:
+    """Twelve frames: found in red, the truth's outline in green."""
+    tiles = []
+    for t in np.linspace(0, len(masks) - 1, 12).astype(int):
+        picture = cv2.cvtColor(frame(int(t)), cv2.COLOR_RGB2BGR)
+        picture[tracked.masks[int(t)]] = picture[tracked.masks[int(t)]] // 2 + np.array([0, 0, 127], np.uint8)
+        outline, _ = cv2.findContours(truth(masks[t]).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+        cv2.drawContours(picture, outline, -1, (0, 255, 0), 2)
+        cv2.putText(picture, f"{t}: {tracked.confidence[int(t)]:.2f}", (8, 40), 0, 1.2, (255, 255, 255), 3)
+        tiles.append(cv2.resize(picture, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.vstack([np.hstack(tiles[i : i + 4]) for i in (0, 4, 8)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path)
+    parser.add_argument("names", nargs="*", help="default: every davis-* clip")
+    parser.add_argument("--save", type=Path, help="folder for contact sheets")
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(chosen.threads)
+    cv2.setNumThreads(chosen.threads)
+    names = chosen.names or sorted(d.name for d in chosen.clips.glob("davis-*") if (d / "masks").is_dir())
+    print(f"{'clip':28s} mean J  J>0.5  confidence  corr(J, confidence)  s/frame")
+    means = []
+    for name in names:
+        tracked, scores, seconds = measure(chosen.clips / name, chosen.save)
+        sure = [tracked.confidence[t] for t in range(1, len(scores) + 1)]
+        corr = float(np.corrcoef(scores, sure)[0, 1]) if np.std(scores) > 0 and np.std(sure) > 0 else float("nan")
+        means.append(float(np.mean(scores)))
+        recall = float(np.mean(np.array(scores) > 0.5))
+        print(
+            f"{name:28s} {means[-1]:6.3f} {recall:6.2f} {np.mean(sure):10.2f} {corr:16.2f} {seconds:12.2f}", flush=True
+        )
+    print(f"{'mean':28s} {np.mean(means):6.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What a pixel looks like and how it moves, as numbers a small classifier can learn an object from."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vrm.types import F32, U8, Bool, Pixels
+
+WORK_SIDE = 480
+"""Longest side, in pixels, that tracking works at."""
+
+
+def shrink(frame: Pixels, side: int = WORK_SIDE) -> U8:
+    """A frame ``(H, W, 3)`` of either depth as uint8 with its longest side at most ``side``."""
+    height, width = frame.shape[:2]
+    scale = min(1.0, side / max(height, width))
+    size = (max(16, round(width * scale)), max(16, round(height * scale)))
+    small = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA)) if scale < 1.0 else frame
+    return (small // 257).astype(np.uint8) if small.dtype == np.uint16 else small.astype(np.uint8)
+
+
+def sampled(field: F32, flow: F32) -> F32:
+    """``field`` ``(h, w)`` or ``(h, w, C)`` looked up at ``x + flow(x)``, bilinear, edges repeated."""
+    height, width = flow.shape[:2]
+    ys, xs = np.mgrid[:height, :width].astype(np.float32)
+    return np.asarray(
+        cv2.remap(field, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
+
+
+def camera_motion(flow: F32, background: Bool) -> F32:
+    """The part of a flow ``(h, w, 2)`` that one homography of the background explains; zeros if none is found."""
+    height, width = flow.shape[:2]
+    ys, xs = np.mgrid[4:height:8, 4:width:8]
+    known = background[ys, xs]
+    ys, xs = ys[known], xs[known]
+    if len(ys) < 30:
+        return np.zeros_like(flow)
+    start = np.stack([xs, ys], 1).astype(np.float32)
+    cv2.setRNGSeed(0)
+    matrix, _ = cv2.findHomography(start, start + flow[ys, xs], cv2.RANSAC, 1.0, maxIters=300)
+    if matrix is None:
+        return np.zeros_like(flow)
+    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+    moved = cv2.perspectiveTransform(grid.reshape(1, -1, 2), matrix).reshape(height, width, 2)
+    return np.asarray(moved - grid, np.float32)
+
+
+def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
+    """Colour at three scales, edge strength in four directions at two, and motion against the camera's.
+
+    Args:
+        rgb: ``(h, w, 3)``.
+        flow: to a neighbouring frame, ``(h, w, 2)`` pixels.
+        background: where the camera's motion is measured, ``(h, w)``.
+
+    Returns:
+        float32 ``(h, w, 20)``, each channel of order one.
+    """
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / np.float32(30)
+    light = lab[..., 0] * 3
+    across, down = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
+    edges = np.abs(np.stack([across, down, across + down, across - down], 2))
+    residual = flow - camera_motion(flow, background)
+    speed = np.hypot(residual[..., 0], residual[..., 1])
+    usual = np.median(speed) + 0.3
+    motion = [_blurred(speed, 1.5) / usual, _blurred(speed, 6) / usual, speed]
+    return np.concatenate(
+        [_blurred(lab, sigma) for sigma in (0.7, 2.5, 7)]
+        + [np.log(0.1 + _blurred(edges, sigma)) for sigma in (1.5, 4)]
+        + [np.log(0.2 + np.stack(motion, 2))],
+        axis=2,
+    ).astype(np.float32)
+
+
+def _blurred(image: F32, sigma: float) -> F32:
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma))
