@@ -209,3 +209,37 @@ def test_real_files(name, frames, lost):
     assert len(pts) == frames
     assert reader.lost == lost
     assert all(a < b for a, b in pairwise(pts))
+
+
+def test_a_file_cut_in_the_middle_of_a_packet_keeps_the_frames_before(make_video, tmp_path):
+    # An MP4 whose index comes first promises all frames; the last packet that is there is half a packet.
+    whole = make_video(tmp_path / "a.mp4", frames=50, options={"preset": "veryfast", "bf": "3"})
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "b.mp4"), "w", options={"movflags": "faststart"}) as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    path = tmp_path / "b.mp4"
+    with av.open(str(path)) as container:
+        cut = next(p for k, p in enumerate(container.demux(video=0)) if k == 30)
+        path.write_bytes(path.read_bytes()[: cut.pos + cut.size // 2])
+    info = probe(path)
+    assert info.n_frames == 50
+    with Reader(info) as reader:
+        frames = list(reader.frames())
+    assert 28 <= len(frames) <= 30
+    assert reader.lost == 50 - len(frames)
+    assert reader.warnings
+    assert frames[-1].duration == frames[1].pts, "the missing rest is not made up by showing the last frame longer"
+
+
+def test_a_recording_that_starts_between_key_frames(make_video, tmp_path):
+    path = make_video(tmp_path / "a.ts", frames=60, options={"preset": "ultrafast", "g": "20", "keyint_min": "20"})
+    data = path.read_bytes()
+    half = len(data) // 188 // 6 * 188
+    path.write_bytes(data[half:])
+    info = probe(path)
+    with Reader(info) as reader:
+        assert len(list(reader.frames())) == info.n_frames == 40
+    assert reader.lost == 0

@@ -51,11 +51,22 @@ class Decoding:
         self._codec = codec_name(stream)
 
     def packets(self) -> Iterator[av.Packet[VideoStream]]:
-        """The stream's packets, the empty flushing one last; a damaged container ends them early."""
+        """The stream's packets, the empty flushing one last; a damaged container ends them early.
+
+        A last packet that the end of the file cut in two is left out: it would take the frames before it along.
+        """
+        held: av.Packet[VideoStream] | None = None
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux(self._stream):
+                if held is not None and held.is_corrupt and not packet.size:
+                    self.damaged += 1
+                elif held is not None:
+                    yield held
+                held = packet
         except (av.error.FFmpegError, OSError) as error:
             self.ended_early = error.strerror or type(error).__name__
+        if held is not None:
+            yield held
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded frames in presentation order, in the stream's time base; damaged packets are skipped.

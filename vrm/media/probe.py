@@ -114,12 +114,14 @@ def _count(container: InputContainer, video: VideoStream) -> tuple[int, Fraction
     index = video.index_entries
     if "mov" in container.format.name and 0 < video.frames == len(index):
         return sum(not entry.is_discard for entry in index), None
-    codec, count = codec_name(video), 0
+    codec, count, keyed = codec_name(video), 0, False
     begin: int | None = None
     end = 0
     for packet in Decoding(container, video, Path()).packets():
         if not shows_a_frame(packet, codec):
             continue
+        if packet.is_keyframe and not keyed:
+            count, begin, keyed = 0, None, True  # a recording that starts between key frames: those before are gone
         count += 1
         time = packet.pts if packet.pts is not None else packet.dts
         if time is not None:
