@@ -4,6 +4,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from everything import enrich
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.encode import ENCODERS, encoders_of, pix_fmts, quality_options, same_samples
@@ -125,6 +126,21 @@ def test_alpha_is_lost_only_by_name(make_video, tmp_path):
     clear = probe(make_video(tmp_path / "a.mkv", "ffv1", "yuva444p10le", frames=2))
     assert "the alpha plane" in plan_output(clear, tmp_path / "o.mov", OutputOptions(codec="prores")).kept
     assert "the alpha plane" in plan_output(clear, tmp_path / "o.mp4", OutputOptions(codec="hevc")).lost
+
+
+def test_alpha_beside_the_packets_stays_only_where_it_can(make_video, tmp_path):
+    clear = probe(make_video(tmp_path / "a.mkv", "ffv1", "yuva420p", frames=2))
+    assert "the alpha plane" in plan_output(clear, tmp_path / "o.webm", OutputOptions(codec="vp9")).kept
+    assert "the alpha plane" in plan_output(clear, tmp_path / "o.mp4", OutputOptions(codec="vp9")).lost
+
+
+def test_transport_streams_hide_nothing_as_private_data(make_video, tmp_path):
+    source = enrich(make_video(tmp_path / "a.mp4"), tmp_path / "in.mkv", subtitles="subrip")
+    plan = plan_output(probe(source), tmp_path / "o.ts", OutputOptions())
+    assert any("subtitles" in line for line in plan.lost)
+    assert "2 chapters" in plan.lost
+    with pytest.raises(OutputError, match="MPEG-TS does not hold VP9"):
+        plan_output(probe(source), tmp_path / "o.ts", OutputOptions(codec="vp9"))
 
 
 def test_lossless_needs_a_container_that_holds_it(clip, tmp_path):

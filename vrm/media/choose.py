@@ -175,7 +175,7 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
     """
     info, facts, options = wish.info, wish.facts, wish.options
     avi = wish.container.muxer == "avi"
-    pix_fmt, note = _format_for(encoder, wish.target)
+    pix_fmt, note = _format_for(encoder, wish.target, wish.container)
     layout = layout_of(pix_fmt)
     own = encoder.codec == info.codec and options.pix_fmt is None
     settings = quality_options(encoder, options.crf, options.lossless)
@@ -208,11 +208,11 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
 _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 
-def _format_for(encoder: Encoder, layout: PixelLayout) -> tuple[str, str]:
+def _format_for(encoder: Encoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
     """The encoder's pixel format with the layout's samples; without its alpha or ProRes' last bits if need be."""
     formats = pix_fmts(encoder)
     found = same_samples(layout, formats)
-    if found is not None:
+    if found is not None and (not layout.alpha or _keeps_alpha(encoder, container)):
         return found, ""
     if encoder.codec == "prores" and layout.depth == 12:
         found = same_samples(layout_of(layout.name.replace("12", "10")), formats)
@@ -230,7 +230,14 @@ def _format_for(encoder: Encoder, layout: PixelLayout) -> tuple[str, str]:
     raise _Unfit(f"{encoder.label} ({encoder.name}) does not take {layout.name}.")
 
 
+def _keeps_alpha(encoder: Encoder, container: Container) -> bool:
+    """VP8 and VP9 have alpha as a second picture beside each packet, which only Matroska and WebM hold."""
+    return encoder.codec != "hevc" and (encoder.codec not in ("vp8", "vp9") or container.muxer in ("matroska", "webm"))
+
+
 def _open_once(encoder: Encoder, container: Container, picture: Picture, options: dict[str, str]) -> None:
+    if not container.holds(encoder.codec):
+        raise _Unfit(f"{container.label} does not hold {encoder.label}.")
     out = open_in_memory(container)
     try:
         add_encoder(out, encoder.name, picture, options)
@@ -331,7 +338,13 @@ def picture_words(
     tick = container.tick
     if tick and (facts.time_base * tick).denominator != 1 and not _on_ticks(info, facts, tick):
         notes.append(f"{container.label} counts time in 1/{tick} s: times are rounded to that.")
+    if container.muxer == "mpegts" and facts.start < _REORDERING and video.encoder.exact_times:
+        notes.append("MPEG-TS holds no time before zero: all streams start later by the picture's reordering delay.")
     return kept, lost, notes
+
+
+_REORDERING = Fraction(1, 2)
+"""Seconds that decoding may have to begin before the first picture is shown."""
 
 
 def _on_ticks(info: VideoInfo, facts: SourceFacts, tick: int) -> bool:

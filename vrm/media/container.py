@@ -25,6 +25,7 @@ class Container:
         chapters: whether it holds chapters.
         tick: its one clock in ticks per second; 0 = each stream has its own.
         options: muxer options.
+        codecs: what players find in it, where its muxer would take anything as private data; empty = ask the muxer.
     """
 
     muxer: str
@@ -34,12 +35,22 @@ class Container:
     chapters: bool = True
     tick: int = 0
     options: dict[str, str] = field(default_factory=dict)
+    codecs: tuple[str, ...] = ()
+
+    def holds(self, codec: str) -> bool:
+        """False for codecs that it can only hide."""
+        return not self.codecs or codec in self.codecs
 
 
 # Without these, the muxers move every stream so that nothing starts below zero: AAC's priming then shifts the picture.
 _KEEP_TIMES = {"avoid_negative_ts": "disabled"}
 _MP4 = Container("mp4", "MP4", subtitles="mov_text")
-_TS = Container("mpegts", "MPEG-TS", chapters=False, tick=90000, options={"mpegts_copyts": "1"})
+_TS_CODECS = (
+    *("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "cavs"),
+    *("mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"),
+    *("dvb_subtitle", "dvb_teletext", "arib_caption", "klv", "timed_id3"),
+)
+_TS = Container("mpegts", "MPEG-TS", chapters=False, tick=90000, options={"mpegts_copyts": "1"}, codecs=_TS_CODECS)
 ENDINGS: dict[str, Container] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
@@ -80,9 +91,13 @@ def open_in_memory(container: Container) -> OutputContainer:
 
 def holds_copy(container: Container, source: InputContainer, index: int) -> bool:
     """Whether the container takes the packets of this source stream as they are."""
+    template = source.streams[index]
+    codec = template.codec_context.codec.canonical_name if template.codec_context else template.name
+    if not container.holds(codec or "unknown"):
+        return False
     out = open_in_memory(container)
     try:
-        copy_stream(out, source.streams[index])
+        copy_stream(out, template)
         out.start_encoding()
         out.close()
     except (av.error.FFmpegError, ValueError):
