@@ -24,6 +24,7 @@ from vrm.media.encode import (
     quality_options,
     same_samples,
 )
+from vrm.media.hdr import CARRIERS
 from vrm.media.layout import PixelLayout, layout_of
 from vrm.media.opening import open_input
 from vrm.media.source import PROGRESSIVE_ORDERS, SourceFacts
@@ -198,6 +199,7 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
         facts.time_base if exact else 1 / rate,
         facts.field_order,
         "hvc1" if encoder.codec == "hevc" and wish.container.muxer in ("mp4", "mov") else "",
+        facts.mastering if encoder.name in CARRIERS and wish.container.muxer in _STATES_HDR else None,
     )
     _open_once(encoder, wish.container, picture, settings)
     lossless = options.lossless or (encoder.lossless == {} and not encoder.quality)
@@ -205,6 +207,7 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
     return Choice(encoder, picture, layout_of(info.pix_fmt), settings, base, lossless, [note] if note else [])
 
 
+_STATES_HDR = ("matroska", "webm")
 _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 
@@ -320,7 +323,8 @@ def picture_words(
     if written.depth < video.layout.depth:
         lost.append(f"{video.layout.depth} bits (written with {written.depth})")
     if facts.mastering is not None:
-        (kept if video.encoder.params else lost).append("HDR static metadata")
+        stated = video.encoder.params or video.picture.mastering is not None
+        (kept if stated else lost).append("HDR static metadata")
     captions = facts.captions or "closed captions" in info.extras
     if captions:
         (kept if video.encoder.name in ("libx264", "libx265") else lost).append("closed captions")

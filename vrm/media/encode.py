@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from vrm.errors import UsageError, VideoError
 from vrm.media.frame import Frame
+from vrm.media.hdr import add_carrier
 from vrm.media.layout import PixelLayout, layout_of
 from vrm.media.source import Mastering
 from vrm.types import Colour
@@ -223,6 +224,7 @@ class Picture:
         time_base: of the frames it is fed.
         field_order: FFmpeg's AVFieldOrder.
         tag: four characters for the container, or empty.
+        mastering: HDR static metadata for the container, where the codec's own stream does not state it.
     """
 
     size: tuple[int, int]
@@ -233,6 +235,7 @@ class Picture:
     time_base: Fraction
     field_order: int = 0
     tag: str = ""
+    mastering: Mastering | None = None
 
 
 def add_encoder(out: OutputContainer, encoder: str, picture: Picture, options: dict[str, str]) -> VideoStream:
@@ -241,8 +244,12 @@ def add_encoder(out: OutputContainer, encoder: str, picture: Picture, options: d
     Raises:
         av.error.FFmpegError, ValueError: the encoder or the container refuses.
     """
-    stream = out.add_stream(encoder, rate=picture.rate)
-    assert isinstance(stream, VideoStream)
+    if picture.mastering is not None:
+        stream = add_carrier(out, encoder, picture.mastering)
+    else:
+        added = out.add_stream(encoder, rate=picture.rate)
+        assert isinstance(added, VideoStream)
+        stream = added
     context = stream.codec_context
     context.height, context.width = picture.size
     context.pix_fmt = picture.pix_fmt
