@@ -2,9 +2,10 @@
 
 Each frame's mask starts as the previous frame's, carried along by dense flow. A small classifier, learned on the
 annotated frame and refreshed with its own sure results, says which pixels look and move like the object; the carried
-mask says where that can be believed. What it cannot do: tell apart two things that look and move alike, see through a
-long occlusion, or follow an object that moves by more than its own size between frames. It says so: every frame has a
-confidence, and the notes name the stretches where the object was lost.
+mask says where that can be believed. The object's outline of the last frames moves along with it, so that what comes
+out from behind a tree is taken up again. What this cannot do: tell apart two things that look and move alike, see
+through a long occlusion, or follow an object that moves by more than its own size between frames. It says so: every
+frame has a confidence, and the notes name the stretches where the object was lost.
 """
 
 from __future__ import annotations
@@ -150,23 +151,55 @@ def _learn(learner: PixelClassifier, work: _Work, t: int, mask: Bool) -> None:
 def _along(work: _Work, learner: PixelClassifier, mask: Bool, path: range) -> Iterator[tuple[int, Bool, float]]:
     """The frames after the first of a path: number, mask in full size, confidence."""
     soft = _small(mask, work.rgb(path.start))
+    extent = _Extent(soft)
     for t in path[1:]:
         back, forth = work.flow(t, t - path.step), work.flow(t - path.step, t)
         carried = sampled(soft, back)
-        if int((carried > 0.5).sum()) < FEWEST:
+        extent.advance(soft, forth, carried)
+        if not extent.region.any() and int((carried > 0.5).sum()) < FEWEST:
             soft = np.zeros_like(soft)
             yield t, np.zeros_like(mask), 0.0
             continue
-        features = work.features(t, path.step, carried)
+        features = work.features(t, path.step, np.maximum(carried, np.where(extent.region > 0, np.float32(1), 0)))
         odds = learner(features)
-        soft = _joined(carried, back, forth, odds, work.rgb(t))
+        soft = _joined(carried, back, forth, odds, work.rgb(t), extent)
         away = _signed_distance(soft > 0.5)
         learner.remember(features, (soft > 0.9) & (away < -1), (away > 2) & (away < FAR))
         learner.fit(6, 1e-3)
         yield t, _enlarged(soft, work.frame(t)), _confidence(soft, carried, odds)
 
 
-def _joined(carried: F32, back: F32, forth: F32, odds: F32, rgb: U8) -> F32:
+class _Extent:
+    """Where the object would be if nothing hid it: its outlines of the last frames, moved along with what is seen.
+
+    Attributes:
+        region: float32 ``(h, w)``: 1 where the object was just seen, less for every frame since; 0 when too long ago.
+    """
+
+    def __init__(self, soft: F32) -> None:
+        self.region = np.where(soft > 0.5, np.float32(1), np.float32(0))
+        self.area = int((soft > 0.5).sum())
+        self._velocity = np.zeros(2, np.float32)
+
+    def advance(self, soft: F32, forth: F32, carried: F32) -> None:
+        """Go to the next frame: ``soft`` and its flow ``forth`` to it, and ``soft`` carried there."""
+        inner = cv2.erode((soft > 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        if int(inner.sum()) > 30:
+            self._velocity = 0.3 * self._velocity + 0.7 * np.median(forth[inner], axis=0)
+        shift = np.array([[1, 0, self._velocity[0]], [0, 1, self._velocity[1]]], np.float32)
+        moved = 0.97 * cv2.warpAffine(self.region, shift, (soft.shape[1], soft.shape[0]))
+        region = np.where(carried > 0.5, 1.0, moved)
+        self.region = np.where(region > 0.3, region, 0).astype(np.float32)
+
+    def holds(self, labels: np.ndarray, odds: F32, count: int) -> Bool:
+        """Which pieces of a label image lie in the region, are no specks, and surely look like the object."""
+        area = np.bincount(labels.ravel(), minlength=count)
+        inside = np.bincount(labels[self.region > 0], minlength=count)
+        mean_odds = np.bincount(labels.ravel(), weights=odds.ravel(), minlength=count) / np.maximum(area, 1)
+        return np.asarray((inside > 0.3 * area) & (area > 0.02 * self.area) & (mean_odds > 1))
+
+
+def _joined(carried: F32, back: F32, forth: F32, odds: F32, rgb: U8, extent: _Extent) -> F32:
     """The soft mask of a frame, from where it should be (carried by flow) and what looks like it (log odds)."""
     away = _signed_distance(carried > 0.5)
     mismatch = back + sampled(forth, back)
@@ -174,21 +207,21 @@ def _joined(carried: F32, back: F32, forth: F32, odds: F32, rgb: U8) -> F32:
     # Near the rim the carried mask counts by how far the flow agrees with itself; far from it, looks alone do not do.
     trust = np.where(np.abs(away) < 6, 0.5 + 0.5 * reliable, 1.0)
     prior = np.clip(-away / 5, -3, 3) * trust - 0.05 * np.maximum(0, away - 15)
+    prior = np.where(extent.region > 0, np.maximum(prior, 2 * extent.region - 3), prior)
     chance = 1 / (1 + np.exp(-np.clip(prior + 0.8 * odds, -12, 12)))
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) / 255.0, np.float32)
     slope, offset = _guide(grey, np.asarray(chance, np.float32))
-    return _attached(np.asarray(np.clip(slope * grey + offset, 0, 1), np.float32), carried > 0.5)
+    return _attached(np.asarray(np.clip(slope * grey + offset, 0, 1), np.float32), carried > 0.5, odds, extent)
 
 
-def _attached(soft: F32, carried: Bool) -> F32:
-    """Without the pieces that hardly touch the carried mask."""
+def _attached(soft: F32, carried: Bool, odds: F32, extent: _Extent) -> F32:
+    """Without the pieces that hardly touch the carried mask and are no reappearing part of the object."""
     found = soft > 0.5
     count, labels = cv2.connectedComponents(found.astype(np.uint8))
     touching = np.bincount(labels[carried], minlength=count)
     keep = touching > 0.02 * np.bincount(labels.ravel(), minlength=count)
+    keep |= extent.holds(np.asarray(labels), odds, count)
     keep[0] = False
-    if not keep.any():
-        return soft
     return np.where(found & ~keep[labels], np.float32(0.1), soft)
 
 
