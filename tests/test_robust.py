@@ -74,7 +74,7 @@ def test_difficult_files_come_out_right(file, tmp_path):
     out = tmp_path / file.name
     options = RemoveOptions(
         mask=MaskOptions(path=tmp_path / "mask.png", static=True),
-        engine=EngineOptions(preset="fast"),
+        engine=EngineOptions(preset="fast", threads=1),
         output=OutputOptions(),
         end=Moment(frame=3),
     )

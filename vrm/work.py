@@ -112,7 +112,7 @@ class Work:
     def say(self, plan: OutputPlan) -> None:
         """What the output will and will not hold."""
         if self.info.interlaced:
-            self.note("The video is interlaced: it is worked on as whole frames, and its flags are kept.")
+            self.note("The video is interlaced; it is worked on as whole frames.")
         self.note(*plan.notes, *(f"Lost: {what}" for what in plan.lost))
         self.report.kept, self.report.lost = list(plan.kept), list(plan.lost)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from fractions import Fraction
 
-import av
-
+from vrm.media.decode import shows_a_frame
+from vrm.media.opening import open_input, video_stream
 from vrm.types import VideoInfo
 
 
@@ -14,10 +14,19 @@ def timestamps(info: VideoInfo) -> list[int]:
     """The pts of every frame in presentation order, in units of ``info.time_base``."""
     if info.container == "frames":
         return list(range(info.n_frames))
-    with av.open(str(info.path)) as container:
-        stream = container.streams[info.stream]
-        packets = container.demux(stream)
-        return sorted(p.pts for p in packets if p.pts is not None and not p.is_discard)
+    with open_input(info.path) as container:
+        stream = video_stream(container, info.path, info.stream)
+        times: list[int] = []
+        keyed = False
+        for packet in container.demux(stream):
+            if not shows_a_frame(packet, info.codec):
+                continue
+            if packet.is_keyframe and not keyed:
+                times, keyed = [], True  # what comes before the first key frame cannot be decoded
+            time = packet.pts if packet.pts is not None else packet.dts
+            if time is not None:
+                times.append(time)
+        return sorted(times)
 
 
 def frame_at(times: list[int], time_base: Fraction, seconds: Fraction) -> int:

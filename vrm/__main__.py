@@ -1,0 +1,5 @@
+"""``python -m vrm``: the command line."""
+
+from vrm.cli.main import main
+
+main()
