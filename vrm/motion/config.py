@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from vrm.errors import UsageError
 
@@ -14,7 +15,7 @@ class MotionConfig:
     Attributes:
         rounds: flow is estimated this many times, each time on better filled frames.
         longest: longer side of the frames flow is estimated on, pixels.
-        flow: DIS quality, "ultrafast", "fast" or "medium".
+        raft: weights of torchvision's ``raft_large`` (safetensors), to estimate flow with it; None = DIS.
         bound: chains whose summed forward-backward error passes this many working pixels are dropped.
         anchor: weight of sampled colours against sampled gradients when seams are closed.
         sources: far frames aligned directly with each frame; 0 = none.
@@ -25,7 +26,7 @@ class MotionConfig:
 
     rounds: int = 3
     longest: int = 960
-    flow: str = "medium"
+    raft: Path | None = None
     bound: float = 8.0
     anchor: float = 0.003
     sources: int = 0
@@ -38,8 +39,6 @@ class MotionConfig:
             raise UsageError(f"{self.rounds} rounds of motion are not 1 to 10.")
         if self.longest < 64:
             raise UsageError(f"Flow on frames of {self.longest} pixels is too coarse.", "Give at least 64.")
-        if self.flow not in ("ultrafast", "fast", "medium"):
-            raise UsageError(f"Flow quality '{self.flow}' is unknown.", "Use ultrafast, fast or medium.")
         if self.bound <= 0 or self.anchor < 0 or self.sources < 0 or self.distant < 0 or self.steady < 0:
             raise UsageError("Motion takes a positive bound, and nothing negative.")
 
@@ -47,7 +46,7 @@ class MotionConfig:
     def for_preset(cls, preset: str) -> MotionConfig:
         """The settings of a preset: "fast", "balanced" or "best"."""
         presets = {
-            "fast": cls(rounds=3),
+            "fast": cls(rounds=3, holdback=False),
             "balanced": cls(rounds=3, sources=14),
             "best": cls(rounds=4, sources=24),
         }

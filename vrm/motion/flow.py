@@ -33,19 +33,13 @@ def _padded(image: Array, multiple: int) -> Array:
 
 
 class DisFlow:
-    """Dense inverse search (Kroeger et al., ECCV 2016) as OpenCV has it.
+    """Dense inverse search (Kroeger et al., ECCV 2016), OpenCV's preset "medium".
 
-    Args:
-        quality: "ultrafast", "fast" or "medium".
+    Its faster presets give other flow when called again on the same frames (OpenCV 5.0), so they are not offered.
     """
 
-    def __init__(self, quality: str = "medium") -> None:
-        presets = {
-            "ultrafast": cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST,
-            "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
-            "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
-        }
-        self._dis = cv2.DISOpticalFlow.create(presets[quality])
+    def __init__(self) -> None:
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def __call__(self, first: U8, second: U8) -> Array:
         """See ``FlowEstimator``."""

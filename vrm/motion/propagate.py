@@ -8,7 +8,7 @@ import numpy as np
 
 from vrm.motion.config import MotionConfig
 from vrm.motion.distant import Aligner, Pick, choose_sources, pick
-from vrm.motion.flow import DisFlow, FlowEstimator
+from vrm.motion.flow import DisFlow, FlowEstimator, RaftFlow
 from vrm.motion.frames import FrameAccess, WorkingFrames
 from vrm.motion.fuse import USUAL, fuse, weights
 from vrm.motion.guesses import FrameGuesses, frame_guesses
@@ -43,12 +43,12 @@ def propagate(
         config: see ``MotionConfig``.
         distant: frame numbers that may be aligned directly, where ``config.sources`` allows any.
         progress: told ``(stage, done, total)``.
-        estimator: optical flow; DIS by default.
+        estimator: optical flow, if not what the config says.
 
     Returns:
         A ``HoleFill`` for each frame that has a hole.
     """
-    flow = estimator or DisFlow(config.flow)
+    flow = estimator or (RaftFlow(config.raft) if config.raft else DisFlow())
     frames = WorkingFrames(shot, config.longest)
     tracks = Tracks(frames, config, flow)
     total = config.rounds * (stop - start) + (stop - start)
