@@ -149,7 +149,7 @@ def crab(phase: float) -> tuple[np.ndarray, np.ndarray]:
             hip = centre + np.array([side * 52, -20 + 16 * k])
             knee = hip + lift * 46 * np.array([side * np.cos(out - 0.35), np.sin(out - 0.35)])
             foot = knee + 50 * np.array([side * np.cos(out + 0.55), np.sin(out + 0.55)])
-            paint(limb(shape, [hip, knee, foot], [9, 7, 2]), np.float32([168, 62, 34]) * (0.85 + 0.1 * (k % 2)))
+            paint(limb(shape, [hip, knee, foot], [11, 9, 5]), np.float32([168, 62, 34]) * (0.85 + 0.1 * (k % 2)))
         reach = 0.12 * np.sin(phase * 0.5 + side)
         shoulder = centre + np.array([side * 44, -38])
         elbow = shoulder + np.array([side * 34, -26 + 20 * reach])
@@ -157,7 +157,7 @@ def crab(phase: float) -> tuple[np.ndarray, np.ndarray]:
         paint(limb(shape, [shoulder, elbow, wrist], [10, 9, 13]), np.float32([196, 78, 40]))
         for bend in (-0.5, 0.45):
             tip = wrist + 30 * np.array([np.sin(bend + reach - side * 0.3), -np.cos(bend + reach)])
-            paint(limb(shape, [wrist, tip], [11, 2]), np.float32([214, 104, 62]))
+            paint(limb(shape, [wrist, tip], [12, 5]), np.float32([214, 104, 62]))
     yy, xx = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     u, v = (xx - centre[0]) / 74, (yy - centre[1]) / 52
     angle = np.arctan2(v, u)
@@ -177,7 +177,7 @@ def crab_place(t: int) -> tuple[np.ndarray, float, float]:
     s = t / RATE
     x = 420 + 265 + 262 * s + 26 * np.sin(1.9 * s)
     y = 330 + 395 + 62 * np.sin(1.3 * s + 0.4) - 14 * s
-    return np.array([x, y]), 0.22 * np.sin(1.3 * s + 1.2), 2 * np.pi * 1.7 * s
+    return np.array([x, y]), 0.22 * np.sin(1.3 * s + 1.2), 2 * np.pi * 1.3 * s
 
 
 def frames() -> Iterator[Rendered]:
