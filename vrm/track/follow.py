@@ -108,7 +108,7 @@ class _Work:
 
     def __init__(self, frame: Callable[[int], Pixels], start: int, stop: int) -> None:
         self.frame, self.start, self.stop = frame, start, stop
-        self._dis = DisFlow("medium")
+        self._dis = DisFlow()
         self._small: dict[int, U8] = {}
         self._flows: dict[tuple[int, int], F32] = {}
 
