@@ -14,6 +14,7 @@ import vrm
 
 ROOT = Path(vrm.__file__).parent
 FLOORS = [
+    {"__main__"},
     {"cli"},
     {"api"},
     {"evaluate"},

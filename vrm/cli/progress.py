@@ -77,7 +77,7 @@ class TerminalEvents(Events):
 def summary(report: Result) -> str:
     """One line: what was written and how it went."""
     facts = report.to_dict()
-    line = f"{facts['output']}: {facts['frames']} frames, {facts['masked_frames']} of them changed"
+    line = f"{facts['output']}: {facts['frames']} frames, {facts['masked_frames']} of them masked"
     if facts["masked_frames"]:
         line += (
             f"; {facts['coverage']:.0%} of what is new was seen elsewhere in the video"
