@@ -145,3 +145,19 @@ def test_sampled_looks_up_where_the_flow_points():
 def test_shrink(size, small):
     assert shrink(np.full((*size, 3), 65535, np.uint16)).shape == (*small, 3)
     assert shrink(np.full((*size, 3), 65535, np.uint16)).max() == 255
+
+
+def test_object_is_taken_up_again_behind_a_post():
+    scene = Scene(20)
+    post = texture(2, (SIZE[0], 12), (60, 70, 160))
+    for frame, mask in zip(scene.frames, scene.masks, strict=True):
+        frame[:, 110:122] = post
+        mask[:, 110:122] = False
+    tracked = follow(scene, {0: scene.masks[0]}, 0, 20)
+    for t in (12, 16, 19):
+        assert scene.masks[t][:, 122:].any()
+        assert scene.similarity(tracked, t) > 0.75, t
+        # Half of what has come out behind the post, at least.
+        beyond = scene.masks[t].copy()
+        beyond[:, :122] = False
+        assert (tracked.masks[t] & beyond).sum() > 0.5 * beyond.sum(), t
