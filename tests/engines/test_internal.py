@@ -90,6 +90,15 @@ def test_lessons_come_from_bounded_stretches():
     assert found[0].stop <= found[1].start
 
 
+def test_large_holes_make_shorter_stretches():
+    shot = SmallShot(box_holes(60, 64, 96, (4, 4, 60, 92)))
+    plan = internal.PLANS["balanced"]
+    (window,) = stretches(shot, plan, pixels=10 * (1 + plan.copies) * 56 * 88)
+    assert window.stop - window.start == 10
+    (window,) = stretches(shot, plan, pixels=1)
+    assert window.stop - window.start == 3
+
+
 def test_without_prefill_motion_is_not_asked(monkeypatch):
     monkeypatch.setattr(internal, "MEMORY_STEPS", {"balanced": 2})
     monkeypatch.setattr(internal, "MEMORY_WIDTH", {"balanced": 8})

@@ -69,7 +69,9 @@ MEMORY_WIDTH = {"fast": 24, "balanced": 24, "best": 48, "paper": 48}
 WARM_RATE = 0.3
 """A trained prior is fitted more gently, at this share of the rate."""
 
-LESSON_BYTES = 400_000_000
+LESSON_PIXELS = 6_000_000
+"""Most hole pixels in all lessons of a shot; with motion's candidates each takes about 150 bytes."""
+
 TILE = 640
 
 
@@ -121,19 +123,28 @@ def load_prior(name: str) -> Fuser | None:
     return net
 
 
-def stretches(shot: Shot, plan: Plan) -> list[Window]:
-    """Windows of at most ``plan.stretch`` frames that lessons are taken from, spread over the shot's own windows."""
+def stretches(shot: Shot, plan: Plan, pixels: int = LESSON_PIXELS) -> list[Window]:
+    """Windows that lessons are taken from, spread over the shot's own windows.
+
+    Args:
+        shot: gives its windows and holes.
+        plan: how many, and how long.
+        pixels: most hole pixels, real and hidden, in all of them together; larger holes make them shorter.
+    """
     longest = sorted(shot.windows(), key=lambda w: (w.start - w.stop, w.start))
     if not longest:
         return []
-    wanted = min(plan.stretches, max(1, sum(w.stop - w.start for w in longest) // plan.stretch))
+    w = longest[0]
+    area = max(int(shot.hole(t).sum()) for t in {w.start, (w.start + w.stop) // 2, w.stop - 1})
+    length = min(plan.stretch, max(3, pixels // (plan.stretches * (1 + plan.copies) * max(1, area))))
+    wanted = min(plan.stretches, max(1, sum(w.stop - w.start for w in longest) // length))
     found = []
     for i in range(wanted):
         w = longest[i * len(longest) // wanted]
         share = [j for j in range(wanted) if j * len(longest) // wanted == i * len(longest) // wanted]
-        room = max(0, w.stop - w.start - plan.stretch)
+        room = max(0, w.stop - w.start - length)
         start = w.start + room * (2 * share.index(i) + 1) // (2 * len(share))
-        stop = min(w.stop, start + plan.stretch)
+        stop = min(w.stop, start + length)
         around = plan.stretch // 2
         found.append(Window(start, stop, max(w.context_start, start - around), min(w.context_stop, stop + around)))
     return found
@@ -143,10 +154,9 @@ def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> list[
     """Hide known pixels, run motion on the larger holes, and keep what it found beside the truth.
 
     Returns:
-        Lessons in the order of frames, at most ``LESSON_BYTES``; none where nothing known can be hidden.
+        Lessons in the order of frames; none where nothing known can be hidden.
     """
     lessons: list[Lesson] = []
-    room = LESSON_BYTES
     windows = stretches(shot, plan)
     for i, window in enumerate(windows):
         progress("held-back holes", i, len(windows))
@@ -158,8 +168,7 @@ def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> list[
         for t in range(window.start, window.stop):
             hole = shot.hole(t)
             one = lesson(shot.frame(t), hole, hide(hole, copies), found, t)
-            if one is not None and one.nbytes <= room:
-                room -= one.nbytes
+            if one is not None:
                 lessons.append(one)
     progress("held-back holes", len(windows), len(windows))
     return lessons

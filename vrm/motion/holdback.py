@@ -138,7 +138,7 @@ def log_ratio(guess: Guess, truth: Array, inside: Bool) -> Array:
     plane[inside, 0] = np.where(guess.valid, square, 0)
     plane[inside, 1] = guess.valid
     mean = cv2.blur(plane, (5, 5))[inside]
-    true = np.sqrt(mean[:, 0] / np.maximum(mean[:, 1], 1e-3))[guess.valid]
+    true = np.sqrt(np.maximum(mean[:, 0], 0) / np.maximum(mean[:, 1], 1e-3))[guess.valid]
     ratio: Array = np.log(true + 0.005) - np.log(guess.error[guess.valid])
     return ratio
 

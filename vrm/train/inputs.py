@@ -49,11 +49,6 @@ class Sample:
     valid: Bool
     facts: np.ndarray
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return int(self.index.nbytes + self.colours.nbytes + self.valid.nbytes + self.facts.nbytes)
-
 
 def pack(fill: HoleFill, size: tuple[int, int]) -> Sample:
     """Pack what motion found for one frame of ``size`` (height, width)."""

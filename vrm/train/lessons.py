@@ -38,11 +38,6 @@ class Lesson:
     where: Bool
     sample: Sample
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes held."""
-        return int(self.frame.nbytes + self.where.nbytes + self.sample.nbytes)
-
 
 def lesson(frame: Pixels, real: Bool, hidden: Bool, found: Propagation, t: int) -> Lesson | None:
     """The lesson of frame t, or None where nothing known is hidden.
