@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,13 +40,15 @@ class DisFlow:
     """
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        self._own = threading.local()  # OpenCV's estimator keeps buffers: one for each thread
 
     def __call__(self, first: U8, second: U8) -> Array:
         """See ``FlowEstimator``."""
         h, w = first.shape
         start = np.zeros((*_padded(first, 1).shape, 2), np.float32)
-        flow: Array = self._dis.calc(_padded(first, 1), _padded(second, 1), start)
+        if not hasattr(self._own, "dis"):
+            self._own.dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        flow: Array = self._own.dis.calc(_padded(first, 1), _padded(second, 1), start)
         return np.nan_to_num(flow[:h, :w], nan=0.0, posinf=0.0, neginf=0.0)
 
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from vrm.motion.config import MotionConfig
+from vrm.motion.crew import each
 from vrm.motion.distant import Aligner, choose_sources, pick
 from vrm.motion.flow import FlowEstimator
 from vrm.motion.frames import FrameAccess, WorkingFrames, dilate, unit
@@ -109,18 +110,22 @@ def judge_clip(
     tracks.run(stretch, range(max(window.start, first - 8), min(window.stop, stretch.stop + 8)), lambda _: None)
     aligner = Aligner(frames, estimator) if config.sources and config.distant and len(distant) else None
     ratios: dict[Kind, list[Array]] = {"trajectory": [], "distant": [], "spatial": []}
-    for t in times[:: max(1, len(times) // _PROBES)][:_PROBES]:
+
+    def probe(t: int) -> list[tuple[Kind, Array]]:
         asked = hidden.hidden(t)
         if not asked.any():
-            continue
+            return []
         picked = None
         if aligner is not None:
             sources = choose_sources(t, distant, max(4, config.sources // 2))
             picked = pick(aligner, t, sources, config.distant)
         found = frame_guesses(frames, t, tracks, picked, config.bound, USUAL, asked)
         truth = unit(shot.frame(t)[asked])
-        for guess in found.guesses.values():
-            ratios[guess.kind].append(log_ratio(guess, truth, found.inside))
+        return [(guess.kind, log_ratio(guess, truth, found.inside)) for guess in found.guesses.values()]
+
+    for found in each(probe, times[:: max(1, len(times) // _PROBES)][:_PROBES]):
+        for kind, ratio in found:
+            ratios[kind].append(ratio)
     levels = {kind: level(parts) for kind, parts in ratios.items()}
     return Trust(
         trajectory=_BELIEF * (levels["trajectory"] - _BIAS),
@@ -131,14 +136,13 @@ def judge_clip(
 
 def log_ratio(guess: Guess, truth: Array, inside: Bool) -> Array:
     """Logarithm of true over expected error where the guess is valid; the true one is taken over 5x5 pixels."""
-    square = np.square(guess.colour - truth)
-    if square.ndim == 2:
-        square = square.mean(1)
+    square = np.square(guess.colour[guess.valid] - truth[guess.valid])
+    valid = np.flatnonzero(inside)[guess.valid]
     plane = np.zeros((*inside.shape, 2), np.float32)
-    plane[inside, 0] = np.where(guess.valid, square, 0)
-    plane[inside, 1] = guess.valid
-    mean = cv2.blur(plane, (5, 5))[inside]
-    true = np.sqrt(np.maximum(mean[:, 0], 0) / np.maximum(mean[:, 1], 1e-3))[guess.valid]
+    plane.reshape(-1, 2)[valid, 0] = square if square.ndim == 1 else square.mean(1)
+    plane.reshape(-1, 2)[valid, 1] = 1
+    mean = cv2.blur(plane, (5, 5)).reshape(-1, 2)[valid]
+    true = np.sqrt(np.maximum(mean[:, 0], 0) / np.maximum(mean[:, 1], 1e-3))
     ratio: Array = np.log(true + 0.005) - np.log(guess.error[guess.valid])
     return ratio
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from vrm.motion.config import MotionConfig
+from vrm.motion.crew import each
 from vrm.motion.distant import Aligner, Pick, choose_sources, pick
 from vrm.motion.flow import DisFlow, FlowEstimator, RaftFlow
 from vrm.motion.frames import FrameAccess, WorkingFrames
@@ -61,10 +62,14 @@ def propagate(
     trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
     aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant)
     found = Propagation(shot.size)
-    for t in range(start, stop):
-        if shot.hole(t).any():
-            picked = _pick(aligner, t, distant, config)
-            found.fills[t] = _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust), config)
+
+    def fill(t: int) -> HoleFill:
+        picked = _pick(aligner, t, distant, config)
+        return _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust), config)
+
+    holed = [t for t in range(start, stop) if shot.hole(t).any()]
+    for t, done in zip(holed, each(fill, holed), strict=True):
+        found.fills[t] = done
         tell(config.rounds * (stop - start) + t - start + 1)
     steady(found, shot, tracks, config.steady)
     return found

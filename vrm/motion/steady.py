@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from vrm.motion.crew import each
 from vrm.motion.frames import FrameAccess, WorkingFrames, unit
 from vrm.motion.membrane import Array
 from vrm.motion.result import Propagation
@@ -35,7 +36,7 @@ def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: floa
     times = sorted(found.fills)
     if strength <= 0 or len(times) < 2:
         return
-    ways = [_filtered(found, shot, tracks, strength, order) for order in (times, times[::-1])]
+    ways = list(each(lambda order: _filtered(found, shot, tracks, strength, order), (times, times[::-1])))
     for t in times:
         fill = found.fills[t]
         fill.rgb = np.clip(0.5 * (ways[0][t] + ways[1][t]), 0, 1).astype(np.float32)

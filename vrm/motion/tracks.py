@@ -9,6 +9,7 @@ import numpy as np
 
 from vrm.motion.completion import complete
 from vrm.motion.config import MotionConfig
+from vrm.motion.crew import each
 from vrm.motion.flow import FlowEstimator
 from vrm.motion.frames import WorkingFrames, unit
 from vrm.motion.fuse import Guess, fuse, judge, length_scale, spatial_prior, trajectory_prior
@@ -91,8 +92,7 @@ class Tracks:
 
     def run(self, window: range, context: range, tell: Callable[[int], None]) -> None:
         """Find the trails of the window's frames; ``tell`` is called with the number of finished rounds."""
-        for t in range(window.start, window.stop - 1):
-            self._estimate(t, _GROW_FIRST)
+        self._estimate_all(range(window.start, window.stop - 1), _GROW_FIRST)
         first = self._extend(window.start, context.start, -1)
         last = self._extend(window.stop - 1, context.stop - 1, 1)
         whole = range(first, last + 1)
@@ -101,8 +101,7 @@ class Tracks:
         tell(1)
         for turn in range(1, self.config.rounds):
             self.refill(refined)
-            for t in range(refined.start, refined.stop - 1):
-                self._estimate(t, _GROW_LATER)
+            self._estimate_all(range(refined.start, refined.stop - 1), _GROW_LATER)
             self._follow(whole, refined)
             tell(turn + 1)
 
@@ -112,8 +111,8 @@ class Tracks:
 
     def refill(self, times: Sequence[int]) -> None:
         """Fill the working frames anew from the trails they have."""
-        filled = {t: self._refill(t) for t in times if t in self._plain}
-        for t, grey in filled.items():
+        known = [t for t in times if t in self._plain]
+        for t, grey in list(zip(known, each(self._refill, known), strict=True)):
             self.frames.put(t, grey)
 
     def _prepare(self, t: int) -> None:
@@ -125,14 +124,19 @@ class Tracks:
         self._plain[t] = guess[hole]
         self.frames.put(t, (guess * 255 + 0.5).astype(np.uint8))
 
+    def _estimate_all(self, times: range, grow: int) -> None:
+        """Flow between each of these frames and the next."""
+        for _ in each(self._prepare, range(times.start, times.stop + 1)):
+            pass
+        for _ in each(lambda t: self._estimate(t, grow), times):
+            pass
+
     def _estimate(self, t: int, grow: int) -> None:
-        """Flow between t and t + 1, completed in both holes."""
+        """Flow between t and t + 1, both prepared, completed in both holes."""
         hole, next_hole = self.frames.hole(t), self.frames.hole(t + 1)
         if not (hole.any() or next_hole.any()):
             self._pairs[t, t + 1] = self._pairs[t + 1, t] = None
             return
-        self._prepare(t)
-        self._prepare(t + 1)
         first, second = self.frames.grey(t), self.frames.grey(t + 1)
         forth = complete(self.estimator(first, second), hole, grow)
         back = complete(self.estimator(second, first), next_hole, grow)
@@ -149,9 +153,8 @@ class Tracks:
             if not self.frames.hole(edge).any():
                 break
             target = end + way * min(_BLOCK, abs(limit - end))
-            while end != target:
-                end += way
-                self._estimate(min(end, end - way), _GROW_FIRST)
+            self._estimate_all(range(min(end, target), max(end, target)), _GROW_FIRST)
+            end = target
         return end
 
     def _more(self, trail: Trail) -> bool:

@@ -5,6 +5,7 @@ Memory-mapped pages count as resident memory, so chunks are plain files that are
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ class HasRGB(Protocol):
 
 
 class FrameStore:
-    """Frames of one video by number, as RGB.
+    """Frames of one video by number, as RGB; may be asked from several threads.
 
     Args:
         decode: ``decode(start, stop)`` yields the frames ``start..stop-1`` of the video in order.
@@ -56,11 +57,16 @@ class FrameStore:
         self._chunks: OrderedDict[int, list[Path]] = OrderedDict()
         self._frames: Iterator[HasRGB] | None = None
         self._next = 0
+        self._lock = threading.Lock()
 
     def frame(self, t: int) -> Pixels:
         """Frame t, uint8 or uint16 ``(H, W, 3)`` RGB; not to be written to. Raises VideoError if it cannot be had."""
         if not 0 <= t < self._stop:
             raise IndexError(f"frame {t} of {self._stop}")
+        with self._lock:
+            return self._frame(t)
+
+    def _frame(self, t: int) -> Pixels:
         if t in self._memory:
             self._memory.move_to_end(t)
             return self._memory[t]
