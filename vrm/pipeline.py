@@ -201,8 +201,10 @@ def _fill(work: Work, masks: ShapedMasks, shots: list[tuple[int, int]], store: F
     engine = create_engine(work.options.engine)
     work.used(engine)
     for start, stop in shots:
-        windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory)
-        view = ShotView(store, masks.holes, start, stop, windows, work.depth, work.motion, work.progress)
+        windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest)
+        view = ShotView(
+            store, masks.holes, start, stop, windows, work.depth, work.motion, work.folder("fills"), work.progress
+        )
         covered: dict[int, FrameCoverage] = {}
         if windows:
             with work.timed("fit"):

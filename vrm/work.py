@@ -149,8 +149,8 @@ class Work:
 
     @property
     def window_memory(self) -> int:
-        """Bytes that the candidates of one window may take."""
-        return int(self._bound * 0.15)
+        """Bytes that motion may keep for one window."""
+        return int(self._bound * 0.2)
 
     @property
     def frame_disk(self) -> int:
@@ -173,8 +173,12 @@ class Work:
         found = view.found(window)
         if found is None:
             return {}
-        self._maps.update({t: coverage_map(f, found.size) for t, f in found.fills.items() if t in self.telling})
-        return {t: frame_coverage(t, fill, found.size) for t, fill in found.fills.items()}
+        covered = {}
+        for t, fill in found.fills.items():
+            covered[t] = frame_coverage(t, fill, found.size)
+            if t in self.telling:
+                self._maps[t] = coverage_map(fill, found.size)
+        return covered
 
     def picture(self, before: Frame, after: Frame, hole: Bool) -> None:
         """Keep one moment for the report's page, turned as it is displayed."""

@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from vrm.engines import internal
 from vrm.engines.base import no_progress
@@ -55,6 +56,7 @@ def test_fitting_does_better_than_the_prefill_where_the_truth_is_known():
     )
     engine = create_engine(options(preset="balanced", prior="none"))
     lessons = take_lessons(shot, plan, 0, no_progress)
+    torch.manual_seed(0)
     net = internal.Fuser(internal.CHANNELS, internal.CANDIDATES, 8)
     history, trust = internal.fit_fuser(net, lessons, plan, plan.budget, engine.compute, 0, no_progress)
     assert history.held[history.best_step] < history.held[0]

@@ -22,7 +22,7 @@ def holes(frames, n=400, size=(40, 60), side=10):
 @pytest.mark.parametrize("frames", [range(1), range(7, 300), [3, 4, 50, 51, 399], range(0, 400, 5)])
 def test_every_hole_is_in_a_window_and_context_stays_in_the_shot(frames, memory):
     masks = holes(frames)
-    windows = plan_windows(masks, 0, 400, Fraction(25), memory)
+    windows = plan_windows(masks, 0, 400, Fraction(25), memory, 960)
     covered = {t for w in windows for t in range(w.start, w.stop)}
     assert covered >= set(frames)
     for w in windows:
@@ -32,12 +32,27 @@ def test_every_hole_is_in_a_window_and_context_stays_in_the_shot(frames, memory)
         assert b.start >= a.stop or a.stop - b.start == OVERLAP
 
 
+def test_more_memory_makes_longer_windows_and_1080p_gets_long_ones():
+    masks = Masks((1080, 1920), 200)
+    hole = np.zeros((1080, 1920), bool)
+    hole[300:800, 600:1000] = True
+    masks[0] = hole
+    for t in range(1, 200):
+        masks.repeat(t, 0)
+    lengths = [
+        max(w.stop - w.start for w in plan_windows(masks, 0, 200, Fraction(25), memory, 960))
+        for memory in (300 << 20, 450 << 20, 600 << 20)
+    ]
+    assert lengths == sorted(lengths)
+    assert lengths[1] > 24
+
+
 def test_frames_of_another_shot_are_left_out():
-    assert plan_windows(holes([5, 6]), 100, 200, Fraction(25), 1 << 30) == []
+    assert plan_windows(holes([5, 6]), 100, 200, Fraction(25), 1 << 30, 960) == []
 
 
 def test_three_seconds_after_an_object_left_are_in_reach():
-    (window,) = plan_windows(holes([0]), 0, 400, Fraction(30), 1 << 30)
+    (window,) = plan_windows(holes([0]), 0, 400, Fraction(30), 1 << 30, 960)
     assert window.context_stop >= 91
 
 

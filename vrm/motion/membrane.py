@@ -31,7 +31,7 @@ def neighbour_sum(u: Array) -> Array:
 
 
 class _Level:
-    """One grid: which pixels are free, and the inverse diagonal of the equation there (0 elsewhere)."""
+    """One grid: the equation's diagonal and which pixels are free. Arrays have the channels of what is solved for."""
 
     def __init__(self, free: Bool, anchor: float, channels: int) -> None:
         self.shape = free.shape
@@ -39,16 +39,26 @@ class _Level:
         free = free & (degree > 0)
         mask = free.astype(np.float32)
         inverse = np.where(free, 1 / np.maximum(degree, 1e-6), 0).astype(np.float32)
-        self.degree, self.mask, self.inverse = (
-            np.repeat(a[..., None], channels, -1) if channels > 1 else a for a in (degree, mask, inverse)
+        weight = np.float32(0.8) * inverse
+        self.degree, self.mask, self.weight, self.keep = (
+            cv2.merge([a] * channels) if channels > 1 else a for a in (degree, mask, weight, 1 - weight * degree)
         )
 
     def residual(self, u: Array, rhs: Array) -> Array:
-        return (rhs - self.degree * u + neighbour_sum(u)) * self.mask
+        out = neighbour_sum(u)
+        out += rhs
+        out -= self.degree * u
+        out *= self.mask
+        return out
 
     def smooth(self, u: Array, rhs: Array, sweeps: int) -> Array:
+        """Sweeps of damped Jacobi: u + 0.8 / degree * residual."""
         for _ in range(sweeps):
-            u = u + np.float32(0.8) * self.inverse * (rhs - self.degree * u + neighbour_sum(u))
+            step = neighbour_sum(u)
+            step += rhs
+            step *= self.weight
+            u = self.keep * u
+            u += step
         return u
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 
 import numpy as np
 
@@ -34,6 +34,7 @@ def propagate(
     distant: Sequence[int] = (),
     progress: Progress | None = None,
     estimator: FlowEstimator | None = None,
+    keep: MutableMapping[int, HoleFill] | None = None,
 ) -> Propagation:
     """Fill the holes of frames ``start..stop-1`` from where their background is seen.
 
@@ -45,6 +46,7 @@ def propagate(
         distant: frame numbers that may be aligned directly, where ``config.sources`` allows any.
         progress: told ``(stage, done, total)``.
         estimator: optical flow, if not what the config says.
+        keep: an empty mapping the fills go into; a dict by default.
 
     Returns:
         A ``HoleFill`` for each frame that has a hole.
@@ -61,7 +63,7 @@ def propagate(
     tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
     trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
     aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant)
-    found = Propagation(shot.size)
+    found = Propagation(shot.size, {} if keep is None else keep)
 
     def fill(t: int) -> HoleFill:
         picked = _pick(aligner, t, distant, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,10 +54,13 @@ class HoleFill:
 
 @dataclass
 class Propagation:
-    """The result for one window: a ``HoleFill`` for each frame that has a hole, keyed by frame number."""
+    """The result for one window: a ``HoleFill`` for each frame that has a hole, keyed by frame number.
+
+    ``fills`` may lie in files (``vrm.motion.keep``): what it gives is a copy then, and is changed by setting it anew.
+    """
 
     size: tuple[int, int]
-    fills: dict[int, HoleFill] = field(default_factory=dict)
+    fills: MutableMapping[int, HoleFill] = field(default_factory=dict)
 
     def coverage(self, t: int) -> float:
         """Share of frame t's hole that was seen elsewhere, 0..1 (1.0 if it has no hole)."""

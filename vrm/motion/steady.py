@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from vrm.motion.crew import each
 from vrm.motion.frames import FrameAccess, WorkingFrames, unit
 from vrm.motion.membrane import Array
-from vrm.motion.result import Propagation
+from vrm.motion.result import HoleFill, Propagation
 from vrm.motion.tracks import MARGIN, Tracks, box_around
 from vrm.motion.trajectory import PairFlow, remap
 
@@ -36,16 +36,16 @@ def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: floa
     times = sorted(found.fills)
     if strength <= 0 or len(times) < 2:
         return
-    ways = list(each(lambda order: _filtered(found, shot, tracks, strength, order), (times, times[::-1])))
-    for t in times:
-        fill = found.fills[t]
-        fill.rgb = np.clip(0.5 * (ways[0][t] + ways[1][t]), 0, 1).astype(np.float32)
+    onward = dict(_filtered(found, shot, tracks, strength, times))
+    for t, rgb in _filtered(found, shot, tracks, strength, times[::-1]):
+        mean = np.clip(0.5 * (onward.pop(t) + rgb), 0, 1).astype(np.float32)
+        found.fills[t] = replace(found.fills[t], rgb=mean)
 
 
 def _filtered(
     found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float, order: Iterable[int]
-) -> dict[int, Array]:
-    out: dict[int, Array] = {}
+) -> Iterator[tuple[int, Array]]:
+    """Frames and their colours in the given order; a fill may be changed once its frame was given."""
     before: int | None = None
     image: Array | None = None
     for t in order:
@@ -53,19 +53,17 @@ def _filtered(
         rgb = fill.rgb
         pair = tracks.flow(t, before) if before is not None and abs(before - t) == 1 else None
         if pair is not None and image is not None:
-            rgb = _mix(found, shot, tracks.frames, t, pair, image, strength)
-        out[t] = rgb
+            rgb = _mix(fill, shot, tracks.frames, t, pair, image, strength)
         image = unit(shot.frame(t))
         image.reshape(-1, 3)[fill.index] = rgb
         before = t
-    return out
+        yield t, rgb
 
 
 def _mix(
-    found: Propagation, shot: FrameAccess, frames: WorkingFrames, t: int, pair: PairFlow, image: Array, strength: float
+    fill: HoleFill, shot: FrameAccess, frames: WorkingFrames, t: int, pair: PairFlow, image: Array, strength: float
 ) -> Array:
     """Frame t's colours with those of the neighbour's image, fetched along the flow."""
-    fill = found.fills[t]
     hole = shot.hole(t)
     y0, x0, y1, x1 = box_around(hole, 1)
     inside = hole[y0:y1, x0:x1]

@@ -17,13 +17,16 @@ from vrm.motion.membrane import Array
 from vrm.motion.seam import own_differences, sample
 from vrm.motion.spatial import spatial_fill
 from vrm.motion.trajectory import BEYOND, PairFlow, Trail, pair_flow, step
-from vrm.types import U8, Bool, Box, bounding_box, grow_box
+from vrm.types import U8, Bool, Box, bounding_box, grow_box, union_box
 
 MARGIN = 24
 """Known pixels around the hole that seams are joined to."""
 
+_REACH = 128
+"""Pixels around the holes that flow is estimated on: as far as things may move from one frame to the next."""
+
 _BLOCK = 8
-_REFINED = 24
+_REFINED = 12
 _GROW_FIRST, _GROW_LATER = 15, 7
 
 
@@ -137,11 +140,17 @@ class Tracks:
         if not (hole.any() or next_hole.any()):
             self._pairs[t, t + 1] = self._pairs[t + 1, t] = None
             return
-        first, second = self.frames.grey(t), self.frames.grey(t + 1)
+        # Only the surroundings of the holes are looked at: for a small object they are a small part of the frame.
+        around = union_box(bounding_box(m) for m in (hole, next_hole))
+        assert around is not None
+        reach = max(_REACH, (around[2] - around[0]) // 2, (around[3] - around[1]) // 2)
+        y0, x0, y1, x1 = grow_box(around, reach, hole.shape)
+        first, second = self.frames.grey(t)[y0:y1, x0:x1], self.frames.grey(t + 1)[y0:y1, x0:x1]
+        hole, next_hole = (np.ascontiguousarray(m[y0:y1, x0:x1]) for m in (hole, next_hole))
         forth = complete(self.estimator(first, second), hole, grow)
         back = complete(self.estimator(second, first), next_hole, grow)
-        self._pairs[t, t + 1] = pair_flow(forth, back, hole)
-        self._pairs[t + 1, t] = pair_flow(back, forth, next_hole)
+        self._pairs[t, t + 1] = pair_flow(forth, back, hole, (y0, x0))
+        self._pairs[t + 1, t] = pair_flow(back, forth, next_hole, (y0, x0))
 
     def _extend(self, edge: int, limit: int, way: int) -> int:
         """Go on from the window's edge frame until the background of its hole is seen, or the context ends."""

@@ -23,6 +23,7 @@ BEYOND = -2
 """In place of a source frame: the context ended before the background was seen."""
 
 _CHUNK = 32000
+_ROW = 1024
 
 
 @dataclass
@@ -56,15 +57,29 @@ class PairFlow:
 
 def remap(image: np.ndarray, xy: Array, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
     """Sample an image ``(h, w[, c])`` at points ``(N, 2)``; border pixels continue outside. Any number of points."""
-    out = [
-        cv2.remap(image, part[:, None, 0], part[:, None, 1], interpolation, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-        for part in np.array_split(np.ascontiguousarray(xy, np.float32), max(1, -(-len(xy) // _CHUNK)))
-    ]
+    n = len(xy)
+    # OpenCV works along rows: a column of points would take twenty times as long.
+    width = min(_ROW, max(1, n))
+    height = -(-n // width)
+    out = []
+    for first in range(0, max(height, 1), _CHUNK):
+        part = xy[first * width : (first + _CHUNK) * width]
+        rows = max(1, -(-len(part) // width))
+        places = np.zeros((rows * width, 2), np.float32)
+        places[: len(part)] = part
+        found = cv2.remap(image, places.reshape(rows, width, 2), None, interpolation, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        out.append(found.reshape(rows * width, *image.shape[2:])[: len(part)])
     return np.concatenate(out) if len(out) > 1 else out[0]
 
 
-def pair_flow(forth: Array, back: Array, hole: Bool) -> PairFlow | None:
-    """What trails need of a flow field: the part around the hole, and |forth(x) + back(x + forth(x))| there."""
+def pair_flow(forth: Array, back: Array, hole: Bool, corner: tuple[int, int] = (0, 0)) -> PairFlow | None:
+    """What trails need of a flow field: the part around the hole, and |forth(x) + back(x + forth(x))| there.
+
+    Args:
+        forth, back: flow both ways, float32 ``(h, w, 2)``.
+        hole: bool ``(h, w)``.
+        corner: where the three lie in the frame, (y, x).
+    """
     box = bounding_box(dilate(hole, GUARD))
     if box is None:
         return None
@@ -78,6 +93,7 @@ def pair_flow(forth: Array, back: Array, hole: Bool) -> PairFlow | None:
         else part
     )
     error = np.linalg.norm(part + returned, axis=-1)
+    box = y0 + corner[0], x0 + corner[1], y1 + corner[0], x1 + corner[1]
     return PairFlow(box, part.astype(np.float16), np.minimum(error, 1000).astype(np.float16))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from vrm.engines.base import Hidden, Hide, Window
+from vrm.motion.keep import FillFolder
 from vrm.motion.propagate import MotionConfig, propagate
 from vrm.motion.result import HoleFill, Propagation
 from vrm.report.model import FrameCoverage
@@ -16,7 +17,6 @@ from vrm.types import Bool, Masks, Pixels
 
 _DISTANT_STEP = 5
 _DISTANT_MOST = 64
-_KEEP = 2  # windows whose propagation is kept: the one in work and its neighbour
 
 
 class ShotView:
@@ -29,6 +29,7 @@ class ShotView:
         windows: as ``plan_windows`` made them for this shot.
         depth: 8, or 16 for deeper sources.
         motion: how to propagate.
+        scratch: an existing folder for what motion finds; None keeps it in memory.
         progress: told ``(stage, done, total)`` while motion works.
     """
 
@@ -41,6 +42,7 @@ class ShotView:
         windows: list[Window],
         depth: int,
         motion: MotionConfig,
+        scratch: Path | None = None,
         progress: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.start, self.stop = start, stop
@@ -50,8 +52,9 @@ class ShotView:
         self._holes = holes
         self._windows = windows
         self._motion = motion
+        self._scratch = scratch
         self._progress = progress
-        self._found: OrderedDict[Window, Propagation] = OrderedDict()
+        self._found: tuple[Window, Propagation] | None = None
 
     def frame(self, t: int) -> Pixels:
         """Frame t, uint8 or uint16 ``(H, W, 3)`` RGB."""
@@ -66,19 +69,19 @@ class ShotView:
         return list(self._windows)
 
     def propagation(self, window: Window, hide: Hide | None = None) -> Propagation:
-        """What motion found for the window's frames; the last two results without ``hide`` are kept."""
+        """What motion found for the window's frames; the last result without ``hide`` is kept."""
         if hide is not None:
             return self._propagate(Hidden(self, hide), window)
-        if window not in self._found:
-            while len(self._found) >= _KEEP:
-                self._found.popitem(last=False)
-            self._found[window] = self._propagate(self, window)
-        self._found.move_to_end(window)
-        return self._found[window]
+        found = self.found(window)
+        if found is None:
+            self._found = None  # first, so that its memory and files are free
+            found = self._propagate(self, window)
+            self._found = window, found
+        return found
 
     def found(self, window: Window) -> Propagation | None:
-        """What motion found for the window, if it was asked lately; nothing is computed."""
-        return self._found.get(window)
+        """What motion found for the window, if that was what was asked last; nothing is computed."""
+        return self._found[1] if self._found is not None and self._found[0] == window else None
 
     def _propagate(self, shot: ShotView | Hidden, window: Window) -> Propagation:
         return propagate(
@@ -90,6 +93,7 @@ class ShotView:
             self._motion,
             distant=self._distant(window),
             progress=self._progress,
+            keep=None if self._scratch is None else FillFolder(self._scratch),
         )
 
     def _distant(self, window: Window) -> list[int]:

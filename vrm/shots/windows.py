@@ -10,28 +10,32 @@ from vrm.types import Masks
 OVERLAP = 6
 """Frames two neighbouring windows share; their fillings are cross-faded there."""
 
-_BYTES_PER_PIXEL = 400  # of a hole pixel: its candidates, their errors and distances, and what fusing them takes
 _LONGEST = 120
-_SHORTEST = OVERLAP + 2
+_SHORTEST = 2 * OVERLAP
+_NEAR = 24  # frames of context whose trajectories are found as well
+# Bytes that motion keeps for each frame of a window, while it works: by pixel of the hole, at full size; by working
+# pixel of the box around it (flow and trajectories, both ways); by working pixel of the frame.
+_PER_HOLE, _PER_BOX, _PER_FRAME = 12, 60, 2
 _SEEN_AFTER = Fraction(7, 2)  # seconds an object may stand still and yet be filled from after it left
 _REACH_LEAST, REACH = 60, 240  # the same in frames, whatever the rate
 _MERGE_GAP = 12
 
 
-def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_bytes: int) -> list[Window]:
+def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_bytes: int, longest: int) -> list[Window]:
     """Windows that together cover every frame of ``start..stop-1`` with a hole.
 
     Args:
         holes: grown masks.
         start, stop: the shot; no window looks outside it.
         rate: frames per second.
-        memory_bytes: what the candidates of one window may take.
+        memory_bytes: what motion may keep for one window.
+        longest: longer side of the frames motion works on.
     """
     reach = min(max(round(_SEEN_AFTER * rate), _REACH_LEAST), REACH)
     windows: list[Window] = []
     for first, last in _stretches(holes, start, stop):
-        longest = _longest_core(holes, first, last, memory_bytes)
-        cores = max(1, -(-(last - first - OVERLAP) // max(1, longest - OVERLAP)))
+        most = _longest_core(holes, first, last, memory_bytes, longest)
+        cores = max(1, -(-(last - first - OVERLAP) // max(1, most - OVERLAP)))
         step = -(-(last - first - OVERLAP) // cores) if cores > 1 else last - first
         at = first
         while True:
@@ -56,7 +60,9 @@ def _stretches(holes: Masks, start: int, stop: int) -> list[tuple[int, int]]:
     return runs
 
 
-def _longest_core(holes: Masks, first: int, last: int, memory_bytes: int) -> int:
-    areas = [(b[2] - b[0]) * (b[3] - b[1]) for t in range(first, last) if (b := holes.box(t)) is not None]
-    per_frame = max(areas) * _BYTES_PER_PIXEL
-    return max(_SHORTEST, min(_LONGEST, memory_bytes // per_frame))
+def _longest_core(holes: Masks, first: int, last: int, memory_bytes: int, longest: int) -> int:
+    area = max((b[2] - b[0]) * (b[3] - b[1]) for t in range(first, last) if (b := holes.box(t)) is not None)
+    height, width = holes.size
+    shrunk = min(1.0, longest / max(height, width)) ** 2
+    around = shrunk * (_PER_BOX * area + _PER_FRAME * height * width)
+    return max(_SHORTEST, min(_LONGEST, int((memory_bytes - _NEAR * around) / (around + _PER_HOLE * area))))

@@ -1,0 +1,28 @@
+"""Work on several frames at once: numpy and OpenCV let other Python threads run while they compute."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+import cv2
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def each(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """``function`` of each item, in order, on as many threads as OpenCV may use (``cv2.setNumThreads``).
+
+    Args:
+        function: independent of the other items, and safe to call from several threads.
+        items: what to call it with. When the caller stops early, the items not begun are dropped.
+    """
+    work = list(items)
+    threads = min(cv2.getNumThreads(), len(work))
+    if threads < 2:
+        yield from map(function, work)
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(function, work)

@@ -1,0 +1,67 @@
+"""Fills kept as files: those of a window of 1080p frames would not fit into the memory of a laptop."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+
+import numpy as np
+
+from vrm.errors import OutputError
+from vrm.motion.result import Candidate, HoleFill
+
+
+class FillFolder(MutableMapping[int, HoleFill]):
+    """Fills by frame, each read anew from its file when asked for. The files go when the mapping does.
+
+    Args:
+        parent: an existing scratch folder; the files go into a folder of their own in it.
+    """
+
+    def __init__(self, parent: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="fills-", dir=parent))
+        self._frames: set[int] = set()
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+
+    def __setitem__(self, t: int, fill: HoleFill) -> None:
+        kept = list(fill.candidates.values())
+        arrays = {
+            "index": fill.index,
+            "names": np.array(list(fill.candidates)),
+            "colours": np.stack([c.rgb for c in kept]),
+            "valid": np.stack([c.valid for c in kept]),
+            "errors": np.stack([c.error for c in kept]),
+            "distances": np.stack([c.distance for c in kept]),
+            "rgb": fill.rgb,
+            "seen": fill.seen,
+            "confidence": fill.confidence,
+        }
+        try:
+            np.savez(self._file(t), **arrays)  # type: ignore[arg-type]
+        except OSError as error:
+            raise OutputError(f"Scratch space ran out in {self._folder}: {error.strerror}.", "Free space.") from error
+        self._frames.add(t)
+
+    def __getitem__(self, t: int) -> HoleFill:
+        if t not in self._frames:
+            raise KeyError(t)
+        with np.load(self._file(t)) as file:
+            kept = zip(file["colours"], file["valid"], file["errors"], file["distances"], strict=True)
+            candidates = {str(n): Candidate(*arrays) for n, arrays in zip(file["names"], kept, strict=True)}
+            return HoleFill(file["index"], candidates, file["rgb"], file["seen"], file["confidence"])
+
+    def __delitem__(self, t: int) -> None:
+        self._frames.remove(t)
+        self._file(t).unlink()
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._frames))
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def _file(self, t: int) -> Path:
+        return self._folder / f"{t:08d}.npz"
