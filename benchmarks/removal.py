@@ -1,9 +1,9 @@
 """`vrm remove` on clips with a known truth, against OpenCV's Telea in the same run.
 
-    python benchmarks/removal.py CASES [CASES ...] [--preset fast] [--clips a,b] [--frames 20] [--out DIR] [-- OPTIONS]
+    python benchmarks/removal.py CASES [CASES ...] [--preset fast] [--clips a,b] [--frames 20] [--out DIR]
 
 Each CASES folder holds <clip>/{frames,masks,truth}/NNNNN.png. The command itself is run on each clip (with --grow 0,
-as the masks are exact; OPTIONS are added), and timed by the clock from start to end. Printed per clip and as means:
+as the masks are exact; more with --options="..."), and timed by the clock from start to end. Per clip and as means:
 
 - frame PSNR (dB) over whole frames, ours and Telea's, and the gain;
 - SSIM over whole frames (Wang et al. 2004), ours minus Telea's beside it;
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -103,7 +104,7 @@ def main() -> None:
     parser.add_argument("--clips", default="")
     parser.add_argument("--frames", type=int, help="only the first so many")
     parser.add_argument("--out", type=Path, help="keep the filled frames here")
-    parser.add_argument("options", nargs="*", help="further options of vrm remove, after --")
+    parser.add_argument("--options", type=shlex.split, default=[], help="further options of vrm remove, in one string")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for cases in args.cases:

@@ -61,8 +61,11 @@ def test_a_card_needs_its_fields(folder, lost):
         cards(folder)
 
 
-def test_what_ships_is_complete():
-    for card in cards():
-        assert load(card)
+def test_what_ships_loads_and_says_where_it_comes_from():
+    shipped = cards()
+    assert [card.network for card in shipped] == ["fuser"]
+    for card in shipped:
         assert card.data
         assert card.training
+        assert card.bytes < 12_000_000
+        assert load(card)

@@ -6,7 +6,7 @@ import torch
 
 from vrm.engines import internal
 from vrm.engines.base import no_progress
-from vrm.engines.internal import PrefillSession, stretches, take_lessons
+from vrm.engines.internal import FusedSession, PrefillSession, stretches, take_lessons
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError
 from vrm.options import EngineOptions
@@ -115,3 +115,14 @@ def test_an_unknown_engine_is_refused():
     object.__setattr__(broken, "engine", "magic")
     with pytest.raises(UsageError, match="magic"):
         create_engine(broken)
+
+
+def test_the_prior_that_ships_is_the_start_of_every_preset_but_paper():
+    shot = SmallShot(CASES["plain"]())
+    session = create_engine(options(preset="fast", prior="auto")).prepare(shot, no_progress)
+    assert isinstance(session, FusedSession)
+    assert session.history.steps == 0  # "fast" takes it as it is
+    (window,) = shot.windows()
+    patches = session.fill(window)
+    assert sorted(patches) == [t for t in range(window.start, window.stop) if shot.hole(t).any()]
+    assert isinstance(create_engine(options(preset="fast", prior="none")).prepare(shot, no_progress), PrefillSession)

@@ -43,7 +43,7 @@ class Plan:
     """
 
     budget: Budget | None
-    stretch: int = 40
+    stretch: int = 24
     stretches: int = 1
     copies: int = 2
     width: int = 24
@@ -53,10 +53,10 @@ class Plan:
 
 PLANS = {
     "fast": Plan(None),
-    "balanced": Plan(Budget(160, 1e-3, anneal=True, check_every=20, patience=3, average=0.95)),
+    "balanced": Plan(Budget(120, 1e-3, anneal=True, check_every=20, patience=3, average=0.95)),
     "best": Plan(
-        Budget(1500, 1e-3, anneal=True, check_every=50, patience=6, average=0.98), stretches=2, copies=3, width=32,
-        crops=8, side=128,
+        Budget(1500, 1e-3, anneal=True, check_every=50, patience=6, average=0.98), stretch=40, stretches=2, copies=3,
+        width=32, crops=8, side=128,
     ),
 }  # fmt: skip
 
@@ -66,10 +66,10 @@ MEMORY_STEPS = {"fast": 300, "balanced": 600, "best": 4000, "paper": 4000}
 MEMORY_WIDTH = {"fast": 24, "balanced": 24, "best": 48, "paper": 48}
 """Width of that network; the paper's is 48."""
 
-WARM_RATE = 0.3
+WARM_RATE = 0.1
 """A trained prior is fitted more gently, at this share of the rate."""
 
-LESSON_PIXELS = 6_000_000
+LESSON_PIXELS = 4_000_000
 """Most hole pixels in all lessons of a shot; with motion's candidates each takes about 150 bytes."""
 
 TILE = 640

@@ -15,9 +15,6 @@ from vrm.report.model import FrameCoverage
 from vrm.shots.store import FrameStore
 from vrm.types import Bool, Masks, Pixels
 
-_DISTANT_STEP = 5
-_DISTANT_MOST = 64
-
 
 class ShotView:
     """Frames, holes, windows and propagation of the frames ``start..stop-1``.
@@ -91,15 +88,10 @@ class ShotView:
             window.context_start,
             window.context_stop,
             self._motion,
-            distant=self._distant(window),
+            distant=range(window.context_start, window.context_stop),
             progress=self._progress,
             keep=None if self._scratch is None else FillFolder(self._scratch),
         )
-
-    def _distant(self, window: Window) -> list[int]:
-        """Frames spread evenly over the shot around the window, for direct alignment."""
-        step = max(_DISTANT_STEP, (window.context_stop - window.context_start) // _DISTANT_MOST)
-        return list(range(window.context_start, window.context_stop, step))
 
 
 RELIABLE = 0.5

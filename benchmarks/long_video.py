@@ -1,0 +1,68 @@
+"""Peak memory of `vrm remove` against the length of the video, and a long video whole.
+
+    python benchmarks/long_video.py LONG [--frames 300,1500] [--preset fast] [--box 0.1] [--whole]
+
+LONG is a video file; its first so many frames are cut off with ffmpeg, without encoding, and a box of a tenth of the
+frame's height and width is removed from each (--static-mask). With --whole the file passes through whole under an
+empty mask as well. The peak is the largest resident set of the command (Linux: ru_maxrss).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from vrm.media.probe import probe
+
+
+def run(source: Path, mask: Path, out: Path, preset: str) -> tuple[float, float]:
+    """Seconds and peak memory in MB of one command."""
+    command = [sys.executable, "-m", "vrm", "remove", str(source), "--mask", str(mask), "--static-mask"]
+    command += ["-o", str(out), "--preset", preset, "--overwrite"]
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"vrm failed on {source}")
+    return time.perf_counter() - begin, used.ru_maxrss / 1024
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--frames", default="300,1500")
+    parser.add_argument("--preset", default="fast")
+    parser.add_argument("--box", type=float, default=0.1)
+    parser.add_argument("--whole", action="store_true")
+    args = parser.parse_args()
+    height, width = probe(args.video).display_size
+    print(f"{'video':24s} {'seconds':>8s} {'peak MB':>8s}")
+    with tempfile.TemporaryDirectory() as folder:
+        mask, empty, out = (Path(folder) / name for name in ("mask.png", "empty.png", f"out{args.video.suffix}"))
+        picture = np.zeros((height, width), np.uint8)
+        cv2.imwrite(str(empty), picture)
+        top, left = int(height * 0.45), int(width * 0.45)
+        picture[top : top + int(height * args.box), left : left + int(width * args.box)] = 255
+        cv2.imwrite(str(mask), picture)
+        for count in [int(n) for n in args.frames.split(",") if n]:
+            part = Path(folder) / f"part{args.video.suffix}"
+            cut = ["ffmpeg", "-v", "error", "-y", "-i", str(args.video), "-frames:v", str(count), "-c", "copy"]
+            subprocess.run([*cut, "-an", str(part)], check=True)
+            seconds, peak = run(part, mask, out, args.preset)
+            print(f"{probe(part).n_frames:6d} frames, a box gone  {seconds:6.0f} {peak:8.0f}", flush=True)
+        if args.whole:
+            seconds, peak = run(args.video, empty, out, args.preset)
+            same = probe(out).n_frames == probe(args.video).n_frames
+            print(f"{probe(out).n_frames:6d} frames, empty mask  {seconds:6.0f} {peak:8.0f}  all frames there: {same}")
+
+
+if __name__ == "__main__":
+    main()
