@@ -117,12 +117,12 @@ def test_an_unknown_engine_is_refused():
         create_engine(broken)
 
 
-def test_the_prior_that_ships_is_the_start_of_every_preset_but_paper():
+def test_where_nothing_can_be_hidden_the_prior_that_ships_is_used_as_it_is(monkeypatch):
+    monkeypatch.setattr(internal, "take_lessons", lambda *_: [])
     shot = SmallShot(CASES["plain"]())
-    session = create_engine(options(preset="fast", prior="auto")).prepare(shot, no_progress)
+    session = create_engine(options(preset="balanced", prior="auto")).prepare(shot, no_progress)
     assert isinstance(session, FusedSession)
-    assert session.history.steps == 0  # "fast" takes it as it is
+    assert session.history.steps == 0
     (window,) = shot.windows()
     patches = session.fill(window)
     assert sorted(patches) == [t for t in range(window.start, window.stop) if shot.hole(t).any()]
-    assert isinstance(create_engine(options(preset="fast", prior="none")).prepare(shot, no_progress), PrefillSession)

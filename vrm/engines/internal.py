@@ -34,7 +34,7 @@ class Plan:
     """What a preset does.
 
     Attributes:
-        budget: of the fit; None = none: the prior is used as it is, or, without one, the prefill.
+        budget: of the fit; None = the prefill is handed on.
         stretch: frames in a row that lessons are taken from.
         stretches: how many such stretches, spread over the shot.
         copies: held-back holes per frame.
@@ -95,9 +95,11 @@ class InternalEngine:
             return self._fit(shot, PLANS[preset], progress)
 
     def _fit(self, shot: Shot, plan: Plan, progress: Progress) -> Session:
+        if plan.budget is None:
+            return PrefillSession(shot)
         net = load_prior(self.options.prior)
-        lessons = [] if plan.budget is None else take_lessons(shot, plan, self.options.seed, progress)
-        if plan.budget is None or not lessons:
+        lessons = take_lessons(shot, plan, self.options.seed, progress)
+        if not lessons:
             if net is None:
                 return PrefillSession(shot)
             self.compute.place(net.eval())
