@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -110,6 +111,13 @@ class EngineOptions:
             raise UsageError(f"--memory {self.memory_gb} is too little.", "Give at least 1 (GB).")
         if self.preset == "paper" and self.prefill:
             raise UsageError("--preset paper is the published system alone and takes no --prefill.")
+
+    @property
+    def cpu_threads(self) -> int:
+        """The threads asked for, or as many as there are cores this process may use."""
+        if self.threads is not None:
+            return self.threads
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)

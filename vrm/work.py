@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 import shutil
 import sys
@@ -71,7 +70,7 @@ class Work:
         """Resolve the range, refuse outputs that are in the way, and start the report."""
         for path in (options.report, options.mask.save_to):
             _refuse_existing(path, options.output.overwrite)
-        threads = options.engine.threads or len(os.sched_getaffinity(0))
+        threads = options.engine.cpu_threads
         cv2.setNumThreads(threads)
         cv2.setRNGSeed(options.engine.seed)
         first, last = frame_range(info, options.start, options.end)

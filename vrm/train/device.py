@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,12 +67,7 @@ def choose(options: EngineOptions) -> Compute:
         UsageError: the device or number format asked for is not there.
     """
     device = _device(options.device)
-    return Compute(device, _dtype(options.dtype, device), options.threads or _cores())
-
-
-def _cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Compute(device, _dtype(options.dtype, device), options.cpu_threads)
 
 
 def _device(name: str) -> torch.device:
