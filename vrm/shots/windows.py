@@ -13,8 +13,8 @@ OVERLAP = 6
 _LONGEST = 120
 _SHORTEST = 2 * OVERLAP
 _NEAR = 24  # frames of context whose trajectories are found as well
-# Bytes that motion keeps for each frame of a window, while it works: by pixel of the hole, at full size; by working
-# pixel of the box around it (flow and trajectories, both ways); by working pixel of the frame.
+# Bytes that motion keeps for each frame of a window, while it works: by pixel of the box around the hole, at full
+# size; by working pixel of that box (flow and trajectories, both ways); by working pixel of the frame.
 _PER_HOLE, _PER_BOX, _PER_FRAME = 12, 60, 2
 _SEEN_AFTER = Fraction(7, 2)  # seconds an object may stand still and yet be filled from after it left
 _REACH_LEAST, REACH = 60, 240  # the same in frames, whatever the rate
