@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 from vrm import __version__
 from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
+from vrm.cli.memory import give_back_freed_memory
 from vrm.cli.remove import remove
 from vrm.cli.track import track
 from vrm.errors import OutOfMemory, OutputError, VrmError
@@ -52,6 +53,7 @@ def root(
 def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    give_back_freed_memory()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
