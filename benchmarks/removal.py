@@ -5,10 +5,7 @@
 Each CASES folder holds <clip>/{frames,masks,truth}/NNNNN.png. The command itself is run on each clip (with --grow 0,
 as the masks are exact; more with --options="..."), and timed by the clock from start to end. Per clip and as means:
 
-- frame PSNR (dB) over whole frames, ours and Telea's, and the gain;
-- SSIM over whole frames (Wang et al. 2004), ours minus Telea's beside it;
-- dt: mean error of the change from frame to frame, in the hole (0..255);
-- sharp: Sobel gradient energy in the hole, 2 pixels off its border, over the truth's;
+- frame PSNR (dB), ours and Telea's, and the gain; SSIM, ours minus Telea's beside it; dt and sharp: see scoring.py;
 - seconds per frame: of the work, as the report says it, and of the whole command with Python's start.
 """
 
@@ -25,37 +22,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from skimage.metrics import structural_similarity
+from scoring import score, telea
 
 
 def read(folder: Path, count: int | None) -> np.ndarray:
     return np.stack([cv2.imread(str(f)) for f in sorted(folder.glob("*.png"))[:count]])
-
-
-def energy(frame: np.ndarray, mask: np.ndarray) -> float:
-    gradients = [cv2.Sobel(frame, cv2.CV_32F, *d) for d in ((1, 0), (0, 1))]
-    return float(sum(np.square(g).sum(-1)[mask].sum() for g in gradients))
-
-
-def score(truth: np.ndarray, masks: np.ndarray, filled: np.ndarray) -> tuple[float, float, float, float]:
-    """Frame PSNR, SSIM, dt and sharpness of one clip."""
-    filled = np.where(masks[..., None], filled, truth)
-    used = [t for t in range(len(truth)) if masks[t].any()]
-    psnr, ssim, ours, theirs = [], [], 0.0, 0.0
-    for t in used:
-        x, y, m = truth[t], filled[t], masks[t]
-        psnr.append(10 * np.log10(255**2 / max(np.square(x.astype(float) - y).mean(), 1e-9)))
-        ssim.append(structural_similarity(x, y, channel_axis=2, data_range=255))
-        inner = cv2.erode(m.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        ours, theirs = ours + energy(y, inner), theirs + energy(x, inner)
-    change = np.abs(np.diff(truth.astype(float), axis=0) - np.diff(filled.astype(float), axis=0))
-    dt = change[masks[1:] | masks[:-1]]
-    return float(np.mean(psnr)), float(np.mean(ssim)), float(dt.mean()) if dt.size else 0.0, ours / max(theirs, 1e-9)
-
-
-def telea(frames: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    pairs = zip(frames, masks.astype(np.uint8), strict=True)
-    return np.stack([cv2.inpaint(f, m, 5, cv2.INPAINT_TELEA) if m.any() else f for f, m in pairs])
 
 
 def ours(case: Path, out: Path, count: int | None, options: list[str]) -> tuple[np.ndarray, float, float]:
@@ -85,9 +56,9 @@ def run(cases: Path, args: argparse.Namespace, out: Path) -> None:
         filled, work, whole = ours(case, out / case.name, args.frames, ["--preset", args.preset, *args.options])
         found = score(truth, masks, filled)
         n = len(truth)
-        rows.append(
-            (base[0], found[0], found[0] - base[0], found[1], found[1] - base[1], *found[2:], work / n, whole / n)
-        )
+        gain = found.psnr - base.psnr
+        better = found.ssim - base.ssim
+        rows.append((base.psnr, found.psnr, gain, found.ssim, better, found.dt, found.sharp, work / n, whole / n))
         print(line(case.name, rows[-1]), flush=True)
     print(line("mean", np.mean(rows, 0)), flush=True)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from platformdirs import user_cache_path
+
 from vrm.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -61,6 +63,12 @@ def weights_folder() -> Path | None:
         if any(folder.glob("*.json")):
             return folder
     return None
+
+
+def fetched(file: str) -> Path | None:
+    """A file of weights that the user put into vrm's cache folder (``<cache>/vrm/weights``), or None."""
+    path = user_cache_path("vrm") / "weights" / file
+    return path if path.is_file() else None
 
 
 def cards(folder: Path | None = None) -> list[WeightCard]:

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.engines import internal
+from vrm.engines import internal, memorise
 from vrm.engines.base import no_progress
 from vrm.engines.internal import FusedSession, PrefillSession, stretches, take_lessons
 from vrm.engines.registry import create_engine
+from vrm.engines.trust import Trust
 from vrm.errors import UsageError
+from vrm.nets.fuser import Fuser
 from vrm.options import EngineOptions
-from vrm.train.fit import Budget
+from vrm.train.device import choose
+from vrm.train.fit import Budget, History
+from vrm.train.inputs import CANDIDATES, CHANNELS
 
 from .shots import CASES, SmallShot, box_holes
 
@@ -30,10 +34,11 @@ def test_paper_never_asks_motion(monkeypatch):
 
 def test_paper_learns_the_known_pixels(monkeypatch):
     monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 60})
+    monkeypatch.setattr(memorise, "SECOND_STAGE", 0.0)
     monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
     shot = SmallShot(CASES["plain"](), pan=0)
     session = create_engine(options(preset="paper", dtype="fp32")).prepare(shot, no_progress)
-    values = list(session.history.train.values())
+    values = list(session.levels[0].history.train.values())
     assert np.isfinite(values).all()
     assert np.mean(values[-3:]) < np.mean(values[:3])
 
@@ -117,12 +122,31 @@ def test_an_unknown_engine_is_refused():
         create_engine(broken)
 
 
-def test_where_nothing_can_be_hidden_the_prior_that_ships_is_used_as_it_is(monkeypatch):
+def test_where_nothing_can_be_hidden_the_prefill_is_handed_on(monkeypatch):
     monkeypatch.setattr(internal, "take_lessons", lambda *_: [])
     shot = SmallShot(CASES["plain"]())
-    session = create_engine(options(preset="balanced", prior="auto")).prepare(shot, no_progress)
-    assert isinstance(session, FusedSession)
-    assert session.history.steps == 0
     (window,) = shot.windows()
-    patches = session.fill(window)
+    patches = create_engine(options(preset="balanced")).prepare(shot, no_progress).fill(window)
+    wanted = PrefillSession(shot).fill(window)
     assert sorted(patches) == [t for t in range(window.start, window.stop) if shot.hole(t).any()]
+    for t, patch in patches.items():
+        np.testing.assert_array_equal(patch.rgb, wanted[t].rgb)
+
+
+def test_a_share_of_the_network_lies_between_the_prefill_and_the_network():
+    shot = SmallShot(CASES["plain"]())
+    (window,) = shot.windows()
+    compute = choose(options(dtype="fp32"))
+    net = Fuser(CHANNELS, CANDIDATES, 8)
+    torch.nn.init.normal_(net.head.conv.weight, std=0.5)
+    compute.place(net.eval())
+
+    def fill(trust):
+        return FusedSession(shot, net, trust, compute, History()).fill(window)
+
+    whole, half, none = fill(Trust(1, 1)), fill(Trust(0.5, 0.5)), fill(Trust(0, 0))
+    for t, patch in none.items():
+        far = whole[t].rgb.astype(float) - patch.rgb
+        assert np.abs(far).max() > 4
+        clipped = (whole[t].rgb == 0) | (whole[t].rgb == 255)
+        np.testing.assert_allclose((half[t].rgb - patch.rgb.astype(float))[~clipped], far[~clipped] / 2, atol=1.1)

@@ -11,7 +11,7 @@ import ctypes
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
-_OWN_BLOCK = 2 << 20
+_OWN_BLOCK = 256 << 10
 _SPARE = 64 << 20
 _ARENAS = 2
 

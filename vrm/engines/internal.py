@@ -23,7 +23,7 @@ from vrm.train.device import Compute, choose
 from vrm.train.fit import Budget, History, fit
 from vrm.train.holes import held_back
 from vrm.train.initialise import unit_variance
-from vrm.train.inputs import CANDIDATES, CHANNELS, Sample, pack, unpack
+from vrm.train.inputs import CANDIDATES, CHANNELS, CONFIDENCE_ROW, Sample, pack, unpack
 from vrm.train.lessons import MARGIN, Lesson, draw, fuser_loss, hide, lesson, tiles
 from vrm.types import Box, Patch, Pixels, grow_box
 from vrm.weights import find, load_into
@@ -99,11 +99,8 @@ class InternalEngine:
             return PrefillSession(shot)
         net = load_prior(self.options.prior)
         lessons = take_lessons(shot, plan, self.options.seed, progress)
-        if not lessons:
-            if net is None:
-                return PrefillSession(shot)
-            self.compute.place(net.eval())
-            return FusedSession(shot, net, Trust(), self.compute, History())
+        if not lessons:  # nothing tells whether the network is to be trusted here
+            return PrefillSession(shot)
         cold = net is None
         net = Fuser(CHANNELS, CANDIDATES, plan.width) if net is None else net
         budget = plan.budget if cold else replace(plan.budget, rate=plan.budget.rate * WARM_RATE)
@@ -268,10 +265,10 @@ class FusedSession:
             x, colours, valid = unpack(sample, as_float(frame[y0:y1, x0:x1]), part)
             device = self.compute.device
             with self.compute.autocast():
-                fused, _ = self.net(
-                    self.compute.put(x[None]), colours[None].to(device), valid[None].to(device), self.trust.hardness
-                )
-            return np.ascontiguousarray(fused[0].float().cpu().numpy().transpose(1, 2, 0))
+                fused, _ = self.net(self.compute.put(x[None]), colours[None].to(device), valid[None].to(device))
+            prefill = colours[0]
+            mixed = prefill + self.trust.share(x[CONFIDENCE_ROW]) * (fused[0].float().cpu() - prefill)
+            return np.ascontiguousarray(mixed.numpy().transpose(1, 2, 0))
 
         out = in_tiles(box, TILE, render)
         picked: np.ndarray = out[rows - box[0], cols - box[1]]

@@ -65,14 +65,13 @@ class Fuser(nn.Module):
         bias[0] = preference
         self.register_buffer("preference", bias, persistent=False)
 
-    def forward(self, x: Tensor, colours: Tensor, valid: Tensor, hardness: float = 1.0) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, colours: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """Fuse.
 
         Args:
             x: ``(B, inputs, H, W)``, the description.
             colours: ``(B, candidates, 3, H, W)`` in [0, 1].
             valid: ``(B, candidates, H, W)`` bool: where a candidate exists; the first must exist everywhere.
-            hardness: the logits are multiplied by it: above 1, fewer candidates share a pixel and texture is kept.
 
         Returns:
             The fused colours ``(B, 3, H, W)`` in [0, 1] (not clipped) and the weights ``(B, candidates, H, W)``.
@@ -85,7 +84,7 @@ class Fuser(nn.Module):
         half = self.up_half(torch.cat([_double(quarter), half], 1))
         out = _double(self.head(half)).float()[..., :h, :w]
         logits = out[:, : self.candidates] + self.preference[:, None, None]
-        weights = (hardness * logits).masked_fill(~valid, -torch.inf).softmax(1)
+        weights = logits.masked_fill(~valid, -torch.inf).softmax(1)
         residual = RESIDUAL * torch.tanh(out[:, self.candidates :])
         return (weights[:, :, None] * colours).sum(1) + residual, weights
 

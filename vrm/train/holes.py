@@ -47,7 +47,13 @@ def translated(mask: Bool, hole: Box | None, rng: np.random.Generator) -> Bool:
     box = bounding_box(mask)
     if box is None:
         return mask.copy()
-    h, w = mask.shape
+    cy, cx = near_place((mask.shape[0], mask.shape[1]), hole, rng)
+    return shift(mask, cy - (box[0] + box[2]) // 2, cx - (box[1] + box[3]) // 2)
+
+
+def near_place(size: tuple[int, int], hole: Box | None, rng: np.random.Generator) -> tuple[int, int]:
+    """A random (y, x) in an image of ``size``, five times likelier near the hole than elsewhere (Appendix B)."""
+    h, w = size
     weight = np.ones((h, w), np.float32)
     if hole is not None:
         near_y, near_x = round(NEAR[0] * h), round(NEAR[1] * w)
@@ -56,7 +62,7 @@ def translated(mask: Bool, hole: Box | None, rng: np.random.Generator) -> Bool:
     cumulative = weight.ravel().cumsum(dtype=np.float64)
     place = int(np.searchsorted(cumulative, rng.random() * cumulative[-1], side="right"))
     cy, cx = divmod(min(place, h * w - 1), w)
-    return shift(mask, cy - (box[0] + box[2]) // 2, cx - (box[1] + box[3]) // 2)
+    return cy, cx
 
 
 @dataclass(frozen=True)

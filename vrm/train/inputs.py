@@ -20,6 +20,9 @@ CANDIDATES = 2 + len(MOVING)
 CHANNELS = 7 + 6 * len(MOVING) + 3
 """Colour, mask, seen, confidence and depth of the hole; six per moving candidate; the spatial fill."""
 
+CONFIDENCE_ROW = 5
+"""The channel that holds the confidence of the prefill."""
+
 DIFFERENCE_ROWS = tuple(7 + 6 * k for k in range(len(MOVING) + 1))
 """First of the three channels that hold a candidate's difference from the prefill: the moving ones, the spatial."""
 
@@ -103,7 +106,7 @@ def unpack(sample: Sample, frame: F32, box: Box) -> tuple[torch.Tensor, torch.Te
     x = np.zeros((CHANNELS, h * w), np.float32)
     x[:3] = colours[0].T - 0.5
     x[3, at] = 1
-    x[4, at], x[5, at] = facts[:, 0], facts[:, 1]
+    x[4, at], x[CONFIDENCE_ROW, at] = facts[:, 0], facts[:, 1]
     depth = cv2.distanceTransform(x[3].reshape(h, w).astype(np.uint8), cv2.DIST_L2, 3)
     x[6] = np.minimum(depth.ravel() / 32, 2)
     for k in range(len(MOVING)):
