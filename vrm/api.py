@@ -52,6 +52,7 @@ class Words(TypedDict, total=False):
     stream: int | None
     report: PathLike | None
     overwrite: bool | None
+    resume: bool | None
     max_pixels: int | None
     max_frames: int | None
 
@@ -78,7 +79,7 @@ _ENGINE = {
     "memory": "memory_gb",
 }
 _OUTPUT = {name: name for name in ("codec", "crf", "lossless", "pix_fmt", "overwrite")}
-_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "max_pixels", "max_frames")}
+_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume", "max_pixels", "max_frames")}
 
 
 def remove(

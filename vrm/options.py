@@ -87,6 +87,7 @@ class EngineOptions:
         threads: CPU threads; None = all cores the process may use.
         seed: of everything random.
         memory_gb: bound on memory in GB, or None.
+        fits: folder that fits to this video are kept in and taken from; None = neither.
     """
 
     engine: str = "internal"
@@ -98,6 +99,7 @@ class EngineOptions:
     threads: int | None = None
     seed: int = 0
     memory_gb: float | None = None
+    fits: Path | None = None
 
     def __post_init__(self) -> None:
         _one_of("--engine", self.engine, ENGINES)
@@ -155,6 +157,7 @@ class RemoveOptions:
         preview: write only the three most telling seconds, before and after side by side.
         report: where to write the report (.html or .json), or None.
         max_pixels, max_frames: refuse larger input.
+        resume: keep what the engine learned of this video, and use what was kept.
     """
 
     mask: MaskOptions = field(default_factory=MaskOptions)
@@ -167,6 +170,7 @@ class RemoveOptions:
     report: Path | None = None
     max_pixels: int = 8192 * 8192
     max_frames: int = 10_000_000
+    resume: bool = False
 
     def __post_init__(self) -> None:
         if self.report is not None and self.report.suffix.lower() not in (".html", ".json"):

@@ -198,7 +198,7 @@ def _unshaped(masks: Masks) -> ShapedMasks:
 def _fill(work: Work, masks: ShapedMasks, shots: list[tuple[int, int]], store: FrameStore) -> PatchStore:
     """Let the engine fill every window of every shot."""
     patches = PatchStore(work.folder("patches"))
-    engine = create_engine(work.options.engine)
+    engine = create_engine(work.engine_options)
     work.used(engine)
     for start, stop in shots:
         windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest)
@@ -209,6 +209,7 @@ def _fill(work: Work, masks: ShapedMasks, shots: list[tuple[int, int]], store: F
         if windows:
             with work.timed("fit"):
                 session = engine.prepare(view, work.progress)
+            work.note(*session.notes)
         for window in windows:
             with work.timed("fill"):
                 patches.add(window, session.fill(window))

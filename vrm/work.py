@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import numpy as np
 from platformdirs import user_cache_path
 
 from vrm.engines.base import Engine, Progress, Window
+from vrm.engines.kept import video_key
 from vrm.errors import OutputError, UsageError, VideoError
 from vrm.events import Events
 from vrm.masks.source import Readers
@@ -29,7 +30,7 @@ from vrm.media.stills import read_mask, write_png
 from vrm.media.times import frame_at, timestamps
 from vrm.media.write import WriteReport
 from vrm.motion.propagate import MotionConfig
-from vrm.options import Moment, RemoveOptions
+from vrm.options import EngineOptions, Moment, RemoveOptions
 from vrm.report.html import Picture, render
 from vrm.report.model import FrameCoverage, RemoveReport
 from vrm.shots.view import ShotView, coverage_map, frame_coverage
@@ -136,6 +137,14 @@ class Work:
     def depth(self) -> int:
         """Bits of the frames that engines see: 8, or 16 for deeper sources."""
         return 8 if self.info.bit_depth == 8 else 16
+
+    @property
+    def engine_options(self) -> EngineOptions:
+        """The options the engine is made with: where fits are kept is decided here."""
+        if not self.options.resume:
+            return self.options.engine
+        folder = user_cache_path("vrm") / "fits" / video_key(self.info.path)
+        return replace(self.options.engine, fits=folder)
 
     @property
     def _bound(self) -> float:

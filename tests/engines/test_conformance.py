@@ -21,7 +21,7 @@ def small(monkeypatch):
     """Small networks and few steps."""
     budget = Budget(3, 1e-3, check_every=2)
     plans = {
-        name: plan if plan.budget is None else dataclasses.replace(plan, budget=budget, width=8, crops=2, side=32)
+        name: dataclasses.replace(plan, budget=budget, width=8, crops=2, side=32)
         for name, plan in internal.PLANS.items()
     }
     monkeypatch.setattr(internal, "PLANS", plans)
@@ -29,8 +29,8 @@ def small(monkeypatch):
     monkeypatch.setattr(internal, "MEMORY_WIDTH", dict.fromkeys(PRESETS, 8))
 
 
-def make(engine, preset):
-    return create_engine(EngineOptions(engine=engine, preset=preset, device="cpu", threads=1, prior="none"))
+def make(engine, preset, fits=None):
+    return create_engine(EngineOptions(engine=engine, preset=preset, device="cpu", threads=1, prior="none", fits=fits))
 
 
 def check(shot, window, patches):
@@ -88,3 +88,23 @@ def test_progress_is_told(engine, preset):
     told = []
     make(engine, preset).prepare(SmallShot(CASES["plain"]()), lambda stage, done, total: told.append((done, total)))
     assert all(0 <= done <= total for done, total in told)
+
+
+@pytest.mark.parametrize(("engine", "preset"), SETUPS)
+def test_a_kept_fit_gives_the_same_bytes_without_fitting(engine, preset, tmp_path):
+    shot = SmallShot(CASES["plain"]())
+    window = shot.windows()[0]
+    first = make(engine, preset, tmp_path).prepare(shot, no_progress).fill(window)
+    told = []
+    session = make(engine, preset, tmp_path).prepare(shot, lambda *step: told.append(step))
+    assert not told
+    again = session.fill(window)
+    assert all(np.array_equal(first[t].rgb, again[t].rgb) for t in first)
+
+
+@pytest.mark.parametrize(("engine", "preset"), SETUPS)
+def test_a_kept_fit_serves_another_range(engine, preset, tmp_path):
+    make(engine, preset, tmp_path).prepare(SmallShot(CASES["plain"]()), no_progress)
+    other = SmallShot(CASES["odd size"]())
+    session = make(engine, preset, tmp_path).prepare(other, no_progress)
+    check(other, other.windows()[0], session.fill(other.windows()[0]))

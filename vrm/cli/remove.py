@@ -52,6 +52,7 @@ def remove(
     report: w.Report = None,
     json: w.Json = False,
     overwrite: w.Overwrite = False,
+    resume: w.Resume = False,
     max_pixels: w.MaxPixels = None,
     max_frames: w.MaxFrames = None,
 ) -> None:
@@ -91,6 +92,7 @@ def remove(
             stream=stream,
             report=report,
             overwrite=overwrite,
+            resume=resume,
             max_pixels=max_pixels,
             max_frames=max_frames,
         )

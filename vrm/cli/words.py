@@ -141,6 +141,14 @@ Report = Annotated[
     typer.Option("--report", metavar="FILE", help="Write a report: .html or .json.", rich_help_panel=OUT),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Events as lines of JSON on standard output.", rich_help_panel=OUT)]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume",
+        help="Use what an earlier run with --resume learned of this video, and keep what this one learns.",
+        rich_help_panel=HOW,
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUT)]
 
 MaxPixels = Annotated[

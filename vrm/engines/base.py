@@ -84,7 +84,13 @@ class Hidden:
 
 
 class Session(Protocol):
-    """One engine at work on one shot."""
+    """One engine at work on one shot.
+
+    Attributes:
+        notes: what the user should know of it, one sentence each.
+    """
+
+    notes: tuple[str, ...]
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches for the frames of the window that have a hole, keyed by frame. Pure: same call, same bytes."""

@@ -15,7 +15,8 @@ import torch
 
 from vrm.engines.base import Progress, Session, Shot, Window, as_float
 from vrm.engines.crop import in_tiles
-from vrm.engines.memorise import fit_memory
+from vrm.engines.kept import FitFolder, Kept
+from vrm.engines.memorise import MemorySession, fit_memory
 from vrm.engines.trust import Trust, judge
 from vrm.nets.fuser import Fuser
 from vrm.options import EngineOptions
@@ -34,7 +35,7 @@ class Plan:
     """What a preset does.
 
     Attributes:
-        budget: of the fit; None = the prefill is handed on.
+        budget: of the fit.
         stretch: frames in a row that lessons are taken from.
         stretches: how many such stretches, spread over the shot.
         copies: held-back holes per frame.
@@ -42,7 +43,7 @@ class Plan:
         crops, side: crops per step and their side in pixels.
     """
 
-    budget: Budget | None
+    budget: Budget
     stretch: int = 24
     stretches: int = 1
     copies: int = 2
@@ -52,7 +53,6 @@ class Plan:
 
 
 PLANS = {
-    "fast": Plan(None),
     "balanced": Plan(Budget(120, 1e-3, anneal=True, check_every=20, patience=3, average=0.95)),
     "best": Plan(
         Budget(1500, 1e-3, anneal=True, check_every=50, patience=6, average=0.98), stretch=40, stretches=2, copies=3,
@@ -87,16 +87,26 @@ class InternalEngine:
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Fit to the shot, if the preset says so, and return the session that fills it."""
-        preset = self.options.preset
-        with self.compute.running(self.options.seed):
-            if preset == "paper" or self.options.prefill is False:
-                steps, width = MEMORY_STEPS[preset], MEMORY_WIDTH[preset]
-                return fit_memory(shot, self.compute, steps, width, self.options.seed, progress)
-            return self._fit(shot, PLANS[preset], progress)
+        options = self.options
+        alone = options.preset == "paper" or options.prefill is False
+        if options.preset == "fast" and not alone:
+            return PrefillSession(shot)
+        fits = None if options.fits is None else FitFolder(options.fits)
+        kind = f"{options.preset}-{'alone' if alone else options.prior}-{options.seed}"
+        kept = None if fits is None else fits.find(kind, shot.start)
+        if kept is not None:
+            return (MemorySession if alone else FusedSession).restored(shot, kept, self.compute)
+        with self.compute.running(options.seed):
+            if alone:
+                steps, width = MEMORY_STEPS[options.preset], MEMORY_WIDTH[options.preset]
+                session: Session = fit_memory(shot, self.compute, steps, width, options.seed, progress)
+            else:
+                session = self._fit(shot, PLANS[options.preset], progress)
+        if fits is not None and isinstance(session, FusedSession | MemorySession):
+            fits.keep(kind, shot.start, session.state())
+        return session
 
     def _fit(self, shot: Shot, plan: Plan, progress: Progress) -> Session:
-        if plan.budget is None:
-            return PrefillSession(shot)
         net = load_prior(self.options.prior)
         lessons = take_lessons(shot, plan, self.options.seed, progress)
         if not lessons:  # nothing tells whether the network is to be trusted here
@@ -217,6 +227,8 @@ def fit_fuser(
 class PrefillSession:
     """What motion propagated, as it is."""
 
+    notes: tuple[str, ...] = ()
+
     def __init__(self, shot: Shot) -> None:
         self.shot = shot
 
@@ -235,10 +247,28 @@ class FusedSession:
 
     Attributes:
         history, trust: how the fit went, and what the held-back holes say.
+        notes: what the user should know.
     """
 
-    def __init__(self, shot: Shot, net: Fuser, trust: Trust, compute: Compute, history: History) -> None:
-        self.shot, self.net, self.trust, self.compute, self.history = shot, net, trust, compute, history
+    def __init__(
+        self, shot: Shot, net: Fuser, trust: Trust, compute: Compute, history: History, notes: tuple[str, ...] = ()
+    ) -> None:
+        self.shot, self.net, self.trust, self.compute = shot, net, trust, compute
+        self.history, self.notes = history, notes
+
+    def state(self) -> Kept:
+        """The fit, to be kept."""
+        about = {"width": self.net.width, "unseen": self.trust.unseen, "seen": self.trust.seen}
+        return Kept(about, self.net.state_dict())
+
+    @classmethod
+    def restored(cls, shot: Shot, kept: Kept, compute: Compute) -> FusedSession:
+        """A session with a fit that was kept; it may come from another shot of the same video."""
+        net = Fuser(CHANNELS, CANDIDATES, kept.about["width"])
+        net.load_state_dict(kept.tensors)
+        compute.place(net.eval())
+        trust = Trust(kept.about["unseen"], kept.about["seen"])
+        return cls(shot, net, trust, compute, History(), ("The fit of an earlier run was used.",))
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""

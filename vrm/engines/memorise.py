@@ -15,6 +15,7 @@ from torch import nn
 
 from vrm.engines.base import Progress, Shot, Window
 from vrm.engines.crop import in_tiles
+from vrm.engines.kept import Kept
 from vrm.nets.features import RandomFeatures, VggFeatures
 from vrm.nets.gated import CoarseToFineNetwork
 from vrm.train.device import Compute
@@ -103,7 +104,7 @@ def place_of(shot: Shot) -> Place | None:
 class Level:
     """One network of the cascade and the size it works at."""
 
-    net: nn.Module
+    net: CoarseToFineNetwork
     size: tuple[int, int]
     history: History = field(default_factory=History)
 
@@ -198,6 +199,28 @@ class MemorySession:
         self, shot: Shot, place: Place | None, levels: list[Level], compute: Compute, notes: tuple[str, ...] = ()
     ) -> None:
         self.shot, self.place, self.levels, self.compute, self.notes = shot, place, levels, compute, notes
+
+    def state(self) -> Kept:
+        """The fit, to be kept."""
+        tensors = {f"{k}.{n}": v for k, level in enumerate(self.levels) for n, v in level.net.state_dict().items()}
+        place = None if self.place is None else self.place.box
+        widths = [level.net.width for level in self.levels]
+        return Kept({"box": place, "sizes": [level.size for level in self.levels], "widths": widths}, tensors)
+
+    @classmethod
+    def restored(cls, shot: Shot, kept: Kept, compute: Compute) -> MemorySession:
+        """A session with a fit that was kept; a box around holes that lie elsewhere now is worked on alike."""
+        place, levels = place_of(shot), []
+        for k, (width, size) in enumerate(zip(kept.about["widths"], kept.about["sizes"], strict=True)):
+            net = CoarseToFineNetwork(width, 7 if k else 4)
+            own = {n.partition(".")[2]: v for n, v in kept.tensors.items() if n.startswith(f"{k}.")}
+            net.load_state_dict(own)
+            compute.place(net.eval())
+            if place is not None and list(place.box) != kept.about["box"]:
+                y0, x0, y1, x1 = kept.about["box"]
+                size = [round(n * max(size) / max(y1 - y0, x1 - x0)) for n in place.native]
+            levels.append(Level(net, (max(1, size[0]), max(1, size[1]))))
+        return cls(shot, place, levels, compute, ("The fit of an earlier run was used.",))
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""

@@ -49,7 +49,7 @@ class Fuser(nn.Module):
     def __init__(self, inputs: int, candidates: int, width: int = 32, preference: float = 4.0) -> None:
         super().__init__()
         w = width
-        self.candidates = candidates
+        self.candidates, self.width = candidates, width
         self.at_half = nn.Sequential(GatedConv(4 * inputs, 2 * w), GatedConv(w, 2 * w))
         self.at_quarter = nn.Sequential(GatedConv(w, 4 * w, stride=2), GatedConv(2 * w, 4 * w))
         self.at_eighth = nn.Sequential(

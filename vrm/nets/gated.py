@@ -162,6 +162,7 @@ class CoarseToFineNetwork(nn.Module):
     def __init__(self, width: int = 48, inputs: int = 4) -> None:
         super().__init__()
         unit = _unit(width)
+        self.width = width
         self.coarse = BaseNetwork(width, inputs)
         self.encoder = _chain(inputs, unit, ENCODER)
         self.branch = _chain(inputs, unit, BRANCH)

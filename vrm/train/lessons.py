@@ -192,7 +192,7 @@ def _places(one: Lesson, side: int) -> list[tuple[int, int]]:
     ]
 
 
-def fuser_loss(net: torch.nn.Module, batch: Batch, gradient: float = 0.5, square: float = 2.0) -> torch.Tensor:
+def fuser_loss(net: torch.nn.Module, batch: Batch, gradient: float = 0.5, square: float = 8.0) -> torch.Tensor:
     """The fuser's training loss on a batch (see ``vrm.nets.losses.inside``)."""
     fused, _ = net(batch.x, batch.colours, batch.valid)
     return inside(fused, batch.truth, batch.where, gradient, square)

@@ -170,7 +170,7 @@ def _drawn(length: int, box: bool, config: SnippetConfig, rng: np.random.Generat
 def lessons_of(snippet: Snippet, motion: MotionConfig) -> list[Lesson]:
     """Run motion on a snippet and keep what it found beside the truth."""
     n = len(snippet.frames)
-    found = propagate(snippet, 0, n, 0, n, motion, distant=range(0, n, 5))
+    found = propagate(snippet, 0, n, 0, n, motion, distant=range(n))
     empty = np.zeros(snippet.size, np.bool_)
     made = (lesson(snippet.frames[t], empty, snippet.holes[t], found, t) for t in range(n))
     return [one for one in made if one is not None]
