@@ -183,7 +183,6 @@ def test_a_folder_of_frames_comes_back_as_a_folder(mask_folder, tmp_path):
 
 def test_equal_runs_give_equal_bytes(make_video, mask_folder, tmp_path, monkeypatch):
     plan = internal.PLANS["balanced"]
-    assert plan.budget is not None
     short = dataclasses.replace(plan, budget=dataclasses.replace(plan.budget, steps=12, check_every=4), side=48)
     monkeypatch.setitem(internal.PLANS, "balanced", short)
     source = make_video(tmp_path / "in.mp4", size=SIZE)
@@ -192,6 +191,27 @@ def test_equal_runs_give_equal_bytes(make_video, mask_folder, tmp_path, monkeypa
         run(source, tmp_path / name, masks, preset="balanced", lossless=True)
     for one, other in zip_longest(decoded(tmp_path / "a.mkv"), decoded(tmp_path / "b.mkv")):
         assert all(np.array_equal(a, b) for a, b in zip(one.planes, other.planes, strict=True))
+
+
+def test_what_a_fit_learned_is_used_again(make_video, mask_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    small = dataclasses.replace(
+        internal.PLANS["balanced"], budget=internal.Budget(3, 1e-3), stretch=4, width=8, crops=1, side=32
+    )
+    monkeypatch.setattr(internal, "PLANS", {"balanced": small})
+    source, masks = make_video(tmp_path / "in.mp4", size=SIZE), mask_folder()
+
+    def result(name, **more):
+        report = run(source, tmp_path / name, masks, preset="balanced", lossless=True, **more)
+        return report.notes, [frame.planes for frame in decoded(tmp_path / name)]
+
+    plain, first = result("plain.mkv", resume=False)
+    assert not (tmp_path / "cache" / "vrm" / "fits").exists()
+    kept, second = result("kept.mkv", resume=True)
+    used, third = result("used.mkv", resume=True)
+    for one, two, three in zip(first, second, third, strict=True):
+        assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(one, two, three, strict=True))
+    assert ["earlier run" in " ".join(notes) for notes in (plain, kept, used)] == [False, False, True]
 
 
 def test_reports_say_what_was_done(make_video, mask_folder, tmp_path):

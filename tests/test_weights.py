@@ -17,8 +17,10 @@ def folder(tmp_path):
 
 
 def test_what_was_saved_is_found_verified_and_loaded(folder):
-    card = find("small", "line", folder)
-    assert find("auto", "line", folder) == card
+    card, where = find("small", "line", folder)
+    assert where == folder
+    assert find("auto", "line", folder) == (card, folder)
+    assert find(str(folder / "small.safetensors"), "line") == (card, folder)
     assert find("auto", "other", folder) is None
     torch.manual_seed(0)
     original, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
@@ -31,10 +33,12 @@ def test_unknown_names_and_other_networks_are_refused(folder):
         find("nothere", "line", folder)
     with pytest.raises(WeightsError, match="belong"):
         find("small", "fuser", folder)
+    with pytest.raises(WeightsError, match=r"nothere\.json"):
+        find(str(folder / "nothere.safetensors"), "line")
 
 
 def test_damage_is_noticed(folder):
-    card = find("small", "line", folder)
+    card, _ = find("small", "line", folder)
     file = folder / card.file
     data = bytearray(file.read_bytes())
     data[-1] ^= 1
@@ -48,7 +52,7 @@ def test_damage_is_noticed(folder):
 
 def test_weights_of_another_shape_are_refused(folder):
     with pytest.raises(WeightsError, match="do not fit"):
-        load_into(torch.nn.Linear(3, 2), find("small", "line", folder), folder)
+        load_into(torch.nn.Linear(3, 2), *find("small", "line", folder))
 
 
 @pytest.mark.parametrize("lost", ["licence", "sha256", "bytes", "network", "name"])

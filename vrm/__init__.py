@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from vrm.api import info as info
     from vrm.api import remove as remove
     from vrm.api import track_masks as track_masks
+    from vrm.api import train_internal as train_internal
     from vrm.errors import VrmError as VrmError
     from vrm.events import Events as Events
 
@@ -21,8 +22,9 @@ _PUBLIC = {
     "info": "vrm.api",
     "remove": "vrm.api",
     "track_masks": "vrm.api",
+    "train_internal": "vrm.api",
 }
-__all__ = ["Events", "VrmError", "__version__", "info", "remove", "track_masks"]
+__all__ = ["Events", "VrmError", "__version__", "info", "remove", "track_masks", "train_internal"]
 
 
 def __getattr__(name: str) -> Any:

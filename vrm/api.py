@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 
 from vrm.errors import UsageError
-from vrm.events import Events
+from vrm.events import Events, stages
 from vrm.options import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
 
 if TYPE_CHECKING:
     from vrm.report.model import RemoveReport
     from vrm.types import VideoInfo
+    from vrm.weights import WeightCard
 
 PathLike = str | Path
 
@@ -119,6 +120,37 @@ def track_masks(input: PathLike, output: PathLike, *, events: Events | None = No
     from vrm.pipeline import track as track_one
 
     track_one(Path(input), Path(output), options, events or Events())
+
+
+def train_internal(
+    data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
+) -> WeightCard:
+    """Train the internal engine's prior on a folder of clips; weights and card go into the folder ``output``.
+
+    Args:
+        data: a folder of videos and of folders of frames.
+        output: made if need be; weights of the same name in it are not overwritten.
+        name: of the weights; ``remove(..., prior=f"{output}/{name}.safetensors")`` uses them.
+        licence: SPDX identifier.
+        events: hears of progress.
+        words: ``steps``, ``snippets``, ``frames``, ``width``, ``held`` (names), ``lessons`` (a folder), and the
+            engine's ``device``, ``dtype``, ``threads``, ``seed``.
+
+    Raises:
+        VrmError: see ``vrm.errors``.
+    """
+    given = {word: value for word, value in words.items() if value is not None}
+    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
+    from vrm.train.teach import TeachOptions, teach
+
+    options = TeachOptions(name, licence, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
+    events = events or Events()
+    card, history = teach(Path(data), Path(output), options, stages(events))
+    if history.held:
+        first, best = history.held[0], history.held[history.best_step]
+        events.note(f"Loss on the clips held out: {first:.4f} before, {best:.4f} at step {history.best_step}, kept.")
+    events.note(f"Written: {Path(output) / card.file} and its card.")
+    return card
 
 
 def info(input: PathLike, stream: int | None = None) -> VideoInfo:

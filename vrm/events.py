@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
 
@@ -82,3 +83,19 @@ class JsonEvents(Events):
     def _write(self, **record: Any) -> None:
         self._out.write(json.dumps(record, ensure_ascii=False) + "\n")
         self._out.flush()
+
+
+def stages(events: Events) -> Callable[[str, int, int], None]:
+    """A progress callback ``(stage, done, total)`` that tells ``events``."""
+    seen: dict[str, tuple[int, int]] = {}
+
+    def progress(stage: str, done: int, total: int) -> None:
+        before, of = seen.get(stage, (0, -1))
+        if of != total or done < before:
+            events.stage(stage, total)
+            before = 0
+        if done > before:
+            events.advance(stage, done - before)
+        seen[stage] = done, total
+
+    return progress

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from vrm.engines.base import Engine
 from vrm.engines.registry import create_engine
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events
@@ -119,6 +120,8 @@ def _load(work: Work) -> LoadedMasks:
 
 def _make(work: Work, loaded: LoadedMasks) -> _Made:
     """Everything between reading and writing: shots, following, shaping, filling."""
+    engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
+    work.used(engine)
     reach = range(work.first, work.last)
     if loaded.annotated is None:
         frames = list(loaded.masks.frames())
@@ -131,7 +134,9 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
         first, last = telling_stretch(masks.holes, round(_PREVIEW_SECONDS * work.info.frame_rate))
     if work.wants_pictures:
         work.telling = tuple(telling_frames(masks.holes, shots))
-    patches = _fill(work, masks, [(max(a, first), min(b, last)) for a, b in shots if a < last and b > first], store)
+    patches = _fill(
+        work, engine, masks, [(max(a, first), min(b, last)) for a, b in shots if a < last and b > first], store
+    )
     store.close()
     return _Made(masks, patches, first, last)
 
@@ -195,11 +200,11 @@ def _unshaped(masks: Masks) -> ShapedMasks:
     return ShapedMasks(holes=masks, objects=masks, grow=0, feather=0)
 
 
-def _fill(work: Work, masks: ShapedMasks, shots: list[tuple[int, int]], store: FrameStore) -> PatchStore:
+def _fill(
+    work: Work, engine: Engine, masks: ShapedMasks, shots: list[tuple[int, int]], store: FrameStore
+) -> PatchStore:
     """Let the engine fill every window of every shot."""
     patches = PatchStore(work.folder("patches"))
-    engine = create_engine(work.engine_options)
-    work.used(engine)
     for start, stop in shots:
         windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest)
         view = ShotView(

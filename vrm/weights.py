@@ -81,20 +81,30 @@ def cards(folder: Path | None = None) -> list[WeightCard]:
     return [_read(path) for path in sorted(folder.glob("*.json"))] if folder is not None else []
 
 
-def find(name: str, network: str, folder: Path | None = None) -> WeightCard | None:
-    """The card of that name; for "auto" the first for the network, or None where there is none.
+def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCard, Path] | None:
+    """The card of that name and the folder it lies in; for "auto" the first that ships for the network, if any.
+
+    A path to a safetensors file with its card beside it is a name as well.
 
     Raises:
         WeightsError: no card has that name, or it belongs to another network.
     """
-    known = cards(folder)
+    folder = folder or weights_folder()
+    own = Path(name)
+    if own.suffix == ".safetensors":
+        folder, name = own.parent, own.stem
+        known = [_read(own.with_suffix(".json"))]
+    else:
+        known = cards(folder)
+    if folder is None:
+        return None
     if name == "auto":
-        return next((card for card in known if card.network == network), None)
+        return next(((card, folder) for card in known if card.network == network), None)
     for card in known:
         if card.name == name:
             if card.network != network:
                 raise WeightsError(f"The weights '{name}' belong to the network '{card.network}', not '{network}'.")
-            return card
+            return card, folder
     names = ", ".join(card.name for card in known if card.network == network) or "none are here"
     raise WeightsError(f"There are no weights named '{name}'.", f"Known: {names}.")
 

@@ -20,7 +20,7 @@ from platformdirs import user_cache_path
 from vrm.engines.base import Engine, Progress, Window
 from vrm.engines.kept import video_key
 from vrm.errors import OutputError, UsageError, VideoError
-from vrm.events import Events
+from vrm.events import Events, stages
 from vrm.masks.source import Readers
 from vrm.media.frame import Frame
 from vrm.media.plan import OutputPlan
@@ -85,7 +85,7 @@ class Work:
             options=asdict(options),
             versions=versions(),
         )
-        return cls(info, target, options, events, scratch, first, last, report, progress_to(events))
+        return cls(info, target, options, events, scratch, first, last, report, stages(events))
 
     def folder(self, name: str) -> Path:
         """A scratch folder of that name, made if need be."""
@@ -265,22 +265,6 @@ def mask_readers() -> Readers:
                 yield frame.rgb()
 
     return Readers(still=read_mask, video=video)
-
-
-def progress_to(events: Events) -> Progress:
-    """A progress callback ``(stage, done, total)`` that tells ``events``."""
-    seen: dict[str, tuple[int, int]] = {}
-
-    def progress(stage: str, done: int, total: int) -> None:
-        before, of = seen.get(stage, (0, -1))
-        if of != total or done < before:
-            events.stage(stage, total)
-            before = 0
-        if done > before:
-            events.advance(stage, done - before)
-        seen[stage] = done, total
-
-    return progress
 
 
 def write_masks(work: Work, masks: Masks, folder: Path) -> None:

@@ -15,9 +15,10 @@ from typer.exceptions import TyperException
 from vrm import __version__
 from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
-from vrm.cli.memory import give_back_freed_memory
+from vrm.cli.process import behave
 from vrm.cli.remove import remove
 from vrm.cli.track import track
+from vrm.cli.train import train
 from vrm.errors import OutOfMemory, OutputError, VrmError
 from vrm.events import JsonEvents
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command(cls=Command)(remove)
 app.command(cls=Command)(track)
 app.command(cls=Command)(info)
+app.add_typer(train, name="train")
 
 
 def _print_version(wanted: bool) -> None:
@@ -53,7 +55,7 @@ def root(
 def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    give_back_freed_memory()
+    behave()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -71,7 +71,12 @@ Preset = Annotated[
 ]
 Prior = Annotated[
     str,
-    typer.Option("--prior", metavar="NAME|none", help="Learned prior to start from.", rich_help_panel=HOW),
+    typer.Option(
+        "--prior",
+        metavar="NAME|FILE|none",
+        help="Learned prior to start from: its name, or a safetensors file with its card beside it.",
+        rich_help_panel=HOW,
+    ),
 ]
 Prefill = Annotated[
     bool | None,

@@ -9,6 +9,7 @@ coarse-to-fine network fitted to the known pixels with translated masks (Eq. 1 a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -84,6 +85,8 @@ class InternalEngine:
         self.options = options
         self.compute = choose(options)
         self.device, self.dtype = self.compute.names
+        if options.prior not in ("auto", "none"):
+            find(options.prior, "fuser")  # refused now, not after an hour
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Fit to the shot, if the preset says so, and return the session that fills it."""
@@ -92,7 +95,7 @@ class InternalEngine:
         if options.preset == "fast" and not alone:
             return PrefillSession(shot)
         fits = None if options.fits is None else FitFolder(options.fits)
-        kind = f"{options.preset}-{'alone' if alone else options.prior}-{options.seed}"
+        kind = f"{options.preset}-{'alone' if alone else Path(options.prior).stem}-{options.seed}"
         kept = None if fits is None else fits.find(kind, shot.start)
         if kept is not None:
             return (MemorySession if alone else FusedSession).restored(shot, kept, self.compute)
@@ -119,16 +122,19 @@ class InternalEngine:
 
 
 def load_prior(name: str) -> Fuser | None:
-    """The fuser trained on many clips: by name, "auto" for the one that ships, None for "none" or where none does.
+    """The fuser trained on many clips, by name or path; "auto" is the one that ships.
+
+    None for "none", and for "auto" where none ships.
 
     Raises:
         WeightsError: there is none of that name, or it does not fit.
     """
-    card = find(name, "fuser") if name != "none" else None
-    if card is None:
+    found = find(name, "fuser") if name != "none" else None
+    if found is None:
         return None
+    card, folder = found
     net = Fuser(CHANNELS, CANDIDATES, card.settings["width"])
-    load_into(net, card)
+    load_into(net, card, folder)
     return net
 
 

@@ -1,13 +1,17 @@
-"""Memory that is given back when it is freed.
+"""How the process behaves towards the machine: freed memory is given back, waiting threads sleep.
 
 glibc raises the size from which it asks the system for a block of its own each time such a block is freed, up to
 32 MB. Video frames then come from the common heap, which only grows: a long 1080p file took half as much again at its
-peak. A fixed size keeps the peak independent of length. Elsewhere nothing is done.
+peak. A fixed size keeps the peak independent of length.
+
+OpenMP's threads spin while they wait. Where anything else runs on the machine, networks then take two to three times
+as long (and what else runs suffers too).
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
@@ -16,7 +20,13 @@ _SPARE = 64 << 20
 _ARENAS = 2
 
 
-def give_back_freed_memory() -> None:
+def behave() -> None:
+    """To be called before torch is imported, which reads the environment then; what the user has set stays."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _give_back_freed_memory()
+
+
+def _give_back_freed_memory() -> None:
     """Fix glibc's thresholds for this process; blocks of ``_OWN_BLOCK`` bytes or more go back when they are freed."""
     if not sys.platform.startswith("linux"):
         return

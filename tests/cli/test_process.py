@@ -7,8 +7,8 @@ import pytest
 
 PROGRAM = """
 import numpy as np
-from vrm.cli.memory import give_back_freed_memory
-if {on}: give_back_freed_memory()
+from vrm.cli.process import behave
+if {on}: behave()
 
 def resident():
     with open("/proc/self/statm") as f:
