@@ -26,7 +26,7 @@ FLOORS = [
     {"track", "engines"},
     {"train"},
     {"motion", "masks", "nets", "metrics", "media", "report", "weights"},
-    {"events", "options", "types", "errors"},
+    {"events", "options", "types", "errors", "memory"},
 ]
 """From the top down. Rooms of one floor do not import each other; only the lowest floor's modules may."""
 

@@ -26,6 +26,7 @@ from vrm.media.paste import changed_outside, paste
 from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.read import Reader
 from vrm.media.write import write_video
+from vrm.memory import give_back
 from vrm.options import RemoveOptions
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 from vrm.shots.cuts import find_shots, small
@@ -219,6 +220,7 @@ def _fill(
             with work.timed("fill"):
                 patches.add(window, session.fill(window))
             covered |= work.coverage(view, window)
+            give_back()
         work.report.shots.append(ShotReport(start, stop, tuple(covered.values())))
     return patches
 

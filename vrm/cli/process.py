@@ -1,4 +1,4 @@
-"""How the process behaves towards the machine: freed memory is given back, waiting threads sleep.
+"""How the process behaves towards the machine: freed memory is given back, waiting threads go to sleep soon.
 
 glibc raises the size from which it asks the system for a block of its own each time such a block is freed, up to
 32 MB. Video frames then come from the common heap, which only grows: a long 1080p file took half as much again at its
@@ -10,29 +10,29 @@ as long (and what else runs suffers too).
 
 from __future__ import annotations
 
-import ctypes
 import os
-import sys
+
+from vrm.memory import c_library_call
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _OWN_BLOCK = 256 << 10
 _SPARE = 64 << 20
 _ARENAS = 2
+_SPINS = "10000"
+"""A few microseconds: as quick as spinning for ever where the machine is free, and no burden where it is not."""
 
 
 def behave() -> None:
     """To be called before torch is imported, which reads the environment then; what the user has set stays."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
     _give_back_freed_memory()
 
 
 def _give_back_freed_memory() -> None:
     """Fix glibc's thresholds for this process; blocks of ``_OWN_BLOCK`` bytes or more go back when they are freed."""
-    if not sys.platform.startswith("linux"):
-        return
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):  # another C library
+    mallopt = c_library_call("mallopt")
+    if mallopt is None:
         return
     for what, value in ((_MMAP_THRESHOLD, _OWN_BLOCK), (_TRIM_THRESHOLD, _SPARE), (_ARENA_MAX, _ARENAS)):
         mallopt(what, value)
