@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import signal
@@ -296,7 +297,9 @@ def test_an_interrupt_leaves_nothing(make_video, mask_folder, tmp_path):
     env = os.environ | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     command = [sys.executable, "-m", "vrm", "remove", str(source), "--mask", str(masks), "--threads", "1"]
     command += ["-o", str(tmp_path / "out.mp4"), "--preset", "best", "--json"]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE)
+    # Whoever starts the tests in the background may have had interrupts ignored, which children inherit.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, preexec_fn=heard)
     assert process.stdout is not None
     for line in process.stdout:
         if b'"fit"' in line:
