@@ -1,6 +1,6 @@
 """How the command line ends: exit codes, one clear line, and never a traceback but for a bug."""
 
-from __future__ import annotations
+from __future__ import functools
 
 import errno
 import json
@@ -153,7 +153,9 @@ def test_colour_only_where_wanted(
 
 
 def vrm_process(code: str, **pipes: int) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", code], text=True, stderr=subprocess.PIPE, **pipes)
+    # Whoever starts the tests in the background may have had interrupts ignored, which children inherit.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen([sys.executable, "-c", code], text=True, stderr=subprocess.PIPE, preexec_fn=heard, **pipes)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")

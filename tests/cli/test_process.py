@@ -15,12 +15,11 @@ def resident():
         return int(f.read().split()[1]) * 4096 / 2**20
 
 before = resident()
-for megabytes in (24, 12, 6, 3):  # each freed block raises glibc's own threshold, if it may
-    block = np.ones(megabytes << 20, np.uint8)
-    del block
+block = np.ones(30 << 20, np.uint8)  # freed, it raises glibc's own threshold, if it may
+del block
 frames, pins = [], []
-for _ in range(40):
-    frames.append(np.ones(5 << 20, np.uint8))
+for _ in range(10):
+    frames.append(np.ones(20 << 20, np.uint8))
     pins.append(np.ones(200_000, np.uint8))
 del frames
 print(resident() - before)
