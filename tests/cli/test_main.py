@@ -1,8 +1,9 @@
 """How the command line ends: exit codes, one clear line, and never a traceback but for a bug."""
 
-from __future__ import functools
+from __future__ import annotations
 
 import errno
+import functools
 import json
 import os
 import signal

@@ -1,8 +1,8 @@
 """How the process behaves towards the machine: freed memory is given back, waiting threads go to sleep soon.
 
 glibc raises the size from which it asks the system for a block of its own each time such a block is freed, up to
-32 MB, and gives back the top of its heap often. A fixed size and a larger spare make motion a quarter faster (fewer pages
-are asked for and given back); a smaller size would make it half as fast. What lies free in the heap goes back after each
+32 MB, and gives back the top of its heap often. A fixed size and a larger spare make motion a quarter faster (fewer
+pages come and go); a much smaller size would make it half as fast. What lies free in the heap goes back after each
 window (``vrm.memory``).
 
 OpenMP's threads spin while they wait. Where anything else runs on the machine, networks then take two to three times
