@@ -212,6 +212,12 @@ def test_what_a_fit_learned_is_used_again(make_video, mask_folder, tmp_path, mon
     used, third = result("used.mkv", resume=True)
     for one, two, three in zip(first, second, third, strict=True):
         assert all(np.array_equal(a, b) and np.array_equal(a, c) for a, b, c in zip(one, two, three, strict=True))
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    for t in range(12):
+        cv2.imwrite(str(turned / f"{t:05d}.png"), object_mask(t)[::-1])
+    other = run(source, tmp_path / "other.mkv", turned, preset="balanced", resume=True)
+    assert not any("earlier run" in note for note in other.notes), "a fit for another object was used"
     assert ["earlier run" in " ".join(notes) for notes in (plain, kept, used)] == [False, False, True]
 
 

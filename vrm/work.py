@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import resource
 import shutil
 import sys
@@ -143,7 +144,11 @@ class Work:
         """The options the engine is made with: where fits are kept is decided here."""
         if not self.options.resume:
             return self.options.engine
-        folder = user_cache_path("vrm") / "fits" / video_key(self.info.path)
+        # A network that learned the video with another object hidden has learned to paint this one.
+        mask = self.options.mask
+        goes = f"{mask.objects}{mask.invert}{mask.frame}{mask.static}" + (video_key(mask.path) if mask.path else "")
+        name = f"{video_key(self.info.path)}-{hashlib.sha256(goes.encode()).hexdigest()[:12]}"
+        folder = user_cache_path("vrm") / "fits" / name
         return replace(self.options.engine, fits=folder)
 
     @property

@@ -20,7 +20,7 @@ _OWN_BLOCK = 16 << 20
 _SPARE = 64 << 20
 _ARENAS = 2
 _SPINS = "10000"
-"""A few microseconds: as quick as spinning for ever where the machine is free, and no burden where it is not."""
+"""Microseconds: as quick as long spinning on a free machine; that it suffices on a busy one was tried with none at all."""
 
 
 def behave() -> None:
