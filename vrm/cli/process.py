@@ -20,7 +20,7 @@ _OWN_BLOCK = 16 << 20
 _SPARE = 64 << 20
 _ARENAS = 2
 _SPINS = "10000"
-"""Microseconds: as quick as long spinning on a free machine; that it suffices on a busy one was tried with none at all."""
+"""As quick as long spinning on a free machine; the gain on a busy one was measured with no spinning at all."""
 
 
 def behave() -> None:
