@@ -10,6 +10,7 @@ from vrm.engines.internal import FusedSession, PrefillSession, stretches, take_l
 from vrm.engines.registry import create_engine
 from vrm.engines.trust import Trust
 from vrm.errors import UsageError
+from vrm.motion.detail import restore_detail
 from vrm.nets.fuser import Fuser
 from vrm.options import EngineOptions
 from vrm.train.device import choose
@@ -43,14 +44,15 @@ def test_paper_learns_the_known_pixels(monkeypatch):
     assert np.mean(values[-3:]) < np.mean(values[:3])
 
 
-def test_fast_hands_on_what_motion_found():
+def test_fast_hands_on_what_motion_found_with_its_detail_restored():
     shot = SmallShot(CASES["plain"]())
     window = shot.windows()[0]
     patches = create_engine(options(preset="fast", prior="none")).prepare(shot, no_progress).fill(window)
     fill = shot.propagation(window).fills[101]
     y0, x0, y1, x1 = patches[101].box
     inside = shot.hole(101)[y0:y1, x0:x1]
-    assert np.array_equal(patches[101].rgb[inside], np.rint(fill.rgb * 255).astype(np.uint8))
+    wanted = restore_detail(fill, fill.rgb, shot.size)
+    assert np.array_equal(patches[101].rgb[inside], np.rint(wanted * 255).astype(np.uint8))
 
 
 def test_fitting_does_better_than_the_prefill_where_the_truth_is_known():
@@ -73,11 +75,34 @@ def test_lessons_hide_known_pixels_only_and_know_their_truth():
     shot = SmallShot(CASES["plain"]())
     plan = internal.PLANS["balanced"]
     lessons = take_lessons(shot, plan, 0, no_progress)
-    assert len(lessons) == 6
-    for t, one in zip(range(100, 106), lessons, strict=True):
-        y0, x0, y1, x1 = one.box
-        assert not (one.where & shot.hole(t)[y0:y1, x0:x1]).any()
-        assert np.array_equal(one.frame[one.where], shot.truth[t - 100][y0:y1, x0:x1][one.where])
+    assert len(lessons.fitted) == 6
+    assert len(lessons.held) == 2
+    for times, found in ((range(100, 106), lessons.fitted), ((101, 105), lessons.held)):
+        for t, one in zip(times, found, strict=True):
+            y0, x0, y1, x1 = one.box
+            assert one.where.any()
+            assert not (one.where & shot.hole(t)[y0:y1, x0:x1]).any()
+            assert np.array_equal(one.frame[one.where], shot.truth[t - 100][y0:y1, x0:x1][one.where])
+
+
+def test_a_fit_is_judged_elsewhere_in_the_picture():
+    shot = SmallShot(CASES["plain"]())
+    lessons = take_lessons(shot, internal.PLANS["balanced"], 0, no_progress)
+    fitted, held = (np.zeros(shot.size, int) for _ in range(2))
+    for total, found in ((fitted, lessons.fitted), (held, lessons.held)):
+        for one in found[1:6:4] if found is lessons.fitted else found:  # the frames both have
+            y0, x0, y1, x1 = one.box
+            total[y0:y1, x0:x1] += one.where
+    assert fitted.any()
+    assert held.any()
+    assert not (fitted.astype(bool) & held.astype(bool)).any()
+
+
+def test_one_copy_alone_is_shared_out_by_frames():
+    shot = SmallShot(CASES["plain"]())
+    plan = dataclasses.replace(internal.PLANS["balanced"], copies=1)
+    lessons = take_lessons(shot, plan, 0, no_progress)
+    assert (len(lessons.fitted), len(lessons.held)) == (4, 2)
 
 
 def test_where_nothing_can_be_hidden_the_prefill_is_used():
@@ -123,7 +148,7 @@ def test_an_unknown_engine_is_refused():
 
 
 def test_where_nothing_can_be_hidden_the_prefill_is_handed_on(monkeypatch):
-    monkeypatch.setattr(internal, "take_lessons", lambda *_: [])
+    monkeypatch.setattr(internal, "take_lessons", lambda *_: internal.Lessons([], []))
     shot = SmallShot(CASES["plain"]())
     (window,) = shot.windows()
     patches = create_engine(options(preset="balanced")).prepare(shot, no_progress).fill(window)
@@ -133,7 +158,8 @@ def test_where_nothing_can_be_hidden_the_prefill_is_handed_on(monkeypatch):
         np.testing.assert_array_equal(patch.rgb, wanted[t].rgb)
 
 
-def test_a_share_of_the_network_lies_between_the_prefill_and_the_network():
+def test_a_share_of_the_network_lies_between_the_prefill_and_the_network(monkeypatch):
+    monkeypatch.setattr(internal, "restore_detail", lambda fill, rgb, size: rgb)
     shot = SmallShot(CASES["plain"]())
     (window,) = shot.windows()
     compute = choose(options(dtype="fp32"))

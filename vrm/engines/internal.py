@@ -19,11 +19,12 @@ from vrm.engines.crop import in_tiles
 from vrm.engines.kept import FitFolder, Kept
 from vrm.engines.memorise import MemorySession, fit_memory
 from vrm.engines.trust import Trust, judge
+from vrm.motion.detail import restore_detail
 from vrm.nets.fuser import Fuser
 from vrm.options import EngineOptions
 from vrm.train.device import Compute, choose
 from vrm.train.fit import Budget, History, fit
-from vrm.train.holes import held_back
+from vrm.train.holes import Copy, held_back
 from vrm.train.initialise import unit_variance
 from vrm.train.inputs import CANDIDATES, CHANNELS, CONFIDENCE_ROW, Sample, pack, unpack
 from vrm.train.lessons import MARGIN, Lesson, draw, fuser_loss, hide, lesson, tiles
@@ -112,7 +113,7 @@ class InternalEngine:
     def _fit(self, shot: Shot, plan: Plan, progress: Progress) -> Session:
         net = load_prior(self.options.prior)
         lessons = take_lessons(shot, plan, self.options.seed, progress)
-        if not lessons:  # nothing tells whether the network is to be trusted here
+        if not lessons.fitted:  # nothing tells whether the network is to be trusted here
             return PrefillSession(shot)
         cold = net is None
         net = Fuser(CHANNELS, CANDIDATES, plan.width) if net is None else net
@@ -165,49 +166,74 @@ def stretches(shot: Shot, plan: Plan, pixels: int = LESSON_PIXELS) -> list[Windo
     return found
 
 
-def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> list[Lesson]:
+@dataclass(frozen=True)
+class Lessons:
+    """What a shot teaches: lessons to fit to, and lessons to judge by, whose pixels lie elsewhere in the picture."""
+
+    fitted: list[Lesson]
+    held: list[Lesson]
+
+
+def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> Lessons:
     """Hide known pixels, run motion on the larger holes, and keep what it found beside the truth.
+
+    The last copy of each stretch is held back, every fourth frame of it: the real hole shows another part of the
+    scene than the network was fitted to, and only pixels elsewhere tell what that costs. Where there is room for
+    one copy alone, its frames are shared out instead.
 
     Returns:
         Lessons in the order of frames; none where nothing known can be hidden.
     """
-    lessons: list[Lesson] = []
+    found = Lessons([], [])
     windows = stretches(shot, plan)
     for i, window in enumerate(windows):
         progress("held-back holes", i, len(windows))
         times = range(window.context_start, window.context_stop)
         copies = held_back([shot.hole(t) for t in times], seed + i, plan.copies)
-        if not copies:
-            continue
-        found = shot.propagation(window, lambda t, copies=copies: hide(shot.hole(t), copies))  # type: ignore[misc]
-        for t in range(window.start, window.stop):
-            hole = shot.hole(t)
-            one = lesson(shot.frame(t), hole, hide(hole, copies), found, t)
-            if one is not None:
-                lessons.append(one)
+        if copies:
+            _take(shot, window, copies, found)
     progress("held-back holes", len(windows), len(windows))
-    return lessons
+    return found
+
+
+def _take(shot: Shot, window: Window, copies: tuple[Copy, ...], into: Lessons) -> None:
+    """The lessons of one stretch."""
+    motion = shot.propagation(window, lambda t: hide(shot.hole(t), copies))
+    for n, t in enumerate(range(window.start, window.stop)):
+        frame, hole = shot.frame(t), shot.hole(t)
+        held = n % 4 == 1
+        if len(copies) == 1:
+            _add(into.held if held else into.fitted, lesson(frame, hole, hide(hole, copies), motion, t))
+            continue
+        first = hide(hole, copies[:-1])
+        _add(into.fitted, lesson(frame, hole, first, motion, t))
+        if held:
+            _add(into.held, lesson(frame, hole, copies[-1].of(hole) & ~first, motion, t))
+
+
+def _add(lessons: list[Lesson], one: Lesson | None) -> None:
+    if one is not None:
+        lessons.append(one)
 
 
 def fit_fuser(
-    net: Fuser, lessons: list[Lesson], plan: Plan, budget: Budget, compute: Compute, seed: int, progress: Progress,
+    net: Fuser, lessons: Lessons, plan: Plan, budget: Budget, compute: Compute, seed: int, progress: Progress,
     warm: bool = False,
 ) -> tuple[History, Trust]:  # fmt: skip
-    """Fit the fuser to a shot's lessons, in place, and judge it on those it was not fitted to (every fourth).
+    """Fit the fuser to a shot's lessons, in place, and judge it on those held back.
 
     Args:
         net: freshly made, or a trained prior.
-        lessons: at least one.
+        lessons: at least one to fit to; with none held back it is judged on those as well.
         plan, budget: how.
         compute: where.
         seed: of the crops.
         progress: told about the fit.
         warm: the net is trained already; otherwise it is initialised by the data.
     """
-    held = lessons[1::4] or lessons
-    fitted = [one for i, one in enumerate(lessons) if i % 4 != 1]
+    fitted = lessons.fitted
     rng = np.random.default_rng(seed)
-    looks = tiles(held, plan.side, 24, compute)
+    looks = tiles(lessons.held or fitted, plan.side, 24, compute)
     compute.place(net)
     if not warm:
         first = draw(fitted, plan.crops, plan.side, rng, compute)
@@ -231,7 +257,7 @@ def fit_fuser(
 
 
 class PrefillSession:
-    """What motion propagated, as it is."""
+    """What motion propagated, its detail restored."""
 
     notes: tuple[str, ...] = ()
 
@@ -244,7 +270,8 @@ class PrefillSession:
         patches = {}
         for t, fill in found.fills.items():
             if window.start <= t < window.stop and fill.index.size:
-                patches[t] = to_patch(self.shot.frame(t), fill.index, fill.rgb)
+                frame = self.shot.frame(t)
+                patches[t] = to_patch(frame, fill.index, restore_detail(fill, fill.rgb, found.size))
         return patches
 
 
@@ -286,7 +313,8 @@ class FusedSession:
             for t, fill in found.fills.items():
                 if window.start <= t < window.stop and fill.index.size:
                     frame = self.shot.frame(t)
-                    patches[t] = to_patch(frame, fill.index, self._fuse(frame, pack(fill, found.size)))
+                    rgb = self._fuse(frame, pack(fill, found.size))
+                    patches[t] = to_patch(frame, fill.index, restore_detail(fill, rgb, found.size))
         return patches
 
     def _fuse(self, frame: Pixels, sample: Sample) -> np.ndarray:
