@@ -72,6 +72,7 @@ def propagate(
     holed = [t for t in range(start, stop) if shot.hole(t).any()]
     for t, done in zip(holed, each(fill, holed), strict=True):
         found.fills[t] = done
+        tracks.forget(t)
         tell(config.rounds * (stop - start) + t - start + 1)
     steady(found, shot, tracks, config.steady)
     return found

@@ -13,6 +13,7 @@ from vrm.motion.membrane import Array
 from vrm.motion.result import HoleFill, Propagation
 from vrm.motion.tracks import MARGIN, Tracks, box_around
 from vrm.motion.trajectory import PairFlow, remap
+from vrm.types import Box
 
 _MOST = 0.85
 """Share of the neighbour frame where nothing was seen: about the last six frames are averaged."""
@@ -46,24 +47,27 @@ def _filtered(
     found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float, order: Iterable[int]
 ) -> Iterator[tuple[int, Array]]:
     """Frames and their colours in the given order; a fill may be changed once its frame was given."""
-    before: int | None = None
-    image: Array | None = None
+    before: tuple[int, Array] | None = None
     for t in order:
         fill = found.fills[t]
         rgb = fill.rgb
-        pair = tracks.flow(t, before) if before is not None and abs(before - t) == 1 else None
-        if pair is not None and image is not None:
-            rgb = _mix(fill, shot, tracks.frames, t, pair, image, strength)
-        image = unit(shot.frame(t))
-        image.reshape(-1, 3)[fill.index] = rgb
-        before = t
+        pair = tracks.flow(t, before[0]) if before is not None and abs(before[0] - t) == 1 else None
+        if pair is not None and before is not None:
+            rgb = _mix(fill, shot, tracks.frames, t, pair, before, strength)
+        before = t, rgb
         yield t, rgb
 
 
 def _mix(
-    fill: HoleFill, shot: FrameAccess, frames: WorkingFrames, t: int, pair: PairFlow, image: Array, strength: float
+    fill: HoleFill,
+    shot: FrameAccess,
+    frames: WorkingFrames,
+    t: int,
+    pair: PairFlow,
+    neighbour: tuple[int, Array],
+    strength: float,
 ) -> Array:
-    """Frame t's colours with those of the neighbour's image, fetched along the flow."""
+    """Frame t's colours with those of the neighbour frame, its hole filled, fetched along the flow."""
     hole = shot.hole(t)
     y0, x0, y1, x1 = box_around(hole, 1)
     inside = hole[y0:y1, x0:x1]
@@ -77,7 +81,8 @@ def _mix(
     low = np.maximum(np.floor(xy.min(0)).astype(int) - MARGIN, 0)
     low = np.minimum(low, [width - 1, height - 1])
     high = np.ceil(xy.max(0)).astype(int) + MARGIN
-    source = image[low[1] : max(high[1], low[1] + 1), low[0] : max(high[0], low[0] + 1)]
+    box = (int(low[1]), int(low[0]), max(int(high[1]), int(low[1]) + 1), max(int(high[0]), int(low[0]) + 1))
+    source = _filled(shot, *neighbour, box)
     fetched = remap(source, (xy - low).astype(np.float32))
     depth = cv2.distanceTransform(
         cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), cv2.DIST_L2, 3
@@ -86,3 +91,15 @@ def _mix(
     share = _MOST * strength * (1 - fill.confidence) * np.minimum(1, depth / _EDGE) * np.exp(-drift)
     share = np.where(outside, 0, np.minimum(share, 0.95))[:, None].astype(np.float32)
     return fill.rgb + share * (fetched - fill.rgb)
+
+
+def _filled(shot: FrameAccess, t: int, rgb: Array, box: Box) -> Array:
+    """A part of frame t in [0, 1], with the colours ``rgb`` in its hole."""
+    y0, x0, y1, x1 = box
+    part = unit(shot.frame(t)[y0:y1, x0:x1])
+    hole = shot.hole(t)
+    inside = hole[y0:y1, x0:x1]
+    number = np.flatnonzero(hole)  # colours are in the order of these
+    rows, cols = np.nonzero(inside)
+    part[inside] = rgb[np.searchsorted(number, (rows + y0) * hole.shape[1] + cols + x0)]
+    return part

@@ -112,6 +112,11 @@ class Tracks:
         """The completed flow from frame t to a neighbour frame around t's hole, if it was needed."""
         return self._pairs.get((t, neighbour))
 
+    def forget(self, t: int) -> None:
+        """Drop the trails of a frame that needs them no more."""
+        self.backward.pop(t, None)
+        self.forward.pop(t, None)
+
     def refill(self, times: Sequence[int]) -> None:
         """Fill the working frames anew from the trails they have."""
         known = [t for t in times if t in self._plain]
