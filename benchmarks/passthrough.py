@@ -1,9 +1,11 @@
-"""Reading and writing alone against ffmpeg's own decode-encode, same codec settings, in turns on the same machine.
+"""`vrm remove` with an empty mask against ffmpeg's own decode-encode, same codec settings, in turns.
 
-    python benchmarks/passthrough.py CLIP.mp4 [--preset medium] [--crf 16] [--rounds 3]
+    python benchmarks/passthrough.py CLIP [--codec libx264] [--crf 16] [--rounds 3]
 
-Prints seconds on the clock and of the processor for each turn, and the ratio of the best ones: 1.00 = as fast as
-ffmpeg, 0.80 = it takes a quarter longer. Needs ffmpeg; run it on an otherwise idle machine.
+Three ways through CLIP: the whole command as a user gives it, reading and writing alone (``vrm.media``, in this
+process, without Python's start), and ffmpeg with the options the command's encoder is given. Prints seconds on the
+clock and of the processor for each turn, and the ratios of the best ones: 1.00 = as fast as ffmpeg, 0.80 = it takes a
+quarter longer. Needs ffmpeg; run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -11,11 +13,14 @@ from __future__ import annotations
 import argparse
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.probe import probe
@@ -24,24 +29,29 @@ from vrm.media.write import write_video
 from vrm.options import OutputOptions
 
 
-def planned(source: Path, out: Path, crf: int) -> OutputPlan:
-    return plan_output(probe(source), out, OutputOptions(codec="libx264", crf=crf, overwrite=True))
+def command(source: Path, out: Path, codec: str, crf: int) -> None:
+    height, width = probe(source).display_size
+    empty = out.with_name("empty.png")
+    cv2.imwrite(str(empty), np.zeros((height, width), np.uint8))
+    arguments = ["remove", str(source), "--mask", str(empty), "--static-mask", "-o", str(out), "--overwrite"]
+    arguments += ["--codec", codec, "--crf", str(crf)]
+    subprocess.run([sys.executable, "-m", "vrm", *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
-def ours(source: Path, out: Path, preset: str, crf: int) -> None:
-    info = probe(source)
-    plan = planned(source, out, crf)
-    plan = replace(plan, options={**plan.options, "preset": preset})
-    with Reader(info) as reader:
-        write_video(plan, reader.frames())
+def planned(source: Path, out: Path, codec: str, crf: int) -> OutputPlan:
+    return plan_output(probe(source), out, OutputOptions(codec=codec, crf=crf, overwrite=True))
 
 
-def theirs(source: Path, out: Path, preset: str, crf: int) -> None:
-    command = ["ffmpeg", "-v", "error", "-y", "-i", str(source), "-map", "0", "-c", "copy"]
-    command += ["-c:v:0", "libx264", "-crf", str(crf), "-preset", preset]
-    if profile := planned(source, out, crf).options.get("profile"):
-        command += ["-profile:v", profile]
-    subprocess.run([*command, str(out)], check=True)
+def read_and_write(source: Path, out: Path, codec: str, crf: int) -> None:
+    with Reader(probe(source)) as reader:
+        write_video(planned(source, out, codec, crf), reader.frames())
+
+
+def ffmpeg(source: Path, out: Path, codec: str, crf: int) -> None:
+    arguments = ["ffmpeg", "-v", "error", "-y", "-i", str(source), "-map", "0", "-c", "copy", "-c:v:0", codec]
+    for name, value in planned(source, out, codec, crf).options.items():
+        arguments += [f"-{name}:v" if name == "profile" else f"-{name}", value]
+    subprocess.run([*arguments, str(out)], check=True)
 
 
 def timed(work: Callable[[], None]) -> tuple[float, float]:
@@ -55,24 +65,25 @@ def timed(work: Callable[[], None]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path)
-    parser.add_argument("--preset", default="medium")
+    parser.add_argument("--codec", default="libx264")
     parser.add_argument("--crf", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
-    turns: dict[str, list[tuple[float, float]]] = {"vrm": [], "ffmpeg": []}
+    ways = {"vrm remove": command, "vrm, reading and writing": read_and_write, "ffmpeg": ffmpeg}
+    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+    sizes = {}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(args.rounds):
-            for name, work in (("vrm", ours), ("ffmpeg", theirs)):
-                out = Path(folder) / f"{name}.mp4"
-                turns[name].append(timed(lambda w=work, o=out: w(args.clip, o, args.preset, args.crf)))
-        sizes = {name: (Path(folder) / f"{name}.mp4").stat().st_size for name in turns}
-    print("| | clock s | processor s | bytes |\n|---|---|---|---|")
+            for name, work in ways.items():
+                out = Path(folder) / f"out{args.clip.suffix}"
+                turns[name].append(timed(lambda w=work, o=out: w(args.clip, o, args.codec, args.crf)))
+                sizes[name] = out.stat().st_size
+    best = {name: [min(column) for column in zip(*measured, strict=True)] for name, measured in turns.items()}
+    print("| | clock s | processor s | bytes | speed by the clock | by the processor |\n|---|---|---|---|---|---|")
     for name, measured in turns.items():
         clocks, processors = zip(*measured, strict=True)
-        print(f"| {name} | {_list(clocks)} | {_list(processors)} | {sizes[name]} |")
-    best = {name: [min(column) for column in zip(*measured, strict=True)] for name, measured in turns.items()}
-    clock, processor = (f / v for f, v in zip(best["ffmpeg"], best["vrm"], strict=True))
-    print(f"ratio to ffmpeg's speed: {clock:.2f} by the clock, {processor:.2f} by processor time")
+        clock, processor = (f / v for f, v in zip(best["ffmpeg"], best[name], strict=True))
+        print(f"| {name} | {_list(clocks)} | {_list(processors)} | {sizes[name]} | {clock:.2f} | {processor:.2f} |")
 
 
 def _list(seconds: tuple[float, ...]) -> str:
