@@ -1,10 +1,18 @@
-"""What the C library still holds of freed memory, given back to the system."""
+"""What this process holds of the machine's memory: looked at, bounded, and given back when it is free."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+from vrm.errors import OutOfMemory
+
+_LIBRARIES_SAY = ("can't allocate memory", "Insufficient memory", "out of memory", "Cannot allocate memory")
+"""How torch (CPU), OpenCV, CUDA and FFmpeg word it."""
 
 
 def c_library_call(name: str) -> Callable[..., int] | None:
@@ -23,3 +31,48 @@ def give_back() -> None:
     trim = c_library_call("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def resident() -> int | None:
+    """Bytes of memory this process holds; None where the system does not say (other than Linux)."""
+    try:
+        pages = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def bounded(
+    progress: Callable[[str, int, int], None], most: float, held: Callable[[], int | None] = resident
+) -> Callable[[str, int, int], None]:
+    """A progress callback that also stops the work where it holds more than ``most`` bytes of memory.
+
+    Args:
+        progress: told first, ``(stage, done, total)``.
+        most: the bound.
+        held: what the process holds now.
+
+    Raises:
+        OutOfMemory: from the callback.
+    """
+
+    def watched(stage: str, done: int, total: int) -> None:
+        progress(stage, done, total)
+        now = held()
+        if now is not None and now > most:
+            give_back()
+            now = held() or 0
+            if now > most:
+                raise OutOfMemory(
+                    f"{now / 1e9:.1f} GB are held while --memory allows {most / 1e9:g} ({stage}).",
+                    "Allow more, give a smaller mask or a smaller video, or --preset fast.",
+                )
+
+    return watched
+
+
+def is_shortage(error: BaseException) -> bool:
+    """True if an error of whichever library means that memory ran out."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    return any(words in str(error) for words in _LIBRARIES_SAY)

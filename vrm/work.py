@@ -30,6 +30,7 @@ from vrm.media.read import Reader
 from vrm.media.stills import read_mask, write_png
 from vrm.media.times import frame_at, timestamps
 from vrm.media.write import WriteReport
+from vrm.memory import bounded
 from vrm.motion.propagate import MotionConfig
 from vrm.options import EngineOptions, Moment, RemoveOptions
 from vrm.report.html import Picture, render
@@ -76,6 +77,9 @@ class Work:
         cv2.setNumThreads(threads)
         cv2.setRNGSeed(options.engine.seed)
         first, last = frame_range(info, options.start, options.end)
+        progress = stages(events)
+        if options.engine.memory_gb is not None:
+            progress = bounded(progress, options.engine.memory_gb * 1e9)
         report = RemoveReport(
             str(info.path),
             str(target),
@@ -86,7 +90,7 @@ class Work:
             options=asdict(options),
             versions=versions(),
         )
-        return cls(info, target, options, events, scratch, first, last, report, stages(events))
+        return cls(info, target, options, events, scratch, first, last, report, progress)
 
     def folder(self, name: str) -> Path:
         """A scratch folder of that name, made if need be."""

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.motion.result import Candidate, HoleFill, Propagation
+from vrm.motion.result import Candidate, HoleFill
 from vrm.options import EngineOptions
 from vrm.train.device import choose
 from vrm.train.inputs import CANDIDATES, CHANNELS, MOVING, pack, unpack
@@ -65,19 +65,18 @@ def test_a_lesson_judges_hidden_pixels_outside_the_real_hole(scene):
     frame, hole, fill = scene
     real = np.zeros_like(hole)
     real[20:30, 30:62] = True
-    one = lesson(frame, real, hole, Propagation((60, 80), {4: fill}), 4)
+    one = lesson(frame, real, hole, pack(fill, (60, 80)))
     full = np.zeros_like(hole)
     y0, x0, y1, x1 = one.box
     full[y0:y1, x0:x1] = one.where
     assert np.array_equal(full, hole & ~real)
     assert np.array_equal(one.frame, frame[y0:y1, x0:x1])
-    assert lesson(frame, hole, hole, Propagation((60, 80), {4: fill}), 4) is None
-    assert lesson(frame, real, hole, Propagation((60, 80)), 4) is None
+    assert lesson(frame, hole, hole, pack(fill, (60, 80))) is None
 
 
 def test_crops_have_one_size_and_repeat_edges_without_judging_them(scene):
     frame, hole, fill = scene
-    one = lesson(frame, np.zeros_like(hole), hole, Propagation((60, 80), {0: fill}), 0)
+    one = lesson(frame, np.zeros_like(hole), hole, pack(fill, (60, 80)))
     x, _, valid, truth, where = crop(one, 0, 0, 96)
     assert x.shape[1:] == truth.shape[1:] == where.shape[1:] == valid.shape[1:] == (96, 96)
     assert int(where.sum()) == int(hole.sum())
@@ -87,7 +86,7 @@ def test_crops_have_one_size_and_repeat_edges_without_judging_them(scene):
 @pytest.mark.parametrize("vary", [False, True])
 def test_batches_are_repeatable_and_keep_truth_and_candidates_in_step(scene, vary):
     frame, hole, fill = scene
-    one = lesson(frame, np.zeros_like(hole), hole, Propagation((60, 80), {0: fill}), 0)
+    one = lesson(frame, np.zeros_like(hole), hole, pack(fill, (60, 80)))
     a, b = (draw([one], 6, 32, np.random.default_rng(1), CPU, vary) for _ in range(2))
     assert torch.equal(a.x, b.x)
     assert torch.equal(a.truth, b.truth)
@@ -99,7 +98,7 @@ def test_batches_are_repeatable_and_keep_truth_and_candidates_in_step(scene, var
 
 def test_looks_cover_hidden_pixels(scene):
     frame, hole, fill = scene
-    one = lesson(frame, np.zeros_like(hole), hole, Propagation((60, 80), {0: fill}), 0)
+    one = lesson(frame, np.zeros_like(hole), hole, pack(fill, (60, 80)))
     assert sum(int(b.where.sum()) for b in tiles([one], 32, 100, CPU)) >= int(hole.sum())
     assert len(tiles([one], 32, 2, CPU)) == 2
     assert tiles([], 32, 2, CPU) == []

@@ -21,6 +21,7 @@ from vrm.cli.track import track
 from vrm.cli.train import train
 from vrm.errors import OutOfMemory, OutputError, VrmError
 from vrm.events import JsonEvents
+from vrm.memory import is_shortage
 
 app = typer.Typer(
     name="vrm",
@@ -76,13 +77,12 @@ def run(args: Sequence[str]) -> int:
         return _refuse(error, as_json)
     except TyperException as error:
         return _refuse(_Usage(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json)
-    except MemoryError:
-        return _refuse(OutOfMemory("The machine ran out of memory.", "Give --memory GB, or a smaller range."), as_json)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
+    except Exception as error:
+        if is_shortage(error):
+            fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
+            return _refuse(OutOfMemory("The machine ran out of memory.", fix), as_json)
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             return _refuse(OutputError(f"The disk is full: {error.filename or 'while writing'}."), as_json)
-        return _bug()
-    except Exception:
         return _bug()
     if code == 130:
         _say("interrupted, nothing was written", "yellow")

@@ -18,7 +18,7 @@ from vrm.memory import c_library_call
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 _OWN_BLOCK = 16 << 20
 _SPARE = 64 << 20
-_ARENAS = 2
+_ARENAS = 1
 _SPINS = "10000"
 """As quick as long spinning on a free machine; the gain on a busy one was measured with no spinning at all."""
 

@@ -118,7 +118,13 @@ Threads = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of everything random.", rich_help_panel=HOW)]
 Memory = Annotated[
-    float | None, typer.Option("--memory", metavar="GB", help="A bound that is kept.", rich_help_panel=HOW)
+    float | None,
+    typer.Option(
+        "--memory",
+        metavar="GB",
+        help="A bound that is kept: work goes in smaller pieces, or stops.",
+        rich_help_panel=HOW,
+    ),
 ]
 
 Codec = Annotated[

@@ -72,7 +72,8 @@ WARM_RATE = 0.1
 """A trained prior is fitted more gently, at this share of the rate."""
 
 LESSON_PIXELS = 4_000_000
-"""Most hole pixels in all lessons of a shot; with motion's candidates each takes about 150 bytes."""
+"""Most hole pixels in all lessons of a shot; with motion's candidates each takes about 150 bytes. Under a bound on
+memory below 3 GB they are fewer in proportion."""
 
 TILE = 640
 
@@ -112,7 +113,8 @@ class InternalEngine:
 
     def _fit(self, shot: Shot, plan: Plan, progress: Progress) -> Session:
         net = load_prior(self.options.prior)
-        lessons = take_lessons(shot, plan, self.options.seed, progress)
+        pixels = round(LESSON_PIXELS * min(1.0, (self.options.memory_gb or 3) / 3))
+        lessons = take_lessons(shot, plan, self.options.seed, progress, pixels)
         if not lessons.fitted:  # nothing tells whether the network is to be trusted here
             return PrefillSession(shot)
         cold = net is None
@@ -174,7 +176,7 @@ class Lessons:
     held: list[Lesson]
 
 
-def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> Lessons:
+def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress, pixels: int = LESSON_PIXELS) -> Lessons:
     """Hide known pixels, run motion on the larger holes, and keep what it found beside the truth.
 
     The last copy of each stretch is held back, every fourth frame of it: the real hole shows another part of the
@@ -185,7 +187,7 @@ def take_lessons(shot: Shot, plan: Plan, seed: int, progress: Progress) -> Lesso
         Lessons in the order of frames; none where nothing known can be hidden.
     """
     found = Lessons([], [])
-    windows = stretches(shot, plan)
+    windows = stretches(shot, plan, pixels)
     for i, window in enumerate(windows):
         progress("held-back holes", i, len(windows))
         times = range(window.context_start, window.context_stop)
@@ -200,15 +202,18 @@ def _take(shot: Shot, window: Window, copies: tuple[Copy, ...], into: Lessons) -
     """The lessons of one stretch."""
     motion = shot.propagation(window, lambda t: hide(shot.hole(t), copies))
     for n, t in enumerate(range(window.start, window.stop)):
+        if t not in motion.fills:
+            continue
         frame, hole = shot.frame(t), shot.hole(t)
+        sample = pack(motion.fills[t], motion.size)
         held = n % 4 == 1
         if len(copies) == 1:
-            _add(into.held if held else into.fitted, lesson(frame, hole, hide(hole, copies), motion, t))
+            _add(into.held if held else into.fitted, lesson(frame, hole, hide(hole, copies), sample))
             continue
         first = hide(hole, copies[:-1])
-        _add(into.fitted, lesson(frame, hole, first, motion, t))
+        _add(into.fitted, lesson(frame, hole, first, sample))
         if held:
-            _add(into.held, lesson(frame, hole, copies[-1].of(hole) & ~first, motion, t))
+            _add(into.held, lesson(frame, hole, copies[-1].of(hole) & ~first, sample))
 
 
 def _add(lessons: list[Lesson], one: Lesson | None) -> None:

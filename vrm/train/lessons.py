@@ -11,11 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from vrm.motion.result import Propagation
 from vrm.nets.losses import inside
 from vrm.train.device import Compute
 from vrm.train.holes import Copy
-from vrm.train.inputs import DIFFERENCE_ROWS, DISTANT, Sample, pack, unpack
+from vrm.train.inputs import DIFFERENCE_ROWS, DISTANT, Sample, unpack
 from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
 
 MARGIN = 32
@@ -39,26 +38,25 @@ class Lesson:
     sample: Sample
 
 
-def lesson(frame: Pixels, real: Bool, hidden: Bool, found: Propagation, t: int) -> Lesson | None:
-    """The lesson of frame t, or None where nothing known is hidden.
+def lesson(frame: Pixels, real: Bool, hidden: Bool, sample: Sample) -> Lesson | None:
+    """The lesson of one frame, or None where nothing known is hidden.
 
     Args:
         frame: uint8 or uint16 ``(H, W, 3)``: the truth.
         real: bool ``(H, W)``: the real hole.
         hidden: bool ``(H, W)``: what was hidden on purpose.
-        found: motion's result with real and hidden holes missing.
-        t: the frame's number in it.
+        sample: what motion found with real and hidden holes missing.
     """
     hidden = hidden & ~real
     box = bounding_box(hidden)
-    if box is None or t not in found.fills:
+    if box is None:
         return None
     box = grow_box(box, MARGIN, real.shape)
     y0, x0, y1, x1 = box
     part = frame[y0:y1, x0:x1]
     if part.dtype == np.uint16:
         part = (part >> 8).astype(np.uint8)
-    return Lesson(box, part.copy(), hidden[y0:y1, x0:x1].copy(), pack(found.fills[t], found.size))
+    return Lesson(box, part.copy(), hidden[y0:y1, x0:x1].copy(), sample)
 
 
 def hide(masks: Bool, copies: Iterable[Copy]) -> Bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from vrm.motion.propagate import MotionConfig, propagate
 from vrm.train.holes import shift
-from vrm.train.inputs import Sample
+from vrm.train.inputs import Sample, pack
 from vrm.train.lessons import Lesson, lesson
 from vrm.types import U8, Bool
 
@@ -172,7 +172,9 @@ def lessons_of(snippet: Snippet, motion: MotionConfig) -> list[Lesson]:
     n = len(snippet.frames)
     found = propagate(snippet, 0, n, 0, n, motion, distant=range(n))
     empty = np.zeros(snippet.size, np.bool_)
-    made = (lesson(snippet.frames[t], empty, snippet.holes[t], found, t) for t in range(n))
+    made = (
+        lesson(snippet.frames[t], empty, snippet.holes[t], pack(fill, found.size)) for t, fill in found.fills.items()
+    )
     return [one for one in made if one is not None]
 
 

@@ -1,0 +1,52 @@
+import errno
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vrm.errors import OutOfMemory
+from vrm.memory import bounded, is_shortage, resident
+
+
+def test_what_is_held_grows_with_what_is_held():
+    before = resident()
+    if before is None:
+        pytest.skip("this system does not say")
+    block = np.ones(64 << 20, np.uint8)
+    now = resident()
+    assert now is not None
+    assert 60e6 < now - before < 80e6
+    del block
+
+
+def test_work_stops_where_it_holds_more_than_the_bound():
+    told = []
+    held = iter([1e9, 2.5e9, 1.5e9, 2.5e9, 2.5e9])
+    progress = bounded(lambda *at: told.append(at), 2e9, lambda: int(next(held)))
+    progress("motion", 1, 9)
+    progress("motion", 2, 9)  # free memory given back, it is below the bound again
+    with pytest.raises(OutOfMemory, match=r"2\.5 GB.*--memory allows 2 \(motion\)"):
+        progress("motion", 3, 9)
+    assert [done for _, done, _ in told] == [1, 2, 3]
+
+
+def test_work_goes_on_where_the_system_does_not_say():
+    bounded(lambda *_: None, 1, lambda: None)("motion", 1, 9)
+
+
+def test_each_library_s_shortage_is_known():
+    def raised(call):
+        try:
+            call()
+        except Exception as error:
+            return error
+        raise AssertionError
+
+    assert is_shortage(raised(lambda: np.empty(1 << 60, np.uint8)))
+    assert is_shortage(raised(lambda: torch.empty(1 << 60, dtype=torch.uint8)))
+    # made by OpenCV itself: an image of 2^46 bytes
+    assert is_shortage(raised(lambda: cv2.copyMakeBorder(np.zeros((1, 1), np.float64), 0, 1 << 22, 0, 1 << 21, 0)))
+    assert is_shortage(OSError(errno.ENOMEM, "Cannot allocate memory"))
+    assert not is_shortage(ValueError("shapes do not fit"))
+    assert not is_shortage(OSError(errno.ENOSPC, "No space left on device"))
