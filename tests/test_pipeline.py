@@ -101,6 +101,17 @@ def test_nothing_masked_passes_through(make_video, mask_folder, tmp_path):
         assert before.pts * before.time_base == pytest.approx(after.pts * after.time_base, abs=0.001)
 
 
+def test_what_passes_through_needs_no_learning_library(make_video, mask_folder, tmp_path):
+    source = make_video(tmp_path / "in.mp4", size=SIZE)
+    program = (
+        "import sys, vrm; vrm.remove(sys.argv[1], sys.argv[2], mask=sys.argv[3]); "
+        "print({'torch', 'scenedetect'} & set(sys.modules))"
+    )
+    arguments = [str(source), str(tmp_path / "out.mp4"), str(mask_folder(empty=range(12)))]
+    done = subprocess.run([sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
 def test_frames_with_an_empty_mask_pass_through(make_video, mask_folder, tmp_path):
     source = make_video(tmp_path / "in.mp4", size=SIZE)
     report = run(source, tmp_path / "out.mkv", mask_folder(empty=(0, 1, 2, 9, 10, 11)), lossless=True)

@@ -7,11 +7,12 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from vrm.errors import OutputError
+
+if TYPE_CHECKING:
+    import torch
 
 _ENDS = 1 << 20
 

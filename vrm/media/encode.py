@@ -264,6 +264,7 @@ def add_encoder(out: OutputContainer, encoder: str, picture: Picture, options: d
         context.codec_tag = picture.tag
     flags = "+frame_duration" + options.get("flags", "")
     context.options = {**options, "flags": flags, "threads": "auto"}
+    context.thread_type = "AUTO"  # PyAV's default makes x264 cut pictures into slices, and wait at their ends
     context.open()
     return stream
 

@@ -8,8 +8,6 @@ from itertools import pairwise
 
 import cv2
 import numpy as np
-from scenedetect import FrameTimecode
-from scenedetect.detectors import AdaptiveDetector
 
 from vrm.types import Pixels
 
@@ -40,6 +38,9 @@ def find_shots(pictures: Iterable[tuple[int, Pixels]]) -> list[tuple[int, int]]:
     Returns:
         ``(start, stop)`` frame numbers of each shot, in order, without gaps.
     """
+    from scenedetect import FrameTimecode  # slow to import; a video that passes through needs no cuts
+    from scenedetect.detectors import AdaptiveDetector
+
     detector = AdaptiveDetector(min_scene_len=_MIN_SHOT, min_content_val=_MIN_CHANGE)
     cuts: list[int] = []
     first = last = None
