@@ -110,6 +110,16 @@ def test_what_is_hidden_for_good_is_filled_plausibly_and_does_not_flicker(files,
 
 
 @BOTH
+def test_a_fade_goes_on_inside_the_hole(files, preset):
+    frames = [(f * (t / 11) ** 2).astype(np.uint8) for t, f in enumerate(still(12))]
+    filled = np.stack(files(frames, [HOLE] * 12).without(preset)).astype(float)
+    ring = cv2.dilate(HOLE.astype(np.uint8), np.ones((9, 9))).astype(bool) & ~HOLE
+    rim = HOLE & ~cv2.erode(HOLE.astype(np.uint8), np.ones((9, 9))).astype(bool)
+    for result, frame in zip(filled, frames, strict=True):
+        assert abs(result[rim].mean() - frame[ring].mean()) < 2
+
+
+@BOTH
 def test_a_hole_larger_than_what_is_known(files, preset):
     hole = np.zeros(SIZE, bool)
     hole[4:-4, 6:-6] = True

@@ -21,6 +21,9 @@ _MOST = 0.85
 _EDGE = 3.0
 """Pixels from the hole's border over which a frame's own colours, which fit the border, keep the upper hand."""
 
+_SPARSE = 3
+"""Every third pixel each way is enough to see a change of light."""
+
 
 def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float) -> None:
     """Average each fill with those of its neighbour frames, both ways, as far as it is uncertain. In place.
@@ -83,7 +86,7 @@ def _mix(
     high = np.ceil(xy.max(0)).astype(int) + MARGIN
     box = (int(low[1]), int(low[0]), max(int(high[1]), int(low[1]) + 1), max(int(high[0]), int(low[0]) + 1))
     source = _filled(shot, *neighbour, box)
-    fetched = remap(source, (xy - low).astype(np.float32))
+    fetched = remap(source, (xy - low).astype(np.float32)) + _change_of_light(shot, neighbour[0], t)
     depth = cv2.distanceTransform(
         cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), cv2.DIST_L2, 3
     )[1:-1, 1:-1][inside]
@@ -91,6 +94,21 @@ def _mix(
     share = _MOST * strength * (1 - fill.confidence) * np.minimum(1, depth / _EDGE) * np.exp(-drift)
     share = np.where(outside, 0, np.minimum(share, 0.95))[:, None].astype(np.float32)
     return fill.rgb + share * (fetched - fill.rgb)
+
+
+def _change_of_light(shot: FrameAccess, before: int, t: int) -> Array:
+    """How much brighter frame t is than the one before, by channel: in a fade, what was fetched is out of date.
+
+    The median over the known pixels around the hole: a moving camera does not change it, light and fades do.
+    """
+    hole, other = shot.hole(t), shot.hole(before)
+    y0, x0, y1, x1 = box_around(hole, 2 * MARGIN)
+    at = np.s_[y0:y1:_SPARSE, x0:x1:_SPARSE]
+    known = ~(hole[at] | other[at])
+    if not known.any():
+        return np.zeros(3, np.float32)
+    change: Array = np.median(unit(shot.frame(t)[at])[known] - unit(shot.frame(before)[at])[known], axis=0)
+    return change.astype(np.float32)
 
 
 def _filled(shot: FrameAccess, t: int, rgb: Array, box: Box) -> Array:
