@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from vrm.errors import OutOfMemory
-from vrm.memory import bounded, is_shortage, resident
-
+from vrm.memory import bounded, is_shortage
 
 GROWING = """
 import numpy as np
