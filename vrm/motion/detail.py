@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vrm.motion.fuse import SHARPNESS, length_scale
+from vrm.motion.fuse import SHARPNESS, length_scale, odd
 from vrm.motion.membrane import Array
 from vrm.motion.result import HoleFill
 from vrm.motion.tracks import box_around
@@ -42,7 +42,7 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int]) -> Array:
         Float32 ``(N, 3)`` in [0, 1].
     """
     scale = length_scale(size)
-    detail, local = _odd(_DETAIL * scale), _odd(_LOCAL * scale)
+    detail, local = odd(_DETAIL * scale), odd(_LOCAL * scale)
     hole = np.zeros(size, np.bool_)
     hole.reshape(-1)[fill.index] = True
     y0, x0, y1, x1 = box_around(hole, 0)
@@ -85,7 +85,3 @@ def _mean(values: Array, inside: Bool, size: int) -> Array:
     share = np.maximum(cv2.blur(inside.astype(np.float32), (size, size)), 1e-3)
     mean: Array = cv2.blur(values * inside, (size, size)) / share
     return mean
-
-
-def _odd(size: float) -> int:
-    return 2 * round((size - 1) / 2) + 1

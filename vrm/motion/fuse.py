@@ -103,7 +103,7 @@ def spatial_prior(image: Array, hole: Bool, scale: float) -> Array:
     depth = cv2.distanceTransform(hole.view(np.uint8), cv2.DIST_L2, 3)[hole] / scale
     out = np.float32(-1.65) + np.float32(0.68) * np.log(np.minimum(np.maximum(depth, 0.5), 1000))
     for size, weight in ((15, 0.25), (31, 0.09), (63, 0.28)):
-        window = (_odd(size * scale),) * 2
+        window = (odd(size * scale),) * 2
         share = np.maximum(cv2.blur(known, window), 1e-4)
         mean = cv2.blur(grey * known, window) / share
         square = cv2.blur(grey * grey * known, window) / share
@@ -130,7 +130,7 @@ def judge(guesses: Sequence[Guess], inside: Bool, scale: float, trust: Trust = U
         scale: see ``length_scale``.
         trust: of this clip.
     """
-    blur = _HoleBlur(inside, _odd(7 * scale))
+    blur = _HoleBlur(inside, odd(7 * scale))
     moving = [g for g in guesses if g.kind != "spatial"]
     smooth = next(g for g in guesses if g.kind == "spatial")
     apart, others = _apart(moving, blur)
@@ -178,7 +178,8 @@ def fuse(image: Array, hole: Bool, guesses: Sequence[Guess], anchor: float) -> A
     return np.clip(join(image, hole, colour, differences, anchor)[hole], 0, 1)
 
 
-def _odd(size: float) -> int:
+def odd(size: float) -> int:
+    """The odd whole number nearest to a size: what a centred window can have."""
     return 2 * round((size - 1) / 2) + 1
 
 
