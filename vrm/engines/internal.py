@@ -20,6 +20,7 @@ from vrm.engines.kept import FitFolder, Kept
 from vrm.engines.memorise import MemorySession, fit_memory
 from vrm.engines.trust import Trust, judge
 from vrm.motion.detail import restore_detail
+from vrm.motion.unseen import complete_unseen
 from vrm.nets.fuser import Fuser
 from vrm.options import EngineOptions
 from vrm.train.device import Compute, choose
@@ -277,6 +278,7 @@ class PrefillSession:
             if window.start <= t < window.stop and fill.index.size:
                 frame = self.shot.frame(t)
                 patches[t] = to_patch(frame, fill.index, restore_detail(fill, fill.rgb, found.size))
+        complete_unseen(self.shot, found, patches)
         return patches
 
 
@@ -320,6 +322,7 @@ class FusedSession:
                     frame = self.shot.frame(t)
                     rgb = self._fuse(frame, pack(fill, found.size))
                     patches[t] = to_patch(frame, fill.index, restore_detail(fill, rgb, found.size))
+        complete_unseen(self.shot, found, patches)
         return patches
 
     def _fuse(self, frame: Pixels, sample: Sample) -> np.ndarray:

@@ -65,13 +65,16 @@ class WorkingFrames:
         return self._grey[t]
 
     def hole(self, t: int) -> Bool:
-        """Hole t, bool ``(h, w)``: every working pixel that holds any of the full-size hole."""
+        """Hole t, bool ``(h, w)``, see ``shrunk``."""
         if t not in self._hole:
-            hole = self.shot.hole(t)
-            if self.scale < 1:
-                hole = cv2.resize(hole.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_AREA) > 0
-            self._hole[t] = hole
+            self._hole[t] = self.shrunk(self.shot.hole(t))
         return self._hole[t]
+
+    def shrunk(self, mask: Bool) -> Bool:
+        """A full-size mask at working size: every pixel that holds any of it."""
+        if self.scale < 1:
+            mask = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_AREA) > 0
+        return mask
 
     def put(self, t: int, grey: U8) -> None:
         """Replace frame t by a version with a better filled hole."""

@@ -38,7 +38,7 @@ class FrameGuesses:
     distance: dict[str, Array]
 
 
-class _Grid:
+class Grid:
     """A frame's hole pixels at full size, and the working pixel each belongs to."""
 
     def __init__(self, frames: WorkingFrames, index: np.ndarray) -> None:
@@ -81,7 +81,7 @@ def frame_guesses(
     whole = shot.hole(t)
     hole = whole if hole is None else hole
     index = np.flatnonzero(hole)
-    at = _Grid(frames, index)
+    at = Grid(frames, index)
     y0, x0, y1, x1 = box = box_around(whole, round(MARGIN / frames.scale))
     missing = np.ascontiguousarray(whole[y0:y1, x0:x1])
     inside = np.ascontiguousarray(hole[y0:y1, x0:x1])
