@@ -7,7 +7,17 @@ from pathlib import Path
 
 from vrm.cli.main import run
 
-COMMANDS = ((), ("remove",), ("track",), ("info",), ("train", "internal"))
+COMMANDS = (
+    (),
+    ("remove",),
+    ("track",),
+    ("info",),
+    ("train", "internal"),
+    ("weights", "list"),
+    ("weights", "fetch"),
+    ("weights", "import"),
+    ("weights", "verify"),
+)
 
 
 def page() -> str:
