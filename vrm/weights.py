@@ -1,8 +1,8 @@
 """Weights: a card for each, verified and loaded strictly; fetched only when asked.
 
-A card is ``<name>.json`` beside ``<file>`` (safetensors). What ships lies in ``weights/`` of a checkout, in an installed
-package in ``vrm/_weights``; what the user fetched or converted lies in ``<cache>/vrm/weights``. A card without its file
-names the place its file can be fetched from.
+A card is ``<name>.json`` beside ``<file>`` (safetensors). What ships lies in ``weights/`` of a checkout, in an
+installed package in ``vrm/_weights``; what the user fetched or converted lies in ``<cache>/vrm/weights``. A card
+without its file names the place it can be fetched from.
 """
 
 from __future__ import annotations

@@ -61,7 +61,9 @@ def fetch(name: Name, overwrite: w.Overwrite = False, json: w.Json = False) -> N
 
 @weights.command("import", cls=Command)
 def convert(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What the file is: fuseformer.", show_default=False)],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What the file is, see vrm weights list.", show_default=False)
+    ],
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint.", show_default=False)],
     output: Annotated[
         Path | None,

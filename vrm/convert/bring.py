@@ -89,9 +89,7 @@ def _card(name: str) -> WeightCard:
         )
     if found is None:
         names = ", ".join(card.name for card in all_cards if card.url) or "none"
-        raise WeightsError(
-            f"There is no card named '{name}'.", f"To be fetched: {names}. A card's file is a name, too."
-        )
+        raise WeightsError(f"There is no card named '{name}'.", f"To be fetched: {names}, or the path of a card.")
     return found
 
 
