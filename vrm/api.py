@@ -37,6 +37,7 @@ class Words(TypedDict, total=False):
     engine: str | None
     preset: str | None
     prior: str | None
+    weights: PathLike | None
     prefill: bool | None
     start: str | float | None
     end: str | float | None
@@ -72,6 +73,7 @@ _ENGINE = {
     "engine": "engine",
     "preset": "preset",
     "prior": "prior",
+    "weights": "weights",
     "prefill": "prefill",
     "device": "device",
     "dtype": "dtype",
@@ -188,6 +190,8 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
     for name in ("mask", "save_masks", "report"):
         if name in given:
             given[name] = Path(cast(PathLike, given[name]))
+    if "weights" in given:
+        given["weights"] = str(given["weights"])
     for name in ("start", "end"):
         if name in given:
             given[name] = Moment.parse(str(given[name]))

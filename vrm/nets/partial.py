@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vrm.nets.savit import Block, Savit
@@ -23,12 +23,12 @@ _AROUND = 3  # further cells, so that what is wrong at the edge of a part is cut
 
 
 def last_block(
-    block: Block, tokens: Tensor, grid: Grid, histogram: Tensor | None, wanted: Sequence[tuple[int, Box]]
+    block: nn.Module, tokens: Tensor, grid: Grid, histogram: Tensor | None, wanted: Sequence[tuple[int, Box]]
 ) -> list[Tensor]:
     """The last block for some tokens only.
 
     Args:
-        block: the block.
+        block: a ``Block``.
         tokens: ``(1, T * tokens, width)``, of all frames.
         grid: of a frame.
         histogram: ``(1, T * tokens, C)`` if the block is semantic-aware.
@@ -37,6 +37,7 @@ def last_block(
     Returns:
         For each wanted box its tokens ``(1, n, width)``.
     """
+    assert isinstance(block, Block)
     frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
     normed = block.norm1(frames)
     # Fusion brings in what neighbouring tokens say, so those are needed before it.
@@ -44,9 +45,7 @@ def last_block(
     queries = [crop_tokens(normed[t : t + 1], grid, box) for (t, _), box in zip(wanted, near, strict=True)]
     attended = block.attention(normed.reshape(tokens.shape), torch.cat(queries, 1))
     made = []
-    for (t, box), around, change in zip(
-        wanted, near, attended.split([q.shape[1] for q in queries], 1), strict=True
-    ):
+    for (t, box), around, change in zip(wanted, near, attended.split([q.shape[1] for q in queries], 1), strict=True):
         x = crop_tokens(frames[t : t + 1], grid, around) + change
         spread = partial(_fused_part, grid=grid, around=around, box=box)
         inner = block.norm2(x)
@@ -107,7 +106,9 @@ def render(net: Savit, tokens: Tensor, features: Tensor, grid: Grid, box: Box, c
         ``(1, 3, H, W)`` of the pixels, in [-1, 1].
     """
     at = (..., slice(cells[0], cells[2]), slice(cells[1], cells[3]))
-    part = features[at] + fold_part(net.composition.linear(tokens), grid, box, cells) + net.composition.bias_for(grid)[at]
+    part = (
+        features[at] + fold_part(net.composition.linear(tokens), grid, box, cells) + net.composition.bias_for(grid)[at]
+    )
     size = grid.height, grid.width
     half = _doubled(cells, size)
     full = _doubled(half, (2 * size[0], 2 * size[1]))
