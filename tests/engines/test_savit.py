@@ -146,7 +146,8 @@ def test_fields_hold_the_hole_and_keep_to_their_size(size, pixels):
     assert hole[y0:y1, x0:x1].sum() == hole.sum()
     assert field.size[0] % 4 == field.size[1] % 4 == 0
     assert field.size[0] * field.size[1] <= pixels * 1.2
-    assert (field.mask(hole).mean() > 0) and field.image(np.zeros((*size, 3), np.uint8)).shape == (*field.size, 3)
+    assert field.mask(hole).any()
+    assert field.image(np.zeros((*size, 3), np.uint8)).shape == (*field.size, 3)
 
 
 def test_no_hole_pixel_is_lost_in_reducing():

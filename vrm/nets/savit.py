@@ -90,7 +90,7 @@ ABLATIONS: dict[str, SavitConfig] = {
     "E": SavitConfig(width=256),
     "softmax": SavitConfig(width=256, route="softmax"),
     "random": SavitConfig(width=256, route="random"),
-    "experts-1": SavitConfig(width=256, experts=1),
+    "experts-1": SavitConfig(width=256, experts=1, classify=False),
     "experts-2": SavitConfig(width=256, experts=2),
     "experts-4": SavitConfig(width=256, experts=4),
     "blocks-2": SavitConfig(width=256, semantic_blocks=(3, 4)),
@@ -205,7 +205,7 @@ class Savit(nn.Module):
     def encode(self, frames: Tensor, classes: Tensor | None = None) -> Tensor:
         """Frames ``(N, 3, H, W)`` and one-hot maps ``(N, C, H, W)`` to features ``(N, 2 base, H / 4, W / 4)``."""
         x = frames if classes is None else torch.cat([frames, classes.to(frames.dtype)], 1)
-        out: Tensor = self.encoder(x)
+        out: Tensor = self.encoder(x.contiguous(memory_format=torch.channels_last))
         return out
 
     def tokens(self, features: Tensor, grid: Grid) -> Tensor:
