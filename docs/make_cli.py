@@ -13,6 +13,7 @@ COMMANDS = (
     ("track",),
     ("info",),
     ("train", "internal"),
+    ("train", "savit"),
     ("weights", "list"),
     ("weights", "fetch"),
     ("weights", "import"),

@@ -19,9 +19,11 @@ BOXES = [
 ]
 
 
-def network(semantic_blocks):
+def network(semantic_blocks, attention="fuseformer"):
     torch.manual_seed(0)
-    config = SavitConfig(32, 98, 2, 3, 8, (24, 36), 8 if semantic_blocks else 0, semantic_blocks, classify=False)
+    config = SavitConfig(
+        32, 98, 2, 3, 8, (24, 36), 8 if semantic_blocks else 0, semantic_blocks, classify=False, attention=attention
+    )
     net = Savit(config).eval()
     with torch.no_grad():
         for p in net.parameters():
@@ -29,10 +31,11 @@ def network(semantic_blocks):
     return net
 
 
+@pytest.mark.parametrize("attention", ["fuseformer", "focal"])
 @pytest.mark.parametrize("semantic_blocks", [(), (0,), (2,)])
 @pytest.mark.parametrize("pixels", BOXES)
-def test_a_part_is_what_the_whole_gives_there(semantic_blocks, pixels):
-    net = network(semantic_blocks)
+def test_a_part_is_what_the_whole_gives_there(attention, semantic_blocks, pixels):
+    net = network(semantic_blocks, attention)
     frames = torch.rand(1, 3, 3, *SIZE) * 2 - 1
     labels = torch.randint(0, 8, (1, 3, *SIZE)) if semantic_blocks else None
     grid = Grid(SIZE[0] // 4, SIZE[1] // 4)

@@ -22,7 +22,7 @@ from vrm.errors import UsageError, WeightsError
 from vrm.motion.detail import restore_detail
 from vrm.nets.partial import cells_for, last_block, render
 from vrm.nets.savit import Savit, SavitConfig
-from vrm.nets.semantic import CELL, histograms, one_hot
+from vrm.nets.semantic import CELL, SemanticLinear, histograms, one_hot
 from vrm.nets.tokens import Grid
 from vrm.options import EngineOptions
 from vrm.train.device import Compute, choose
@@ -48,8 +48,8 @@ class SavitEngine:
         self.options = options
         self.compute = choose(options)
         self.device, self.dtype = self.compute.names
-        self.net = load_network(options.weights)
-        self.compute.place(self.net.eval())
+        self.net = at_rest(load_network(options.weights).eval(), self.compute.dtype)
+        self.compute.place(self.net)
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Check the labels, if the network needs any, and return the session that fills the shot."""
@@ -75,6 +75,14 @@ def load_network(name: str) -> Savit:
     card, folder = found
     net = Savit(SavitConfig.from_settings(card.settings))
     load_into(net, card, folder)
+    return net
+
+
+def at_rest(net: Savit, dtype: torch.dtype) -> Savit:
+    """The network with its layers' weights in the format they are multiplied in, so that no run converts them anew."""
+    for module in net.modules():
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | SemanticLinear):
+            module.to(dtype)
     return net
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vrm.nets.tokens import CELLS, Grid, fold, fuse, unfold
+from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, fuse, unfold
+from vrm.types import Box
 
 _SLOPE = 0.2
 _TAP = 4  # the first four layers make what later ones are given again
@@ -62,9 +63,28 @@ class Attention(nn.Module):
         self.heads = heads
         self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
 
-    def forward(self, tokens: Tensor, queries: Tensor | None = None) -> Tensor:
-        """``(B, n, width)`` to the same; or, for ``queries`` ``(B, m, width)`` alone, to ``(B, m, width)``."""
-        queries = tokens if queries is None else queries
+    def forward(self, tokens: Tensor, grid: Grid) -> Tensor:
+        """``(B, n, width)`` to the same; where tokens stand plays no part."""
+        return self._attend(tokens, tokens)
+
+    def at(self, tokens: Tensor, grid: Grid, places: list[tuple[int, Box]]) -> list[Tensor]:
+        """As ``forward``, for some tokens only.
+
+        Args:
+            tokens: ``(1, T * tokens, width)``.
+            grid: of a frame.
+            places: frames and boxes of token rows and columns.
+
+        Returns:
+            ``(1, n, width)`` for each place.
+        """
+        frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
+        queries = [crop_tokens(frames[t : t + 1], grid, box) for t, box in places]
+        found = self._attend(torch.cat(queries, 1), tokens)
+        starts = [0, *accumulate(q.shape[1] for q in queries)]
+        return [found[:, a:b] for a, b in pairwise(starts)]
+
+    def _attend(self, queries: Tensor, tokens: Tensor) -> Tensor:
         q, k, v = (
             layer(x).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
             for layer, x in ((self.query, queries), (self.key, tokens), (self.value, tokens))

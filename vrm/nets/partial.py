@@ -42,10 +42,10 @@ def last_block(
     normed = block.norm1(frames)
     # Fusion brings in what neighbouring tokens say, so those are needed before it.
     near = [grid.cover(grid.cells(box)) for _, box in wanted]
-    queries = [crop_tokens(normed[t : t + 1], grid, box) for (t, _), box in zip(wanted, near, strict=True)]
-    attended = block.attention(normed.reshape(tokens.shape), torch.cat(queries, 1))
+    places = [(t, around) for (t, _), around in zip(wanted, near, strict=True)]
+    attended = block.attention.at(normed.reshape(tokens.shape), grid, places)
     made = []
-    for (t, box), around, change in zip(wanted, near, attended.split([q.shape[1] for q in queries], 1), strict=True):
+    for (t, box), around, change in zip(wanted, near, attended, strict=True):
         x = crop_tokens(frames[t : t + 1], grid, around) + change
         spread = partial(_fused_part, grid=grid, around=around, box=box)
         inner = block.norm2(x)

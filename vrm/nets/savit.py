@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vrm.errors import UsageError, WeightsError
+from vrm.nets.focal import FocalAttention
 from vrm.nets.fuseformer import Attention, Decoder, Encoder, FusionFeedForward, SoftComposition, SoftSplit, fused
 from vrm.nets.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 from vrm.nets.tokens import CELLS, Grid
@@ -32,6 +33,7 @@ class SavitConfig:
         route: how labels enter the routing, see ``vrm.nets.semantic.ROUTES``.
         router: width of the router's middle layer; 0 = that of the tokens.
         classify: whether tokens of semantic-aware blocks are classified (L_cls).
+        attention: "fuseformer" (over all tokens), or "focal" (windows, as E2FGVI has it, see ``vrm.nets.focal``).
     """
 
     width: int = 512
@@ -45,6 +47,7 @@ class SavitConfig:
     route: str = "hardmax"
     router: int = 0
     classify: bool = True
+    attention: str = "fuseformer"
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.inner % CELLS or self.base % 4 or min(self.width, self.base, self.inner) < 1:
@@ -62,6 +65,8 @@ class SavitConfig:
             )
         if self.semantic_blocks and not self.experts:
             raise UsageError("Semantic-aware blocks need labels.", "Give experts, or no semantic_blocks.")
+        if self.attention not in ("fuseformer", "focal"):
+            raise UsageError(f"The attention '{self.attention}' is unknown.", "Choose from: fuseformer, focal.")
         if self.route not in ROUTES:
             raise UsageError(f"The route '{self.route}' is unknown.", f"Choose from: {', '.join(ROUTES)}.")
 
@@ -94,9 +99,10 @@ ABLATIONS: dict[str, SavitConfig] = {
     "experts-2": SavitConfig(width=256, experts=2),
     "experts-4": SavitConfig(width=256, experts=4),
     "blocks-2": SavitConfig(width=256, semantic_blocks=(3, 4)),
+    "focal": SavitConfig(attention="focal"),
 }
-"""SAVIT, its backbone, and the rows of Table 2 (E adds the semantic-aware discriminator to D, see ``vrm.train.savit``),
-3, 4 and 5. Which second block Table 5 took is not said; here it is the fifth."""
+"""SAVIT, its backbone, "focal" (SAVIT on windowed attention), and the rows of Table 2 (E adds the semantic-aware
+discriminator to D, see ``vrm.train.savit``), 3, 4 and 5. Which second block Table 5 took is not said; here the fifth."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,8 @@ class Block(nn.Module):
     def __init__(self, config: SavitConfig, semantic: bool) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
-        self.attention = Attention(config.width, config.heads)
+        kind = FocalAttention if config.attention == "focal" else Attention
+        self.attention = kind(config.width, config.heads)
         self.semantic = semantic
         self.feed_forward: FusionFeedForward | SemanticFeedForward = (
             SemanticFeedForward(config.width, config.inner, config.experts, config.router or config.width, config.route)
@@ -132,7 +139,7 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, grid: Grid, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Tokens ``(B, T * tokens, width)`` to the same, and the routing where there is one."""
-        tokens = tokens + self.attention(self.norm1(tokens))
+        tokens = tokens + self.attention(self.norm1(tokens), grid)
         inner = self.norm2(tokens)
         if isinstance(self.feed_forward, SemanticFeedForward):
             assert histogram is not None
