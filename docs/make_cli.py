@@ -7,7 +7,18 @@ from pathlib import Path
 
 from vrm.cli.main import run
 
-COMMANDS = ((), ("remove",), ("track",), ("info",), ("train", "internal"))
+COMMANDS = (
+    (),
+    ("remove",),
+    ("track",),
+    ("info",),
+    ("train", "internal"),
+    ("train", "savit"),
+    ("weights", "list"),
+    ("weights", "fetch"),
+    ("weights", "import"),
+    ("weights", "verify"),
+)
 
 
 def page() -> str:

@@ -24,7 +24,7 @@ FLOORS = [
     {"shots"},
     {"segment"},
     {"track", "engines"},
-    {"train"},
+    {"train", "convert"},
     {"motion", "masks", "nets", "metrics", "media", "report", "weights"},
     {"events", "options", "types", "errors", "memory"},
 ]

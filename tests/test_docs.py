@@ -15,6 +15,7 @@ import pytest
 import vrm
 from vrm import api, errors
 from vrm.cli.main import run
+from vrm.convert import bring
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
@@ -77,6 +78,8 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     for name in ("remove", "track_masks"):
         monkeypatch.setattr(api, name, accept)
     monkeypatch.setattr(api, "train_internal", lambda *args, **words: calls.append(words))
+    monkeypatch.setattr(api, "train_savit", lambda *args, **words: calls.append(words))
+    monkeypatch.setattr(bring, "import_weights", lambda *args: pytest.skip("it parses"))
     monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
     assert run(words) == 0, where
     assert calls or "--help" in words

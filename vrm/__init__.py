@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from vrm.api import remove as remove
     from vrm.api import track_masks as track_masks
     from vrm.api import train_internal as train_internal
+    from vrm.api import train_savit as train_savit
     from vrm.errors import VrmError as VrmError
     from vrm.events import Events as Events
 
@@ -23,8 +24,9 @@ _PUBLIC = {
     "remove": "vrm.api",
     "track_masks": "vrm.api",
     "train_internal": "vrm.api",
+    "train_savit": "vrm.api",
 }
-__all__ = ["Events", "VrmError", "__version__", "info", "remove", "track_masks", "train_internal"]
+__all__ = ["Events", "VrmError", "__version__", "info", "remove", "track_masks", "train_internal", "train_savit"]
 
 
 def __getattr__(name: str) -> Any:

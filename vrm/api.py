@@ -37,6 +37,7 @@ class Words(TypedDict, total=False):
     engine: str | None
     preset: str | None
     prior: str | None
+    weights: PathLike | None
     prefill: bool | None
     start: str | float | None
     end: str | float | None
@@ -72,6 +73,7 @@ _ENGINE = {
     "engine": "engine",
     "preset": "preset",
     "prior": "prior",
+    "weights": "weights",
     "prefill": "prefill",
     "device": "device",
     "dtype": "dtype",
@@ -153,6 +155,44 @@ def train_internal(
     return card
 
 
+def train_savit(
+    data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
+) -> WeightCard | None:
+    """Train the engine savit's network on a folder of clips; everything goes into the folder ``output``.
+
+    Args:
+        data: YouTube-VOS, DAVIS, or a folder of videos and of folders of frames.
+        output: made if need be; weights of the same name in it are not overwritten.
+        name: of the weights; ``remove(..., engine="savit", weights=f"{output}/{name}.safetensors")`` uses them.
+        licence: SPDX identifier.
+        events: hears of progress.
+        words: ``config`` (a name or a TOML file), ``steps``, ``labels`` (a folder), ``held`` (names), ``start``
+            (weights), ``resume``, and the engine's ``device``, ``dtype``, ``threads``, ``seed``.
+
+    Returns:
+        The card; None in the further processes that ``torchrun`` started.
+
+    Raises:
+        VrmError: see ``vrm.errors``.
+    """
+    given = {word: value for word, value in words.items() if value is not None}
+    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
+    from dataclasses import replace
+
+    from vrm.train.savit_config import SavitTraining
+    from vrm.train.savit_run import SavitJob, teach_savit
+
+    config = SavitTraining.read(str(given.pop("config", "small")))
+    if "steps" in given:
+        config = replace(config, steps=cast(int, given.pop("steps")))
+    options = SavitJob(name, licence, config, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
+    events = events or Events()
+    card = teach_savit(Path(data), Path(output), options, stages(events), events.note)
+    if card is not None:
+        events.note(f"Written: {Path(output) / card.file} and its card.")
+    return card
+
+
 def info(input: PathLike, stream: int | None = None) -> VideoInfo:
     """The facts of a video file or a folder of numbered frames.
 
@@ -188,6 +228,8 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
     for name in ("mask", "save_masks", "report"):
         if name in given:
             given[name] = Path(cast(PathLike, given[name]))
+    if "weights" in given:
+        given["weights"] = str(given["weights"])
     for name in ("start", "end"):
         if name in given:
             given[name] = Moment.parse(str(given[name]))

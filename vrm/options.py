@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vrm.errors import UsageError
 
-ENGINES = ("internal",)
+ENGINES = ("internal", "savit")
 PRESETS = ("fast", "balanced", "best", "paper")
 DTYPES = ("auto", "fp32", "bf16", "fp16")
 
@@ -82,6 +82,7 @@ class EngineOptions:
         engine, preset: see ``ENGINES`` and ``PRESETS``.
         prefill: start from what motion propagates; None = the preset decides (only "paper" says no).
         prior: name of a learned prior, "none", or "auto" (the best one that ships).
+        weights: of the engine's network: name or file, or "auto" (the first that is here); not for internal.
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: see ``DTYPES``; auto takes bf16 where the machine is fast at it.
         threads: CPU threads; None = all cores the process may use.
@@ -94,6 +95,7 @@ class EngineOptions:
     preset: str = "balanced"
     prefill: bool | None = None
     prior: str = "auto"
+    weights: str = "auto"
     device: str = "auto"
     dtype: str = "auto"
     threads: int | None = None
@@ -111,6 +113,8 @@ class EngineOptions:
             raise UsageError(f"--threads {self.threads} is less than one.")
         if self.memory_gb is not None and self.memory_gb < 1:
             raise UsageError(f"--memory {self.memory_gb} is too little.", "Give at least 1 (GB).")
+        if self.weights != "auto" and self.engine == "internal":
+            raise UsageError("--engine internal takes no --weights.", "Its start is --prior; or give --engine savit.")
         if self.preset == "paper" and self.prefill:
             raise UsageError("--preset paper is the published system alone and takes no --prefill.")
 

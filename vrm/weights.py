@@ -1,24 +1,28 @@
-"""Weights that ship with the project: a card for each, verified and loaded strictly.
+"""Weights: a card for each, verified and loaded strictly; fetched only when asked.
 
-A card is ``weights/<name>.json`` beside ``weights/<file>`` (safetensors). From a checkout they lie in ``weights/``, in
-an installed package in ``vrm/_weights``.
+A card is ``<name>.json`` beside ``<file>`` (safetensors). What ships lies in ``weights/`` of a checkout, in an
+installed package in ``vrm/_weights``; what the user fetched or converted lies in ``<cache>/vrm/weights``. A card
+without its file names the place it can be fetched from.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
-from vrm.errors import WeightsError
+from vrm.errors import OutputError, WeightsError
 
 if TYPE_CHECKING:
     import torch
+
+FOREIGN = (".pth", ".pt", ".ckpt", ".bin", ".tar")
+"""Endings of checkpoints of other code bases, which ``vrm weights import`` converts."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,13 @@ class WeightCard:
         sha256: of the file, in hex.
         bytes: of the file.
         licence: SPDX identifier of the weights.
-        network: which network they belong to, "fuser".
-        settings: what that network is built with.
+        network: which network they belong to: "fuser", "savit".
+        settings: what that network is built with, plain JSON values.
         data: what they were trained on, each with its licence.
         training: steps, hardware in words, date.
         notes: anything else worth knowing.
+        url: where ``vrm weights fetch`` gets the file, or empty.
+        paper: what they were published with, or empty.
     """
 
     name: str
@@ -44,10 +50,12 @@ class WeightCard:
     bytes: int
     licence: str
     network: str
-    settings: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     data: str = ""
     training: str = ""
     notes: str = ""
+    url: str = ""
+    paper: str = ""
 
     def __post_init__(self) -> None:
         if not (self.name and self.licence and self.network):
@@ -65,9 +73,14 @@ def weights_folder() -> Path | None:
     return None
 
 
+def own_folder() -> Path:
+    """Where the user's own weights lie, fetched or converted; made when the first arrives."""
+    return user_cache_path("vrm") / "weights"
+
+
 def fetched(file: str) -> Path | None:
     """A file of weights that the user put into vrm's cache folder (``<cache>/vrm/weights``), or None."""
-    path = user_cache_path("vrm") / "weights" / file
+    path = own_folder() / file
     return path if path.is_file() else None
 
 
@@ -78,35 +91,58 @@ def cards(folder: Path | None = None) -> list[WeightCard]:
         WeightsError: a card cannot be read or lacks something.
     """
     folder = folder or weights_folder()
-    return [_read(path) for path in sorted(folder.glob("*.json"))] if folder is not None else []
+    return [read_card(path) for path in sorted(folder.glob("*.json"))] if folder is not None else []
 
 
-def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCard, Path] | None:
-    """The card of that name and the folder it lies in; for "auto" the first that ships for the network, if any.
+def known(folder: Path | None = None) -> list[tuple[WeightCard, Path]]:
+    """Every card and the folder it lies in: of one folder, or of what ships and then the user's own."""
+    places = [folder] if folder is not None else [p for p in (weights_folder(), own_folder()) if p is not None]
+    return [(card, place) for place in places for card in cards(place)]
+
+
+def named(name: str, folder: Path | None = None) -> tuple[WeightCard, Path]:
+    """The card of that name and the folder its file lies in.
 
     A path to a safetensors file with its card beside it is a name as well.
 
     Raises:
-        WeightsError: no card has that name, or it belongs to another network.
+        WeightsError: no card has that name, or its file is not here.
     """
-    folder = folder or weights_folder()
-    own = Path(name)
-    if own.suffix == ".safetensors":
-        folder, name = own.parent, own.stem
-        known = [_read(own.with_suffix(".json"))]
-    else:
-        known = cards(folder)
-    if folder is None:
-        return None
-    if name == "auto":
-        return next(((card, folder) for card in known if card.network == network), None)
-    for card in known:
+    path = Path(name)
+    if path.suffix in FOREIGN:
+        raise WeightsError(
+            f"{name} is not safetensors, so vrm does not run it as it is.",
+            "Convert it once: vrm weights import NAME FILE; vrm weights list shows the names.",
+        )
+    if path.suffix == ".safetensors":
+        card = read_card(path.with_suffix(".json"))
+        if not path.is_file():
+            raise WeightsError(f"{name} is not there.", "See vrm weights list.")
+        return card, path.parent
+    for card, place in known(folder):
         if card.name == name:
-            if card.network != network:
-                raise WeightsError(f"The weights '{name}' belong to the network '{card.network}', not '{network}'.")
-            return card, folder
-    names = ", ".join(card.name for card in known if card.network == network) or "none are here"
+            holder = next((p for p in (place, own_folder()) if (p / card.file).is_file()), None)
+            if holder is None:
+                way = f"Get them: vrm weights fetch {name}" if card.url else f"Put {card.file} into {place}."
+                raise WeightsError(f"The weights '{name}' are not here.", way)
+            return card, holder
+    names = ", ".join(card.name for card, _ in known(folder)) or "none"
     raise WeightsError(f"There are no weights named '{name}'.", f"Known: {names}.")
+
+
+def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCard, Path] | None:
+    """The card ``named`` so; for "auto" the first for the network whose file is here, or None.
+
+    Raises:
+        WeightsError: see ``named``; or they belong to another network.
+    """
+    if name == "auto":
+        here = (one for one in known(folder) if one[0].network == network and (one[1] / one[0].file).is_file())
+        return next(here, None)
+    card, place = named(name, folder)
+    if card.network != network:
+        raise WeightsError(f"The weights '{name}' belong to the network '{card.network}', not '{network}'.")
+    return card, place
 
 
 def load(card: WeightCard, folder: Path | None = None) -> dict[str, torch.Tensor]:
@@ -122,16 +158,25 @@ def load(card: WeightCard, folder: Path | None = None) -> dict[str, torch.Tensor
     if folder is None:
         raise WeightsError(f"The weights '{card.name}' are missing.")
     path = folder / card.file
+    verify(card, folder)
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
-    if len(data) != card.bytes or hashlib.sha256(data).hexdigest() != card.sha256:
-        raise WeightsError(f"{path} is damaged: its size or checksum is not the card's.", "Install vrm again.")
-    try:
-        return parse(data)
+        return parse(path.read_bytes())
     except SafetensorError as error:
         raise WeightsError(f"{path} is not a safetensors file: {error}.") from error
+
+
+def verify(card: WeightCard, folder: Path) -> None:
+    """Hold a card's file against its size and checksum. Raises WeightsError."""
+    path = folder / card.file
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = path.stat().st_size
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+    if size != card.bytes or digest != card.sha256:
+        again = f"Get it again: vrm weights fetch {card.name} --overwrite" if card.url else "Install vrm again."
+        raise WeightsError(f"{path} is damaged: its size or checksum is not the card's.", again)
 
 
 def load_into(net: torch.nn.Module, card: WeightCard, folder: Path | None = None) -> None:
@@ -156,18 +201,52 @@ def save(net: torch.nn.Module, folder: Path, **about: Any) -> WeightCard:
         about: the card's fields but file, sha256 and bytes.
     """
     import torch
+
+    return write({k: v.detach().to(torch.float16) for k, v in net.state_dict().items()}, folder, **about)
+
+
+def write(tensors: Mapping[str, torch.Tensor], folder: Path, **about: Any) -> WeightCard:
+    """Write tensors as they are, and their card; files appear whole or not at all.
+
+    Args:
+        tensors: by name.
+        folder: made if need be.
+        about: the card's fields but file, sha256 and bytes.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
     from safetensors.torch import save as serialise
 
-    data = serialise({k: v.detach().cpu().to(torch.float16).contiguous() for k, v in net.state_dict().items()})
+    data = serialise({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
     file = f"{about['name']}.safetensors"
     card = WeightCard(file=file, sha256=hashlib.sha256(data).hexdigest(), bytes=len(data), **about)
-    (folder / file).write_bytes(data)
-    shown = {f.name: getattr(card, f.name) for f in fields(card)}
-    (folder / f"{card.name}.json").write_text(json.dumps(shown, indent=2) + "\n")
+    put_card(card, folder, lambda partial: partial.write_bytes(data))
     return card
 
 
-def _read(path: Path) -> WeightCard:
+def put_card(card: WeightCard, folder: Path, make: Callable[[Path], object]) -> None:
+    """Let ``make`` write a card's file under a temporary name, then rename it and write the card beside it.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    path = folder / card.file
+    partial = path.with_name(path.name + ".part")
+    shown = {name: value for name, value in asdict(card).items() if value or name not in ("url", "paper")}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        make(partial)
+        partial.replace(path)
+        (folder / f"{card.name}.json").write_text(json.dumps(shown, indent=2) + "\n")
+    except OSError as error:
+        raise OutputError(f"The weights cannot be written to {folder}: {error.strerror}.") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_card(path: Path) -> WeightCard:
+    """The card in a file. Raises WeightsError: it cannot be read, or lacks something."""
     try:
         return WeightCard(**json.loads(path.read_text()))
     except (OSError, ValueError, TypeError) as error:

@@ -11,6 +11,7 @@ from vrm.engines.registry import ENGINES, create_engine
 from vrm.options import PRESETS, EngineOptions
 from vrm.train.fit import Budget
 
+from .savit_weights import small_savit
 from .shots import CASES, SmallShot
 
 SETUPS = [(engine, preset) for engine in ENGINES for preset in PRESETS]
@@ -29,8 +30,15 @@ def small(monkeypatch):
     monkeypatch.setattr(internal, "MEMORY_WIDTH", dict.fromkeys(PRESETS, 8))
 
 
+WEIGHTS = {"savit": small_savit}
+"""Engines that need weights: a function that writes small random ones, and gives their path."""
+
+
 def make(engine, preset, fits=None):
-    return create_engine(EngineOptions(engine=engine, preset=preset, device="cpu", threads=1, prior="none", fits=fits))
+    weights = WEIGHTS[engine]() if engine in WEIGHTS else "auto"
+    return create_engine(
+        EngineOptions(engine=engine, preset=preset, device="cpu", threads=1, prior="none", fits=fits, weights=weights)
+    )
 
 
 def check(shot, window, patches):

@@ -19,6 +19,7 @@ from vrm.cli.process import behave
 from vrm.cli.remove import remove
 from vrm.cli.track import track
 from vrm.cli.train import train
+from vrm.cli.weights import weights
 from vrm.errors import OutOfMemory, OutputError, VrmError
 from vrm.events import JsonEvents
 from vrm.memory import is_shortage
@@ -36,6 +37,7 @@ app.command(cls=Command)(remove)
 app.command(cls=Command)(track)
 app.command(cls=Command)(info)
 app.add_typer(train, name="train")
+app.add_typer(weights, name="weights")
 
 
 def _print_version(wanted: bool) -> None:

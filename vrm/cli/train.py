@@ -9,6 +9,7 @@ from vrm import api
 from vrm.cli import words as w
 from vrm.cli.layout import Command, Group
 from vrm.cli.progress import listener
+from vrm.cli.train_savit import savit
 
 train = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None, help="Train what vrm can start from.")
 
@@ -58,6 +59,9 @@ Lessons = Annotated[
 @train.callback()
 def several() -> None:
     """Train what vrm can start from."""
+
+
+train.command(cls=Command)(savit)
 
 
 @train.command(cls=Command)

@@ -78,6 +78,15 @@ Prior = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="NAME|FILE",
+        help="Weights of the engine's network, see vrm weights list. Default: the first that is here.",
+        rich_help_panel=HOW,
+    ),
+]
 Prefill = Annotated[
     bool | None,
     typer.Option(

@@ -1,0 +1,61 @@
+"""The published inference of FuseFormer and SAVIT, written out plainly: what the engine is measured against.
+
+Every run encodes all its frames, attends with explicit score matrices, decodes all frames whole, and blends in order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vrm.nets import fuseformer
+from vrm.nets.savit import Savit
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    scores = torch.matmul(q, k.transpose(-2, -1)) / q.shape[-1] ** 0.5
+    return torch.matmul(scores.softmax(-1), v)
+
+
+@contextlib.contextmanager
+def plain_attention() -> Iterator[None]:
+    with mock.patch.object(fuseformer.F, "scaled_dot_product_attention", attention):
+        yield
+
+
+def windows(length: int) -> Iterator[tuple[list[int], list[int]]]:
+    """Neighbours and references of each run: every fifth frame, five around it, every tenth of the others."""
+    for f in range(0, length, 5):
+        near = [t for t in range(f - 5, f + 6) if 0 <= t < length]
+        yield near, [t for t in range(0, length, 10) if t not in near]
+
+
+def inpaint(net: Savit, frames: np.ndarray, holes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+    """Fill a clip.
+
+    Args:
+        net: in eval mode.
+        frames: float32 ``(T, H, W, 3)`` in [0, 1].
+        holes: bool ``(T, H, W)``.
+        labels: uint8 ``(T, H, W)``, or None.
+
+    Returns:
+        Float32 ``(T, H, W, 3)``; known pixels as they were.
+    """
+    masked = torch.from_numpy(frames).permute(0, 3, 1, 2) * 2 - 1
+    masked = masked * ~torch.from_numpy(holes)[:, None]
+    made: list[np.ndarray | None] = [None] * len(frames)
+    with torch.inference_mode(), plain_attention():
+        for near, far in windows(len(frames)):
+            seen = near + far
+            out = net(masked[seen][None], None if labels is None else torch.from_numpy(labels[seen])[None])
+            images = ((out.frames[0, : len(near)] + 1) / 2).permute(0, 2, 3, 1).numpy()
+            for t, image in zip(near, images, strict=True):
+                before = made[t]
+                made[t] = image if before is None else 0.5 * before + 0.5 * image
+    return np.where(holes[..., None], np.stack([m for m in made if m is not None]), frames)

@@ -1,0 +1,135 @@
+"""Frames per second of the engine savit against the plain published inference on the same weights, in one run.
+
+    python benchmarks/savit.py [--weights FILE] [--config fuseformer] [--frames 80] [--size 240x432] [--hole 0.1]
+                               [--threads 2] [--rows paper-fp32,paper-bf16,fast-bf16] [--dynamic]
+
+Without weights random ones are taken: times are the same, pictures mean nothing. The hole is a box of the given share
+of the frame that wanders. ``--dynamic`` measures the semantic-aware block's overhead instead: the label-free network
+against one with label maps and the dynamic block, whole frames, one run of 5 and of 15 frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import resource
+import time
+from dataclasses import replace
+
+import numpy as np
+import torch
+from plain_savit import inpaint
+
+from vrm.engines.base import Window, no_progress
+from vrm.engines.savit import SavitSession, at_rest, load_network
+from vrm.engines.savit_schedule import SCHEDULES
+from vrm.nets.savit import ABLATIONS, Savit
+from vrm.options import EngineOptions
+from vrm.train.device import choose
+
+
+class Wandering:
+    """A smooth drifting picture with a box of a hole."""
+
+    def __init__(self, count: int, size: tuple[int, int], share: float) -> None:
+        h, w = size
+        side = share**0.5
+        y, x = np.mgrid[:h, :w].astype(np.float32)
+        self.start, self.stop, self.size, self.depth = 0, count, size, 16
+        self.holes = np.zeros((count, h, w), bool)
+        self.frames = np.zeros((count, h, w, 3), np.uint16)
+        for t in range(count):
+            waves = [np.sin((x + 3 * t) / (17 + 5 * c)) * np.cos((y - t) / (13 + 4 * c)) for c in range(3)]
+            self.frames[t] = (np.stack(waves, -1) * 0.45 + 0.5) * 65535
+            top = int((h - h * side) * (0.5 + 0.3 * np.sin(t / 9)))
+            left = int((w - w * side) * (0.5 + 0.3 * np.cos(t / 11)))
+            self.holes[t, top : top + round(h * side), left : left + round(w * side)] = True
+
+    def frame(self, t: int) -> np.ndarray:
+        return self.frames[t]
+
+    def hole(self, t: int) -> np.ndarray:
+        return self.holes[t]
+
+    def windows(self) -> list[Window]:
+        return [Window(0, self.stop, 0, self.stop)]
+
+
+def ours(net: Savit, shot: Wandering, preset: str, dtype: str, threads: int) -> tuple[np.ndarray, float]:
+    compute = choose(EngineOptions(device="cpu", dtype=dtype, threads=threads))
+    net = compute.place(at_rest(copy.deepcopy(net), compute.dtype))
+    session = SavitSession(shot, net, SCHEDULES[preset], compute, False, 400_000_000, no_progress)
+    began = time.perf_counter()
+    patches = session.fill(shot.windows()[0])
+    seconds = time.perf_counter() - began
+    out = shot.frames.astype(np.float32) / 65535
+    for t, patch in patches.items():
+        y0, x0, y1, x1 = patch.box
+        out[t, y0:y1, x0:x1] = patch.rgb / np.float32(65535)
+    return out, seconds
+
+
+def network(weights: str | None, config: str, size: tuple[int, int]) -> Savit:
+    if weights is not None:
+        return load_network(weights).eval()
+    torch.manual_seed(0)
+    field = size[0] // 4, size[1] // 4  # that of training, so that every row works at the same size
+    net = Savit(replace(ABLATIONS[config], field=field)).eval()
+    with torch.no_grad():  # outputs of an untrained network are all alike: give them contrast
+        for p in net.parameters():
+            if p.dim() > 1:
+                p.mul_(2)
+    return net
+
+
+def compare(args: argparse.Namespace) -> None:
+    h, w = (int(n) for n in args.size.split("x"))
+    net = network(args.weights, args.config, (h, w))
+    shot = Wandering(args.frames, (h, w), args.hole)
+    torch.set_num_threads(args.threads)
+    print(f"{args.frames} frames {w}x{h}, hole {shot.holes.mean():.0%}, {args.threads} threads, fp32 unless said")
+    began = time.perf_counter()
+    plain = inpaint(net, shot.frames.astype(np.float32) / 65535, shot.holes)
+    seconds = time.perf_counter() - began
+    print(f"{'plain':12} {args.frames / seconds:7.3f} frames/s   1.00x")
+    for row in args.rows.split(","):
+        preset, dtype = row.split("-")
+        made, own = ours(net, shot, preset, dtype, args.threads)
+        error = np.abs(made - plain)[shot.holes]
+        print(
+            f"{row:12} {args.frames / own:7.3f} frames/s {seconds / own:6.2f}x   difference from plain in the hole: "
+            f"mean {error.mean():.1e}, most {error.max():.1e}"
+        )
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB (the plain way included)")
+
+
+def dynamic(args: argparse.Namespace) -> None:
+    h, w = (int(n) for n in args.size.split("x"))
+    torch.set_num_threads(args.threads)
+    nets = [network(None, name, (h, w)) for name in ("fuseformer", "savit")]
+    for count in (5, 15):
+        frames, labels = torch.rand(1, count, 3, h, w) * 2 - 1, torch.randint(0, 8, (1, count, h, w))
+        times: list[list[float]] = [[], []]
+        with torch.inference_mode():
+            for _ in range(args.repeat):  # in turns, so that what else the machine does meets both
+                for k, net in enumerate(nets):
+                    began = time.perf_counter()
+                    net(frames, labels if k else None)
+                    times[k].append(time.perf_counter() - began)
+        plain, ours = (min(t) for t in times)
+        print(f"{count} frames: {plain:.2f} s without, {ours:.2f} s with labels and experts: {ours / plain - 1:+.1%}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights")
+    parser.add_argument("--config", default="fuseformer")
+    parser.add_argument("--frames", type=int, default=80)
+    parser.add_argument("--size", default="240x432")
+    parser.add_argument("--hole", type=float, default=0.1)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rows", default="paper-fp32,paper-bf16,fast-bf16")
+    parser.add_argument("--dynamic", action="store_true")
+    parser.add_argument("--repeat", type=int, default=3)
+    given = parser.parse_args()
+    dynamic(given) if given.dynamic else compare(given)

@@ -1,0 +1,28 @@
+"""Small random weights of SAVIT, written once."""
+
+import atexit
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+
+from vrm.nets.savit import Savit, SavitConfig
+from vrm.weights import write
+
+LABELLED = SavitConfig(16, 49, 2, 3, 4, (12, 18), 8, (1,))
+PLAIN = SavitConfig(16, 49, 2, 3, 4, (12, 18), 0, (), classify=False)
+
+
+@functools.cache
+def small_savit(config=PLAIN):
+    torch.manual_seed(0)
+    net = Savit(config)
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(3) if p.dim() > 1 else p.normal_(0, 0.1)
+    folder = Path(tempfile.mkdtemp(prefix="vrm-savit-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    write(net.state_dict(), folder, name="small", licence="CC0-1.0", network="savit", settings=config.settings())
+    return str(folder / "small.safetensors")

@@ -1,0 +1,55 @@
+"""What is computed on parts of frames is what the whole network gives there."""
+
+import pytest
+import torch
+
+from vrm.nets.partial import cells_for, last_block, render
+from vrm.nets.savit import Savit, SavitConfig
+from vrm.nets.tokens import Grid
+
+SIZE = (96, 144)
+BOXES = [
+    (0, 0, 96, 144),
+    (40, 50, 41, 51),
+    (0, 0, 10, 12),
+    (80, 130, 96, 144),
+    (30, 0, 60, 20),
+    (12, 16, 50, 90),
+    (95, 143, 96, 144),
+]
+
+
+def network(semantic_blocks, attention="fuseformer"):
+    torch.manual_seed(0)
+    config = SavitConfig(
+        32, 98, 2, 3, 8, (24, 36), 8 if semantic_blocks else 0, semantic_blocks, classify=False, attention=attention
+    )
+    net = Savit(config).eval()
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(3) if p.dim() > 1 else p.normal_(0, 0.1)
+    return net
+
+
+@pytest.mark.parametrize("attention", ["fuseformer", "focal"])
+@pytest.mark.parametrize("semantic_blocks", [(), (0,), (2,)])
+@pytest.mark.parametrize("pixels", BOXES)
+def test_a_part_is_what_the_whole_gives_there(attention, semantic_blocks, pixels):
+    net = network(semantic_blocks, attention)
+    frames = torch.rand(1, 3, 3, *SIZE) * 2 - 1
+    labels = torch.randint(0, 8, (1, 3, *SIZE)) if semantic_blocks else None
+    grid = Grid(SIZE[0] // 4, SIZE[1] // 4)
+    with torch.no_grad():
+        out = net(frames, labels)
+        features = net.encode(frames[0], None if labels is None else net.classes(labels, frames))
+        tokens = net.tokens(features, grid).flatten(0, 1)[None]
+        histogram = None if out.histogram is None else out.histogram.flatten(1, 2)
+        tokens, _, _ = net.transform(tokens, grid, histogram, blocks=2)
+        cells = cells_for(pixels, grid)
+        box = grid.cover(cells)
+        found = last_block(net.blocks[2], tokens, grid, histogram, [(0, box), (2, box)])
+        for t, part in zip((0, 2), found, strict=True):
+            made = render(net, part, features[t : t + 1], grid, box, cells, pixels)
+            expected = out.frames[0, t : t + 1, :, pixels[0] : pixels[2], pixels[1] : pixels[3]]
+            assert expected.numel() < 100 or expected.std() > 0.01
+            assert torch.allclose(made, expected, atol=1e-5), (made - expected).abs().max()

@@ -1,0 +1,274 @@
+"""Training SAVIT: every configuration learns, and a training can be interrupted, resumed and shared."""
+
+import csv
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from vrm.cli.main import run
+from vrm.errors import OutputError, UsageError, WeightsError
+from vrm.media.stills import read_image, write_png
+from vrm.nets.savit import ABLATIONS, Savit, SavitConfig
+from vrm.options import EngineOptions
+from vrm.train.device import choose
+from vrm.train.reels import Footage, find_reels
+from vrm.train.savit import Batch, Trainer
+from vrm.train.savit_config import SavitTraining
+from vrm.train.several import Processes
+from vrm.train.warm import warm_start
+from vrm.weights import find, write
+
+ROOT = Path(__file__).parents[2]
+CONFIG = """
+base = "{base}"
+[network]
+width = 16
+inner = 49
+heads = 2
+blocks = 5
+base = 4
+[training]
+size = [32, 48]
+frames = 3
+batch = 2
+steps = {steps}
+rate = 1e-3
+patch_base = 2
+workers = 0
+log_every = 1
+look_every = 2
+save_every = 2
+looks = 2
+"""
+
+
+def drawn(folder, clips=3, frames=6):
+    """Clips of moving squares on colour, with their label maps."""
+    rng = np.random.default_rng(0)
+    for c in range(clips):
+        path, labels = folder / f"clip{c}", folder / "labels" / f"clip{c}"
+        path.mkdir(parents=True)
+        labels.mkdir(parents=True)
+        colour = rng.integers(0, 256, 3)
+        for t in range(frames):
+            image = np.zeros((40, 60, 3), np.uint8) + colour.astype(np.uint8)
+            index = np.full((40, 60), 5, np.uint8)
+            image[10:25, 5 + 4 * t : 25 + 4 * t] = 255 - colour
+            index[10:25, 5 + 4 * t : 25 + 4 * t] = c
+            write_png(path / f"{t:03d}.png", image)
+            write_png(labels / f"{t:03d}.png", index)
+    return folder
+
+
+@pytest.fixture
+def data(tmp_path):
+    return drawn(tmp_path / "data")
+
+
+def config(tmp_path, base="E", steps=4):
+    path = tmp_path / f"{base}-{steps}.toml"
+    path.write_text(CONFIG.format(base=base, steps=steps))
+    return path
+
+
+def train(data, out, config, *more):
+    words = ["train", "savit", data, "-o", out, "--licence", "CC0-1.0", "--config", config]
+    return run([str(w) for w in (*words, "--device", "cpu", "--dtype", "fp32", "--threads", "1", *more)])
+
+
+def trainer_for(settings):
+    return Trainer(settings, choose(EngineOptions(device="cpu", dtype="fp32", threads=1)), Processes())
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_every_row_of_the_tables_trains_a_step(name, tmp_path, data):
+    torch.manual_seed(0)
+    settings = SavitTraining.read(str(config(tmp_path, name)))
+    labels = data / "labels" if settings.network.experts else None
+    footage = Footage(find_reels(data, labels, 3), settings.size, 3, 0, tmp_path)
+    trainer = trainer_for(settings)
+    before = {k: v.clone() for k, v in trainer.net.state_dict().items()}
+    terms = trainer.step(Batch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))).terms
+    assert ("classes" in terms) == settings.network.classify
+    assert ("sad fooled" in terms) == (settings.semantic > 0)
+    assert {"pixels", "patch tells", "patch fooled", "total"} <= set(terms)
+    weights = (settings.adversarial, settings.classification, settings.semantic)
+    parts = (terms["patch fooled"], terms.get("classes", 0), terms.get("sad fooled", 0))
+    assert terms["total"] == pytest.approx(
+        terms["pixels"] + sum(w * p for w, p in zip(weights, parts, strict=True)), abs=1e-5
+    )
+    after = trainer.net.state_dict()
+    still = [k for k, v in after.items() if torch.equal(v, before[k])]
+    assert all("router" in k for k in still) if name == "random" else not still, still
+
+
+def test_the_generator_learns_to_paint(tmp_path, data):
+    torch.manual_seed(0)
+    settings = replace(SavitTraining.read(str(config(tmp_path, "D"))), rate=2e-3)
+    footage = Footage(find_reels(data, data / "labels", 3), settings.size, 3, 0, tmp_path)
+    trainer = trainer_for(settings)
+    batch = Batch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))
+    terms = [trainer.step(batch).terms for _ in range(25)]
+    assert terms[-1]["pixels"] < 0.8 * terms[0]["pixels"]
+    assert terms[-1]["classes"] < 0.8 * terms[0]["classes"]
+
+
+def test_from_clips_to_weights_that_fill(tmp_path, data):
+    out = tmp_path / "out"
+    assert train(data, out, config(tmp_path), "--name", "mine", "--held-out", "clip2") == 0
+    card, _ = find(str(out / "mine.safetensors"), "savit")
+    assert SavitConfig.from_settings(card.settings).semantic_blocks == (3,)
+    assert "clip0, clip1; held out: clip2" in card.data
+    rows = list(csv.DictReader((out / "log.csv").open()))
+    assert {r["what"] for r in rows} >= {"pixels", "classes", "sad tells", "held-out hole PSNR"}
+    assert [int(r["step"]) for r in rows if r["what"] == "held-out frame PSNR"] == [0, 2, 4]
+    assert read_image(out / "samples" / "0000004.png").shape == (3 * 32, 3 * 48, 3)
+    assert train(data, out, config(tmp_path), "--name", "mine") == 8, "nothing is overwritten"
+    assert train(data, out, config(tmp_path), "--name", "other") == 8, "a training is there"
+
+
+def test_a_resumed_training_gives_the_same_weights(tmp_path, data):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train(data, whole, config(tmp_path)) == 0
+    assert train(data, parts, config(tmp_path, steps=2), "--name", "half") == 0
+    assert train(data, parts, config(tmp_path, steps=4), "--resume") == 0
+    assert (whole / "own.safetensors").read_bytes() == (parts / "own.safetensors").read_bytes()
+    assert train(data, tmp_path / "none", config(tmp_path), "--resume") == 2
+    assert train(data, parts, config(tmp_path, "D"), "--resume", "--name", "third") == 5, "another configuration"
+
+
+def test_an_average_is_kept_where_it_is_asked_for(tmp_path, data):
+    settings = replace(SavitTraining.read(str(config(tmp_path, "A"))), average=0.5)
+    trainer = trainer_for(settings)
+    footage = Footage(find_reels(data, None, 3), settings.size, 3, 0, tmp_path)
+    for i in range(3):
+        trainer.step(Batch.of([footage.sample(2 * i), footage.sample(2 * i + 1)], torch.device("cpu")))
+    own, best = trainer.net.state_dict(), trainer.best()
+    assert own.keys() == best.keys()
+    assert any(not torch.equal(own[k], best[k]) for k in own)
+    tensors, held = trainer.state()
+    again = trainer_for(settings)
+    again.restore(tensors, held)
+    assert all(torch.equal(again.best()[k], best[k]) for k in best)
+
+
+TWO = """
+import torch
+from vrm.train.several import Processes
+processes = Processes.joined()
+torch.manual_seed(processes.rank)
+net = torch.nn.Linear(2, 1)
+own = net.weight.detach().tolist()
+processes.share(net)
+net(torch.tensor([[1.0, 2.0]]) * (processes.rank + 1)).sum().backward()
+processes.average(net)
+print(processes.count, own, net.weight.tolist(), net.weight.grad.tolist(), flush=True)
+processes.leave()
+"""
+
+
+def test_two_processes_share_weights_and_average_gradients():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    started = []
+    for rank in range(2):
+        env = {**os.environ, "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2", "PYTHONPATH": str(ROOT),
+               "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}  # fmt: skip
+        started.append(subprocess.Popen([sys.executable, "-c", TWO], env=env, stdout=subprocess.PIPE, text=True))
+    first, second = (
+        [json.loads(part) for part in re.findall(r"\[\[.*?\]\]|^\d", p.communicate(timeout=120)[0])] for p in started
+    )
+    assert first[0] == second[0] == 2
+    assert first[1] != second[1]
+    assert first[2] == second[2] == first[1]
+    assert first[3] == second[3] == [[1.5, 3.0]]
+
+
+def test_the_backbone_starts_savit(tmp_path):
+    torch.manual_seed(0)
+    small = {"width": 32, "inner": 49, "heads": 2, "blocks": 4, "base": 4, "field": (8, 12)}
+    plain = Savit(SavitConfig(**small, experts=0, semantic_blocks=(), classify=False)).eval()
+    with torch.no_grad():
+        for p in plain.parameters():
+            p.mul_(3) if p.dim() > 1 else p.normal_(0, 0.05)
+    write(plain.state_dict(), tmp_path, name="plain", licence="MIT", network="savit", settings=plain.config.settings())
+    warm = Savit(SavitConfig(**small)).eval()
+    cold = Savit(SavitConfig(**small)).eval()
+    said = warm_start(warm, str(tmp_path / "plain.safetensors"))
+    assert "router" in said
+    assert "classifiers.0.weight" in said
+    frames, labels = torch.rand(1, 2, 3, 32, 48), torch.randint(0, 8, (1, 2, 32, 48))
+    with torch.no_grad():
+        expected = plain(frames).frames
+        found, other = (net(frames, labels).frames for net in (warm, cold))
+    assert (found - expected).abs().mean() < 0.1 * (other - expected).abs().mean()
+    with pytest.raises(WeightsError, match="does not fit"):
+        warm_start(Savit(SavitConfig(**{**small, "width": 64})), str(tmp_path / "plain.safetensors"))
+
+
+def test_layouts_of_the_data_sets(tmp_path):
+    for place in ("train_all_frames/JPEGImages", "JPEGImages/480p"):
+        root = tmp_path / place.replace("/", "-")
+        drawn(root / place, clips=2)
+        assert [r.name for r in find_reels(root, root / place / "labels", 5)] == ["clip0", "clip1"]
+
+
+def test_videos_are_decoded_once(tmp_path, make_video):
+    (tmp_path / "data").mkdir()
+    make_video(tmp_path / "data" / "a.mp4", frames=8)
+    footage = Footage(find_reels(tmp_path / "data", None, 5), (32, 48), 5, 0, tmp_path / "decoded")
+    sample = footage.sample(0)
+    assert sample.frames.shape == (5, 32, 48, 3)
+    assert [p.name for p in (tmp_path / "decoded").iterdir()] == ["a-48x32.npy"]
+    assert np.array_equal(footage.sample(0).frames, sample.frames)
+
+
+def test_what_cannot_be_trained_is_refused(tmp_path, data):
+    write_png(data / "labels" / "clip1" / "999.png", np.zeros((40, 60), np.uint8))
+    with pytest.raises(UsageError, match=r"7 label maps, the clip 6 frames.*vrm segment"):
+        find_reels(data, data / "labels", 3)
+    with pytest.raises(UsageError, match="no clip of at least 7"):
+        find_reels(data, None, 7)
+    with pytest.raises(UsageError, match="not a folder"):
+        find_reels(data / "none", None, 3)
+    bad = tmp_path / "bad.toml"
+    for text, words in (
+        ("[network]\nwidht = 3", "cannot be built"),
+        ("[training]\nstep = 3", "knows no 'step'"),
+        ("[nets]", "holds 'nets'"),
+        ('base = "Z"', "no configuration 'Z'"),
+        ("[training]\nsize = [30, 48]", "multiples of 4"),
+        ("[training]\nsize =", "cannot be read"),
+        ("[network]\nsemantic_blocks = [8]", "no block 8"),
+        ("[training]\nclassification = 0.0", "classifies"),
+    ):
+        bad.write_text(text)
+        with pytest.raises(UsageError, match=words):
+            SavitTraining.read(str(bad))
+    assert OutputError.exit_code == 8
+
+
+def test_the_papers_schedule_is_the_default():
+    paper = SavitTraining.read("savit")
+    assert (paper.steps, paper.drop_at, paper.rate, paper.drop_to, paper.batch, paper.frames) == (
+        500_000,
+        400_000,
+        1e-4,
+        0.1,
+        8,
+        5,
+    )
+    assert (paper.adversarial, paper.classification, paper.semantic, paper.size) == (0.01, 0.01, 0.001, (240, 432))
+    small = SavitTraining.read("small")
+    with torch.device("meta"):
+        assert sum(p.numel() for p in Savit(small.network).parameters()) <= 8_000_000

@@ -1,0 +1,103 @@
+"""``vrm weights``: parse, one call, print."""
+
+import json as json_text
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vrm.cli import words as w
+from vrm.cli.layout import Command, Group
+
+weights = typer.Typer(
+    cls=Group, add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights."
+)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="See vrm weights list.", show_default=False)]
+
+
+@weights.callback()
+def several() -> None:
+    """List, fetch, convert and verify weights."""
+
+
+@weights.command("list", cls=Command)
+def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Say which weights are here, and which can be had."""
+    from vrm.convert.registry import FOREIGN
+    from vrm.weights import known
+
+    here = known()
+    if json:
+        rows = [
+            {**asdict(card), "settings": dict(card.settings), "path": str(folder / card.file)} for card, folder in here
+        ]
+        kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
+        typer.echo(json_text.dumps({"weights": rows, "convertible": kinds}, indent=2))
+        return
+    for card, folder in here:
+        there = (folder / card.file).is_file()
+        state = str(folder / card.file) if there else f"not here; vrm weights fetch {card.name}"
+        typer.echo(f"{card.name}: network {card.network}, {card.bytes / 1e6:.1f} MB, {card.licence}; {state}")
+    for name, kind in FOREIGN.items():
+        typer.echo(f"{name}: vrm weights import {name} FILE; {kind.source}")
+
+
+@weights.command(cls=Command)
+def fetch(name: Name, overwrite: w.Overwrite = False, json: w.Json = False) -> None:
+    """Download the file of a card, and verify it.
+
+    Nothing else in vrm downloads anything.
+    """
+    from vrm.cli.progress import listener
+    from vrm.convert.bring import fetch_weights
+    from vrm.events import stages
+
+    with listener(json) as events:
+        card, folder = fetch_weights(name, overwrite, stages(events))
+        events.note(f"Fetched and verified: {folder / card.file}.")
+
+
+@weights.command("import", cls=Command)
+def convert(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="What the file is, see vrm weights list.", show_default=False)
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="A .safetensors file or a folder. Default: vrm's own folder of weights.",
+            rich_help_panel=w.OUT,
+        ),
+    ] = None,
+    overwrite: w.Overwrite = False,
+) -> None:
+    """Convert a published checkpoint to safetensors, strictly.
+
+    It is read as plain tensors: no code in it runs.
+    """
+    from vrm.convert.bring import import_weights
+
+    card, folder = import_weights(name, file, output, overwrite)
+    typer.echo(f"{folder / card.file}: network {card.network}, {card.bytes / 1e6:.1f} MB, licence {card.licence}")
+
+
+@weights.command(cls=Command)
+def verify(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME|FILE", help="Default: all that are here.", show_default=False)
+    ] = None,
+) -> None:
+    """Hold weights against the size and checksum on their cards."""
+    from vrm.weights import known, named
+    from vrm.weights import verify as check
+
+    for card, folder in known() if name is None else [named(name)]:
+        if name is not None or (folder / card.file).is_file():
+            check(card, folder)
+            typer.echo(f"{card.name}: {folder / card.file} is what its card says")

@@ -1,0 +1,90 @@
+"""Reading foreign checkpoints safely, and naming their tensors anew, strictly."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vrm.errors import WeightsError
+
+_NAMED = 6
+"""How many names an error message lists."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """What a checkpoint holds: its tensors by name, or parts that hold them.
+
+    Safetensors are read as such; everything else by torch with ``weights_only=True``, so that no code in it runs.
+
+    Raises:
+        WeightsError: the file is missing, damaged, or holds more than tensors and plain values.
+    """
+    if not path.is_file():
+        raise WeightsError(f"{path} is not there.", "Give the checkpoint file that you downloaded.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return dict(load_file(path))
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(
+            f"{path} holds more than tensors, which vrm refuses to run: {str(error).splitlines()[0]}",
+            "Save its state_dict alone with torch.save, in the code base it comes from.",
+        ) from error
+    except Exception as error:  # each format has errors of its own
+        raise WeightsError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+    if not isinstance(found, Mapping):
+        raise WeightsError(f"{path} holds a {type(found).__name__}, not tensors by name.")
+    return dict(found)
+
+
+def state_of(held: Mapping[str, Any], *parts: str) -> dict[str, Tensor]:
+    """The tensors by name: those of the first of ``parts`` that is there, else all; ``module.`` prefixes dropped.
+
+    Raises:
+        WeightsError: what is there is not all tensors.
+    """
+    inner: Any = next((held[part] for part in parts if part in held), held)
+    if not isinstance(inner, Mapping) or not inner or not all(isinstance(v, Tensor) for v in inner.values()):
+        raise WeightsError("The checkpoint does not hold tensors by name where they are expected.")
+    return {name.removeprefix("module."): value for name, value in inner.items()}
+
+
+def rename(
+    state: Mapping[str, Tensor], ours: Callable[[str], str | None], expected: Mapping[str, Tensor], what: str
+) -> dict[str, Tensor]:
+    """The tensors under our names; strict: every name and shape must be accounted for.
+
+    Args:
+        state: by foreign names.
+        ours: foreign name to ours; None for one that is unknown.
+        expected: our names, with tensors of the right shapes (of a network on the meta device).
+        what: what the checkpoint is meant to be, for messages.
+
+    Raises:
+        WeightsError: names the tensors that are unknown, missing, or of another shape.
+    """
+    found: dict[str, Tensor] = {}
+    unknown = []
+    for name, tensor in state.items():
+        own = ours(name)
+        if own is None or own not in expected:
+            unknown.append(name)
+            continue
+        if tensor.shape != expected[own].shape:
+            raise WeightsError(
+                f"This is not {what}: {name} is {tuple(tensor.shape)} where {tuple(expected[own].shape)} is expected."
+            )
+        found[own] = tensor
+    missing = [name for name in expected if name not in found]
+    for names, verb in ((unknown, "has unknown tensors"), (missing, "lacks tensors")):
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            raise WeightsError(f"This is not {what}: it {verb}: {', '.join(names[:_NAMED])}{more}.")
+    return found

@@ -1,0 +1,70 @@
+"""The checkpoints that can be converted. A further one is one file with a ``convert`` function and one entry here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vrm.errors import WeightsError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a converter makes of a foreign state.
+
+    Attributes:
+        tensors: by our names; exactly those of the network, or the converter has refused.
+        network: which network they belong to, as on a card.
+        settings: what that network is built with, as on a card.
+    """
+
+    tensors: Mapping[str, Tensor]
+    network: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A kind of checkpoint that others publish.
+
+    Attributes:
+        target: "module:function"; the function takes the state by foreign names and returns ``Converted``, or raises
+            WeightsError. It is imported when it is needed.
+        licence: of the published weights, SPDX, or NOASSERTION where their authors state none.
+        paper: what they were published with.
+        source: where their authors offer them, in words.
+    """
+
+    target: str
+    licence: str
+    paper: str
+    source: str
+
+
+FOREIGN: dict[str, Foreign] = {
+    "fuseformer": Foreign(
+        "vrm.convert.fuseformer:convert",
+        licence="NOASSERTION",
+        paper="Liu et al., FuseFormer: Fusing Fine-Grained Information in Transformers for Video Inpainting, ICCV 2021",
+        source="the README of github.com/ruiliu-ai/FuseFormer links its checkpoint; the authors state no licence",
+    ),
+}
+"""By the name that ``vrm weights import`` takes."""
+
+
+def converter(name: str) -> Callable[[Mapping[str, Tensor]], Converted]:
+    """The function that converts checkpoints of that kind.
+
+    Raises:
+        WeightsError: there is none of that name.
+    """
+    if name not in FOREIGN:
+        raise WeightsError(f"'{name}' is not a kind of checkpoint.", f"Choose from: {', '.join(FOREIGN)}.")
+    module, _, function = FOREIGN[name].target.partition(":")
+    found: Callable[[Mapping[str, Tensor]], Converted] = getattr(import_module(module), function)
+    return found

@@ -1,0 +1,136 @@
+"""How SAVIT is trained: Sec. 4.1 of the paper as a configuration that files change."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from vrm.errors import UsageError, WeightsError
+from vrm.nets.savit import ABLATIONS, SavitConfig
+from vrm.nets.semantic import CELL
+
+
+@dataclass(frozen=True)
+class SavitTraining:
+    """The whole of it. The defaults are the paper's.
+
+    Attributes:
+        network: what is trained; its ``field`` follows from ``size``.
+        size: height and width of the frames, multiples of 4.
+        frames: of a sample.
+        batch: samples of a step, over all devices.
+        steps: of the generator; the discriminators take as many.
+        rate: Adam's, with beta 0 and 0.99.
+        drop_at, drop_to: after so many steps the rate is multiplied by this.
+        adversarial, classification, semantic: lambda_adv, lambda_cls and lambda_sad of Eq. 5; at 0 a term, and the
+            discriminator behind it, is left out.
+        patch_base: width of the temporal patch discriminator.
+        average: decay of an average of the weights that is kept instead of the last ones; 0 = none.
+        workers: processes that read clips.
+        log_every, look_every, save_every: steps between lines of the log, looks at clips held out, and checkpoints.
+        looks: samples of the clips held out.
+    """
+
+    network: SavitConfig = field(default_factory=SavitConfig)
+    size: tuple[int, int] = (240, 432)
+    frames: int = 5
+    batch: int = 8
+    steps: int = 500_000
+    rate: float = 1e-4
+    drop_at: int = 400_000
+    drop_to: float = 0.1
+    adversarial: float = 0.01
+    classification: float = 0.01
+    semantic: float = 0.001
+    patch_base: int = 32
+    average: float = 0.0
+    workers: int = 4
+    log_every: int = 100
+    look_every: int = 5000
+    save_every: int = 5000
+    looks: int = 16
+
+    def __post_init__(self) -> None:
+        if any(n % CELL or n < 4 * CELL for n in self.size):
+            raise UsageError(f"Frames of {self.size[1]}x{self.size[0]} cannot be trained on.", "Give multiples of 4.")
+        counts = (
+            self.frames,
+            self.batch,
+            self.steps,
+            self.log_every,
+            self.look_every,
+            self.save_every,
+            self.patch_base,
+        )
+        if min(counts) < 1 or self.rate <= 0 or self.workers < 0 or self.looks < 0 or not 0 <= self.average < 1:
+            raise UsageError("Counts and rates of a training are positive, and an average's decay is below 1.")
+        if self.network.field != (self.size[0] // CELL, self.size[1] // CELL):
+            raise UsageError("The network's field is not a quarter of the size.", "Leave it out: it follows from size.")
+        semantic = self.classification > 0 or self.semantic > 0
+        if semantic and not self.network.semantic_blocks:
+            raise UsageError(
+                "Without semantic-aware blocks there is nothing to classify and no routing for SAD.",
+                "Set classification and semantic to 0.",
+            )
+        if (self.classification > 0) != self.network.classify:
+            raise UsageError(
+                "classification is above 0 exactly where the network classifies.", "Change one of the two."
+            )
+
+    @classmethod
+    def named(cls, name: str) -> SavitTraining:
+        """A row of the paper's tables, trained as the paper does, or "small": at most 8 M parameters, label-free.
+
+        Raises:
+            UsageError: there is no configuration of that name.
+        """
+        if name == "small":
+            network = SavitConfig(192, 588, 4, 6, 32, (40, 72), 0, (), classify=False)
+            return cls(network, (160, 288), batch=8, steps=30_000, rate=2e-4, drop_at=24_000, average=0.999,
+                       classification=0, semantic=0)  # fmt: skip
+        if name not in ABLATIONS:
+            raise UsageError(f"There is no configuration '{name}'.", f"There are: small, {', '.join(ABLATIONS)}.")
+        network = ABLATIONS[name]
+        return cls(
+            network,
+            classification=0.01 if network.classify else 0.0,
+            semantic=0.0 if name in ("A", "B", "C", "D", "fuseformer") else 0.001,
+        )
+
+    @classmethod
+    def read(cls, given: str) -> SavitTraining:
+        """A configuration by name, or from a TOML file: ``base`` names one, ``[network]`` and ``[training]`` change it.
+
+        Raises:
+            UsageError: it cannot be read, or holds what is unknown.
+        """
+        path = Path(given)
+        if path.suffix != ".toml":
+            return cls.named(given)
+        try:
+            held = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"{path} cannot be read as a configuration: {error}.") from error
+        unknown = set(held) - {"base", "network", "training"}
+        if unknown:
+            raise UsageError(f"{path} holds '{min(unknown)}'.", "It may hold base, [network] and [training].")
+        return cls.named(held.get("base", "savit")).changed(held.get("network", {}), held.get("training", {}))
+
+    def changed(self, network: Mapping[str, Any], training: Mapping[str, Any]) -> SavitTraining:
+        """The same with some values changed. Raises UsageError for names that are unknown."""
+        known = {f.name for f in fields(self)} - {"network"}
+        if set(training) - known:
+            raise UsageError(
+                f"[training] knows no '{min(set(training) - known)}'.", f"It knows: {', '.join(sorted(known))}."
+            )
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in training.items()}
+        size = values.get("size", self.size)
+        settings = {**self.network.settings(), "field": [size[0] // CELL, size[1] // CELL], **network}
+        try:
+            built = SavitConfig.from_settings(settings)
+        except WeightsError as error:
+            raise UsageError(f"[network] cannot be built: {error}") from error
+        return replace(self, network=built, **values)
