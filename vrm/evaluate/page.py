@@ -26,7 +26,9 @@ from vrm.events import Events
 from vrm.report.page import STYLE
 
 _STYLE = """
-.scroll { overflow-x: auto; } td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+body { max-width: 100rem; } .scroll { overflow-x: auto; } .scroll td { white-space: nowrap; overflow-wrap: normal; }
+.scroll th + th { text-align: right; }
+td.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .tools { display: flex; flex-wrap: wrap; gap: .6rem 1.4rem; align-items: center; margin: .6rem 0; color: var(--quiet);
   font-size: .9rem; } .tools input[type=range] { width: 16rem; } .tools output { min-width: 5.5rem; }
 .films { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(17rem, 100%), 1fr)); gap: .75rem; }
@@ -143,7 +145,7 @@ def _clip(run: Run, name: str, clip: Clip, rows: list[Row], options: ScoreOption
     )
     return (
         f'<section class="clip" data-frames="{frames}"><h2>{escape(name)} / {escape(clip.name)}</h2>'
-        f"{_table(clip_rows(rows))}{_tools(frames, against)}<div class='films'>{views}</div>"
+        f"{_table([row[1:] for row in clip_rows(rows)])}{_tools(frames, against)}<div class='films'>{views}</div>"
         f"<h3>Before and after</h3>{_wipe(before, columns)}"
         f"<h3>Row {row} through time, first frame on top</h3><div class='slices'>{slices}</div></section>"
     )

@@ -45,7 +45,10 @@ def warp(frame: Array, flow: Array) -> Array:
     x = np.arange(w, dtype=np.float32)[None] + flow[..., 0]
     y = np.arange(h, dtype=np.float32)[:, None] + flow[..., 1]
     source = frame.astype(np.float32, copy=False)
-    return np.asarray(cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+    # With two channels OpenCV 5 rounds coordinates to 1/32 pixel; with one or three it does not.
+    planes = cv2.split(source) if source.ndim == 3 and source.shape[2] == 2 else [source]
+    warped = [cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in planes]
+    return np.asarray(warped[0] if len(warped) == 1 else cv2.merge(warped))
 
 
 def visible(forward: Array, backward: Array) -> Bool:
