@@ -97,9 +97,8 @@ def test_one_failure_does_not_end_the_run(cases: Path, tmp_path: Path, capsys) -
 
 
 def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsys) -> None:
-    (cases / "protocol.json").write_text(
-        json.dumps({"protocol": "fixed", "what": "A box.", "size": "64x48", "clips": {}})
-    )
+    record = {"protocol": "fixed", "what": "A box.", "size": "64x48", "clips": {}}
+    (cases / "protocol.json").write_text(json.dumps(record))
     out = tmp_path / "out"
     words = ["evaluate", "run", str(cases), "-o", str(out), "--clips", "ape", "--frames", "3", "--presets", "fast"]
     assert run([*words, "--threads", "1"]) == 0

@@ -37,17 +37,11 @@ def naive(case: Path, result: Path) -> dict[str, float]:
     used = m.any((1, 2))
     d = (x - y) ** 2
     change = np.abs(np.diff(x, axis=0) - np.diff(y, axis=0))
+    pairs = list(zip(x[used], y[used], strict=True))
     return {
         "hole_psnr": 10 * math.log10(255**2 / d[m].mean()),
         "psnr": float(np.mean(10 * np.log10(255**2 / d[used].mean((1, 2, 3))))),
-        "ssim": float(
-            np.mean(
-                [
-                    structural_similarity(a, b, channel_axis=2, data_range=255)
-                    for a, b in zip(x[used], y[used], strict=True)
-                ]
-            )
-        ),
+        "ssim": float(np.mean([structural_similarity(a, b, channel_axis=2, data_range=255) for a, b in pairs])),
         "dt": float(change[m[1:] | m[:-1]].mean()),
     }
 

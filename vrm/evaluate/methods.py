@@ -132,12 +132,13 @@ def _engine(job: Job) -> dict[str, Any]:
 def _inpaint(how: int) -> Callable[[Pictures, Masks, int], Iterator[Pixels]]:
     def run(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
         for t, frame in enumerate(frames.stream(count)):
-            yield _spatial(frame, masks[t], how)
+            yield inpainted(frame, masks[t], how)
 
     return run
 
 
-def _spatial(frame: Pixels, mask: Bool, how: int) -> Pixels:
+def inpainted(frame: Pixels, mask: Bool, how: int = cv2.INPAINT_TELEA) -> Pixels:
+    """One frame filled by OpenCV's inpainting, radius 5; frames of 16 bits are filled with 8."""
     if not mask.any():
         return frame
     eight = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
@@ -171,7 +172,7 @@ def temporal_median(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixe
         patch = out[whole]
         patch[use] = median[use].astype(out.dtype)
         out[whole] = patch
-        yield _spatial(out, lacking, cv2.INPAINT_TELEA)
+        yield inpainted(out, lacking, cv2.INPAINT_TELEA)
 
 
 def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:

@@ -6,6 +6,7 @@ of cards. They are loaded strictly; nothing is ever measured by an untrained net
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -155,7 +156,9 @@ def _lpips(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[str, Any]:
     kind = {11: "alex", 3: "vgg"}.get(0 if first is None else first.shape[-1])
     if kind is None:
         raise WeightsError(f"{name} holds neither torchvision's alexnet nor its vgg16.", "Save its state_dict.")
-    net = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package calls torchvision as it was called years ago
+        net = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False)
     own = net.net.state_dict()
     wanted = {key: f"features.{key.split('.', 1)[1]}" for key in own}
     if lost := [v for k, v in wanted.items() if v not in tensors or tensors[v].shape != own[k].shape]:
@@ -266,10 +269,11 @@ class VideoGauge:
 
         for k, held in enumerate(self._clip):
             video = torch.stack(held, 2)
-            for name, own_statistics in (("vfid", False), ("vfid_batchstats", True)):
-                self._net.use_batch_statistics(own_statistics)
-                self._whole[name][k].append(_pooled(self._net(video)))
-            self._net.use_batch_statistics(False)
+            self._whole["vfid"][k].append(_pooled(self._net(video)))
+            if video.shape[2] > 8 or max(video.shape[3:]) > 32:  # else its last layers have nothing to average over
+                self._net.use_batch_statistics(True)
+                self._whole["vfid_batchstats"][k].append(_pooled(self._net(video)))
+                self._net.use_batch_statistics(False)
         self._clip = ([], [])
         return {"pvcs": mean(self._pvcs).value}
 

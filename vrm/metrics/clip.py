@@ -192,6 +192,22 @@ class ClipMeter:
         self._change[1] += int(np.count_nonzero(either)) * second[1].shape[2]
 
 
+def measure_clip(
+    truth: Pixels, masks: Bool, filled: Pixels, measures: tuple[str, ...] = ("hole_psnr", "psnr", "ssim", "dt", "sharp")
+) -> ClipScore:
+    """Measure a clip that is in memory.
+
+    Args:
+        truth, filled: uint8 or uint16 ``(T, H, W, 3)``.
+        masks: bool ``(T, H, W)``; only there ``filled`` is looked at.
+        measures: names; those along motion need frames one by one, see ``ClipMeter``.
+    """
+    meter = ClipMeter(measures)
+    for x, y, mask in zip(truth, filled, masks, strict=True):
+        meter.add(y, mask, x)
+    return meter.score()
+
+
 def _in_hole(measure: Any, truth: Pixels, frame: Pixels, mask: Bool) -> Any:
     """A measure of the hole's box: outside it the two are equal."""
     box = bounding_box(mask)
