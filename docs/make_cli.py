@@ -7,7 +7,8 @@ from pathlib import Path
 
 from vrm.cli.main import run
 
-COMMANDS = ((), ("remove",), ("track",), ("info",), ("train", "internal"))
+EVALUATE = tuple(("evaluate", name) for name in ("cases", "protocols", "score", "run"))
+COMMANDS = ((), ("remove",), ("track",), ("info",), ("train", "internal"), *EVALUATE)
 
 
 def page() -> str:

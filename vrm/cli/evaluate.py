@@ -90,7 +90,7 @@ def protocols() -> None:
 @evaluate.command(cls=Command)
 def score(
     folder: Annotated[Path, _given("CASES", "A folder made by vrm evaluate cases.")],
-    results: Annotated[list[Path], _given("RESULTS...", "Folders of NAME/00000.png, or of NAME.mp4.")],
+    results: Annotated[list[Path], _given("RESULTS", "Folders of NAME/00000.png, or of NAME.mp4.")],
     clips: Clips = None,
     measures: Measures = "standard",
     skip_every: Annotated[int, _how("--skip-every", "N", "Leave out frames 0, N, 2N, ...: they were given.")] = 0,
@@ -134,8 +134,17 @@ def score(
 
 @evaluate.command(cls=Command)
 def run(
-    folders: Annotated[list[Path], _given("CASES...", "Folders made by vrm evaluate cases.")],
-    out: Annotated[Path, _how("-o", "DIR", "Results, tables and page; an earlier run there is gone on with.", w.OUT)],
+    folders: Annotated[list[Path], _given("CASES", "Folders made by vrm evaluate cases.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Results, tables, page; an earlier run goes on.",
+            rich_help_panel=w.OUT,
+        ),
+    ],
     engines: Annotated[str, _how("--engines", "NAMES", f"Of: {', '.join(ENGINES)}.")] = "internal",
     presets: Annotated[str, _how("--presets", "NAMES", f"Of: {', '.join(PRESETS)}.")] = "balanced",
     clips: Clips = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, cast
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -20,7 +21,9 @@ def composed(truth: Pixels, filled: Pixels, mask: Bool) -> Pixels:
         truth, filled: uint8 or uint16 ``(H, W, 3)``.
         mask: bool ``(H, W)``.
     """
-    return cast(Pixels, np.where(mask[..., None], filled, truth))
+    out: Any = truth.copy()
+    cv2.copyTo(filled, mask.view(np.uint8), out)
+    return cast(Pixels, out)
 
 
 def squared_error(truth: Pixels, filled: Pixels) -> int:

@@ -118,4 +118,7 @@ def grey(frame: Pixels) -> U8:
 def _length(field: Array) -> Array:
     """Squared length of vectors ``(H, W, 2)``."""
     x, y = cv2.split(field)
-    return np.asarray(x * x + y * y)
+    x *= x
+    y *= y
+    x += y
+    return x
