@@ -13,8 +13,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scoring import score, telea
 
+from vrm.evaluate.methods import inpainted
+from vrm.metrics.clip import measure_clip
 from vrm.motion.propagate import MotionConfig, propagate
 
 
@@ -57,13 +58,14 @@ def main() -> None:
     for clip in clips:
         case = Case(args.cases / clip)
         truth, masks = np.stack(case.truth), np.stack(case.masks)
-        base = score(truth, masks, telea(np.stack(case.frames), masks))
+        telea = np.stack([inpainted(f, m) for f, m in zip(case.frames, masks, strict=True)])
+        base = measure_clip(truth, masks, telea).values
         begin = time.perf_counter()
         filled = ours(case, MotionConfig.for_preset(args.preset))
         seconds = (time.perf_counter() - begin) / case.stop
-        found = score(truth, masks, filled)
-        gain = found.psnr - base.psnr
-        rows.append((base.psnr, found.psnr, gain, found.ssim, found.dt, found.sharp, seconds))
+        found = measure_clip(truth, masks, filled).values
+        gain = found["psnr"] - base["psnr"]
+        rows.append((base["psnr"], found["psnr"], gain, found["ssim"], found["dt"], found["sharp"], seconds))
         print(line(clip, rows[-1]), flush=True)
         if args.save:
             (args.save / clip).mkdir(parents=True, exist_ok=True)

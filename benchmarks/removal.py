@@ -5,7 +5,7 @@
 Each CASES folder holds <clip>/{frames,masks,truth}/NNNNN.png. The command itself is run on each clip (with --grow 0,
 as the masks are exact; more with --options="..."), and timed by the clock from start to end. Per clip and as means:
 
-- frame PSNR (dB), ours and Telea's, and the gain; SSIM, ours minus Telea's beside it; dt and sharp: see scoring.py;
+- frame PSNR (dB), ours and Telea's, and the gain; SSIM, ours minus Telea's beside it; dt, sharp: docs/evaluate.md;
 - seconds per frame: of the work, as the report says it, and of the whole command with Python's start.
 """
 
@@ -22,7 +22,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from scoring import score, telea
+
+from vrm.evaluate.methods import inpainted
+from vrm.metrics.clip import measure_clip
 
 
 def read(folder: Path, count: int | None) -> np.ndarray:
@@ -52,13 +54,15 @@ def run(cases: Path, args: argparse.Namespace, out: Path) -> None:
         if args.clips and case.name not in args.clips.split(","):
             continue
         truth, masks = read(case / "truth", args.frames), read(case / "masks", args.frames)[..., 0] > 127
-        base = score(truth, masks, telea(read(case / "frames", args.frames), masks))
+        given = read(case / "frames", args.frames)
+        telea = np.stack([inpainted(f, m) for f, m in zip(given, masks, strict=True)])
+        base = measure_clip(truth, masks, telea).values
         filled, work, whole = ours(case, out / case.name, args.frames, ["--preset", args.preset, *args.options])
-        found = score(truth, masks, filled)
+        found = measure_clip(truth, masks, filled).values
         n = len(truth)
-        gain = found.psnr - base.psnr
-        better = found.ssim - base.ssim
-        rows.append((base.psnr, found.psnr, gain, found.ssim, better, found.dt, found.sharp, work / n, whole / n))
+        gain, better = found["psnr"] - base["psnr"], found["ssim"] - base["ssim"]
+        own = (found["ssim"], better, found["dt"], found["sharp"])
+        rows.append((base["psnr"], found["psnr"], gain, *own, work / n, whole / n))
         print(line(case.name, rows[-1]), flush=True)
     print(line("mean", np.mean(rows, 0)), flush=True)
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from vrm.media.stills import read_image, read_mask
+from vrm.metrics.regions import region_similarity
 from vrm.track.follow import Tracked, follow
 from vrm.types import Bool
 
@@ -24,11 +25,6 @@ def truth(path: Path) -> Bool:
     pixels, indexed = read_mask(path)
     grey = pixels if pixels.ndim == 2 else pixels.max(2)
     return grey > 0 if indexed else grey > np.iinfo(grey.dtype).max // 2
-
-
-def similarity(found: Bool, wanted: Bool) -> float:
-    union = int((found | wanted).sum())
-    return int((found & wanted).sum()) / union if union else 1.0
 
 
 def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float]:
@@ -48,7 +44,7 @@ def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float]
     seconds = (time.perf_counter() - begin) / len(frames)
     if save is not None:
         draw(frame, tracked, masks, save / f"{clip.name}.png")
-    return tracked, [similarity(tracked.masks[t], truth(masks[t])) for t in range(1, len(frames))], seconds
+    return tracked, [region_similarity(tracked.masks[t], truth(masks[t])) for t in range(1, len(frames))], seconds
 
 
 def draw(frame, tracked: Tracked, masks: list[Path], path: Path) -> None:

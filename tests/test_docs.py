@@ -80,6 +80,8 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     monkeypatch.setattr(api, "train_internal", lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "train_savit", lambda *args, **words: calls.append(words))
     monkeypatch.setattr(bring, "import_weights", lambda *args: pytest.skip("it parses"))
+    for name in ("evaluate_cases", "evaluate_score", "evaluate_run"):
+        monkeypatch.setattr(api, name, lambda *args, **words: pytest.skip("it parses"))
     monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
     assert run(words) == 0, where
     assert calls or "--help" in words
@@ -95,7 +97,8 @@ def test_every_python_block_runs(where: str, code: str, beside_examples: Path, q
     script = beside_examples / "block.py"
     script.write_text(code, encoding="utf-8")
     runpy.run_path(str(script))
-    assert vrm.info("clean.mp4").n_frames == 100, where
+    if "vrm.remove(" in code:
+        assert vrm.info("clean.mp4").n_frames == 100, where
 
 
 def test_the_first_command(beside_examples: Path, quick: None) -> None:
@@ -141,7 +144,9 @@ def test_the_help_page_is_fresh() -> None:
 def test_exit_codes_are_those_of_the_errors() -> None:
     table = {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.M)}
     kinds = [errors.UsageError, errors.VideoError, errors.MaskError, errors.WeightsError, errors.EngineError]
-    assert table == {0, 1, 130, errors.OutputError.exit_code} | {kind.exit_code for kind in kinds}
+    assert table == {0, 1, 130, errors.BatchError.exit_code, errors.OutputError.exit_code} | {
+        kind.exit_code for kind in kinds
+    }
 
 
 def test_versions_agree() -> None:

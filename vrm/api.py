@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from vrm.errors import UsageError
 from vrm.events import Events, stages
 from vrm.options import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
 
 if TYPE_CHECKING:
+    from vrm.evaluate.run import Run
+    from vrm.evaluate.tables import ScoreTable
     from vrm.report.model import RemoveReport
     from vrm.types import VideoInfo
     from vrm.weights import WeightCard
@@ -191,6 +193,36 @@ def train_savit(
     if card is not None:
         events.note(f"Written: {Path(output) / card.file} and its card.")
     return card
+
+
+def evaluate_cases(folder: PathLike, output: PathLike, *, events: Events | None = None, **words: Any) -> list[str]:
+    """Write test cases with known truth; the words of ``vrm evaluate cases``. See ``vrm.evaluate.cases``."""
+    from vrm.evaluate.commands import cases
+
+    return cases(Path(folder), Path(output), events or Events(), **words)
+
+
+def evaluate_protocols() -> str:
+    """The protocols of ``evaluate_cases``, a line each."""
+    from vrm.evaluate.commands import protocol_list
+
+    return protocol_list()
+
+
+def evaluate_score(
+    folder: PathLike, results: Iterable[PathLike], *, events: Events | None = None, **words: Any
+) -> ScoreTable:
+    """Score folders of results; the words of ``vrm evaluate score``. See ``vrm.evaluate.score``."""
+    from vrm.evaluate.commands import score
+
+    return score(Path(folder), [Path(path) for path in results], events or Events(), **words)
+
+
+def evaluate_run(cases: Iterable[PathLike], output: PathLike, *, events: Events | None = None, **words: Any) -> Run:
+    """Run engines and baselines over cases; the words of ``vrm evaluate run``. See ``vrm.evaluate.run``."""
+    from vrm.evaluate.commands import run
+
+    return run([Path(path) for path in cases], Path(output), events or Events(), **words)
 
 
 def info(input: PathLike, stream: int | None = None) -> VideoInfo:

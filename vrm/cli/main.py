@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from vrm import __version__
+from vrm.cli.evaluate import evaluate
 from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
 from vrm.cli.process import behave
@@ -28,7 +29,7 @@ app = typer.Typer(
     name="vrm",
     cls=Group,
     epilog="Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 video unreadable, 4 mask does not fit, 5 weights, "
-    "6 memory or engine, 8 output cannot be written, 130 interrupted.",
+    "6 memory or engine, 7 some of many failed, 8 output cannot be written, 130 interrupted.",
     add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -38,6 +39,7 @@ app.command(cls=Command)(track)
 app.command(cls=Command)(info)
 app.add_typer(train, name="train")
 app.add_typer(weights, name="weights")
+app.add_typer(evaluate, name="evaluate")
 
 
 def _print_version(wanted: bool) -> None:

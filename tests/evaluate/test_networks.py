@@ -1,0 +1,138 @@
+"""LPIPS, FID, VFID and PVCS with weights drawn at random for the test: the path is real, the numbers mean nothing."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import lpips
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torchvision.models import alexnet
+
+from vrm import weights
+from vrm.cli.main import run
+from vrm.errors import WeightsError
+from vrm.evaluate.networks import WINDOW, VideoGauge, open_networks, read_weights
+from vrm.nets.i3d import I3d
+from vrm.nets.inception import FidInception
+
+from .made import read, scene
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Weights of the right shapes."""
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    made = {"lpips": folder / "alexnet.pth", "fid": folder / "inception.pth", "i3d": folder / "rgb.safetensors"}
+    torch.save(alexnet(weights=None).state_dict(), made["lpips"])
+    torch.save(FidInception().state_dict(), made["fid"])
+    state = I3d().state_dict() | {"logits.conv3d.weight": torch.zeros(400, 1024, 1, 1, 1)}
+    save_file(state, made["i3d"])
+    return made
+
+
+def test_lpips_is_the_packages(files: dict[str, Path], cases: Path, results: Path, capsys) -> None:
+    words = ["evaluate", "score", str(cases), str(results), "--clips", "ape", "--measures", "psnr", "--json"]
+    assert run([*words, "--lpips", str(files["lpips"])]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "lpips" not in found["needs"]
+    assert "fid" in found["needs"]
+    net = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+    source = alexnet(weights=None)
+    source.load_state_dict(torch.load(files["lpips"], weights_only=True))
+    for layer in (net.net.slice1, net.net.slice2, net.net.slice3, net.net.slice4, net.net.slice5):
+        for name, module in layer.named_children():
+            if list(module.parameters()):
+                module.load_state_dict(source.features[int(name)].state_dict())
+    x, masks = read(cases / "ape" / "truth"), read(cases / "ape" / "masks")
+    y = np.where(masks[..., None], read(results / "ape"), x)
+    values = []
+    for t in np.flatnonzero(masks.any((1, 2))):
+        pair = (torch.from_numpy(f[t].copy()).permute(2, 0, 1)[None] / 127.5 - 1 for f in (x, y))
+        with torch.no_grad():
+            values.append(float(net(*pair)))
+    assert found["lpips_alex"] == pytest.approx(np.mean(values), rel=1e-4)
+    assert found["lpips_alex"] > 0
+
+
+def test_fid_needs_more_than_nothing_and_is_zero_for_the_truth(
+    files: dict[str, Path], cases: Path, results: Path, tmp_path: Path, capsys
+) -> None:
+    words = ["evaluate", "score", str(cases), str(results), "--measures", "psnr", "--json", "--fid", str(files["fid"])]
+    assert run(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["fid"] > 0
+    assert "fid" not in found["needs"]
+
+
+def test_video_measures(files: dict[str, Path]) -> None:
+    networks = open_networks((), None, str(files["i3d"]))
+    gauge = networks.gauges()[0]
+    assert isinstance(gauge, VideoGauge)
+    frames = scene(0, WINDOW + 1, (32, 32))
+    for clip, change in (("one", 0), ("two", 60)):
+        gauge.begin(clip)
+        for frame in np.clip(frames.astype(int) + change * (clip == "two"), 0, 255).astype(np.uint8):
+            gauge.add(frame, np.clip(frame.astype(int) + change, 0, 255).astype(np.uint8), True)
+        pvcs = gauge.end()["pvcs"]
+        assert pvcs is not None
+        assert (pvcs == 0) == (change == 0)
+    total = gauge.total()
+    assert set(total) == {"vfid", "vfid_batchstats", "vfid_clips"}
+    assert all(isinstance(v, float) and v > 0 for v in total.values())
+    assert networks.needs.keys() == {"lpips", "fid"}
+
+
+def test_one_video_has_no_distance(files: dict[str, Path]) -> None:
+    gauge = open_networks((), None, str(files["i3d"])).gauges()[0]
+    gauge.begin("short")
+    for frame in scene(0, 3, (32, 32)):
+        gauge.add(frame, frame, True)
+    assert gauge.end() == {"pvcs": None}
+    assert str(gauge.total()["vfid"]).startswith("needs two")
+
+
+def test_nothing_is_measured_without_weights() -> None:
+    networks = open_networks((), None, None)
+    assert networks.gauges() == []
+    assert set(networks.needs) == {"lpips", "fid", "vfid", "pvcs"}
+
+
+def test_weights_of_a_card(tmp_path: Path, monkeypatch) -> None:
+    weights.save(I3d(), tmp_path, name="i3d-test", licence="Apache-2.0", network="i3d")
+    monkeypatch.setattr(weights, "weights_folder", lambda: tmp_path)
+    assert "Mixed_5c.b0.bn.weight" in read_weights("i3d-test", "i3d")
+    with pytest.raises(WeightsError, match="no weights named"):
+        read_weights("i3d-other", "i3d")
+    with pytest.raises(WeightsError, match="belong to the network"):
+        read_weights("i3d-test", "fid-inception")
+
+
+class Evil:
+    def __reduce__(self):
+        return (pytest.fail, ("code in a weights file was run",))
+
+
+def test_wrong_weights_are_refused(files: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="lacks"):
+        open_networks((), str(files["lpips"]), None)
+    with pytest.raises(WeightsError, match=r"alexnet nor its vgg16"):
+        open_networks((str(files["i3d"]),), None, None)
+    with pytest.raises(WeightsError, match="not there"):
+        open_networks((), None, str(tmp_path / "none.pt"))
+    shape = I3d().state_dict()
+    shape["Mixed_3b.b0.conv3d.weight"] = torch.zeros(1)
+    torch.save(shape, tmp_path / "shape.pt")
+    with pytest.raises(WeightsError, match=r"another shape for Mixed_3b\.b0"):
+        open_networks((), None, str(tmp_path / "shape.pt"))
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(WeightsError, match="not run"):
+        open_networks((), None, str(tmp_path / "evil.pt"))
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="not a safetensors"):
+        open_networks((), None, str(tmp_path / "bad.safetensors"))

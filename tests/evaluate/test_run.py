@@ -1,0 +1,152 @@
+"""Runs: baselines and engines over cases, records that are taken up again, failures, tables and the page."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from vrm.cli.main import run
+from vrm.errors import OutputError, UsageError
+from vrm.evaluate.clips import find_clips
+from vrm.evaluate.methods import BASELINES, Job, Method, choose_methods, fill
+from vrm.evaluate.page import write_page
+from vrm.evaluate.pictures import load_masks
+from vrm.evaluate.published import TABLES, tables_for
+from vrm.evaluate.run import RunOptions, run_methods
+from vrm.evaluate.score import ScoreOptions
+from vrm.evaluate.summary import run_csv, run_json, run_markdown
+from vrm.events import Events
+from vrm.motion.flow import DisFlow
+from vrm.options import EngineOptions
+
+from .made import read
+
+DIS = (DisFlow(), "DIS")
+
+
+def two_methods() -> RunOptions:
+    methods = tuple(m for m in choose_methods((), (), {"threads": 1}) if m.name in ("telea", "temporal-median"))
+    return RunOptions(methods)
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_baselines_fill_the_hole_and_nothing_else(name: str, cases: Path, tmp_path: Path) -> None:
+    done = fill(Job(Method(name, name, EngineOptions(threads=1)), find_clips(cases)[0], tmp_path / "out"))
+    given, masks, filled = read(cases / "ape" / "frames"), read(cases / "ape" / "masks"), read(tmp_path / "out")
+    assert np.array_equal(filled[~masks], given[~masks])
+    assert (filled[masks] != 128).mean() > 0.9
+    assert done["frames"] == 5
+    assert done["seconds"] > 0
+    assert done["peak_mb"] > 10
+
+
+def test_the_temporal_median_is_the_median_of_what_is_known(cases: Path) -> None:
+    clip = find_clips(cases)[0]
+    masks = load_masks(clip.masks, clip.frames, "ape")  # type: ignore[arg-type]
+    given, holes = read(cases / "ape" / "frames"), read(cases / "ape" / "masks")
+    filled = np.stack(list(BASELINES["temporal-median"](clip.frames, masks, 5)))
+    known = np.where(holes[..., None], np.nan, given.astype(float))
+    y, x = np.argwhere(holes[0] & (~holes).any(0))[0]
+    assert filled[0, y, x] == pytest.approx(np.floor(np.nanmedian(known[:, y, x], axis=0) + 0.5))
+
+
+def test_a_run_and_the_same_run_again(cases: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    first = run_methods([cases], out, two_methods(), Events(), DIS)
+    assert [(row.method, row.clip) for row in first.rows] == [
+        (method, clip) for clip in ("ape", "bee") for method in ("telea", "temporal-median")
+    ]
+    assert all(row.score is not None and row.seconds > 0 and row.peak_mb > 10 for row in first.rows)
+    pictures = [
+        cv2.inpaint(f, m.astype(np.uint8), 5, cv2.INPAINT_TELEA)
+        for f, m in zip(
+            np.ascontiguousarray(read(cases / "ape" / "frames")), read(cases / "ape" / "masks"), strict=True
+        )
+    ]
+    assert np.array_equal(read(out / "results" / "cases" / "telea" / "ape"), np.stack(pictures))
+    made = {p: p.stat().st_mtime_ns for p in (out / "results").rglob("*.png")}
+    again = run_methods([cases], out, two_methods(), Events(), DIS)
+    assert {p: p.stat().st_mtime_ns for p in made} == made, "nothing was filled twice"
+    assert again.rows == first.rows
+    # A case that changed is done again, and only it.
+    mask = cases / "bee" / "masks" / "00000.png"
+    cv2.imwrite(str(mask), cv2.dilate(cv2.imread(str(mask)), np.ones((3, 3))))
+    run_methods([cases], out, two_methods(), Events(), DIS)
+    redone = {p.parent.name for p in made if p.stat().st_mtime_ns != made[p]}
+    assert redone == {"bee"}
+
+
+def test_one_failure_does_not_end_the_run(cases: Path, tmp_path: Path, capsys) -> None:
+    broken = cases / "bee" / "frames" / "00002.png"
+    broken.write_bytes(broken.read_bytes()[:200])
+    done = run_methods([cases], tmp_path / "out", two_methods(), Events(), DIS)
+    failed = [row for row in done.rows if row.error]
+    assert {row.clip for row in failed} == {"bee"}
+    assert "00002.png" in failed[0].error
+    assert all(row.score for row in done.rows if row.clip == "ape")
+    assert "| bee | telea | failed |" in run_markdown(done)
+    assert any(row["error"] for row in csv.DictReader(run_csv(done).splitlines()))
+    with pytest.raises(Exception, match="2 of 4 failed"):
+        done.complete()
+
+
+def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsys) -> None:
+    record = {"protocol": "fixed", "what": "A box.", "size": "64x48", "clips": {}}
+    (cases / "protocol.json").write_text(json.dumps(record))
+    out = tmp_path / "out"
+    words = ["evaluate", "run", str(cases), "-o", str(out), "--clips", "ape", "--frames", "3", "--presets", "fast"]
+    assert run([*words, "--threads", "1"]) == 0
+    assert "internal-fast" in capsys.readouterr().out
+    text = (out / "table.md").read_text(encoding="utf-8")
+    own, published = text.split("## Published")
+    assert [line.split(" | ")[0] for line in own.splitlines() if line.startswith("| internal")] == ["| internal-fast"]
+    assert "processor" in own
+    assert "torch: " in own
+    assert "Ouyang" in published
+    assert "SAVIT" not in text, "only the tables that belong to the protocol"
+    rows = json.loads((out / "results.json").read_text())["rows"]
+    engine = next(row for row in rows if row["method"] == "internal-fast")
+    assert engine["settings"]["seed"] == 0
+    assert engine["settings"]["device"] == "cpu"
+    assert engine["outside_max"] == 0
+    page = (out / "index.html").read_text(encoding="utf-8")
+    pictures = set(re.findall(r'(?:data-picture|data-error|src)="([^"]+)"', page))
+    assert len(pictures) == 1 + 2 + 5 * 3
+    assert all((out / path).is_file() for path in pictures)
+    assert "http" not in page
+    strip = cv2.imread(str(out / "page" / "cases" / "ape" / "internal-fast.jpg"))
+    assert strip.shape == (2 * 48, 64, 3), "the two frames with a hole"
+    assert cv2.imread(str(out / "page" / "cases" / "ape" / "truth-time.jpg")).shape == (120, 64, 3)
+
+
+def test_what_is_refused(cases: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--engine"):
+        choose_methods(("magic",), ("fast",), {})
+    with pytest.raises(UsageError, match="twice"):
+        choose_methods(("internal",), ("fast", "fast"), {})
+    with pytest.raises(OutputError, match="not the folder of a run"):
+        run_methods([cases], cases, two_methods(), Events(), DIS)
+    with pytest.raises(UsageError, match="same name"):
+        run_methods([cases, cases], tmp_path / "out", two_methods(), Events(), DIS)
+
+
+def test_published_tables() -> None:
+    assert [table.title for table in tables_for({"devil"})] == [TABLES[2].title]
+    assert tables_for(set()) == list(TABLES)
+    assert all(table.conditions for table in TABLES)
+
+
+def test_a_run_without_truth_has_a_page(clips: Path, tmp_path: Path) -> None:
+    from vrm.evaluate.commands import cases as make
+
+    make(clips, tmp_path / "removal", Events(), protocol="removal", clips="ape")
+    done = run_methods([tmp_path / "removal"], tmp_path / "out", two_methods(), Events(), DIS)
+    write_page(done, ScoreOptions(), Events())
+    assert "difference from what was given" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "ewarp_own" in run_json(done)

@@ -1,0 +1,152 @@
+"""The three commands as calls: from words to options, one call each, and what they report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from vrm.errors import UsageError
+from vrm.evaluate.cases import CaseOptions, make_cases
+from vrm.evaluate.methods import choose_methods
+from vrm.evaluate.page import write_page
+from vrm.evaluate.protocols import PROTOCOLS, find_protocol
+from vrm.evaluate.run import Run, RunOptions, run_methods
+from vrm.evaluate.score import Gauge, ScoreOptions, score_results
+from vrm.evaluate.summary import run_csv, run_json, run_markdown, run_text
+from vrm.evaluate.tables import ScoreTable, check_table, write_text
+from vrm.events import Events
+from vrm.metrics.warping import FlowEstimator
+from vrm.motion.flow import DisFlow, RaftFlow
+from vrm.options import EngineOptions
+
+Names = str | Iterable[str] | None
+
+
+def cases(
+    folder: Path,
+    out: Path,
+    events: Events,
+    *,
+    protocol: str = "object",
+    clips: Names = None,
+    frames: int | None = None,
+    size: str | None = None,
+    seed: int = 0,
+    masks: Path | None = None,
+    invert_mask: bool = False,
+    overwrite: bool = False,
+) -> list[str]:
+    """See ``vrm.evaluate.cases.make_cases``; ``size`` is "432x240"."""
+    options = CaseOptions(
+        find_protocol(protocol), split(clips), frames, _size(size), seed, masks, invert_mask, overwrite=overwrite
+    )
+    made = make_cases(folder, out, options, events)
+    events.note(f"{len(made)} cases of the protocol {protocol} are in {out}.")
+    return made
+
+
+def score(
+    folder: Path,
+    results: Sequence[Path],
+    events: Events,
+    *,
+    clips: Names = None,
+    measures: Names = "standard",
+    skip_every: int = 0,
+    frames: int | None = None,
+    invert_mask: bool = False,
+    flow: Path | None = None,
+    lpips: Names = None,
+    fid: str | None = None,
+    i3d: str | None = None,
+    device: str = "auto",
+    table: Path | None = None,
+    overwrite: bool = False,
+) -> ScoreTable:
+    """See ``vrm.evaluate.score.score_results``; the table is written where ``table`` says so."""
+    options = ScoreOptions(split(clips), split(measures) or ("standard",), skip_every, frames, invert_mask)
+    if table is not None:
+        check_table(table, overwrite)
+    from vrm.evaluate.networks import open_networks
+
+    networks = open_networks(split(lpips), fid, i3d, device)
+    gauges: dict[str, list[Gauge]] = {str(path): networks.gauges() for path in results}
+    estimator, used = flow_estimator(flow, device)
+    found = score_results(folder, list(results), options, events, estimator, used, gauges)
+    for result in found:
+        result.needs = networks.needs
+    done = ScoreTable(tuple(found))
+    if table is not None:
+        done.save(table, overwrite)
+    return done
+
+
+def run(
+    folders: Sequence[Path],
+    out: Path,
+    events: Events,
+    *,
+    engines: Names = "internal",
+    presets: Names = "balanced",
+    clips: Names = None,
+    frames: int | None = None,
+    measures: Names = "standard",
+    invert_mask: bool = False,
+    flow: Path | None = None,
+    page: bool = True,
+    overwrite: bool = False,
+    command: str = "",
+    **common: Any,
+) -> Run:
+    """See ``vrm.evaluate.run.run_methods``; writes ``OUT/{table.md,table.csv,results.json,index.html}``.
+
+    ``common``: ``device``, ``dtype``, ``threads``, ``seed``, ``memory_gb``, ``prior`` of every engine.
+    """
+    given = {word: value for word, value in common.items() if value is not None}
+    methods = choose_methods(split(engines), split(presets), given)
+    score_options = ScoreOptions(split(clips), split(measures) or ("standard",), 0, frames, invert_mask)
+    options = RunOptions(tuple(methods), score_options, overwrite)
+    done = run_methods(list(folders), out, options, events, flow_estimator(flow, str(given.get("device", "auto"))))
+    done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
+    done.text = run_text(done)
+    write_text(out / "table.md", run_markdown(done))
+    write_text(out / "table.csv", run_csv(done))
+    write_text(out / "results.json", run_json(done))
+    if page:
+        write_page(done, options.score, events)
+    return done
+
+
+def protocol_list() -> str:
+    """Every protocol, a line each."""
+    width = max(map(len, PROTOCOLS))
+    return "\n".join(f"{p.name:<{width}}  {p.what} ({p.source})" for p in PROTOCOLS.values())
+
+
+def flow_estimator(weights: Path | None, device: str = "auto") -> tuple[FlowEstimator, str]:
+    """RAFT with the weights given, or else DIS; and its name. Raises WeightsError."""
+    if weights is None:
+        return DisFlow(), "DIS"
+    from vrm.train.device import choose
+
+    compute = choose(EngineOptions(device=device, dtype="fp32"))
+    return RaftFlow(weights, device=str(compute.device)), f"RAFT ({weights.name})"
+
+
+def split(names: Names) -> tuple[str, ...]:
+    """``"a,b"``, ``["a", "b"]`` or None as a tuple."""
+    if names is None:
+        return ()
+    parts = names.split(",") if isinstance(names, str) else names
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not found:
+        raise UsageError(f"--size {text} is not a size.", "Write width and height: 432x240.")
+    return int(found[2]), int(found[1])

@@ -1,0 +1,180 @@
+"""Frames and masks of a clip, wherever they lie: a folder, a video, or chosen files; read one by one, ahead of use."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from vrm.errors import MaskError, VideoError
+from vrm.masks.load import MOSTLY, load
+from vrm.media.container import ENDINGS as VIDEO_ENDINGS
+from vrm.media.folder import frame_files
+from vrm.media.probe import probe
+from vrm.media.read import Reader
+from vrm.media.stills import image_facts, read_image, read_mask
+from vrm.options import MaskOptions
+from vrm.types import Masks, Pixels, VideoInfo
+from vrm.work import mask_readers
+
+_AHEAD = 4
+VIDEOS = (*VIDEO_ENDINGS, ".webm", ".mpg", ".ts")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one clip in order.
+
+    Attributes:
+        path: a folder of numbered pictures, or a video file.
+        files: the pictures, where they are not all those of the folder.
+    """
+
+    path: Path
+    files: tuple[Path, ...] = ()
+
+    @cached_property
+    def info(self) -> VideoInfo:
+        """The facts of the video or folder. Raises VideoError."""
+        return probe(self.path)
+
+    @cached_property
+    def listed(self) -> tuple[Path, ...]:
+        """The picture files; empty for a video. Raises VideoError."""
+        if self.files or not self.path.is_dir():
+            return self.files
+        return tuple(frame_files(self.path))
+
+    def __len__(self) -> int:
+        return len(self.listed) or self.info.n_frames
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """``(height, width)`` as stored."""
+        return image_facts(self.listed[0])[:2] if self.listed else self.info.size
+
+    def stream(self, stop: int | None = None) -> Iterator[Pixels]:
+        """RGB frames ``(H, W, 3)`` from the first to ``stop - 1``. Raises VideoError."""
+        if not self.listed:
+            with Reader(self.info) as reader:
+                for frame in reader.frames(0, stop):
+                    yield frame.rgb()
+            return
+        with ThreadPoolExecutor(1) as pool:
+            coming: deque[Future[Pixels]] = deque()
+            for path in self.listed[:stop]:
+                coming.append(pool.submit(_rgb, path))
+                if len(coming) > _AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+
+    def part(self, stop: int | None) -> Pictures:
+        """Only the first pictures, where they are files."""
+        return self if stop is None or not self.listed else replace(self, files=self.listed[:stop])
+
+
+def open_pictures(folder: Path, *names: str) -> Pictures | None:
+    """The first of ``folder/name`` that is there: a folder of pictures or a video of any ending; or None."""
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            return Pictures(path)
+        if path.is_file() and path.suffix.lower() in VIDEOS:
+            return Pictures(path)
+        for ending in VIDEOS:
+            if (folder / f"{name}{ending}").is_file():
+                return Pictures(folder / f"{name}{ending}")
+    return None
+
+
+def load_masks(masks: Pictures, frames: Pictures, name: str, invert: bool = False) -> Masks:
+    """The masks of a clip, in whatever form they are; True = missing.
+
+    Args:
+        masks: a picture for each frame, or one for all.
+        frames: the frames they belong to.
+        name: of the clip, for messages.
+        invert: 0 = missing.
+
+    Raises:
+        MaskError: unreadable, another number or shape than the frames, or nearly everything is masked.
+    """
+    if masks.files:
+        return _judged(_plain(masks, frames, invert), name)
+    info = frames.info if not frames.files else replace(probe(frames.path), n_frames=len(frames))
+    single = bool(masks.listed) and len(masks) == 1 and len(frames) != 1
+    options = MaskOptions(path=masks.path, invert=invert, static=single)
+    try:
+        loaded = load(options, info, mask_readers())
+    except MaskError as error:
+        raise MaskError(f"Clip {name}: {error.what}", error.fix.replace("add --invert-mask", _INVERT)) from error
+    return _judged(loaded.masks, name)
+
+
+_INVERT = "give --invert-mask"
+
+
+def _plain(masks: Pictures, frames: Pictures, invert: bool) -> Masks:
+    """Masks that share a folder with the frames; half white and more is masked."""
+    if len(masks) != len(frames):
+        raise MaskError(f"{masks.path} has {len(masks)} masks for {len(frames)} frames.")
+    packed = Masks(frames.size, len(frames))
+    for t, path in enumerate(masks.listed):
+        pixels, indexed = read_mask(path)
+        grey = pixels if pixels.ndim == 2 else pixels[..., :3].max(2)
+        mask = grey > (0 if indexed else np.iinfo(grey.dtype).max // 2)
+        if mask.shape != packed.size:
+            raise MaskError(f"{path} is {mask.shape[1]}x{mask.shape[0]}, its frame {packed.size[1]}x{packed.size[0]}.")
+        packed[t] = ~mask if invert else mask
+    return packed
+
+
+def _judged(masks: Masks, name: str) -> Masks:
+    """The masks, unless nearly everything of nearly every frame is masked."""
+    shares = [float(mask.mean()) for _, mask in masks.items()]
+    if shares and sum(shares) / masks.n_frames > MOSTLY:
+        raise MaskError(
+            f"Clip {name}: {100 * sum(shares) / masks.n_frames:.0f}% of the picture is masked.",
+            f"White is what is missing; if black is, {_INVERT}.",
+        )
+    return masks
+
+
+def _rgb(path: Path) -> Pixels:
+    image = read_image(path)
+    if image.ndim == 2:
+        return cast(Pixels, np.repeat(image[..., None], 3, 2))
+    return cast(Pixels, np.ascontiguousarray(image[..., :3]))
+
+
+def same_shape(one: Pictures, other: Pictures, what: str, reference: str, name: str) -> None:
+    """Refuse two sequences of different counts or sizes.
+
+    Raises:
+        VideoError: names the clip, both counts and both sizes.
+    """
+    if len(one) != len(other):
+        raise VideoError(
+            f"Clip {name}: {what} has {len(one)} frames, {reference} has {len(other)} ({one.path}, {other.path}).",
+            "They must show the same frames.",
+        )
+    if one.size != other.size:
+        (h, w), (height, width) = one.size, other.size
+        raise VideoError(
+            f"Clip {name}: {what} is {w}x{h}, {reference} is {width}x{height} ({one.path}, {other.path}).",
+            "They must be of one size.",
+        )
+
+
+def read_at(pictures: Pictures, wanted: list[int]) -> dict[int, Pixels]:
+    """Some frames by number."""
+    if pictures.listed:
+        return {t: _rgb(pictures.listed[t]) for t in wanted}
+    return {t: frame for t, frame in enumerate(pictures.stream(max(wanted, default=-1) + 1)) if t in set(wanted)}

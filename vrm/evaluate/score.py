@@ -1,0 +1,368 @@
+"""Results held against cases: every result folder in one pass, so that what depends on the truth is computed once."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from vrm.errors import UsageError, VideoError
+from vrm.evaluate.cases import RECORD
+from vrm.evaluate.clips import Clip, choose, find_clips
+from vrm.evaluate.pictures import Pictures, load_masks, open_pictures, same_shape
+from vrm.events import Events
+from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
+from vrm.metrics.means import Mean, mean
+from vrm.metrics.warping import FlowEstimator, Motion, grey, visible
+from vrm.types import U8, Pixels
+
+
+class Gauge(Protocol):
+    """Measures that need a network, over all clips of one result."""
+
+    def begin(self, clip: str) -> None:
+        """A clip begins."""
+        ...
+
+    def add(self, truth: Pixels, frame: Pixels, scored: bool) -> None:
+        """The next true and composed frame."""
+        ...
+
+    def end(self) -> dict[str, float | None]:
+        """The clip is over: what it measures by itself."""
+        ...
+
+    def total(self) -> dict[str, float | str]:
+        """What only all clips together measure; a text says what is missing."""
+        ...
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What is measured.
+
+    Attributes:
+        clips: names or patterns; empty = all cases.
+        measures: "standard", "all", or names.
+        skip_every: leave frames 0, N, 2N, ... out: they were given.
+        frames: only the first so many.
+        invert: masks have 0 = missing.
+    """
+
+    clips: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ("standard",)
+    skip_every: int = 0
+    frames: int | None = None
+    invert: bool = False
+
+    def __post_init__(self) -> None:
+        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, "standard", "all"}
+        if unknown := [m for m in self.measures if m not in known]:
+            raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
+        if self.skip_every < 0 or (self.frames is not None and self.frames < 1):
+            raise UsageError("--skip-every and --frames take positive numbers.")
+
+    def names(self, with_truth: bool) -> tuple[str, ...]:
+        """The measures of a clip, in the order of tables."""
+        chosen = set(self.measures)
+        if "all" in chosen:
+            chosen |= {*STANDARD, *FURTHER, *WITHOUT_TRUTH}
+        if "standard" in chosen:
+            chosen |= {*STANDARD, "sharp_around"} if with_truth else set(WITHOUT_TRUTH)
+        possible = (*STANDARD, *FURTHER, *WITHOUT_TRUTH) if with_truth else WITHOUT_TRUTH
+        return tuple(name for name in possible if name in chosen)
+
+
+@dataclass
+class Result:
+    """What one result folder measures.
+
+    Attributes:
+        name: of the folder.
+        clips: by clip.
+        missing: cases that the folder lacks.
+        networks: measures of all clips together, from networks.
+        needs: by measure: what it would need.
+        flow: which estimator E_warp is by.
+    """
+
+    name: str
+    clips: dict[str, ClipScore] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    networks: dict[str, float | str] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
+    flow: str = "DIS"
+
+    def means(self) -> dict[str, Mean]:
+        """By measure: the mean over clips, each clip counting the same."""
+        names = dict.fromkeys(name for score in self.clips.values() for name in score.values)
+        return {name: mean(score.values.get(name) for score in self.clips.values()) for name in names}
+
+    def over_frames(self) -> dict[str, float | None]:
+        """PSNR and SSIM as the mean over all frames of all clips, as STTN and its followers print them."""
+        found: dict[str, float | None] = {}
+        for name in ("psnr", "ssim", "ssim_65"):
+            total, n = 0.0, 0
+            for score in self.clips.values():
+                value = score.values.get(name)
+                if value is not None and value != float("inf"):
+                    count = score.scored - score.infinite.get(name, 0)
+                    total, n = total + value * count, n + count
+            if n:
+                found[name] = total / n
+        return found
+
+    def infinite(self) -> dict[str, int]:
+        """By measure: how many infinite values (of frames, and of whole clips) are in no mean."""
+        found = {}
+        for name, m in self.means().items():
+            n = m.infinite + sum(score.infinite.get(name, 0) for score in self.clips.values())
+            if n:
+                found[name] = n
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of ``--json``; infinite values are the text "inf"."""
+        means = self.means()
+        return {
+            "name": self.name,
+            "clips": len(self.clips),
+            "frames": sum(score.scored for score in self.clips.values()),
+            **{name: _plain(m.value) for name, m in means.items()},
+            **{name: value for name, value in self.networks.items() if not isinstance(value, str)},
+            "outside_max": max((s.outside_max for s in self.clips.values()), default=0),
+            "spread": {name: _plain(m.spread) for name, m in means.items()},
+            "over_frames": self.over_frames(),
+            "infinite": self.infinite(),
+            "flow": self.flow,
+            "missing": self.missing,
+            "needs": self.needs | {n: v for n, v in self.networks.items() if isinstance(v, str)},
+            "per_clip": {
+                name: {
+                    "frames": score.scored,
+                    "outside_max": score.outside_max,
+                    **{k: _plain(v) for k, v in score.values.items()},
+                }
+                for name, score in self.clips.items()
+            },
+        }
+
+
+def score_results(
+    cases: Path,
+    results: list[Path],
+    options: ScoreOptions,
+    events: Events,
+    estimator: FlowEstimator,
+    flow: str = "DIS",
+    gauges: dict[str, list[Gauge]] | None = None,
+) -> list[Result]:
+    """Score folders of results against cases.
+
+    Args:
+        cases: as ``make_cases`` writes them (``truth`` may be missing).
+        results: folders of ``NAME/`` (numbered pictures) or ``NAME.mp4``.
+        options: see ``ScoreOptions``.
+        events: hears of progress and of clips that are missing.
+        estimator, flow: of optical flow, for E_warp; and its name.
+        gauges: by result folder's path: measures that need networks.
+
+    Raises:
+        VideoError: cases or results unreadable, or of other counts or sizes (before anything is computed).
+        MaskError: masks unreadable, or nearly everything masked.
+        UsageError: a clip that is not there.
+    """
+    clips = find_cases(cases, options.clips)
+    found = [Result(name, flow=flow) for name in _names(results)]
+    pictures = _check(clips, results, found, options)
+    scored = _scored(cases)
+    events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
+    for clip in clips:
+        present = pictures[clip.name]
+        if not present:
+            continue
+        own = {k: (gauges or {}).get(str(results[k]), []) for k in present}
+        scores = _score_clip(clip, present, options, estimator, events, own, scored.get(clip.name))
+        for k, score in scores.items():
+            found[k].clips[clip.name] = score
+    for result, path in zip(found, results, strict=True):
+        for gauge in (gauges or {}).get(str(path), []):
+            result.networks |= gauge.total()
+    return found
+
+
+def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
+    """The cases of a folder. Raises VideoError or UsageError."""
+    clips = [clip for clip in find_clips(cases) if clip.masks is not None]
+    if not clips:
+        raise VideoError(f"{cases} holds no cases.", "A case is NAME/{frames,masks,truth}; see vrm evaluate cases.")
+    if not wanted:
+        return clips
+    names = choose([c.name for c in clips], wanted, str(cases))
+    return [c for c in clips if c.name in names]
+
+
+def _names(results: list[Path]) -> list[str]:
+    """The folders' names, with as many parents as tell them apart."""
+    paths = [path.resolve() for path in results]
+    depth = 1
+    while depth < 8 and len({p.parts[-depth:] for p in paths}) < len(set(paths)):
+        depth += 1
+    return ["/".join(p.parts[-depth:]) for p in paths]
+
+
+def _check(
+    clips: list[Clip], results: list[Path], found: list[Result], options: ScoreOptions
+) -> dict[str, dict[int, Pictures]]:
+    """The pictures of each clip by result, all of the truth's count and size; notes what is missing."""
+    pictures: dict[str, dict[int, Pictures]] = {clip.name: {} for clip in clips}
+    for path in results:
+        if not path.is_dir():
+            raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
+    for clip in clips:
+        reference = clip.truth or clip.frames
+        if clip.truth is not None:
+            same_shape(clip.frames, clip.truth, "what was given", "the truth", clip.name)
+        for k, path in enumerate(results):
+            own = open_pictures(path, clip.name)
+            if own is None:
+                found[k].missing.append(clip.name)
+                continue
+            expected = reference.part(options.frames)
+            if options.frames is not None and len(own) != len(reference):
+                same_shape(own, expected, f"the result {found[k].name}", "the truth, cut to --frames,", clip.name)
+            else:
+                same_shape(own, reference, f"the result {found[k].name}", "the truth", clip.name)
+            pictures[clip.name][k] = own
+    return pictures
+
+
+def _scored(cases: Path) -> dict[str, frozenset[int]]:
+    """By case: the only frames that count, where the protocol says so."""
+    try:
+        record = json.loads((cases / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: frozenset(about["scored"]) for name, about in record.get("clips", {}).items() if "scored" in about}
+
+
+def _count(clip: Clip, options: ScoreOptions) -> int:
+    return min(len(clip.frames), options.frames or len(clip.frames))
+
+
+def _score_clip(
+    clip: Clip,
+    pictures: dict[int, Pictures],
+    options: ScoreOptions,
+    estimator: FlowEstimator,
+    events: Events,
+    gauges: dict[int, list[Gauge]],
+    only: frozenset[int] | None,
+) -> dict[int, ClipScore]:
+    """Stream one clip past a meter for each result."""
+    assert clip.masks is not None
+    masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
+    names = options.names(clip.truth is not None)
+    meters = {k: ClipMeter(names, options.skip_every, only) for k in pictures}
+    for gauge in (g for k in pictures for g in gauges[k]):
+        gauge.begin(clip.name)
+    with ThreadPoolExecutor(2) as pool:
+        for frame in _ahead(_frames(clip, pictures, names, _count(clip, options), pool, estimator)):
+            mask = masks[frame.t]
+            motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
+            for k, meter in meters.items():
+                composed = meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own.get(k))
+                if frame.truth is not None:
+                    for gauge in gauges[k]:
+                        gauge.add(frame.truth, composed, bool(mask.any()))
+            events.advance("score")
+    scores = {}
+    for k, meter in meters.items():
+        score = meter.score()
+        for gauge in gauges[k]:
+            score.values.update(gauge.end())
+        scores[k] = score
+    return scores
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """The motion from the frame before, being computed; without futures there is none."""
+
+    forward: Future[Any] | None = None
+    backward: Future[Any] | None = None
+
+    def get(self) -> Motion | None:
+        """Wait for it."""
+        if self.forward is None or self.backward is None:
+            return None
+        flow = self.forward.result()
+        return Motion(flow, visible(flow, self.backward.result()))
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Everything about one frame; ``filled`` and ``own`` (motion of the filled frames) by result."""
+
+    t: int
+    given: Pixels
+    truth: Pixels | None
+    filled: dict[int, Pixels]
+    motion: _Pending
+    own: dict[int, _Pending]
+
+
+class _Motions:
+    """Flow between consecutive frames, both ways at once, computed beside whoever uses it."""
+
+    def __init__(self, pool: ThreadPoolExecutor, estimator: FlowEstimator) -> None:
+        self._pool, self._estimator = pool, estimator
+        self._before: U8 | None = None
+
+    def next(self, frame: Pixels) -> _Pending:
+        """The motion from the last frame to this one."""
+        now, before = grey(frame), self._before
+        self._before = now
+        if before is None:
+            return _Pending()
+        return _Pending(
+            self._pool.submit(self._estimator, before, now), self._pool.submit(self._estimator, now, before)
+        )
+
+
+def _frames(
+    clip: Clip,
+    pictures: dict[int, Pictures],
+    names: tuple[str, ...],
+    count: int,
+    pool: ThreadPoolExecutor,
+    estimator: FlowEstimator,
+) -> Iterator[_Frame]:
+    """The clip's frames in order, with their motion under way."""
+    moving = _Motions(pool, estimator) if {"ewarp", "ewarp_hole", "ewarp_truth"} & set(names) else None
+    own = {k: _Motions(pool, estimator) for k in pictures if {"ewarp_own", "ewarp_own_hole"} & set(names)}
+    truths = clip.truth.stream(count) if clip.truth is not None else None
+    streams = {k: own_pictures.stream(count) for k, own_pictures in pictures.items()}
+    for t, given in enumerate(clip.frames.stream(count)):
+        truth = next(truths) if truths is not None else None
+        filled = {k: next(stream) for k, stream in streams.items()}
+        motion = moving.next(truth) if moving is not None and truth is not None else _Pending()
+        yield _Frame(t, given, truth, filled, motion, {k: m.next(filled[k]) for k, m in own.items()})
+
+
+def _ahead(frames: Iterator[_Frame], n: int = 2) -> Iterator[_Frame]:
+    """The same frames, each given out when ``n`` more have been read and their motion is being computed."""
+    waiting: deque[_Frame] = deque()
+    for frame in frames:
+        waiting.append(frame)
+        if len(waiting) > n:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _plain(value: float | None) -> float | str | None:
+    return "inf" if value == float("inf") else value

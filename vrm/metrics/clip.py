@@ -1,0 +1,222 @@
+"""One clip, measured while its frames stream by: nothing is kept but sums and the frame before."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vrm.metrics.error import composed, peak_of, psnr, squared_error
+from vrm.metrics.means import mean
+from vrm.metrics.patches import patch_consistency
+from vrm.metrics.ssim import UNIFORM_7, VARIANTS, Similarity
+from vrm.metrics.texture import Texture, seam, texture
+from vrm.metrics.warping import Motion, warp_difference, warp_error
+from vrm.types import Bool, Pixels, bounding_box, union_box
+
+STANDARD = ("hole_psnr", "psnr", "ssim", "hole_ssim", "dt", "sharp", "ewarp", "ewarp_hole", "ewarp_truth")
+"""Needs the truth; what is measured unless something else is asked for."""
+FURTHER = ("ssim_gauss11", "ssim_65", "ssim_devil", "pcons")
+"""Needs the truth; the definitions of other papers, and what takes longer."""
+WITHOUT_TRUTH = ("sharp_around", "seam", "ewarp_own", "ewarp_own_hole")
+"""Needs no truth."""
+HIGHER_IS_BETTER = frozenset({"hole_psnr", "psnr", "hole_ssim", "pcons", *VARIANTS})
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """What a filled clip measures.
+
+    Attributes:
+        frames: of the clip.
+        scored: frames with a hole that were not skipped; measures of single frames are means over these.
+        values: by measure; None where there was nothing to measure, +inf for a PSNR of equal frames.
+        infinite: by measure: frames whose value was infinite and is not in the mean.
+        outside_max: largest difference outside the holes from what was given, in levels.
+    """
+
+    frames: int
+    scored: int
+    values: dict[str, float | None]
+    infinite: dict[str, int] = field(default_factory=dict)
+    outside_max: int = 0
+
+
+class ClipMeter:
+    """Adds up the measures of one clip, frame by frame, in order.
+
+    Args:
+        measures: names of ``STANDARD``, ``FURTHER`` and ``WITHOUT_TRUTH``.
+        skip_every: leave frames 0, N, 2N, ... out of the measures of single frames (they were given); 0 = none.
+        only: the only frames that count in measures of single frames; None = all.
+
+    Raises:
+        ValueError: a measure of another name.
+    """
+
+    def __init__(
+        self, measures: tuple[str, ...] = STANDARD, skip_every: int = 0, only: frozenset[int] | None = None
+    ) -> None:
+        unknown = set(measures) - {*STANDARD, *FURTHER, *WITHOUT_TRUTH}
+        if unknown:
+            raise ValueError(f"no measure is called {', '.join(sorted(unknown))}")
+        self._measures = measures
+        self._skip, self._only = skip_every, only
+        self._frames = self._scored = 0
+        self._outside = 0
+        self._peak = 255
+        self._rows: dict[str, list[float]] = {name: [] for name in measures}
+        self._hole = [0, 0]  # squared error, samples
+        self._hole_ssim = [0.0, 0]
+        self._change = [0, 0]  # absolute error of the change over time, samples
+        self._texture = Texture()
+        self._before: tuple[Pixels, Pixels | None, Bool] | None = None
+
+    def add(
+        self,
+        filled: Pixels,
+        mask: Bool,
+        truth: Pixels | None = None,
+        given: Pixels | None = None,
+        motion: Motion | None = None,
+        own_motion: Motion | None = None,
+    ) -> Pixels:
+        """The next frame.
+
+        Args:
+            filled: the result, uint8 or uint16 ``(H, W, 3)``.
+            mask: bool ``(H, W)``, the hole.
+            truth: the true frame; without one, only ``WITHOUT_TRUTH`` is measured.
+            given: what the tool was given; ``outside_max`` is against it.
+            motion: between the true frames before and this one, for ``ewarp``.
+            own_motion: between the filled frames, for ``ewarp_own``.
+
+        Returns:
+            The composed frame: ``filled`` in the hole, the truth (or else what was given) outside.
+        """
+        outside = truth if truth is not None else given
+        frame = filled if outside is None else composed(outside, filled, mask)
+        self._peak = peak_of(filled)
+        if given is not None:
+            self._outside = max(self._outside, _largest(filled, given, ~mask))
+        skipped = self._skip and self._frames % self._skip == 0
+        if mask.any() and not skipped and (self._only is None or self._frames in self._only):
+            self._scored += 1
+            self._single(frame, mask, truth)
+        if self._before is not None:
+            self._pair(frame, mask, truth, motion, own_motion)
+        self._before = frame, truth, mask
+        self._frames += 1
+        return frame
+
+    def score(self) -> ClipScore:
+        """What was measured so far."""
+        pooled = {
+            "hole_psnr": psnr(self._hole[0] / self._hole[1], self._peak) if self._hole[1] else math.nan,
+            "hole_ssim": self._hole_ssim[0] / self._hole_ssim[1] if self._hole_ssim[1] else math.nan,
+            "dt": self._change[0] / self._change[1] if self._change[1] else math.nan,
+            "sharp": self._texture.against_truth,
+            "sharp_around": self._texture.against_surroundings,
+        }
+        values: dict[str, float | None] = {}
+        infinite = {}
+        for name in self._measures:
+            found = mean([pooled[name]] if name in pooled else self._rows[name])
+            values[name] = found.value
+            if found.infinite and name not in pooled:
+                infinite[name] = found.infinite
+        return ClipScore(self._frames, self._scored, values, infinite, self._outside)
+
+    def _single(self, frame: Pixels, mask: Bool, truth: Pixels | None) -> None:
+        wanted = self._measures
+        if {"sharp", "sharp_around"} & set(wanted):
+            self._texture = self._texture.plus(texture(frame, mask, truth if "sharp" in wanted else None))
+        if "seam" in wanted:
+            across, beside = seam(frame, mask)
+            self._rows["seam"].append(across / beside if beside else math.nan)
+        if truth is None:
+            return
+        error = _in_hole(squared_error, truth, frame, mask)
+        self._hole[0] += error
+        self._hole[1] += int(np.count_nonzero(mask)) * frame.shape[2]
+        if "psnr" in wanted:
+            self._rows["psnr"].append(psnr(error / frame.size, self._peak))
+        for name, variant in VARIANTS.items():
+            if name in wanted or (variant is UNIFORM_7 and "hole_ssim" in wanted):
+                similar = Similarity(truth, frame, mask, variant)
+                if name in wanted:
+                    self._rows[name].append(similar.mean)
+                if variant is UNIFORM_7:
+                    total, n = similar.in_hole
+                    self._hole_ssim[0] += total
+                    self._hole_ssim[1] += n
+
+    def _pair(
+        self, frame: Pixels, mask: Bool, truth: Pixels | None, motion: Motion | None, own_motion: Motion | None
+    ) -> None:
+        assert self._before is not None
+        before, truth_before, mask_before = self._before
+        if own_motion is not None:
+            self._warped(("ewarp_own", "ewarp_own_hole"), before, frame, own_motion, mask_before)
+        if truth is None or truth_before is None:
+            return
+        if "dt" in self._measures:
+            self._changed((truth_before, before, mask_before), (truth, frame, mask))
+        if motion is not None:
+            self._warped(("ewarp", "ewarp_hole"), before, frame, motion, mask_before)
+            self._warped(("ewarp_truth", ""), truth_before, truth, motion, mask_before)
+        if "pcons" in self._measures:
+            self._rows["pcons"].append(patch_consistency(before, frame, mask_before))
+
+    def _warped(self, names: tuple[str, str], first: Pixels, second: Pixels, motion: Motion, hole: Bool) -> None:
+        """The warping error of a pair over the frame, and over the hole alone."""
+        if not set(names) & set(self._measures):
+            return
+        difference = warp_difference(first, second, motion.flow)
+        for name, where in zip(names, (motion.visible, motion.visible & hole), strict=True):
+            if name in self._measures:
+                total, n = warp_error(difference, where, self._peak)
+                self._rows[name].append(total / n if n else math.nan)
+
+    def _changed(self, first: tuple[Pixels, Pixels, Bool], second: tuple[Pixels, Pixels, Bool]) -> None:
+        """Add the absolute error of the change from frame to frame, where either frame has its hole."""
+        box = union_box([bounding_box(first[2]), bounding_box(second[2])])
+        if box is None:
+            return
+        place = np.s_[box[0] : box[2], box[1] : box[3]]
+        errors = [part[1][place].astype(np.int32) - part[0][place] for part in (first, second)]
+        either = first[2][place] | second[2][place]
+        self._change[0] += int(np.abs(errors[1] - errors[0])[either].sum())
+        self._change[1] += int(np.count_nonzero(either)) * second[1].shape[2]
+
+
+def measure_clip(
+    truth: Pixels, masks: Bool, filled: Pixels, measures: tuple[str, ...] = ("hole_psnr", "psnr", "ssim", "dt", "sharp")
+) -> ClipScore:
+    """Measure a clip that is in memory.
+
+    Args:
+        truth, filled: uint8 or uint16 ``(T, H, W, 3)``.
+        masks: bool ``(T, H, W)``; only there ``filled`` is looked at.
+        measures: names; those along motion need frames one by one, see ``ClipMeter``.
+    """
+    meter = ClipMeter(measures)
+    for x, y, mask in zip(truth, filled, masks, strict=True):
+        meter.add(y, mask, x)
+    return meter.score()
+
+
+def _in_hole(measure: Any, truth: Pixels, frame: Pixels, mask: Bool) -> Any:
+    """A measure of the hole's box: outside it the two are equal."""
+    box = bounding_box(mask)
+    assert box is not None
+    place = np.s_[box[0] : box[2], box[1] : box[3]]
+    return measure(truth[place], frame[place])
+
+
+def _largest(one: Pixels, other: Pixels, where: Bool) -> int:
+    """The largest absolute difference where asked; 0 where that is nowhere."""
+    return int(cv2.norm(one, other, cv2.NORM_INF, where.view(np.uint8)))

@@ -1,0 +1,44 @@
+"""Errors of samples: composition, PSNR."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vrm.types import Bool, Pixels
+
+Array = npt.NDArray[Any]
+
+
+def composed(truth: Pixels, filled: Pixels, mask: Bool) -> Pixels:
+    """The filled frame as it is judged: ``filled`` under the mask, ``truth`` elsewhere.
+
+    Args:
+        truth, filled: uint8 or uint16 ``(H, W, 3)``.
+        mask: bool ``(H, W)``.
+    """
+    out: Any = truth.copy()
+    cv2.copyTo(filled, mask.view(np.uint8), out)
+    return cast(Pixels, out)
+
+
+def squared_error(truth: Pixels, filled: Pixels) -> int:
+    """The exact sum of squared differences of two frames of the same type, in squared levels."""
+    difference = filled.astype(np.int64) - truth
+    return int(np.vdot(difference, difference))
+
+
+def psnr(mse: float, peak: float) -> float:
+    """Peak signal-to-noise ratio in dB: ``10 log10(peak^2 / mse)``; +inf where nothing differs, nan for nan."""
+    if mse == 0:
+        return math.inf
+    return 10 * math.log10(peak**2 / mse)
+
+
+def peak_of(frame: Array) -> int:
+    """The largest value samples of the frame's type can have: 255 or 65535."""
+    return int(np.iinfo(frame.dtype).max)

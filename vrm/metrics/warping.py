@@ -1,0 +1,124 @@
+"""Consistency along motion: the warping error of Lai et al. ("Learning Blind Video Temporal Consistency", 2018).
+
+With the flow F from frame t to t + 1 and B back, both estimated on the *original* frames:
+
+- a pixel counts unless it is occluded: ``|w(B) + F|^2 > .01 (|w(B)|^2 + |F|^2) + .5``, or on a motion boundary:
+  ``|grad F|^2 > .01 |F|^2 + .002`` (all magnitudes squared; Ruder et al. 2016);
+- the error of a pair is ``sum noc (w(I_{t+1}, F) - I_t)^2 / sum noc`` over pixels and channels, values in [0, 1];
+- a video's is the mean over its pairs. Papers print it times 100 ("E_warp (%)").
+
+``w`` is bilinear, coordinates are clamped to the frame. The authors' flow is FlowNet2; here it is whatever estimator is
+given, and which one it was belongs beside the number.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from vrm.types import U8, Bool, Pixels
+
+Array = npt.NDArray[Any]
+
+
+class FlowEstimator(Protocol):
+    """Estimates where each pixel of one frame is in another."""
+
+    def __call__(self, first: U8, second: U8) -> Array:
+        """Flow from ``first`` to ``second``, both grey uint8 ``(H, W)``: float32 ``(H, W, 2)``, pixels, (x, y)."""
+        ...
+
+
+class Motion(NamedTuple):
+    """Between two frames: float32 ``(H, W, 2)`` flow from the first to the second, and where it can be trusted."""
+
+    flow: Array
+    visible: Bool
+
+
+def warp(frame: Array, flow: Array) -> Array:
+    """``frame(p + flow(p))``, bilinear, clamped at the borders; float32, the shape of the frame."""
+    h, w = flow.shape[:2]
+    x = np.arange(w, dtype=np.float32)[None] + flow[..., 0]
+    y = np.arange(h, dtype=np.float32)[:, None] + flow[..., 1]
+    source = frame.astype(np.float32, copy=False)
+    # With two channels OpenCV 5 rounds coordinates to 1/32 pixel; with one or three it does not.
+    planes = cv2.split(source) if source.ndim == 3 and source.shape[2] == 2 else [source]
+    warped = [cv2.remap(p, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for p in planes]
+    return np.asarray(warped[0] if len(warped) == 1 else cv2.merge(warped))
+
+
+def visible(forward: Array, backward: Array) -> Bool:
+    """Where a pixel of the first frame can be found in the second: bool ``(H, W)``, False = occluded or on an edge."""
+    back = warp(backward, forward)
+    length = _length(forward)
+    apart = _length(back + forward) > 0.01 * (_length(back) + length) + 0.5
+    steps = np.zeros_like(length)
+    for plane in cv2.split(forward):
+        down, across = plane[1:] - plane[:-1], plane[:, 1:] - plane[:, :-1]
+        steps[:-1] += down * down
+        steps[:, :-1] += across * across
+    edge = steps > 0.01 * length + 0.002
+    return np.asarray(~(apart | edge))
+
+
+def motion(first: Pixels, second: Pixels, estimator: FlowEstimator) -> Motion:
+    """The motion from one original frame ``(H, W, 3)`` to the next."""
+    a, b = grey(first), grey(second)
+    forward, backward = estimator(a, b), estimator(b, a)
+    return Motion(forward, visible(forward, backward))
+
+
+def warp_difference(first: Pixels, second: Pixels, flow: Array) -> Array:
+    """``w(I_{t+1}, F) - I_t``, float32 ``(H, W, 3)`` in levels; frames uint8 or uint16 ``(H, W, 3)``."""
+    difference = warp(second, flow)
+    difference -= first
+    return difference
+
+
+def warp_error(difference: Array, where: Bool, peak: float) -> tuple[float, int]:
+    """Squared error of one pair over the pixels that count, and how many samples these are.
+
+    Args:
+        difference: see ``warp_difference``.
+        where: bool ``(H, W)``: visible pixels, or fewer.
+        peak: the largest value of a sample; errors are of values in [0, 1].
+    """
+    total = cv2.norm(difference, cv2.NORM_L2SQR, where.view(np.uint8))
+    return total / peak**2, int(np.count_nonzero(where)) * difference.shape[2]
+
+
+def label_changes(first: U8, second: U8, found: Motion) -> tuple[int, int]:
+    """Pixels whose label changes along the motion, and pixels that were compared: label flicker is their quotient.
+
+    Args:
+        first, second: uint8 ``(H, W)``: class or object ids of frames t and t + 1.
+        found: the motion between the frames.
+    """
+    h, w = first.shape
+    x = np.arange(w, dtype=np.float32)[None] + found.flow[..., 0]
+    y = np.arange(h, dtype=np.float32)[:, None] + found.flow[..., 1]
+    inside = (x > -0.5) & (x < w - 0.5) & (y > -0.5) & (y < h - 0.5) & found.visible
+    columns = np.clip(np.rint(x), 0, w - 1).astype(np.intp)
+    rows = np.clip(np.rint(y), 0, h - 1).astype(np.intp)
+    changed = (second[rows, columns] != first) & inside
+    return int(np.count_nonzero(changed)), int(np.count_nonzero(inside))
+
+
+def grey(frame: Pixels) -> U8:
+    """Luma as flow estimators take it: uint8 ``(H, W)``."""
+    if frame.dtype == np.uint16:
+        frame = (frame >> 8).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def _length(field: Array) -> Array:
+    """Squared length of vectors ``(H, W, 2)``."""
+    x, y = cv2.split(field)
+    x *= x
+    y *= y
+    x += y
+    return x
