@@ -220,6 +220,7 @@ def _fill(
             with work.timed("fill"):
                 patches.add(window, session.fill(window))
             covered |= work.coverage(view, window)
+            work.explained(session, window)
             give_back()
         work.report.shots.append(ShotReport(start, stop, tuple(covered.values())))
     return patches

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from platformdirs import user_cache_path
 
-from vrm.engines.base import Engine, Progress, Window
+from vrm.engines.base import Engine, Explaining, Progress, Session, Window
 from vrm.engines.kept import video_key
 from vrm.errors import OutputError, UsageError, VideoError
 from vrm.events import Events, stages
@@ -67,6 +67,7 @@ class Work:
     telling: tuple[int, ...] = ()
     _pictures: list[Picture] = field(default_factory=list)
     _maps: dict[int, np.ndarray] = field(default_factory=dict)
+    _views: dict[int, list[tuple[str, np.ndarray]]] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, scratch: Path) -> Work:
@@ -197,6 +198,11 @@ class Work:
                 self._maps[t] = coverage_map(fill, found.size)
         return covered
 
+    def explained(self, session: Session, window: Window) -> None:
+        """Keep what the engine has to show of the window's telling frames."""
+        if isinstance(session, Explaining):
+            self._views |= {t: session.views(t) for t in self.telling if window.start <= t < window.stop}
+
     def picture(self, before: Frame, after: Frame, hole: Bool) -> None:
         """Keep one moment for the report's page, turned as it is displayed."""
 
@@ -211,6 +217,7 @@ class Work:
                 shown(_eight_bits(after.rgb())),
                 shown(hole),
                 None if coverage is None else shown(coverage),
+                tuple((name, shown(view)) for name, view in self._views.get(before.index, ())),
             )
         )
 

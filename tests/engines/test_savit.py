@@ -169,6 +169,19 @@ def test_a_smooth_image_comes_back_from_a_reduced_field():
     assert np.abs(back - frame[40:90, 50:120]).max() < 2e-3
 
 
+def test_routing_is_shown_where_there_is_one():
+    shot = labelled(SmallShot(moving(3)), np.full((3, *SIZE), 6, np.uint8))
+    session = engine(config=LABELLED).prepare(shot, no_progress)
+    session.fill(shot.windows()[0])
+    views = dict(session.views(101))
+    assert list(views)[:2] == ["routing: person", "routing: animal"]
+    assert len(views) == 8
+    assert max(views, key=lambda name: views[name].mean()) == "routing: patterned"
+    plain_session = engine().prepare(shot, no_progress)
+    plain_session.fill(shot.windows()[0])
+    assert plain_session.views(101) == []
+
+
 def test_missing_weights_say_how_to_get_them(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(WeightsError, match=r"vrm train savit.*vrm weights import fuseformer"):

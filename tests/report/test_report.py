@@ -109,6 +109,15 @@ def test_the_page_is_whole_and_alone() -> None:
     assert text.count('class="differs"') == 1
 
 
+def test_what_an_engine_shows_is_on_the_page() -> None:
+    picture = np.zeros((6, 8, 3), np.uint8)
+    view = np.full((3, 4, 3), 200, np.uint8)
+    shown = Page(render(a_report(), [Picture(7, picture, picture, np.zeros((6, 8), bool), views=(("routing", view),))]))
+    without = Page(render(a_report(), [Picture(7, picture, picture, np.zeros((6, 8), bool))]))
+    assert shown.tags.count("img") == without.tags.count("img") + 1
+    assert "routing" in shown.text
+
+
 def test_the_page_of_nothing() -> None:
     page = Page(render(RemoveReport("a", "b", frames=5), []))
     assert "0 of 5" in page.text

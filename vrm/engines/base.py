@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from vrm.motion.result import Propagation
-from vrm.types import Bool, Patch, Pixels
+from vrm.types import U8, Bool, Patch, Pixels
 
 Progress = Callable[[str, int, int], None]
 """``progress(stage, done, total)``; called often, must be cheap."""
@@ -94,6 +94,15 @@ class Session(Protocol):
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches for the frames of the window that have a hole, keyed by frame. Pure: same call, same bytes."""
+        ...
+
+
+@runtime_checkable
+class Explaining(Protocol):
+    """A session that has something to show in the report beside its result."""
+
+    def views(self, t: int) -> list[tuple[str, U8]]:
+        """Named pictures uint8 ``(h, w, 3)`` RGB about a frame of the window that was filled last; may be none."""
         ...
 
 

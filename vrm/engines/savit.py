@@ -22,7 +22,7 @@ from vrm.errors import UsageError, WeightsError
 from vrm.motion.detail import restore_detail
 from vrm.nets.partial import cells_for, last_block, render
 from vrm.nets.savit import Savit, SavitConfig
-from vrm.nets.semantic import CELL, SemanticLinear, histograms, one_hot
+from vrm.nets.semantic import CATEGORIES, CELL, SemanticLinear, histograms, one_hot
 from vrm.nets.tokens import Grid
 from vrm.options import EngineOptions
 from vrm.train.device import Compute, choose
@@ -34,6 +34,8 @@ GROUP = 40
 
 KEPT_BYTES = 400_000_000
 """Most that the encoder's results may take (in proportion less under a bound on memory below 3 GB)."""
+
+_TILE = 8  # pixels of a token in a picture of the routing
 
 SURE, DOUBTFUL = 0.5, 0.25
 """Confidence of motion from which its colours are taken as they are, and up to which not at all."""
@@ -132,6 +134,7 @@ class SavitSession:
         self._labels = labels_of(shot) if net.config.experts else None
         self._seen: OrderedDict[tuple[int, Field, int], Seen] = OrderedDict()
         self._fields: dict[int, Field | None] = {}
+        self._routing: dict[int, np.ndarray] = {}
         self._runs: OrderedDict[tuple[int, int], dict[int, Guess]] = OrderedDict()
         self._check()
 
@@ -152,6 +155,7 @@ class SavitSession:
         work = _Unknown(self.shot, window, self.prefill)
         start, stop = self.shot.start, self.shot.stop
         wanted = [t for t in range(window.start, window.stop) if work.hole(t).any()]
+        self._routing = {t: maps for t, maps in self._routing.items() if t >= window.start}
         patches: dict[int, Patch] = {}
         waiting: dict[int, list[tuple[float, Guess]]] = {}
         with self.compute.running(0), torch.inference_mode():
@@ -162,6 +166,15 @@ class SavitSession:
                 patches[t] = work.patch(t, waiting.pop(t, []))
                 self._progress("inpaint", n + 1, len(wanted))
         return patches
+
+    def views(self, t: int) -> list[tuple[str, U8]]:
+        """What the first semantic-aware block mixed in frame t, one map an expert, bright = much (Fig. 8)."""
+        if t not in self._routing:
+            return []
+        maps = self._routing[t]
+        names = CATEGORIES if maps.shape[-1] == len(CATEGORIES) else [f"expert {c}" for c in range(maps.shape[-1])]
+        shades = np.clip(maps * 127.5, 0, 255).astype(np.uint8).repeat(_TILE, 0).repeat(_TILE, 1)
+        return [(f"routing: {name}", shades[..., c : c + 1].repeat(3, 2)) for c, name in enumerate(names)]
 
     def _run(self, centre: int, work: _Unknown) -> dict[int, Guess]:
         """What the network makes of the frames around a centre; the latest runs are kept."""
@@ -188,7 +201,10 @@ class SavitSession:
             tokens = torch.cat([s.tokens for s in seen], 1)
             shares = [s.histogram for s in seen if s.histogram is not None]
             histogram = torch.cat(shares, 1) if shares else None
-            tokens, _, _ = net.transform(tokens, grid, histogram, blocks=net.config.blocks - 1)
+            tokens, routing, _ = net.transform(tokens, grid, histogram, blocks=net.config.blocks - 1)
+            if routing:
+                maps = routing[0].reshape(len(frames), grid.rows, grid.cols, -1).float().cpu().numpy()
+                self._routing |= {t: maps[k] for k, t in enumerate(near)}
             places = {t: self._place(field, box, grid) for t, box in boxes.items()}
             asked = [(t - near.start, tokens_box) for t, (_, _, tokens_box) in places.items()]
             parts = last_block(net.blocks[-1], tokens, grid, histogram, asked)

@@ -102,7 +102,7 @@ ABLATIONS: dict[str, SavitConfig] = {
     "focal": SavitConfig(attention="focal"),
 }
 """SAVIT, its backbone, "focal" (SAVIT on windowed attention), and the rows of Table 2 (E adds the semantic-aware
-discriminator to D, see ``vrm.train.savit``), 3, 4 and 5. Which second block Table 5 took is not said; here the fifth."""
+discriminator to D, see ``vrm.train.savit``), 3, 4, 5. Which second block Table 5 took is not said: here the fifth."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from vrm.nets.tokens import AROUND, KERNEL, STRIDE
 ROUTES = ("hardmax", "softmax", "random")
 """How the histogram enters Eq. 1; "random" is the ablation of Table 3 that ignores router and labels."""
 
+CATEGORIES = ("person", "animal", "vehicle", "sports", "plants", "plain", "patterned", "etc")
+"""The super-categories (Sec. 3.1), in the order of their values in label maps."""
+
 CELL = 4
 """Pixels along an edge of a cell of the feature map."""
 
@@ -26,8 +29,8 @@ GROUPS: dict[int, tuple[int, ...]] = {
     2: (0, 0, 0, 0, 1, 1, 1, 1),
     1: (0,) * 8,
 }
-"""For fewer experts (Table 4, whose grouping was not published): which expert each super-category (person, animal,
-vehicle, sports, plants, plain, patterned, etc) belongs to."""
+"""For fewer experts (Table 4, whose grouping was not published): which expert each super-category
+belongs to."""
 
 _CHUNK = 4096  # tokens mixed at once: bounds the scratch of an expanding layer to C times its input
 

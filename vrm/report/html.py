@@ -34,6 +34,7 @@ class Picture:
         before, after: uint8 ``(H, W, 3)`` RGB.
         mask: bool (or uint8, not 0 = removed) ``(H, W)``.
         coverage: uint8 ``(H, W)`` of ``SEEN``, ``UNRELIABLE``, ``NEVER`` and 0, or None if motion was not asked.
+        views: further pictures, uint8 ``(h, w, 3)`` RGB, each with its name: what the engine has to show.
     """
 
     frame: int
@@ -41,6 +42,7 @@ class Picture:
     after: U8
     mask: Bool | U8
     coverage: U8 | None = None
+    views: tuple[tuple[str, U8], ...] = ()
 
     def __post_init__(self) -> None:
         for name, array in (("after", self.after), ("mask", self.mask), ("coverage", self.coverage)):
@@ -156,6 +158,7 @@ def _moment(picture: Picture) -> str:
     views = [("before, mask outlined", outline(picture.before, picture.mask)), ("after", picture.after)]
     if picture.coverage is not None:
         views.append(("coverage", coverage_picture(picture.after, picture.coverage)))
+    views += picture.views
     images = "".join(f"<figure>{_image(view, name)}<figcaption>{name}</figcaption></figure>" for name, view in views)
     return f'<h3>Frame {picture.frame}</h3><div class="views">{images}</div>'
 
