@@ -180,8 +180,7 @@ def test_what_lacks_masks_is_named(clips: Path, tmp_path: Path) -> None:
     heard = Heard()
     assert make(clips, tmp_path / "out", heard, protocol="object") == ["ape", "cat"]
     said = " ".join(heard.notes)
-    assert "bee is left out" in said
-    assert "4 for 5" in said
+    assert "Left out. Clip bee: The mask masks has 4 pictures, the video has 5 frames." in said
     assert "dog" in said
 
 
@@ -193,7 +192,7 @@ def test_what_lacks_masks_is_named(clips: Path, tmp_path: Path) -> None:
         ({"frames": 0}, UsageError, "--frames"),
         ({"size": "432"}, UsageError, "432x240"),
         ({"invert_mask": True}, MaskError, "--invert-mask"),
-        ({"clips": "ape"}, VideoError, "2 or more"),
+        ({"clips": "ape"}, VideoError, "two clips"),
     ],
 )
 def test_what_is_refused(words: dict, kind: type, says: str, clips: Path, tmp_path: Path) -> None:
@@ -206,7 +205,10 @@ def test_an_inverted_mask_is_found_out(clips: Path, tmp_path: Path) -> None:
     y, x = np.mgrid[:48, :64]
     write(clips / "bee" / "masks", np.stack([~(np.hypot(y - 20, x - 15) < 6)] * 5))
     with pytest.raises(MaskError, match=r"bee: 9\d% of the picture"):
-        make(clips, tmp_path / "out", Events(), protocol="object")
+        make(clips, tmp_path / "out", Events(), protocol="object", clips="ape,bee")
+    heard = Heard()
+    assert make(clips, tmp_path / "out", heard, protocol="object") == ["ape", "cat"]
+    assert "--invert-mask" in heard.notes[0]
 
 
 def test_existing_cases_stay(clips: Path, tmp_path: Path) -> None:
@@ -217,6 +219,12 @@ def test_existing_cases_stay(clips: Path, tmp_path: Path) -> None:
     assert len(read(out / "ape" / "frames")) == 2
     make(clips, out, Events(), protocol="fixed", frames=3, overwrite=True)
     assert len(read(out / "ape" / "frames")) == 3
+
+
+def test_only_cases_are_ever_replaced(clips: Path) -> None:
+    with pytest.raises(OutputError, match="not replaced"):
+        make(clips, clips, Events(), protocol="fixed", overwrite=True)
+    assert len(read(clips / "ape" / "frames")) == 6
 
 
 def test_protocols_say_who_published_them() -> None:

@@ -7,18 +7,18 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import cv2
 import numpy as np
 
 from vrm import __version__
-from vrm.errors import MaskError, OutputError, UsageError, VideoError
-from vrm.evaluate.clips import Clip, find_clips
+from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
+from vrm.evaluate.clips import Clip, choose, find_clips
 from vrm.evaluate.freeform import Drift, blob, place
 from vrm.evaluate.guided import view
 from vrm.evaluate.pictures import Pictures, load_masks, same_shape
 from vrm.evaluate.protocols import YOUTUBE_VOS_TEST, Protocol
+from vrm.evaluate.sizing import centred_box, fitted, grown, resized, stretched
 from vrm.events import Events
 from vrm.media.folder import ENDINGS as IMAGES
 from vrm.media.stills import write_png
@@ -71,6 +71,20 @@ class CaseOptions:
         return self.size or self.protocol.size
 
 
+@dataclass(frozen=True)
+class _Source:
+    """A clip, and the masks that the protocol takes from it or for it."""
+
+    clip: Clip
+    masks: Masks | None = None
+
+    @property
+    def loaded(self) -> Masks:
+        """The masks of a protocol that has some."""
+        assert self.masks is not None
+        return self.masks
+
+
 @dataclass
 class _Maker:
     """One clip's case under way: its frames and holes, and what the record says of it."""
@@ -97,18 +111,18 @@ def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) ->
     Raises:
         VrmError: clips or masks missing, unreadable or of other sizes; OUT exists.
     """
-    if out.exists() and not options.overwrite and not (out.is_dir() and not any(out.iterdir())):
-        raise OutputError(f"{out} exists.", "Choose another name or give --overwrite.")
-    clips = _images(folder, options) if options.protocol.holes == "guided" else _clips(folder, options, events)
+    _check_output(out, options.overwrite)
+    guided = options.protocol.holes == "guided"
+    sources = _images(folder, options) if guided else _clips(folder, options, events)
     partial = out.with_name(f".{out.name}.part")
     shutil.rmtree(partial, ignore_errors=True)
     record: dict[str, Any] = {}
-    events.stage("cases", len(clips))
+    events.stage("cases", len(sources))
     try:
-        for k, clip in enumerate(clips):
-            maker = _guided(clip, k, options) if options.protocol.holes == "guided" else _maker(clips, k, options)
-            count = _write(partial / clip.name, maker)
-            record[clip.name] = {"source": clip.frames.path.name, "frames": count, **maker.about}
+        for k, source in enumerate(sources):
+            maker = _guided(source.clip, options) if guided else _maker(sources, k, options)
+            count = _write(partial / source.clip.name, maker)
+            record[source.clip.name] = {"source": source.clip.frames.path.name, "frames": count, **maker.about}
             events.advance("cases")
         _record(partial, options, record)
         if out.exists():
@@ -120,6 +134,16 @@ def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) ->
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return list(record)
+
+
+def _check_output(out: Path, overwrite: bool) -> None:
+    """Refuse what is in the way; only cases are ever replaced. Raises OutputError."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not overwrite:
+        raise OutputError(f"{out} exists.", "Choose another name or give --overwrite.")
+    if not (out / RECORD).is_file():
+        raise OutputError(f"{out} does not hold cases (no {RECORD}), so it is not replaced.", "Choose another name.")
 
 
 def _record(folder: Path, options: CaseOptions, clips: dict[str, Any]) -> None:
@@ -136,8 +160,8 @@ def _record(folder: Path, options: CaseOptions, clips: dict[str, Any]) -> None:
     (folder / RECORD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def _clips(folder: Path, options: CaseOptions, events: Events) -> list[Clip]:
-    """The clips that the protocol can be run on; what lacks masks or truth is named and left out."""
+def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_Source]:
+    """The clips that the protocol can be run on; others are named and left out, unless they were asked for."""
     protocol = options.protocol
     if options.clips:
         clips = find_clips(folder, options.clips)
@@ -155,61 +179,71 @@ def _clips(folder: Path, options: CaseOptions, events: Events) -> list[Clip]:
         clips = find_clips(folder)
     if protocol.name == "youtube-vos" and len(clips) != YOUTUBE_VOS_TEST:
         events.note(f"{len(clips)} clips, not the {YOUTUBE_VOS_TEST} of the test set: not comparable with tables.")
-    needs_masks = protocol.holes in ("shuffled", "own", "object")
-    usable = [c for c in clips if _usable(c, needs_masks, protocol.name == "pairs", events)]
-    least = 2 if protocol.holes == "shuffled" else 1
-    if len(usable) < least:
-        raise VideoError(
-            f"The protocol {protocol.name} needs {least} or more clips with masks; {folder} has {len(usable)}."
-        )
+    usable = []
+    faults: list[VrmError] = []
+    for clip in clips:
+        try:
+            usable.append(_usable(clip, options))
+        except (MaskError, VideoError) as error:
+            if options.clips:
+                raise
+            faults.append(error)
+            events.note(f"Left out. {error}")
+    if faults and not usable:
+        raise faults[0]
+    if len(usable) < (2 if protocol.holes == "shuffled" else 1):
+        raise VideoError(f"The protocol {protocol.name} needs two clips or more, and {len(usable)} can be used.")
     return usable
 
 
-def _usable(clip: Clip, needs_masks: bool, needs_truth: bool, events: Events) -> bool:
-    lacks = ""
-    if needs_masks:
+def _usable(clip: Clip, options: CaseOptions) -> _Source:
+    """The clip with what the protocol needs of it. Raises MaskError or VideoError where it lacks that."""
+    protocol = options.protocol
+    masks = None
+    if protocol.holes in ("shuffled", "own", "object"):
         if clip.masks is None:
-            lacks = "masks"
-        elif clip.masks.listed and len(clip.masks) not in (1, len(clip.frames)):
-            lacks = f"a mask for each frame: it has {len(clip.masks)} for {len(clip.frames)}"
-    if needs_truth and clip.truth is None:
-        lacks = "truth"
-    if lacks:
-        events.note(f"Clip {clip.name} is left out, for it lacks {lacks}.")
-    return not lacks
+            raise MaskError(f"Clip {clip.name} has no masks, which the protocol {protocol.name} needs.")
+        black = clip.missing_is_black or protocol.missing_is_black
+        masks = load_masks(clip.masks, clip.frames, clip.name, black != options.invert)
+    elif options.masks is not None:
+        masks = _published(options.masks, clip)
+    if protocol.name == "pairs":
+        if clip.truth is None:
+            raise VideoError(f"Clip {clip.name} has no truth, which the protocol {protocol.name} needs.")
+        same_shape(clip.frames, clip.truth, "frames", "truth", clip.name)
+    return _Source(clip, masks)
 
 
-def _maker(clips: list[Clip], k: int, options: CaseOptions) -> _Maker:
+def _maker(sources: list[_Source], k: int, options: CaseOptions) -> _Maker:
     """Frames and holes of one clip."""
-    clip, protocol = clips[k], options.protocol
+    clip, protocol = sources[k].clip, options.protocol
     size = options.case_size or clip.frames.size
     count = min(len(clip.frames), options.frames or len(clip.frames))
 
-    def resized(pictures: Pictures) -> Iterator[Pixels]:
-        return (_resized(f, size, protocol) for f in pictures.stream(count))
+    def sized(pictures: Pictures) -> Iterator[Pixels]:
+        return (resized(f, size, protocol) for f in pictures.stream(count))
 
     about: dict[str, Any] = {}
     holes: Iterator[Bool]
     if protocol.holes == "shuffled":
-        donor = clips[_donors(len(clips), options.seed)[k]]
-        masks = _read_masks(donor, options)
+        donor = sources[_donors(len(sources), options.seed)[k]]
+        masks = donor.loaded
         count = min(count, masks.n_frames)
-        about["holes"] = donor.name
-        holes = (_grown(_stretched(masks[t], size), protocol.grow) for t in range(count))
+        about["holes"] = donor.clip.name
+        holes = (grown(stretched(masks[t], size), protocol.grow) for t in range(count))
     elif protocol.holes in ("own", "object"):
-        masks = _read_masks(clip, options)
-        holes = (_grown(_fitted(masks[t], size, protocol), protocol.grow) for t in range(count))
+        masks = sources[k].loaded
+        holes = (grown(fitted(masks[t], size, protocol), protocol.grow) for t in range(count))
     elif options.masks is not None:
-        masks = _published(options.masks, clip)
+        masks = sources[k].loaded
         about["holes"] = str(options.masks.name)
-        holes = (_grown(_stretched(masks[min(t, masks.n_frames - 1)], size), protocol.grow) for t in range(count))
+        holes = (grown(stretched(masks[min(t, masks.n_frames - 1)], size), protocol.grow) for t in range(count))
     else:
         holes = _drawn(protocol, size, count, _seed(options.seed, clip.name), about)
     truth = None
     if clip.truth is not None and protocol.name == "pairs":
-        same_shape(clip.frames, clip.truth, "frames", "truth", clip.name)
-        truth = resized(clip.truth)
-    return _Maker(resized(clip.frames), holes, truth, about, hide=protocol.holes != "object" and truth is None)
+        truth = sized(clip.truth)
+    return _Maker(sized(clip.frames), holes, truth, about, hide=protocol.holes != "object" and truth is None)
 
 
 def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, about: dict[str, Any]) -> Iterator[Bool]:
@@ -222,19 +256,9 @@ def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, abo
     shape = blob(size, rng)
     drift = Drift((shape.shape[0], shape.shape[1]), size, rng)
     for _ in range(count):
-        yield _grown(place(shape, size, drift.at), protocol.grow)
+        yield grown(place(shape, size, drift.at), protocol.grow)
         if protocol.holes == "moving":
             drift.step()
-
-
-def centred_box(size: tuple[int, int]) -> Bool:
-    """A box of a quarter of height and width in the middle of the frame."""
-    height, width = size
-    h, w = height // 4, width // 4
-    y0, x0 = (height - h) // 2, (width - w) // 2
-    mask = np.zeros(size, np.bool_)
-    mask[y0 : y0 + h, x0 : x0 + w] = True
-    return mask
 
 
 def _donors(n: int, seed: int) -> list[int]:
@@ -251,12 +275,6 @@ def _seed(seed: int, name: str) -> int:
     return int(np.random.default_rng([seed, *name.encode()]).integers(2**31))
 
 
-def _read_masks(clip: Clip, options: CaseOptions) -> Masks:
-    assert clip.masks is not None
-    black = clip.missing_is_black or options.protocol.missing_is_black
-    return load_masks(clip.masks, clip.frames, clip.name, black != options.invert)
-
-
 def _published(folder: Path, clip: Clip) -> Masks:
     """The hole of a clip from a folder of published ones: one picture for all frames, or one for each."""
     if not (folder / clip.name).is_dir():
@@ -265,71 +283,18 @@ def _published(folder: Path, clip: Clip) -> Masks:
     return load_masks(own, own, clip.name)
 
 
-def _resized(frame: Pixels, size: tuple[int, int], protocol: Protocol) -> Pixels:
-    """A frame at the size of the cases."""
-    if frame.shape[:2] == size:
-        return frame
-    if not protocol.cover:
-        return _resample(frame, size, protocol.resample)
-    covering, (y, x) = _covering((frame.shape[0], frame.shape[1]), size)
-    return _resample(frame, covering, protocol.resample)[y : y + size[0], x : x + size[1]]
-
-
-def _resample(frame: Pixels, size: tuple[int, int], how: str) -> Pixels:
-    if frame.shape[:2] == size:
-        return frame
-    if how == "area" or frame.dtype != np.uint8:
-        return cast(Pixels, cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA))
-    from PIL import Image
-
-    # Pillow's bicubic filter widens when it shrinks; OpenCV's does not.
-    return np.asarray(Image.fromarray(frame).resize(size[::-1], Image.Resampling.BICUBIC), np.uint8)
-
-
-def _covering(frame: tuple[int, int], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The size that covers ``size`` with the frame's aspect, and the corner of the middle part."""
-    scale = max(size[0] / frame[0], size[1] / frame[1])
-    covering = max(size[0], round(frame[0] * scale)), max(size[1], round(frame[1] * scale))
-    return covering, ((covering[0] - size[0]) // 2, (covering[1] - size[1]) // 2)
-
-
-def _fitted(mask: Bool, size: tuple[int, int], protocol: Protocol) -> Bool:
-    if not protocol.cover or mask.shape == size:
-        return _stretched(mask, size)
-    covering, (y, x) = _covering((mask.shape[0], mask.shape[1]), size)
-    return np.asarray(_stretched(mask, covering)[y : y + size[0], x : x + size[1]])
-
-
-def _stretched(mask: Bool, size: tuple[int, int]) -> Bool:
-    if mask.shape == size:
-        return mask
-    return np.asarray(cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0)
-
-
-def _grown(mask: Bool, how: str) -> Bool:
-    if not how:
-        return mask
-    if how == "ellipse":
-        kernel, rounds = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9)), 1
-    else:
-        kernel, rounds = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), 4
-    return np.asarray(cv2.dilate(mask.astype(np.uint8), kernel, iterations=rounds) > 0)
-
-
-def _images(folder: Path, options: CaseOptions) -> list[Clip]:
+def _images(folder: Path, options: CaseOptions) -> list[_Source]:
     """Single images as clips: those of the folder, or else the first frame of each clip in it."""
     if folder.is_dir() and (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES)):
         clips = [Clip(p.stem, Pictures(folder, (p,))) for p in files]
         if options.clips:
-            from vrm.evaluate.clips import choose
-
             names = choose([c.name for c in clips], options.clips, str(folder))
             clips = [c for c in clips if c.name in names]
-        return clips
-    return find_clips(folder, options.clips)
+        return [_Source(clip) for clip in clips]
+    return [_Source(clip) for clip in find_clips(folder, options.clips)]
 
 
-def _guided(clip: Clip, k: int, options: CaseOptions) -> _Maker:
+def _guided(clip: Clip, options: CaseOptions) -> _Maker:
     """Frame 0 is the image, the others are views of it; each has a hole of its own, and only frame 0 is scored."""
     size = options.case_size
     assert size is not None
@@ -338,7 +303,7 @@ def _guided(clip: Clip, k: int, options: CaseOptions) -> _Maker:
     image = next(iter(clip.frames.stream(1)))
     if image.dtype == np.uint16:
         image = (image >> 8).astype(np.uint8)
-    large = np.asarray(_resized(image, (size[0] * 456 // 256, size[1] * 456 // 256), options.protocol), np.uint8)
+    large = np.asarray(resized(image, (size[0] * 456 // 256, size[1] * 456 // 256), options.protocol), np.uint8)
     y, x = ((large.shape[i] - size[i]) // 2 for i in (0, 1))
     frames = [np.ascontiguousarray(large[y : y + size[0], x : x + size[1]])]
     frames += [view(large, size, rng) for _ in range(options.keyframes)]

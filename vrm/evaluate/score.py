@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,11 +12,12 @@ from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases import RECORD
 from vrm.evaluate.clips import Clip, choose, find_clips
 from vrm.evaluate.pictures import Pictures, load_masks, open_pictures, same_shape
+from vrm.evaluate.stream import ahead, frames_of
 from vrm.events import Events
 from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
 from vrm.metrics.means import Mean, mean
-from vrm.metrics.warping import FlowEstimator, Motion, grey, visible
-from vrm.types import U8, Pixels
+from vrm.metrics.warping import FlowEstimator
+from vrm.types import Pixels
 
 
 class Gauge(Protocol):
@@ -271,7 +270,7 @@ def _score_clip(
     for gauge in (g for k in pictures for g in gauges[k]):
         gauge.begin(clip.name)
     with ThreadPoolExecutor(2) as pool:
-        for frame in _ahead(_frames(clip, pictures, names, _count(clip, options), pool, estimator)):
+        for frame in ahead(frames_of(clip, pictures, names, _count(clip, options), pool, estimator)):
             mask = masks[frame.t]
             motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
             for k, meter in meters.items():
@@ -287,81 +286,6 @@ def _score_clip(
             score.values.update(gauge.end())
         scores[k] = score
     return scores
-
-
-@dataclass(frozen=True)
-class _Pending:
-    """The motion from the frame before, being computed; without futures there is none."""
-
-    forward: Future[Any] | None = None
-    backward: Future[Any] | None = None
-
-    def get(self) -> Motion | None:
-        """Wait for it."""
-        if self.forward is None or self.backward is None:
-            return None
-        flow = self.forward.result()
-        return Motion(flow, visible(flow, self.backward.result()))
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Everything about one frame; ``filled`` and ``own`` (motion of the filled frames) by result."""
-
-    t: int
-    given: Pixels
-    truth: Pixels | None
-    filled: dict[int, Pixels]
-    motion: _Pending
-    own: dict[int, _Pending]
-
-
-class _Motions:
-    """Flow between consecutive frames, both ways at once, computed beside whoever uses it."""
-
-    def __init__(self, pool: ThreadPoolExecutor, estimator: FlowEstimator) -> None:
-        self._pool, self._estimator = pool, estimator
-        self._before: U8 | None = None
-
-    def next(self, frame: Pixels) -> _Pending:
-        """The motion from the last frame to this one."""
-        now, before = grey(frame), self._before
-        self._before = now
-        if before is None:
-            return _Pending()
-        return _Pending(
-            self._pool.submit(self._estimator, before, now), self._pool.submit(self._estimator, now, before)
-        )
-
-
-def _frames(
-    clip: Clip,
-    pictures: dict[int, Pictures],
-    names: tuple[str, ...],
-    count: int,
-    pool: ThreadPoolExecutor,
-    estimator: FlowEstimator,
-) -> Iterator[_Frame]:
-    """The clip's frames in order, with their motion under way."""
-    moving = _Motions(pool, estimator) if {"ewarp", "ewarp_hole", "ewarp_truth"} & set(names) else None
-    own = {k: _Motions(pool, estimator) for k in pictures if {"ewarp_own", "ewarp_own_hole"} & set(names)}
-    truths = clip.truth.stream(count) if clip.truth is not None else None
-    streams = {k: own_pictures.stream(count) for k, own_pictures in pictures.items()}
-    for t, given in enumerate(clip.frames.stream(count)):
-        truth = next(truths) if truths is not None else None
-        filled = {k: next(stream) for k, stream in streams.items()}
-        motion = moving.next(truth) if moving is not None and truth is not None else _Pending()
-        yield _Frame(t, given, truth, filled, motion, {k: m.next(filled[k]) for k, m in own.items()})
-
-
-def _ahead(frames: Iterator[_Frame], n: int = 2) -> Iterator[_Frame]:
-    """The same frames, each given out when ``n`` more have been read and their motion is being computed."""
-    waiting: deque[_Frame] = deque()
-    for frame in frames:
-        waiting.append(frame)
-        if len(waiting) > n:
-            yield waiting.popleft()
-    yield from waiting
 
 
 def _plain(value: float | None) -> float | str | None:
