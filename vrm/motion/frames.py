@@ -67,11 +67,14 @@ class WorkingFrames:
     def hole(self, t: int) -> Bool:
         """Hole t, bool ``(h, w)``: every working pixel that holds any of the full-size hole."""
         if t not in self._hole:
-            hole = self.shot.hole(t)
-            if self.scale < 1:
-                hole = cv2.resize(hole.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_AREA) > 0
-            self._hole[t] = hole
+            self._hole[t] = self.reduced(self.shot.hole(t))
         return self._hole[t]
+
+    def reduced(self, hole: Bool) -> Bool:
+        """A hole of full size at working size."""
+        if self.scale < 1:
+            return cv2.resize(hole.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_AREA) > 0
+        return hole
 
     def put(self, t: int, grey: U8) -> None:
         """Replace frame t by a version with a better filled hole."""
