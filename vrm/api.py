@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack, cast
@@ -23,7 +23,8 @@ class Words(TypedDict, total=False):
     """The options of ``vrm remove`` as Python keywords (``--mask-frame`` is ``mask_frame``).
 
     A word that is left out, or None, has the command line's default. Times are frame numbers with f (``"120f"``),
-    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``.
+    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``keyframe`` is ``{40: "clean40.png"}``, or
+    ``["40=clean40.png"]``, or ``["folder"]`` of numbered pictures.
     """
 
     mask: PathLike | None
@@ -38,6 +39,9 @@ class Words(TypedDict, total=False):
     preset: str | None
     prior: str | None
     prefill: bool | None
+    weights: PathLike | None
+    keyframe: Mapping[int, PathLike] | Iterable[str] | None
+    export_keyframes: PathLike | None
     start: str | float | None
     end: str | float | None
     preview: bool | None
@@ -58,6 +62,7 @@ class Words(TypedDict, total=False):
     max_frames: int | None
 
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _MASK = {
     "mask": "path",
     "mask_frame": "frame",
@@ -73,6 +78,8 @@ _ENGINE = {
     "preset": "preset",
     "prior": "prior",
     "prefill": "prefill",
+    "weights": "weights",
+    "keyframe": "keyframes",
     "device": "device",
     "dtype": "dtype",
     "threads": "threads",
@@ -80,7 +87,9 @@ _ENGINE = {
     "memory": "memory_gb",
 }
 _OUTPUT = {name: name for name in ("codec", "crf", "lossless", "pix_fmt", "overwrite")}
-_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume", "max_pixels", "max_frames")}
+_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume")} | {
+    name: name for name in ("export_keyframes", "max_pixels", "max_frames")
+}
 
 
 def remove(
@@ -185,12 +194,16 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
         if name not in Words.__annotations__:
             near = get_close_matches(name, Words.__annotations__, 1)
             raise UsageError(f"There is no option '{name}'.", f"Did you mean '{near[0]}'?" if near else "")
-    for name in ("mask", "save_masks", "report"):
+    for name in ("mask", "save_masks", "report", "export_keyframes"):
         if name in given:
             given[name] = Path(cast(PathLike, given[name]))
     for name in ("start", "end"):
         if name in given:
             given[name] = Moment.parse(str(given[name]))
+    if "weights" in given:
+        given["weights"] = str(given["weights"])
+    if "keyframe" in given:
+        given["keyframe"] = _keyframes(cast("Mapping[int, PathLike] | Iterable[str]", given["keyframe"]))
     if "object" in given:
         given["object"] = _ids(cast("int | str | Iterable[int]", given["object"]))
 
@@ -203,6 +216,28 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
         output=OutputOptions(**pick(_OUTPUT)),  # type: ignore[arg-type]
         **pick(_WHOLE),  # type: ignore[arg-type]
     )
+
+
+def _keyframes(value: Mapping[int, PathLike] | Iterable[str]) -> tuple[tuple[int, Path], ...]:
+    """Frame numbers and pictures from ``{40: path}``, ``["40=path"]``, or folders of pictures named by number."""
+    if isinstance(value, Mapping):
+        return tuple((int(t), Path(path)) for t, path in value.items())
+    found: list[tuple[int, Path]] = []
+    for text in [value] if isinstance(value, str) else value:
+        number, _, name = text.partition("=")
+        if name and number.strip().removesuffix("f").isdecimal():
+            found.append((int(number.strip().removesuffix("f")), Path(name)))
+        elif Path(text).is_dir():
+            inside = [(path.stem, path) for path in sorted(Path(text).iterdir()) if path.suffix.lower() in _PICTURES]
+            numbered = [(int(stem), path) for stem, path in inside if stem.isdecimal()]
+            if not numbered:
+                raise UsageError(f"--keyframe {text} holds no numbered pictures.", "Name them by frame: 00040.png.")
+            found += numbered
+        else:
+            raise UsageError(
+                f"--keyframe {text} is not FRAME=IMAGE.", "Write --keyframe 40=clean40.png, or give a folder of them."
+            )
+    return tuple(found)
 
 
 def _ids(value: int | str | Iterable[int]) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vrm.errors import UsageError
 
-ENGINES = ("internal",)
+ENGINES = ("internal", "keyframe")
 PRESETS = ("fast", "balanced", "best", "paper")
 DTYPES = ("auto", "fp32", "bf16", "fp16")
 
@@ -88,6 +88,8 @@ class EngineOptions:
         seed: of everything random.
         memory_gb: bound on memory in GB, or None.
         fits: folder that fits to this video are kept in and taken from; None = neither.
+        weights: of the engine's network: a card's name, a safetensors file, "none", or "auto" (the first present).
+        keyframes: frame numbers and pictures of frames the user has cleaned (engine keyframe).
     """
 
     engine: str = "internal"
@@ -100,6 +102,8 @@ class EngineOptions:
     seed: int = 0
     memory_gb: float | None = None
     fits: Path | None = None
+    weights: str = "auto"
+    keyframes: tuple[tuple[int, Path], ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("--engine", self.engine, ENGINES)
@@ -111,6 +115,14 @@ class EngineOptions:
             raise UsageError(f"--threads {self.threads} is less than one.")
         if self.memory_gb is not None and self.memory_gb < 1:
             raise UsageError(f"--memory {self.memory_gb} is too little.", "Give at least 1 (GB).")
+        if self.keyframes and self.engine != "keyframe":
+            raise UsageError(f"--keyframe means nothing to --engine {self.engine}.", "Add --engine keyframe.")
+        numbers = [t for t, _ in self.keyframes]
+        for t in sorted(set(numbers)):
+            if t < 0:
+                raise UsageError(f"--keyframe {t} is negative.", "Frames are counted from 0.")
+            if numbers.count(t) > 1:
+                raise UsageError(f"--keyframe gives two pictures of frame {t}.", "Leave one out.")
         if self.preset == "paper" and self.prefill:
             raise UsageError("--preset paper is the published system alone and takes no --prefill.")
 
@@ -156,6 +168,7 @@ class RemoveOptions:
         stream: index of the video stream to work on; None = the first.
         preview: write only the three most telling seconds, before and after side by side.
         report: where to write the report (.html or .json), or None.
+        export_keyframes: folder that cleaned frames are written to as PNGs, to be retouched and given back, or None.
         max_pixels, max_frames: refuse larger input.
         resume: keep what the engine learned of this video, and use what was kept.
     """
@@ -168,6 +181,7 @@ class RemoveOptions:
     stream: int | None = None
     preview: bool = False
     report: Path | None = None
+    export_keyframes: Path | None = None
     max_pixels: int = 8192 * 8192
     max_frames: int = 10_000_000
     resume: bool = False

@@ -87,6 +87,34 @@ Prefill = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights",
+        metavar="NAME|FILE|none",
+        help="Weights of the engine's network, for --engine keyframe.",
+        rich_help_panel=HOW,
+    ),
+]
+Keyframe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keyframe",
+        metavar="FRAME=IMAGE",
+        help="A frame you have cleaned already; repeat it, or give a folder of numbered pictures.",
+        show_default=False,
+        rich_help_panel=HOW,
+    ),
+]
+ExportKeyframes = Annotated[
+    Path | None,
+    typer.Option(
+        "--export-keyframes",
+        metavar="DIR",
+        help="Write cleaned frames as PNGs, to be retouched and given back with --keyframe DIR.",
+        rich_help_panel=OUT,
+    ),
+]
 Start = Annotated[
     str | None,
     typer.Option(
