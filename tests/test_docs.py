@@ -76,7 +76,8 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
 
     for name in ("remove", "track_masks"):
         monkeypatch.setattr(api, name, accept)
-    monkeypatch.setattr(api, "train_internal", lambda *args, **words: calls.append(words))
+    for name in ("train_internal", "train_keyframe"):
+        monkeypatch.setattr(api, name, lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
     assert run(words) == 0, where
     assert calls or "--help" in words

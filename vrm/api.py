@@ -162,6 +162,41 @@ def train_internal(
     return card
 
 
+def train_keyframe(
+    data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
+) -> WeightCard:
+    """Train the keyframe engine's network on a folder of pictures or videos; weights and card go into ``output``.
+
+    Args:
+        data: a folder of pictures, or of videos and of folders of frames.
+        output: made if need be; weights of the same name in it are not overwritten.
+        name: of the weights; ``remove(..., engine="keyframe", weights=f"{output}/{name}.safetensors")`` uses them.
+        licence: SPDX identifier.
+        events: hears of progress.
+        words: the fields of ``vrm.train.keyframe.KeyframeTraining``, and the engine's ``device``, ``dtype``,
+            ``threads``, ``seed``.
+
+    Raises:
+        VrmError: see ``vrm.errors``.
+    """
+    given = {word: value for word, value in words.items() if value is not None}
+    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
+    from vrm.train.keyframe import KeyframeTraining
+    from vrm.train.keyframe import train_keyframe as train
+
+    options = KeyframeTraining(name, licence, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
+    events = events or Events()
+    card, lines = train(Path(data), Path(output), options, stages(events))
+    if lines:
+        last = lines[-1]
+        events.note(
+            f"Error in the holes of what was held out: {last['held_guided']:.4f} with key frames, "
+            f"{last['held_unguided']:.4f} without."
+        )
+    events.note(f"Written: {Path(output) / card.file}, its card, and {name}.csv.")
+    return card
+
+
 def info(input: PathLike, stream: int | None = None) -> VideoInfo:
     """The facts of a video file or a folder of numbered frames.
 

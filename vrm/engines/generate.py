@@ -18,8 +18,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vrm.engines.base import Progress, Shot, Window, as_float
+from vrm.motion.context_flow import context_flow, square, square_hole
 from vrm.motion.flow import DisFlow, FlowEstimator
-from vrm.motion.membrane import membrane
 from vrm.nets.two_stream import KeyFeatures, TwoStreamConfig, TwoStreamGenerator, padded
 from vrm.train.device import Compute
 from vrm.types import Bool, Pixels
@@ -30,9 +30,6 @@ GRID = 20
 
 OFFSETS = {"few": (10, 20, 40), "many": (5, 10, 15, 20, 40, 60, 80)}
 """Frames either way that context is taken from: 6 and 14 frames in all."""
-
-FLOW_SIDE = 256
-"""Flow between target and context is estimated on squares of so many pixels."""
 
 WORK_PIXELS = 512 * 288
 """The network works on frames of at most so many pixels; larger ones are reduced."""
@@ -182,10 +179,7 @@ class _Work:
     def _key(self, t: int) -> KeyFeatures:
         """Features of a context frame, kept."""
         if t not in self._features:
-            if t in self.whole:
-                x = self._tensor(as_float(self.whole[t]), np.zeros(self.shot.size, np.bool_))
-            else:
-                x = self._tensor(as_float(self.shot.frame(t)), self.shot.hole(t))
+            x = self._tensor(as_float(self._frame(t)), self._hole(t))
             with self.generator.compute.autocast():
                 self._features[t] = self.generator.net.key_features(self.generator.compute.put(x))
             while len(self._features) > _KEPT:
@@ -207,29 +201,14 @@ class _Work:
         return int(h), int(w)
 
     def _flow(self, t: int, k: int) -> tuple[Tensor, Tensor]:
-        """Flow from t to k and its forward-backward error, interpolated in the hole: ``(2, h, w)``, ``(1, h, w)``."""
-        hole = self._square_mask(t)
-        here, there = self._square(t), self._square(k)
-        forth = membrane(self.flow(here, there), hole)
-        back = membrane(self.flow(there, here), self._square_mask(k))
-        ys, xs = np.mgrid[:FLOW_SIDE, :FLOW_SIDE].astype(np.float32)
-        returned = cv2.remap(back, xs + forth[..., 0], ys + forth[..., 1], cv2.INTER_LINEAR)
-        error = np.abs(forth + returned).mean(-1)
-        h, w = self.size
-        scale = np.array([w / FLOW_SIDE, h / FLOW_SIDE], np.float32)
-        flow = cv2.resize(forth, (w, h), interpolation=cv2.INTER_LINEAR) * scale
-        error = cv2.resize(error, (w, h), interpolation=cv2.INTER_LINEAR)
-        tensors = torch.from_numpy(flow.transpose(2, 0, 1).copy())[None], torch.from_numpy(error)[None, None]
-        return padded(tensors[0])[0], padded(tensors[1])[0]
+        """Flow from t to k and its forward-backward error, interpolated in the holes: ``(2, h, w)``, ``(1, h, w)``."""
+        ends = [(square(self._frame(n)), square_hole(self._hole(n))) for n in (t, k)]
+        (here, hole), (there, other) = ends
+        flow, error = (torch.from_numpy(a)[None] for a in context_flow(self.flow, here, there, hole, other, self.size))
+        return padded(flow)[0], padded(error)[0]
 
-    def _square(self, t: int) -> np.ndarray:
-        frame = self.whole.get(t, self.shot.frame(t))
-        eight = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
-        grey = cv2.cvtColor(eight, cv2.COLOR_RGB2GRAY)
-        return cv2.resize(grey, (FLOW_SIDE, FLOW_SIDE), interpolation=cv2.INTER_AREA)
+    def _frame(self, t: int) -> Pixels:
+        return self.whole[t] if t in self.whole else self.shot.frame(t)
 
-    def _square_mask(self, t: int) -> Bool:
-        if t in self.whole:
-            return np.zeros((FLOW_SIDE, FLOW_SIDE), np.bool_)
-        mask = self.shot.hole(t).astype(np.float32)
-        return cv2.resize(mask, (FLOW_SIDE, FLOW_SIDE), interpolation=cv2.INTER_AREA) > 0
+    def _hole(self, t: int) -> Bool:
+        return np.zeros(self.shot.size, np.bool_) if t in self.whole else self.shot.hole(t)
