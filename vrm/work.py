@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -297,8 +298,8 @@ def write_keyframe(work: Work, frame: Frame) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"Keyframes cannot be written to {folder}: {error.strerror}.") from error
-    turned = np.rot90(frame.rgb(), -work.info.rotation // 90)
-    write_png(folder / f"{frame.index:05d}.png", np.ascontiguousarray(turned))
+    turned = np.ascontiguousarray(np.rot90(frame.rgb(), -work.info.rotation // 90))
+    write_png(folder / f"{frame.index:05d}.png", cast(Pixels, turned))
 
 
 def write_report(work: Work) -> None:

@@ -62,9 +62,7 @@ def load_generator(name: str, compute: Compute) -> Generator | None:
     if found is None:
         return None
     card, folder = found
-    settings = dict(card.settings)
-    spectral = bool(settings.pop("spectral", 1))
-    net = TwoStreamGenerator(TwoStreamConfig(**settings, spectral=spectral))
+    net = TwoStreamGenerator(TwoStreamConfig.from_settings(card.settings))
     load_into(net, card, folder)
     compute.place(net.eval())
     return Generator(net, compute)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-
-import numpy as np
+from typing import cast
 
 from vrm.engines.base import Given, Progress, Session, Shot, Window
 from vrm.engines.generate import GRID, Generator, generate_keyframes, load_generator
@@ -82,7 +81,7 @@ class KeyframeSession:
         box = bounding_box(self.shot.hole(t))
         assert box is not None
         y0, x0, y1, x1 = box
-        return Patch(box, np.ascontiguousarray(self.view.frame(t)[y0:y1, x0:x1]))
+        return Patch(box, cast(Pixels, self.view.frame(t)[y0:y1, x0:x1].copy()))
 
 
 class ChunkSession(KeyframeSession):

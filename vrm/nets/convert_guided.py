@@ -80,7 +80,7 @@ def convert_guided_inpainting(checkpoint: Mapping[str, object]) -> tuple[TwoStre
         ours = rename(name, blocks)
         if ours is None or ours not in wanted:
             raise WeightsError(f"The checkpoint's generator has a tensor that is not known: {PREFIX}{name}.")
-        converted[ours] = tensor  # type: ignore[assignment]
+        converted[ours] = tensor
     for name, like in wanted.items():
         if name not in converted and name.endswith("num_batches_tracked"):
             converted[name] = torch.zeros((), dtype=torch.long)
@@ -113,9 +113,9 @@ def rename(name: str, blocks: int) -> str | None:
     """Our name of a tensor of the published generator (without ``generator.``), or None if there is none."""
     module, _, leaf = name.rpartition(".")
     if module.startswith("deformable_writes."):
-        _, number, part = module.split(".")
+        _, which, part = module.split(".")
         ours = {"q": "confidence", "v": "value"}.get(part)
-        return f"deformable.{number}.{ours}.{leaf}" if ours else None
+        return f"deformable.{which}.{ours}.{leaf}" if ours else None
     found = re.match(r"model\.(\d+)(?:\.(.+))?$", module)
     if found is None:
         return None

@@ -36,7 +36,8 @@ class SpectralTransform(nn.Module):
         parts = torch.view_as_real(spectrum).permute(0, 1, 4, 2, 3).reshape(b, 2 * c, h, -1)
         parts = self.filter_norm(self.filter(parts)).relu()
         parts = parts.float().reshape(b, c, 2, h, -1).permute(0, 1, 3, 4, 2).contiguous()
-        return torch.fft.irfft2(torch.view_as_complex(parts), s=(h, w), norm="ortho").to(x.dtype)
+        out: Tensor = torch.fft.irfft2(torch.view_as_complex(parts), s=(h, w), norm="ortho").to(x.dtype)
+        return out
 
 
 class FourierConv(nn.Module):
@@ -62,7 +63,7 @@ class FourierConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, channels, h, w)`` to the same, h and w at least 2."""
-        near, wide = x.split([self.near, self.wide], 1)
+        near, wide = x[:, : self.near], x[:, self.near :]
         new_near = self.near_norm(self.near_near(near) + self.wide_near(wide)).relu()
         new_wide = self.wide_norm(self.near_wide(near) + self.wide_wide(wide)).relu()
         return torch.cat([new_near, new_wide], 1)

@@ -192,8 +192,11 @@ class DeformableWrite(nn.Module):
     def write(self, lif: Tensor, prepared: Tensor, flow: Tensor, error: Tensor) -> Tensor:
         """As ``forward`` for one target ``(1, c, h, w)``, from prepared features; flow and error ``(T, ..., h, w)``."""
         c = self.value.out_channels
-        confidence, value = warp(prepared, flow).split(c, 1)
+        warped = warp(prepared, flow)
+        confidence, value = warped[:, :c], warped[:, c:]
         own = F.conv2d(lif, self.confidence.weight[:, c + 1 :], self.confidence.bias)
         confidence = confidence + error * self.confidence.weight[:, c].view(1, c, 1, 1) + own
+        assert self.value.bias is not None
         value = value + error * self.value.weight[:, c].view(1, c, 1, 1) + self.value.bias.view(1, c, 1, 1)
-        return lif + (confidence.softmax(0) * value).sum(0, keepdim=True)
+        out: Tensor = lif + (confidence.softmax(0) * value).sum(0, keepdim=True)
+        return out

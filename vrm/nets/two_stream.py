@@ -8,8 +8,8 @@ once for each and shared by all targets (``complete``). ``forward`` is the struc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -51,6 +51,18 @@ class TwoStreamConfig:
             raise ValueError(f"no generator of {self.blocks} blocks, {self.cross} of them across frames")
         if self.width % 4 or self.channels % self.heads:
             raise ValueError(f"width {self.width} must be a multiple of 4, and eight times it one of {self.heads}")
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, int]) -> TwoStreamConfig:
+        """From the settings of a weight card: the numbers, and ``spectral`` as 0 or 1."""
+        numbers = {k: int(v) for k, v in settings.items() if k in ("blocks", "cross", "width", "grid", "heads")}
+        return replace(cls(), **numbers, spectral=bool(settings.get("spectral", 1)))  # type: ignore[arg-type]
+
+    @property
+    def settings(self) -> dict[str, int]:
+        """For a weight card."""
+        numbers = {"blocks": self.blocks, "cross": self.cross, "width": self.width}
+        return numbers | {"grid": self.grid, "heads": self.heads, "spectral": int(self.spectral)}
 
     @property
     def channels(self) -> int:
@@ -160,7 +172,7 @@ class TwoStreamGenerator(nn.Module):
         writes = config.cross if config.streams == "both" else 0
         self.deformable = nn.ModuleList(DeformableWrite(c) for _ in range(writes))
         self.decoder = nn.ModuleList(
-            nn.ModuleList([nn.ConvTranspose2d(n, n // 2, 3, 2, 1, output_padding=1), nn.BatchNorm2d(n // 2)])
+            nn.Sequential(nn.ConvTranspose2d(n, n // 2, 3, 2, 1, output_padding=1), nn.BatchNorm2d(n // 2))
             for n in (c, 4 * w, 2 * w)
         )
         self.out = nn.Conv2d(w, 3, 7, padding=3, padding_mode="reflect")
@@ -177,11 +189,11 @@ class TwoStreamGenerator(nn.Module):
         """
         b, t = keys.shape[:2]
         lif, tokens = self._encode(torch.cat([target[:, None], keys], 1).flatten(0, 1))
-        lif, tokens = lif.unflatten(0, (b, t + 1)), tokens.unflatten(0, (b, t + 1))
+        lif, tokens = _frames(lif, b), _frames(tokens, b)
         key_lif, key_tokens = lif[:, 1:].flatten(0, 1), tokens[:, 1:].flatten(0, 1)
         lif, tokens = lif[:, 0], tokens[:, 0]
         small_flow, small_error = _reduced(flow.flatten(0, 1), error.flatten(0, 1), lif)
-        small_flow, small_error = small_flow.unflatten(0, (b, t)), small_error.unflatten(0, (b, t))
+        small_flow, small_error = _frames(small_flow, b), _frames(small_error, b)
         crossing = self.config.cross if t and self.config.takes_keys else 0
         for i, block in enumerate(self.blocks):
             more = None
@@ -191,7 +203,7 @@ class TwoStreamGenerator(nn.Module):
                 more = _gathered(own[0], b), _gathered(own[1], b)
             lif, tokens, _ = block(lif, tokens, more)
             if i < crossing and len(self.deformable):
-                lif = self.deformable[i](lif, key_lif.unflatten(0, (b, t)), small_flow, small_error)
+                lif = self.deformable[i](lif, _frames(key_lif, b), small_flow, small_error)
         return self._decode(lif)
 
     def key_features(self, frames: Tensor) -> KeyFeatures:
@@ -240,8 +252,8 @@ class TwoStreamGenerator(nn.Module):
         return lif, self.latents.expand(n, -1, -1)
 
     def _decode(self, lif: Tensor) -> Tensor:
-        for up, norm in self.decoder:  # type: ignore[misc]
-            lif = norm(up(lif)).relu()
+        for stage in self.decoder:
+            lif = stage(lif).relu()
         return torch.sigmoid(self.out(lif).float())
 
 
@@ -269,7 +281,13 @@ def _reduced(flow: Tensor, error: Tensor, lif: Tensor) -> tuple[Tensor, Tensor]:
 
 def _gathered(x: Tensor, b: int) -> Tensor:
     """``(B * T, heads, M, d)`` to ``(B, heads, T * M, d)``."""
-    return x.unflatten(0, (b, -1)).transpose(1, 2).flatten(2, 3)
+    out: Tensor = _frames(x, b).transpose(1, 2).flatten(2, 3)
+    return out
+
+
+def _frames(x: Tensor, b: int) -> Tensor:
+    """``(B * T, ...)`` to ``(B, T, ...)``."""
+    return x.reshape(b, len(x) // b, *x.shape[1:])
 
 
 def _initialise(module: nn.Module) -> None:

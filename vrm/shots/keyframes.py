@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -51,7 +52,7 @@ def load_keyframes(wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: i
         image, note = _fitted(_rgb(path), t, path, info.display_size)
         if note:
             notes.append(note)
-        images[t] = np.ascontiguousarray(np.rot90(_of_depth(image, depth), info.rotation // 90))
+        images[t] = cast(Pixels, np.ascontiguousarray(np.rot90(_of_depth(image, depth), info.rotation // 90)))
     return Keyframes(images, tuple(notes))
 
 
@@ -124,7 +125,7 @@ def _rgb(path: Path) -> Pixels:
     except VideoError as error:
         raise VideoError(f"--keyframe: {error.what}", error.fix) from error
     if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, -1)
+        image = cast(Pixels, np.repeat(image[..., None], 3, -1))
     return image[..., :3]
 
 
@@ -139,7 +140,7 @@ def _fitted(image: Pixels, t: int, path: Path, size: tuple[int, int]) -> tuple[P
             "Export the frame again at the video's size.",
         )
     way = cv2.INTER_AREA if h > size[0] else cv2.INTER_CUBIC
-    scaled = cv2.resize(image, size[::-1], interpolation=way).astype(image.dtype, copy=False)
+    scaled = cast(Pixels, cv2.resize(image, size[::-1], interpolation=way))
     return scaled, f"The keyframe of frame {t} is {w}x{h} and is scaled to the video's {size[1]}x{size[0]}."
 
 

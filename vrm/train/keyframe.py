@@ -112,8 +112,8 @@ def find_sources(data: Path) -> list[Source]:
     def reader(path: Path) -> Source:
         def read() -> list[U8]:
             image = read_image(path)
-            image = np.repeat(image[..., None], 3, -1) if image.ndim == 2 else image[..., :3]
-            return [image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)]
+            eight = (image >> 8 if image.dtype == np.uint16 else image).astype(np.uint8)
+            return [np.repeat(eight[..., None], 3, -1) if eight.ndim == 2 else eight[..., :3]]
 
         return read
 
@@ -209,7 +209,7 @@ class _Run:
     ) -> None:
         self.options, self.compute = options, compute
         self.data = _Data(fitted, options)
-        self.generator = TwoStreamGenerator(TwoStreamConfig(**options.network))
+        self.generator = TwoStreamGenerator(TwoStreamConfig.from_settings(options.network))
         self.discriminator = PatchDiscriminator(options.width)
         compute.place(self.generator)
         compute.place(self.discriminator)
