@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import cast
 
 from vrm.engines.base import Given, Progress, Session, Shot, Window
 from vrm.engines.generate import GRID, Generator, generate_keyframes, load_generator
@@ -81,7 +80,7 @@ class KeyframeSession:
         box = bounding_box(self.shot.hole(t))
         assert box is not None
         y0, x0, y1, x1 = box
-        return Patch(box, cast(Pixels, self.view.frame(t)[y0:y1, x0:x1].copy()))
+        return Patch(box, self.view.frame(t)[y0:y1, x0:x1].copy())
 
 
 class ChunkSession(KeyframeSession):
