@@ -14,6 +14,7 @@ COMMANDS = (
     ("info",),
     ("train", "internal"),
     ("train", "savit"),
+    ("train", "keyframe"),
     ("evaluate", "cases"),
     ("evaluate", "protocols"),
     ("evaluate", "score"),

@@ -77,11 +77,11 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
 
     for name in ("remove", "track_masks"):
         monkeypatch.setattr(api, name, accept)
-    monkeypatch.setattr(api, "train_internal", lambda *args, **words: calls.append(words))
-    monkeypatch.setattr(api, "train_savit", lambda *args, **words: calls.append(words))
     monkeypatch.setattr(bring, "import_weights", lambda *args: pytest.skip("it parses"))
     for name in ("evaluate_cases", "evaluate_score", "evaluate_run"):
         monkeypatch.setattr(api, name, lambda *args, **words: pytest.skip("it parses"))
+    for name in ("train_internal", "train_savit", "train_keyframe"):
+        monkeypatch.setattr(api, name, lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
     assert run(words) == 0, where
     assert calls or "--help" in words

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
@@ -25,7 +25,8 @@ class Words(TypedDict, total=False):
     """The options of ``vrm remove`` as Python keywords (``--mask-frame`` is ``mask_frame``).
 
     A word that is left out, or None, has the command line's default. Times are frame numbers with f (``"120f"``),
-    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``.
+    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``keyframe`` is ``{40: "clean40.png"}``, or
+    ``["40=clean40.png"]``, or ``["folder"]`` of numbered pictures.
     """
 
     mask: PathLike | None
@@ -41,6 +42,8 @@ class Words(TypedDict, total=False):
     prior: str | None
     weights: PathLike | None
     prefill: bool | None
+    keyframe: Mapping[int, PathLike] | Iterable[str] | None
+    export_keyframes: PathLike | None
     start: str | float | None
     end: str | float | None
     preview: bool | None
@@ -61,6 +64,7 @@ class Words(TypedDict, total=False):
     max_frames: int | None
 
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _MASK = {
     "mask": "path",
     "mask_frame": "frame",
@@ -77,6 +81,7 @@ _ENGINE = {
     "prior": "prior",
     "weights": "weights",
     "prefill": "prefill",
+    "keyframe": "keyframes",
     "device": "device",
     "dtype": "dtype",
     "threads": "threads",
@@ -84,7 +89,9 @@ _ENGINE = {
     "memory": "memory_gb",
 }
 _OUTPUT = {name: name for name in ("codec", "crf", "lossless", "pix_fmt", "overwrite")}
-_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume", "max_pixels", "max_frames")}
+_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume")} | {
+    name: name for name in ("export_keyframes", "max_pixels", "max_frames")
+}
 
 
 def remove(
@@ -154,6 +161,41 @@ def train_internal(
         first, best = history.held[0], history.held[history.best_step]
         events.note(f"Loss on the clips held out: {first:.4f} before, {best:.4f} at step {history.best_step}, kept.")
     events.note(f"Written: {Path(output) / card.file} and its card.")
+    return card
+
+
+def train_keyframe(
+    data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
+) -> WeightCard:
+    """Train the keyframe engine's network on a folder of pictures or videos; weights and card go into ``output``.
+
+    Args:
+        data: a folder of pictures, or of videos and of folders of frames.
+        output: made if need be; weights of the same name in it are not overwritten.
+        name: of the weights; ``remove(..., engine="keyframe", weights=f"{output}/{name}.safetensors")`` uses them.
+        licence: SPDX identifier.
+        events: hears of progress.
+        words: the fields of ``vrm.train.keyframe.KeyframeTraining``, and the engine's ``device``, ``dtype``,
+            ``threads``, ``seed``.
+
+    Raises:
+        VrmError: see ``vrm.errors``.
+    """
+    given = {word: value for word, value in words.items() if value is not None}
+    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
+    from vrm.train.keyframe import KeyframeTraining
+    from vrm.train.keyframe import train_keyframe as train
+
+    options = KeyframeTraining(name, licence, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
+    events = events or Events()
+    card, lines = train(Path(data), Path(output), options, stages(events))
+    if lines:
+        last = lines[-1]
+        events.note(
+            f"Error in the holes of what was held out: {last['held_guided']:.4f} with key frames, "
+            f"{last['held_unguided']:.4f} without."
+        )
+    events.note(f"Written: {Path(output) / card.file}, its card, and {name}.csv.")
     return card
 
 
@@ -257,7 +299,7 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
         if name not in Words.__annotations__:
             near = get_close_matches(name, Words.__annotations__, 1)
             raise UsageError(f"There is no option '{name}'.", f"Did you mean '{near[0]}'?" if near else "")
-    for name in ("mask", "save_masks", "report"):
+    for name in ("mask", "save_masks", "report", "export_keyframes"):
         if name in given:
             given[name] = Path(cast(PathLike, given[name]))
     if "weights" in given:
@@ -265,6 +307,10 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
     for name in ("start", "end"):
         if name in given:
             given[name] = Moment.parse(str(given[name]))
+    if "weights" in given:
+        given["weights"] = str(given["weights"])
+    if "keyframe" in given:
+        given["keyframe"] = _keyframes(cast("Mapping[int, PathLike] | Iterable[str]", given["keyframe"]))
     if "object" in given:
         given["object"] = _ids(cast("int | str | Iterable[int]", given["object"]))
 
@@ -277,6 +323,28 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
         output=OutputOptions(**pick(_OUTPUT)),  # type: ignore[arg-type]
         **pick(_WHOLE),  # type: ignore[arg-type]
     )
+
+
+def _keyframes(value: Mapping[int, PathLike] | Iterable[str]) -> tuple[tuple[int, Path], ...]:
+    """Frame numbers and pictures from ``{40: path}``, ``["40=path"]``, or folders of pictures named by number."""
+    if isinstance(value, Mapping):
+        return tuple((int(t), Path(path)) for t, path in value.items())
+    found: list[tuple[int, Path]] = []
+    for text in [value] if isinstance(value, str) else value:
+        number, _, name = text.partition("=")
+        if name and number.strip().removesuffix("f").isdecimal():
+            found.append((int(number.strip().removesuffix("f")), Path(name)))
+        elif Path(text).is_dir():
+            inside = [(path.stem, path) for path in sorted(Path(text).iterdir()) if path.suffix.lower() in _PICTURES]
+            numbered = [(int(stem), path) for stem, path in inside if stem.isdecimal()]
+            if not numbered:
+                raise UsageError(f"--keyframe {text} holds no numbered pictures.", "Name them by frame: 00040.png.")
+            found += numbered
+        else:
+            raise UsageError(
+                f"--keyframe {text} is not FRAME=IMAGE.", "Write --keyframe 40=clean40.png, or give a folder of them."
+            )
+    return tuple(found)
 
 
 def _ids(value: int | str | Iterable[int]) -> tuple[int, ...]:

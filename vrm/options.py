@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vrm.errors import UsageError
 
-ENGINES = ("internal", "savit")
+ENGINES = ("internal", "savit", "keyframe")
 PRESETS = ("fast", "balanced", "best", "paper")
 DTYPES = ("auto", "fp32", "bf16", "fp16")
 
@@ -82,13 +82,15 @@ class EngineOptions:
         engine, preset: see ``ENGINES`` and ``PRESETS``.
         prefill: start from what motion propagates; None = the preset decides (only "paper" says no).
         prior: name of a learned prior, "none", or "auto" (the best one that ships).
-        weights: of the engine's network: name or file, or "auto" (the first that is here); not for internal.
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: see ``DTYPES``; auto takes bf16 where the machine is fast at it.
         threads: CPU threads; None = all cores the process may use.
         seed: of everything random.
         memory_gb: bound on memory in GB, or None.
         fits: folder that fits to this video are kept in and taken from; None = neither.
+        weights: of the engine's network: a card's name, a safetensors file, "none" (engine keyframe), or
+            "auto" (the first present); not for internal.
+        keyframes: frame numbers and pictures of frames the user has cleaned (engine keyframe).
     """
 
     engine: str = "internal"
@@ -102,6 +104,7 @@ class EngineOptions:
     seed: int = 0
     memory_gb: float | None = None
     fits: Path | None = None
+    keyframes: tuple[tuple[int, Path], ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("--engine", self.engine, ENGINES)
@@ -114,7 +117,15 @@ class EngineOptions:
         if self.memory_gb is not None and self.memory_gb < 1:
             raise UsageError(f"--memory {self.memory_gb} is too little.", "Give at least 1 (GB).")
         if self.weights != "auto" and self.engine == "internal":
-            raise UsageError("--engine internal takes no --weights.", "Its start is --prior; or give --engine savit.")
+            raise UsageError("--engine internal takes no --weights.", "Its start is --prior; or give another --engine.")
+        if self.keyframes and self.engine != "keyframe":
+            raise UsageError(f"--keyframe means nothing to --engine {self.engine}.", "Add --engine keyframe.")
+        numbers = [t for t, _ in self.keyframes]
+        for t in sorted(set(numbers)):
+            if t < 0:
+                raise UsageError(f"--keyframe {t} is negative.", "Frames are counted from 0.")
+            if numbers.count(t) > 1:
+                raise UsageError(f"--keyframe gives two pictures of frame {t}.", "Leave one out.")
         if self.preset == "paper" and self.prefill:
             raise UsageError("--preset paper is the published system alone and takes no --prefill.")
 
@@ -160,6 +171,7 @@ class RemoveOptions:
         stream: index of the video stream to work on; None = the first.
         preview: write only the three most telling seconds, before and after side by side.
         report: where to write the report (.html or .json), or None.
+        export_keyframes: folder that cleaned frames are written to as PNGs, to be retouched and given back, or None.
         max_pixels, max_frames: refuse larger input.
         resume: keep what the engine learned of this video, and use what was kept.
     """
@@ -172,6 +184,7 @@ class RemoveOptions:
     stream: int | None = None
     preview: bool = False
     report: Path | None = None
+    export_keyframes: Path | None = None
     max_pixels: int = 8192 * 8192
     max_frames: int = 10_000_000
     resume: bool = False

@@ -9,7 +9,7 @@ output only through ``vrm.media.paste``: outside the mask the samples are the de
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from vrm.memory import give_back
 from vrm.options import RemoveOptions
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 from vrm.shots.cuts import find_shots, small
+from vrm.shots.keyframes import check_shots, export_times, judge_keyframe, load_keyframes
 from vrm.shots.patches import PatchStore, cut
 from vrm.shots.store import FrameStore
 from vrm.shots.telling import telling_frames, telling_stretch
@@ -37,9 +38,12 @@ from vrm.shots.view import ShotView
 from vrm.shots.windows import REACH, plan_windows
 from vrm.track.follow import follow
 from vrm.types import Masks, Pixels
-from vrm.work import Work, mask_readers, open_video, scratch_folder, write_masks, write_report
+from vrm.work import Work, mask_readers, open_video, scratch_folder, write_keyframe, write_masks, write_report
 
 _PREVIEW_SECONDS = 3
+
+KEYFRAME_GRID = 20
+"""Every so many frames one is written by ``--export-keyframes``."""
 
 
 def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -> RemoveReport:
@@ -123,6 +127,8 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     """Everything between reading and writing: shots, following, shaping, filling."""
     engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
     work.used(engine)
+    keyframes = load_keyframes(work.options.engine.keyframes, work.info, work.depth)
+    work.note(*keyframes.notes)
     reach = range(work.first, work.last)
     if loaded.annotated is None:
         frames = list(loaded.masks.frames())
@@ -130,13 +136,25 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     shots = _survey(work, reach)
     store = _frames(work)
     masks = _shape(work, _follow(work, loaded, shots, store), shots)
+    if engine.name == "keyframe":
+        check_shots(shots, masks.holes, keyframes.images, getattr(engine, "generates", False))
+        for t, image in keyframes.images.items():
+            if work.first <= t < work.last:
+                work.note(*filter(None, [judge_keyframe(t, image, store.frame(t), masks.holes[t])]))
+    if work.options.export_keyframes is not None:
+        work.exported = export_times(shots, masks.holes, keyframes.images, KEYFRAME_GRID)
     first, last = work.first, work.last
     if work.options.preview:
         first, last = telling_stretch(masks.holes, round(_PREVIEW_SECONDS * work.info.frame_rate))
     if work.wants_pictures:
         work.telling = tuple(telling_frames(masks.holes, shots))
     patches = _fill(
-        work, engine, masks, [(max(a, first), min(b, last)) for a, b in shots if a < last and b > first], store
+        work,
+        engine,
+        masks,
+        [(max(a, first), min(b, last)) for a, b in shots if a < last and b > first],
+        store,
+        keyframes.images,
     )
     store.close()
     return _Made(masks, patches, first, last)
@@ -202,14 +220,28 @@ def _unshaped(masks: Masks) -> ShapedMasks:
 
 
 def _fill(
-    work: Work, engine: Engine, masks: ShapedMasks, shots: list[tuple[int, int]], store: FrameStore
+    work: Work,
+    engine: Engine,
+    masks: ShapedMasks,
+    shots: list[tuple[int, int]],
+    store: FrameStore,
+    keyframes: Mapping[int, Pixels],
 ) -> PatchStore:
     """Let the engine fill every window of every shot."""
     patches = PatchStore(work.folder("patches"))
     for start, stop in shots:
         windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest)
         view = ShotView(
-            store, masks.holes, start, stop, windows, work.depth, work.motion, work.folder("fills"), work.progress
+            store,
+            masks.holes,
+            start,
+            stop,
+            windows,
+            work.depth,
+            work.motion,
+            work.folder("fills"),
+            work.progress,
+            keyframes,
         )
         covered: dict[int, FrameCoverage] = {}
         if windows:
@@ -250,6 +282,8 @@ def _pasted(work: Work, made: _Made, frame: Frame) -> tuple[Frame, Frame]:
     if changed:
         raise RuntimeError(f"frame {t}: {changed} samples outside the mask would have changed")
     work.report.masked_frames += 1
+    if t in work.exported:
+        write_keyframe(work, after)
     if t in work.telling:
         work.picture(frame, after, made.masks.holes[t])
     return frame, after

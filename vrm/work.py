@@ -9,10 +9,11 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import cast
 
 import cv2
 import numpy as np
@@ -53,6 +54,7 @@ class Work:
         report: filled as the work goes.
         progress: tells ``events`` how far a stage is.
         telling: frames that a page will show.
+        exported: frames that ``--export-keyframes`` writes.
     """
 
     info: VideoInfo
@@ -65,6 +67,7 @@ class Work:
     report: RemoveReport
     progress: Progress
     telling: tuple[int, ...] = ()
+    exported: Collection[int] = ()
     _pictures: list[Picture] = field(default_factory=list)
     _maps: dict[int, np.ndarray] = field(default_factory=dict)
     _views: dict[int, list[tuple[str, np.ndarray]]] = field(default_factory=dict)
@@ -72,7 +75,7 @@ class Work:
     @classmethod
     def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, scratch: Path) -> Work:
         """Resolve the range, refuse outputs that are in the way, and start the report."""
-        for path in (options.report, options.mask.save_to):
+        for path in (options.report, options.mask.save_to, options.export_keyframes):
             _refuse_existing(path, options.output.overwrite)
         threads = options.engine.cpu_threads
         cv2.setNumThreads(threads)
@@ -292,6 +295,18 @@ def write_masks(work: Work, masks: Masks, folder: Path) -> None:
             write_png(folder / f"{t:05d}.png", turned.astype(np.uint8) * 255)
     except OSError as error:
         raise OutputError(f"Masks cannot be written to {folder}: {error.strerror}.") from error
+
+
+def write_keyframe(work: Work, frame: Frame) -> None:
+    """A cleaned frame as a PNG named by its number, in the displayed orientation, to be retouched and given back."""
+    folder = work.options.export_keyframes
+    assert folder is not None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Keyframes cannot be written to {folder}: {error.strerror}.") from error
+    turned = np.ascontiguousarray(np.rot90(frame.rgb(), -work.info.rotation // 90))
+    write_png(folder / f"{frame.index:05d}.png", cast(Pixels, turned))
 
 
 def write_report(work: Work) -> None:

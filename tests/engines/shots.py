@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from vrm.engines.base import Hidden, Window
+from vrm.engines.base import Given, Hidden, Window
 from vrm.motion.propagate import MotionConfig, propagate
 
 
 class SmallShot:
     """A camera that pans over smooth texture; frame numbers start at 100 to catch confusion with positions."""
 
-    def __init__(self, holes, depth=8, windows=None, seed=0, pan=2):
+    def __init__(self, holes, depth=8, windows=None, seed=0, pan=2, keyframes=False):
         n, h, w = holes.shape
         rng = np.random.default_rng(seed)
         wide = rng.random((h // 4 + 1, (w + pan * n) // 4 + 2, 3)).astype(np.float32)
@@ -22,6 +22,9 @@ class SmallShot:
         self.holes = holes
         self.start, self.stop, self.size, self.depth = 100, 100 + n, (h, w), depth
         self._windows = windows
+        holed = np.flatnonzero(holes.any((1, 2)))
+        key = int(holed[len(holed) // 2]) if keyframes and len(holed) else None
+        self.keyframes = {} if key is None else {100 + key: self.truth[key]}
         self.asked = 0
 
     def frame(self, t):
@@ -35,11 +38,13 @@ class SmallShot:
             return self._windows
         return [Window(self.start, self.stop, self.start, self.stop)] if self.holes.any() else []
 
-    def propagation(self, window, hide=None):
+    def propagation(self, window, hide=None, given=None):
         self.asked += 1
-        view = self if hide is None else Hidden(self, hide)
+        view = Given(self, given) if given else self if hide is None else Hidden(self, hide)
+        whole = view.filled(range(window.context_start, window.context_stop)) if given else None
+        config = MotionConfig(rounds=1, meet=bool(given))
         return propagate(
-            view, window.start, window.stop, window.context_start, window.context_stop, MotionConfig(rounds=1)
+            view, window.start, window.stop, window.context_start, window.context_stop, config, whole=whole
         )
 
 

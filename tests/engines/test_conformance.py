@@ -57,7 +57,7 @@ def check(shot, window, patches):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize(("engine", "preset"), SETUPS)
 def test_every_shot_is_filled_and_nothing_else_is_touched(engine, preset, case):
-    shot = SmallShot(CASES[case]())
+    shot = SmallShot(CASES[case](), keyframes=engine == "keyframe")
     session = make(engine, preset).prepare(shot, no_progress)
     for window in shot.windows() or [Window(100, 101, 100, 101)]:
         check(shot, window, session.fill(window))
@@ -67,7 +67,7 @@ def test_every_shot_is_filled_and_nothing_else_is_touched(engine, preset, case):
 def test_fill_is_pure_and_a_second_run_gives_the_same_bytes(engine, preset):
     results = []
     for _ in range(2):
-        shot = SmallShot(CASES["plain"]())
+        shot = SmallShot(CASES["plain"](), keyframes=engine == "keyframe")
         session = make(engine, preset).prepare(shot, no_progress)
         window = shot.windows()[0]
         results += [session.fill(window), session.fill(window)]
@@ -77,7 +77,7 @@ def test_fill_is_pure_and_a_second_run_gives_the_same_bytes(engine, preset):
 
 @pytest.mark.parametrize(("engine", "preset"), SETUPS)
 def test_sixteen_bits_come_out_as_sixteen_bits(engine, preset):
-    shot = SmallShot(CASES["plain"](), depth=16)
+    shot = SmallShot(CASES["plain"](), depth=16, keyframes=engine == "keyframe")
     session = make(engine, preset).prepare(shot, no_progress)
     check(shot, shot.windows()[0], session.fill(shot.windows()[0]))
 
@@ -85,7 +85,7 @@ def test_sixteen_bits_come_out_as_sixteen_bits(engine, preset):
 @pytest.mark.parametrize(("engine", "preset"), SETUPS)
 def test_overlapping_windows_in_any_order(engine, preset):
     windows = [Window(100, 104, 100, 106), Window(102, 106, 100, 106)]
-    shot = SmallShot(CASES["plain"](), windows=windows)
+    shot = SmallShot(CASES["plain"](), windows=windows, keyframes=engine == "keyframe")
     session = make(engine, preset).prepare(shot, no_progress)
     for window in reversed(windows):
         check(shot, window, session.fill(window))
@@ -94,13 +94,16 @@ def test_overlapping_windows_in_any_order(engine, preset):
 @pytest.mark.parametrize(("engine", "preset"), SETUPS)
 def test_progress_is_told(engine, preset):
     told = []
-    make(engine, preset).prepare(SmallShot(CASES["plain"]()), lambda stage, done, total: told.append((done, total)))
+    make(engine, preset).prepare(
+        SmallShot(CASES["plain"](), keyframes=engine == "keyframe"),
+        lambda stage, done, total: told.append((done, total)),
+    )
     assert all(0 <= done <= total for done, total in told)
 
 
 @pytest.mark.parametrize(("engine", "preset"), SETUPS)
 def test_a_kept_fit_gives_the_same_bytes_without_fitting(engine, preset, tmp_path):
-    shot = SmallShot(CASES["plain"]())
+    shot = SmallShot(CASES["plain"](), keyframes=engine == "keyframe")
     window = shot.windows()[0]
     first = make(engine, preset, tmp_path).prepare(shot, no_progress).fill(window)
     told = []
@@ -112,7 +115,7 @@ def test_a_kept_fit_gives_the_same_bytes_without_fitting(engine, preset, tmp_pat
 
 @pytest.mark.parametrize(("engine", "preset"), SETUPS)
 def test_a_kept_fit_serves_another_range(engine, preset, tmp_path):
-    make(engine, preset, tmp_path).prepare(SmallShot(CASES["plain"]()), no_progress)
-    other = SmallShot(CASES["odd size"]())
+    make(engine, preset, tmp_path).prepare(SmallShot(CASES["plain"](), keyframes=engine == "keyframe"), no_progress)
+    other = SmallShot(CASES["odd size"](), keyframes=engine == "keyframe")
     session = make(engine, preset, tmp_path).prepare(other, no_progress)
     check(other, other.windows()[0], session.fill(other.windows()[0]))

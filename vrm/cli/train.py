@@ -9,6 +9,7 @@ from vrm import api
 from vrm.cli import words as w
 from vrm.cli.layout import Command, Group
 from vrm.cli.progress import listener
+from vrm.cli.train_keyframe import keyframe
 from vrm.cli.train_savit import savit
 
 train = typer.Typer(cls=Group, add_completion=False, rich_markup_mode=None, help="Train what vrm can start from.")
@@ -104,3 +105,6 @@ def internal(
             threads=threads,
             seed=seed,
         )
+
+
+train.command(cls=Command)(keyframe)

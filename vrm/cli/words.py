@@ -82,8 +82,8 @@ Weights = Annotated[
     str,
     typer.Option(
         "--weights",
-        metavar="NAME|FILE",
-        help="Weights of the engine's network, see vrm weights list. Default: the first that is here.",
+        metavar="NAME|FILE|none",
+        help="Weights of the engine's network (savit, keyframe), see vrm weights list. Default: the first here.",
         rich_help_panel=HOW,
     ),
 ]
@@ -94,6 +94,25 @@ Prefill = Annotated[
         help="Start from what motion propagates. Default: yes, but for --preset paper.",
         show_default=False,
         rich_help_panel=HOW,
+    ),
+]
+Keyframe = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--keyframe",
+        metavar="FRAME=IMAGE",
+        help="A frame you have cleaned already; repeat it, or give a folder of numbered pictures.",
+        show_default=False,
+        rich_help_panel=HOW,
+    ),
+]
+ExportKeyframes = Annotated[
+    Path | None,
+    typer.Option(
+        "--export-keyframes",
+        metavar="DIR",
+        help="Write cleaned frames as PNGs, to be retouched and given back with --keyframe DIR.",
+        rich_help_panel=OUT,
     ),
 ]
 Start = Annotated[

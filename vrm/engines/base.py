@@ -6,7 +6,7 @@ prepares a ``Session`` for it (it may fit, choose keyframes, or do nothing) and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -43,6 +43,8 @@ class Shot(Protocol):
     stop: int
     size: tuple[int, int]
     depth: int
+    keyframes: Mapping[int, Pixels]
+    """Frames the user has already cleaned, by number, as ``frame`` would give them; what lies in the hole counts."""
 
     def frame(self, t: int) -> Pixels:
         """Frame t, uint8 (depth 8) or uint16 (deeper, scaled to the full 16 bits) ``(H, W, 3)`` RGB."""
@@ -56,13 +58,17 @@ class Shot(Protocol):
         """The windows the pipeline will ask for, in order; together they cover every frame with a hole."""
         ...
 
-    def propagation(self, window: Window, hide: Hide | None = None) -> Propagation:
+    def propagation(
+        self, window: Window, hide: Hide | None = None, given: Mapping[int, Pixels] | None = None
+    ) -> Propagation:
         """What motion found for the window's frames (cached; computed on first use).
 
         Args:
             window: which frames.
             hide: known pixels to hide as well, for every frame of the window's context; such a result is computed
                 anew with the same settings and not cached (``Hidden`` is the view to run motion on).
+            given: whole frames by number: what they show in the hole is known (``Given`` is the view to run motion on),
+                and things that move by themselves are followed to it.
         """
         ...
 
@@ -81,6 +87,38 @@ class Hidden:
     def hole(self, t: int) -> Bool:
         """The real hole and what is hidden."""
         return self._shot.hole(t) | self._hide(t)
+
+
+class Given:
+    """A shot some of whose frames are known whole: the engine's or the user's keyframes.
+
+    Args:
+        shot: the shot.
+        given: those frames by number; only their pixels in the hole are taken.
+    """
+
+    def __init__(self, shot: Shot, given: Mapping[int, Pixels]) -> None:
+        self.start, self.stop, self.size = shot.start, shot.stop, shot.size
+        self._shot, self._given = shot, given
+
+    def frame(self, t: int) -> Pixels:
+        """Frame t of the shot, its hole filled if it was given."""
+        frame = self._shot.frame(t)
+        if t not in self._given:
+            return frame
+        out = frame.copy()
+        hole = self._shot.hole(t)
+        out[hole] = self._given[t][hole]
+        return out
+
+    def hole(self, t: int) -> Bool:
+        """The hole of frame t: none if the frame was given."""
+        return np.zeros(self.size, np.bool_) if t in self._given else self._shot.hole(t)
+
+    def filled(self, within: range) -> dict[int, Bool]:
+        """The holes that given frames had, by number."""
+        holes = {t: self._shot.hole(t) for t in sorted(self._given) if t in within}
+        return {t: hole for t, hole in holes.items() if hole.any()}
 
 
 class Session(Protocol):

@@ -11,6 +11,7 @@ from vrm.options import EngineOptions
 ENGINES: dict[str, str] = {
     "internal": "vrm.engines.internal:InternalEngine",
     "savit": "vrm.engines.savit:SavitEngine",
+    "keyframe": "vrm.engines.keyframe:KeyframeEngine",
 }
 """Name to "module:class"; the module is imported when the engine is first asked for."""
 

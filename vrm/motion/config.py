@@ -22,6 +22,7 @@ class MotionConfig:
         distant: how many of them are kept as candidates at each pixel.
         steady: strength of the averaging over time of what is uncertain; 0 = none.
         holdback: judge the candidates of the clip on known pixels hidden on purpose.
+        meet: move the trajectories of the two sides to where they agree (``vrm.motion.meet``).
     """
 
     rounds: int = 3
@@ -33,6 +34,7 @@ class MotionConfig:
     distant: int = 2
     steady: float = 1.0
     holdback: bool = True
+    meet: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.rounds <= 10:

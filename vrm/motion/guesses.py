@@ -13,6 +13,7 @@ from vrm.motion.fuse import Guess, Kind, Trust, distant_prior, judge, length_sca
 from vrm.motion.membrane import Array
 from vrm.motion.seam import own_differences
 from vrm.motion.spatial import spatial_fill
+from vrm.motion.things import Things
 from vrm.motion.tracks import MARGIN, Tracks, box_around, gather, look_up
 from vrm.types import Bool, Box
 
@@ -65,6 +66,7 @@ def frame_guesses(
     bound: float,
     trust: Trust,
     hole: Bool | None = None,
+    things: Things | None = None,
 ) -> FrameGuesses:
     """Collect what trajectories, far frames and the frame itself say about the hole of frame t.
 
@@ -76,6 +78,7 @@ def frame_guesses(
         bound: trajectories of more drift than this many working pixels are not used.
         trust: how errors are in this clip.
         hole: bool ``(H, W)``, the pixels asked for; the shot's hole by default.
+        things: with trails of what moves by itself, or None.
     """
     shot = frames.shot
     whole = shot.hole(t)
@@ -97,15 +100,23 @@ def frame_guesses(
         distance[name] = np.abs(source - t).astype(np.float32)
 
     trails: Mapping[str, object] = {"backward": tracks.backward.get(t), "forward": tracks.forward.get(t)}
+    apart = None if things is None else things.sort(t, at.rows, at.cols, bound)
     for name, trail in trails.items():
         source, xy, drift = look_up(trail, at.rows, at.cols, bound)  # type: ignore[arg-type]
+        if apart is not None:
+            source = apart.background(source, xy)
         add(name, "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
+    if apart is not None:
+        for name, (source, xy, drift) in apart.things.items():
+            add(name, "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
     if picked is not None:
         number = np.full(frames.size, -1, np.int64)
         number[frames.hole(t)] = np.arange(picked.source.shape[1])
         column = number[at.rows, at.cols]
         for k in range(len(picked.source)):
             source = np.where(column >= 0, picked.source[k][column], -1)
+            if apart is not None:
+                source = apart.background(source, picked.xy[k][column])
             add(f"distant{k}", "distant", source, picked.xy[k][column], distant_prior(picked.error[k])[column])
     everywhere = np.ones(len(index), np.bool_)
     scale = length_scale(shot.size)

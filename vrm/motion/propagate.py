@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from vrm.motion.guesses import FrameGuesses, frame_guesses
 from vrm.motion.holdback import judge_clip
 from vrm.motion.result import Candidate, HoleFill, Propagation
 from vrm.motion.steady import steady
+from vrm.motion.things import Things
 from vrm.motion.tracks import Tracks
+from vrm.types import Bool
 
 __all__ = ["FrameAccess", "MotionConfig", "propagate"]
 
@@ -35,6 +37,7 @@ def propagate(
     progress: Progress | None = None,
     estimator: FlowEstimator | None = None,
     keep: MutableMapping[int, HoleFill] | None = None,
+    whole: Mapping[int, Bool] | None = None,
 ) -> Propagation:
     """Fill the holes of frames ``start..stop-1`` from where their background is seen.
 
@@ -47,6 +50,8 @@ def propagate(
         progress: told ``(stage, done, total)``.
         estimator: optical flow, if not what the config says.
         keep: an empty mapping the fills go into; a dict by default.
+        whole: frames without a hole that had one, and that hole (bool ``(H, W)``), by number: what moves by itself is
+            followed to these.
 
     Returns:
         A ``HoleFill`` for each frame that has a hole.
@@ -63,11 +68,16 @@ def propagate(
     tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
     trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
     aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant)
+    things = _things(tracks, whole or {}, range(start, stop)) if whole else None
     found = Propagation(shot.size, {} if keep is None else keep)
 
     def fill(t: int) -> HoleFill:
         picked = _pick(aligner, t, distant, config)
-        return _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust), config)
+        if config.meet:
+            tracks.meet(t)
+        if things is not None:
+            things.meet(t, config.bound)
+        return _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust, things=things), config)
 
     holed = [t for t in range(start, stop) if shot.hole(t).any()]
     for t, done in zip(holed, each(fill, holed), strict=True):
@@ -76,6 +86,12 @@ def propagate(
         tell(config.rounds * (stop - start) + t - start + 1)
     steady(found, shot, tracks, config.steady)
     return found
+
+
+def _things(tracks: Tracks, whole: Mapping[int, Bool], window: range) -> Things:
+    """What moves by itself, from frames known whole."""
+    small = {t: tracks.frames.shrunk(hole) for t, hole in whole.items() if t in window}
+    return Things(tracks, small, window)
 
 
 def _aligner(

@@ -13,6 +13,7 @@ from vrm.motion.crew import each
 from vrm.motion.flow import FlowEstimator
 from vrm.motion.frames import WorkingFrames, unit
 from vrm.motion.fuse import Guess, fuse, judge, length_scale, spatial_prior, trajectory_prior
+from vrm.motion.meet import meet
 from vrm.motion.membrane import Array
 from vrm.motion.seam import own_differences, sample
 from vrm.motion.spatial import spatial_fill
@@ -116,6 +117,13 @@ class Tracks:
         """Drop the trails of a frame that needs them no more."""
         self.backward.pop(t, None)
         self.forward.pop(t, None)
+
+    def meet(self, t: int) -> None:
+        """Move the trails of frame t to where both sides agree."""
+        backward, forward = self.backward.get(t), self.forward.get(t)
+        if backward is not None and forward is not None:
+            met = meet(self.frames, t, backward, forward, self.config.bound, self.estimator)
+            self.backward[t], self.forward[t] = met
 
     def refill(self, times: Sequence[int]) -> None:
         """Fill the working frames anew from the trails they have."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from vrm.engines.base import Hidden, Hide, Window
+from vrm.engines.base import Given, Hidden, Hide, Window
 from vrm.motion.keep import FillFolder
 from vrm.motion.propagate import MotionConfig, propagate
 from vrm.motion.result import HoleFill, Propagation
@@ -28,6 +29,7 @@ class ShotView:
         motion: how to propagate.
         scratch: an existing folder for what motion finds; None keeps it in memory.
         progress: told ``(stage, done, total)`` while motion works.
+        keyframes: frames the user has cleaned, by number.
     """
 
     def __init__(
@@ -41,17 +43,19 @@ class ShotView:
         motion: MotionConfig,
         scratch: Path | None = None,
         progress: Callable[[str, int, int], None] | None = None,
+        keyframes: Mapping[int, Pixels] | None = None,
     ) -> None:
         self.start, self.stop = start, stop
         self.size = holes.size
         self.depth = depth
+        self.keyframes = keyframes or {}
         self._store = store
         self._holes = holes
         self._windows = windows
         self._motion = motion
         self._scratch = scratch
         self._progress = progress
-        self._found: tuple[Window, Propagation] | None = None
+        self._found: tuple[Window, frozenset[int], Propagation] | None = None
 
     def frame(self, t: int) -> Pixels:
         """Frame t, uint8 or uint16 ``(H, W, 3)`` RGB."""
@@ -65,32 +69,36 @@ class ShotView:
         """In order; together they cover every frame with a hole."""
         return list(self._windows)
 
-    def propagation(self, window: Window, hide: Hide | None = None) -> Propagation:
+    def propagation(
+        self, window: Window, hide: Hide | None = None, given: Mapping[int, Pixels] | None = None
+    ) -> Propagation:
         """What motion found for the window's frames; the last result without ``hide`` is kept."""
         if hide is not None:
             return self._propagate(Hidden(self, hide), window)
-        found = self.found(window)
-        if found is None:
+        kind = frozenset(given or {})
+        if self._found is None or self._found[:2] != (window, kind):
             self._found = None  # first, so that its memory and files are free
-            found = self._propagate(self, window)
-            self._found = window, found
-        return found
+            self._found = window, kind, self._propagate(Given(self, given) if given else self, window)
+        return self._found[2]
 
     def found(self, window: Window) -> Propagation | None:
         """What motion found for the window, if that was what was asked last; nothing is computed."""
-        return self._found[1] if self._found is not None and self._found[0] == window else None
+        return self._found[2] if self._found is not None and self._found[0] == window else None
 
-    def _propagate(self, shot: ShotView | Hidden, window: Window) -> Propagation:
+    def _propagate(self, shot: ShotView | Hidden | Given, window: Window) -> Propagation:
+        given = isinstance(shot, Given)
+        whole = shot.filled(range(window.context_start, window.context_stop)) if isinstance(shot, Given) else None
         return propagate(
             shot,
             window.start,
             window.stop,
             window.context_start,
             window.context_stop,
-            self._motion,
+            replace(self._motion, meet=True) if given else self._motion,
             distant=range(window.context_start, window.context_stop),
             progress=self._progress,
             keep=None if self._scratch is None else FillFolder(self._scratch),
+            whole=whole,
         )
 
 

@@ -1,0 +1,337 @@
+"""``vrm train keyframe``: the two-stream generator, from a folder of pictures or videos (Esser et al. 2022, Section 4).
+
+A step draws pictures, makes views of each (``vrm.train.synthetic``), updates the generator and then the discriminator.
+Everything needed to go on is kept in one file beside the weights, and every look is a line of a table.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vrm.errors import EngineError, OutputError, UsageError, WeightsError
+from vrm.media.stills import read_image
+from vrm.nets.patches import (
+    PatchDiscriminator,
+    discriminator_loss,
+    feature_matching,
+    generator_loss,
+    gradient_penalty,
+    known_l1,
+)
+from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
+from vrm.options import EngineOptions
+from vrm.train.clips import find_clips
+from vrm.train.device import Compute, choose
+from vrm.train.synthetic import Example, Views, example
+from vrm.types import U8
+from vrm.weights import WeightCard, save
+
+WEIGHTS = {"l1": 10.0, "gan": 10.0, "features": 100.0, "r1": 0.001}
+"""Of the losses. The published ADE20k perceptual loss (weight 30) is left out: its network may not ship."""
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+_COLUMNS = ("step", "rate", "l1", "gan", "features", "discriminator", "r1", "held_guided", "held_unguided")
+
+
+@dataclass(frozen=True)
+class KeyframeTraining:
+    """What ``vrm train keyframe`` can be told.
+
+    Attributes:
+        name: of the weights; ``--weights DIR/NAME.safetensors`` asks for them.
+        licence: SPDX identifier of the weights; only the user knows the data.
+        steps: of both networks.
+        batch: pictures per step.
+        side: of the square views in pixels, a multiple of 8.
+        references: key frames of each target.
+        width, blocks: of the generator; the published ones are 64 and 4 (12: big).
+        rate: of the generator's Adam; the discriminator's is a tenth.
+        warm_up: steps over which the rate rises.
+        real: share of examples whose key frames are other frames of a video instead of views of one picture.
+        check_every: steps between looks at what was held out.
+        held: share of the pictures, or clips, that are only looked at.
+        resume: go on from what an earlier run of the same name left.
+        engine: device, number format, threads and seed.
+    """
+
+    name: str
+    licence: str
+    steps: int = 100_000
+    batch: int = 8
+    side: int = 256
+    references: int = 2
+    width: int = 64
+    blocks: int = 4
+    rate: float = 3.2e-4
+    warm_up: int = 1000
+    real: float = 0.0
+    check_every: int = 500
+    held: float = 0.1
+    resume: bool = False
+    engine: EngineOptions = field(default_factory=EngineOptions)
+
+    def __post_init__(self) -> None:
+        if not self.licence:
+            raise UsageError("The weights need a licence.", "Say under which their data may be used: --licence SPDX.")
+        if not self.name or Path(self.name).name != self.name:
+            raise UsageError(f"'{self.name}' is not a name for weights.", "Use letters, digits and dashes.")
+        if self.steps < 1 or self.batch < 2 or self.references < 1 or self.check_every < 1 or self.rate <= 0:
+            raise UsageError("Training takes at least one step, two pictures a step and one key frame.")
+        if self.side < 64 or self.side % 8:
+            raise UsageError(f"--side {self.side} is not a multiple of 8 from 64 up.")
+        if self.width < 4 or self.width % 4 or self.blocks < 2:
+            raise UsageError("The network takes a width that is a multiple of 4, and at least two blocks.")
+        if not 0 <= self.real <= 1 or not 0 < self.held < 1:
+            raise UsageError("Shares lie between 0 and 1.")
+
+    @property
+    def network(self) -> dict[str, int]:
+        """What the generator is built with."""
+        return {"width": self.width, "blocks": self.blocks}
+
+
+Source = Callable[[], list[U8]]
+"""Reads one picture, or the frames of one clip: uint8 RGB ``(H, W, 3)``."""
+
+
+def find_sources(data: Path) -> list[Source]:
+    """Every picture in a folder; or, where there are none, every clip in it. Raises UsageError where it has neither."""
+    if not data.is_dir():
+        raise UsageError(f"{data} is not a folder.", "Give a folder of pictures or videos.")
+    pictures = [path for path in sorted(data.iterdir()) if path.suffix.lower() in _PICTURES]
+
+    def reader(path: Path) -> Source:
+        def read() -> list[U8]:
+            image = read_image(path)
+            eight = (image >> 8 if image.dtype == np.uint16 else image).astype(np.uint8)
+            return [np.repeat(eight[..., None], 3, -1) if eight.ndim == 2 else eight[..., :3]]
+
+        return read
+
+    return [reader(path) for path in pictures] if pictures else [read for _, read in find_clips(data)]
+
+
+class _Data:
+    """Draws batches of examples; what was read last is kept."""
+
+    def __init__(self, sources: Sequence[Source], options: KeyframeTraining) -> None:
+        self.sources, self.options = sources, options
+        self.views = Views(options.side, options.references + 1)
+        self._read: dict[int, list[U8]] = {}
+
+    def batch(self, count: int, rng: np.random.Generator) -> list[Example]:
+        """``count`` examples; torch's own generator is seeded from ``rng``."""
+        torch.manual_seed(int(rng.integers(1 << 31)))
+        return [self._one(rng) for _ in range(count)]
+
+    def _one(self, rng: np.random.Generator) -> Example:
+        number = int(rng.integers(len(self.sources)))
+        if number not in self._read:
+            if len(self._read) >= 64:
+                self._read.pop(next(iter(self._read)))
+            self._read[number] = self.sources[number]()
+        frames = self._read[number]
+        if len(frames) > self.options.references and rng.random() < self.options.real:
+            return example(self._neighbours(frames, rng), rng)
+        return example(self.views.of(frames[int(rng.integers(len(frames)))]), rng)
+
+    def _neighbours(self, frames: list[U8], rng: np.random.Generator) -> list[U8]:
+        """A frame of a clip and others up to 40 frames away, at the same random place of the picture."""
+        t = int(rng.integers(len(frames)))
+        near = [k for k in range(max(0, t - 40), min(len(frames), t + 41)) if k != t]
+        chosen = [t, *(int(k) for k in rng.choice(near, self.options.references, replace=False))]
+        h, w = frames[t].shape[:2]
+        side = min(h, w)
+        y, x = int(rng.integers(h - side + 1)), int(rng.integers(w - side + 1))
+        return [_square(frames[k][y : y + side, x : x + side], self.options.side) for k in chosen]
+
+
+def _square(picture: U8, side: int) -> U8:
+    import cv2
+
+    return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def train_keyframe(
+    data: Path, out: Path, options: KeyframeTraining, progress: Callable[[str, int, int], None]
+) -> tuple[WeightCard, list[dict[str, float]]]:
+    """Train the generator and write weights, card, table and what a later run needs to go on into ``out``.
+
+    Returns:
+        The card, and the table's lines.
+
+    Raises:
+        UsageError: there is too little to learn from.
+        OutputError: weights of that name are there already.
+        WeightsError: what an earlier run left does not fit.
+        EngineError: the losses are no longer finite.
+    """
+    sources = find_sources(data)
+    count = max(1, round(len(sources) * options.held))
+    if len(sources) <= count:
+        raise UsageError(f"{data} holds too little to train on.", "Give at least two pictures or clips.")
+    if (out / f"{options.name}.json").exists() and not options.resume:
+        raise OutputError(
+            f"Weights named '{options.name}' are in {out} already.", "Choose another --name or give --resume."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    compute = choose(options.engine)
+    held = [source for i, source in enumerate(sources) if i % (len(sources) // count) == 0][:count]
+    fitted = [source for source in sources if source not in held]
+    with compute.running(options.engine.seed):
+        run = _Run(fitted, held, out, options, compute)
+        lines = run.go(lambda done, total: progress("train", done, total))
+    card = save(
+        run.generator, out, name=options.name, licence=options.licence, network="two-stream",
+        settings=options.network,
+        data=f"{len(fitted)} pictures or clips, {len(held)} held out.",
+        training=f"{options.steps} steps of {options.batch}, {compute.names[0]}, {compute.names[1]}, "
+        f"{date.today():%B %Y}.",
+        notes="Without the ADE20k perceptual loss of the paper.",
+    )  # fmt: skip
+    return card, lines
+
+
+class _Run:
+    """Both networks, their optimisers, and where they are."""
+
+    def __init__(
+        self, fitted: list[Source], held: list[Source], out: Path, options: KeyframeTraining, compute: Compute
+    ) -> None:
+        self.options, self.compute = options, compute
+        self.data = _Data(fitted, options)
+        self.generator = TwoStreamGenerator(TwoStreamConfig.from_settings(options.network))
+        self.discriminator = PatchDiscriminator(options.width)
+        compute.place(self.generator)
+        compute.place(self.discriminator)
+        self.optimisers = {
+            "generator": torch.optim.Adam(self.generator.parameters(), options.rate),
+            "discriminator": torch.optim.Adam(self.discriminator.parameters(), 0.1 * options.rate),
+        }
+        self.step = 0
+        self.kept, self.table = out / f"{options.name}.resume.pt", out / f"{options.name}.csv"
+        self.looks = _Data(held, options).batch(8, np.random.default_rng(options.engine.seed + 1))
+        if options.resume and self.kept.exists():
+            self._restore()
+        else:
+            with self.table.open("w", newline="") as file:
+                csv.writer(file).writerow(_COLUMNS)
+
+    def go(self, progress: Callable[[int, int], None]) -> list[dict[str, float]]:
+        """All steps that are left."""
+        lines = []
+        sums: dict[str, float] = {}
+        since = 0
+        while self.step < self.options.steps:
+            self.step += 1
+            # A step's examples depend on its number alone, so a run that goes on sees what it would have seen.
+            rng = np.random.default_rng((self.options.engine.seed, self.step))
+            losses = self._update(self.data.batch(self.options.batch, rng))
+            sums = {name: sums.get(name, 0.0) + value for name, value in losses.items()}
+            since += 1
+            if not all(math.isfinite(value) for value in losses.values()):
+                raise EngineError(f"the training diverged at step {self.step}.", "Try --dtype fp32 or a lower --rate.")
+            if self.step % self.options.check_every == 0 or self.step == self.options.steps:
+                guided, unguided = self._look()
+                line = {"step": float(self.step), "rate": self._rate()} | {k: v / since for k, v in sums.items()}
+                line |= {"held_guided": guided, "held_unguided": unguided}
+                lines.append(line)
+                with self.table.open("a", newline="") as file:
+                    csv.writer(file).writerow([f"{line[name]:.6g}" for name in _COLUMNS])
+                self._keep()
+                sums, since = {}, 0
+            progress(self.step, self.options.steps)
+        self.generator.eval()
+        return lines
+
+    def _rate(self) -> float:
+        """Rising, then along a cosine to a ten-thousandth."""
+        o = self.options
+        rise = min(1.0, self.step / max(1, min(o.warm_up, o.steps // 10)))
+        fall = 1e-4 + (1 - 1e-4) * 0.5 * (1 + math.cos(math.pi * self.step / o.steps))
+        return o.rate * rise * fall
+
+    def _update(self, examples: list[Example]) -> dict[str, float]:
+        generator, discriminator = self.generator.train(), self.discriminator.train()
+        for name, factor in (("generator", 1.0), ("discriminator", 0.1)):
+            for group in self.optimisers[name].param_groups:
+                group["lr"] = factor * self._rate()
+        truth, target, keys, flow, error = self._tensors(examples)
+        hole = target[:, 3:]
+        with self.compute.autocast():
+            fake = generator(target, keys, flow, error)
+            verdict, fake_features = discriminator(fake)
+            with torch.no_grad():
+                _, real_features = discriminator(truth)
+            l1 = known_l1(fake, truth, hole)
+            gan, matching = generator_loss(verdict), feature_matching(real_features, fake_features)
+            total = WEIGHTS["l1"] * l1 + WEIGHTS["gan"] * gan + WEIGHTS["features"] * matching
+        self._apply("generator", total)
+        # The penalty's second derivative is taken in full precision.
+        real = truth.detach().requires_grad_()
+        real_verdict, _ = discriminator(real)
+        fake_verdict, _ = discriminator(fake.detach())
+        judged = discriminator_loss(real_verdict, fake_verdict, hole)
+        penalty = gradient_penalty(real_verdict, real)
+        self._apply("discriminator", WEIGHTS["gan"] * (judged + WEIGHTS["r1"] * penalty))
+        return {name: float(value.detach()) for name, value in (
+            ("l1", l1), ("gan", gan), ("features", matching), ("discriminator", judged), ("r1", penalty)
+        )}  # fmt: skip
+
+    def _apply(self, name: str, loss: Tensor) -> None:
+        for optimiser in self.optimisers.values():
+            optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimisers[name].step()
+
+    @torch.no_grad()
+    def _look(self) -> tuple[float, float]:
+        """Mean absolute error in the holes of what was held out, with key frames and without."""
+        self.generator.eval()
+        errors = []
+        truth, target, keys, flow, error = self._tensors(self.looks)
+        for number in (keys.shape[1], 0):
+            with self.compute.autocast():
+                out = self.generator(target, keys[:, :number], flow[:, :number], error[:, :number])
+            hole = target[:, 3:]
+            errors.append(float(((out - truth).abs() * hole).sum() / (3 * hole.sum())))
+        return errors[0], errors[1]
+
+    def _tensors(self, examples: list[Example]) -> tuple[Tensor, ...]:
+        names = ("truth", "target", "keys", "flow", "error")
+        stacked = (torch.from_numpy(np.stack([getattr(e, name) for e in examples])).float() for name in names)
+        return tuple(x.to(self.compute.device) for x in stacked)
+
+    def _keep(self) -> None:
+        state = {
+            "step": self.step,
+            "network": self.options.network,
+            "generator": self.generator.state_dict(),
+            "discriminator": self.discriminator.state_dict(),
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+        }
+        partial = self.kept.with_suffix(".part")
+        try:
+            torch.save(state, partial)
+            partial.replace(self.kept)
+        except OSError as error:
+            raise OutputError(f"The training cannot be kept in {self.kept}: {error}.", "Free space.") from error
+
+    def _restore(self) -> None:
+        state = torch.load(self.kept, map_location=self.compute.device, weights_only=True)
+        if state["network"] != self.options.network:
+            raise WeightsError(f"{self.kept} is of another network: {state['network']}.", "Give the same options.")
+        self.step = state["step"]
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
+        for name, optimiser in self.optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
