@@ -35,6 +35,8 @@ def confident(net, names):
             if name.endswith(("class_predictor.bias", "class_embed.bias")):
                 parameter.zero_()
                 parameter[-1] = -1e4
+            if "mask_embed" in name or "mask_head" in name:
+                parameter.mul_(20)
 
 
 def mask2former(folder: Path, seed=0) -> Path:

@@ -26,8 +26,9 @@ def complete_frame(labels: U8, hole: Bool, *, k: int = NEIGHBOURS, scale: int = 
     """The label map of the frame as it will be once what is in the hole is gone.
 
     Every pixel of the hole takes the label that most of its k nearest known pixels have (of equally many the
-    nearest's), looked up at 1/scale of the resolution. The removed object's own region is no source: an area of one label that lies
-    mostly in the hole is not known outside of it either, and is replaced there too where its rim sticks out.
+    nearest's), looked up at 1/scale of the resolution. The removed object's own region is no source: an area of one
+    label that lies mostly in the hole is not known outside of it either, and is replaced there too where its rim
+    sticks out.
 
     Args:
         labels: uint8 ``(H, W)``.

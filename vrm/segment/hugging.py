@@ -44,8 +44,13 @@ class HuggingSegmenter:
         self._compute = compute
         self._one_former = kind == "oneformer"
         # OneFormer is told its task in words: its processor also holds a tokenizer.
-        processor = transformers.OneFormerProcessor if self._one_former else transformers.AutoImageProcessor
-        self._processor: Any = loaded(processor, folder)
+        if self._one_former:
+            # Where its class names lie is saved as a path or a place to download from: they are taken from the folder.
+            pictures = loaded(transformers.OneFormerImageProcessor, folder, repo_path=str(folder))
+            words = loaded(transformers.CLIPTokenizer, folder)
+            self._processor: Any = transformers.OneFormerProcessor(pictures, words)
+        else:
+            self._processor = loaded(transformers.AutoImageProcessor, folder)
         net: Any = loaded(transformers.AutoModelForUniversalSegmentation, folder, use_safetensors=True)
         self._net = net.eval().to(compute.device)
         self.name = f"{net.config.model_type} ({folder.name})"
@@ -73,7 +78,7 @@ class HuggingSegmenter:
                     outputs[key] = value.float()
             post = getattr(self._processor, "image_processor", self._processor)
             more: dict[str, Any] = {"label_ids_to_fuse": self._stuff}
-            if offsets is not None or "eomt" in self._net.config.model_type:
+            if "eomt" in self._net.config.model_type:
                 more = {"stuff_classes": sorted(self._stuff)}
             found = post.post_process_panoptic_segmentation(outputs, target_sizes=[rgb.shape[:2]], **more)[0]
         return _panoptic(found["segmentation"].cpu().numpy(), found["segments_info"], self._table)
