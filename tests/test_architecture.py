@@ -20,6 +20,8 @@ FLOORS = [
     {"evaluate"},
     {"jobs"},
     {"pipeline"},
+    {"pointing"},
+    {"labelling"},
     {"work"},
     {"shots"},
     {"segment"},

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 
 from vrm.errors import UsageError
 from vrm.events import Events, stages
-from vrm.options import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+from vrm.options import (
+    BoxPrompt,
+    EngineOptions,
+    MaskOptions,
+    Moment,
+    OutputOptions,
+    Point,
+    RemoveOptions,
+    SegmentOptions,
+)
 
 if TYPE_CHECKING:
     from vrm.evaluate.run import Run
     from vrm.evaluate.tables import ScoreTable
+    from vrm.labelling import SegmentReport
     from vrm.report.model import RemoveReport
     from vrm.types import VideoInfo
     from vrm.weights import WeightCard
@@ -27,6 +37,8 @@ class Words(TypedDict, total=False):
     A word that is left out, or None, has the command line's default. Times are frame numbers with f (``"120f"``),
     seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``keyframe`` is ``{40: "clean40.png"}``, or
     ``["40=clean40.png"]``, or ``["folder"]`` of numbered pictures.
+    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``class_`` is ``--class``: a name, several,
+    or ``"person,car"``; ``point`` is ``"x,y@frame"``, ``box`` ``"x0,y0,x1,y1@frame"``, or several of them.
     """
 
     mask: PathLike | None
@@ -37,6 +49,13 @@ class Words(TypedDict, total=False):
     grow: int | None
     feather: int | None
     save_masks: PathLike | None
+    point: str | Iterable[str] | None
+    not_point: str | Iterable[str] | None
+    box: str | Iterable[str] | None
+    class_: str | Iterable[str] | None
+    labels: PathLike | None
+    segmenter: PathLike | None
+    sam: PathLike | None
     engine: str | None
     preset: str | None
     prior: str | None
@@ -74,6 +93,12 @@ _MASK = {
     "grow": "grow",
     "feather": "feather",
     "save_masks": "save_to",
+    "point": "points",
+    "box": "boxes",
+    "class_": "classes",
+    "labels": "labels",
+    "segmenter": "segmenter",
+    "sam": "sam",
 }
 _ENGINE = {
     "engine": "engine",
@@ -112,8 +137,8 @@ def remove(
         VrmError: every error a user can cause or meet; see ``vrm.errors``.
     """
     options = build_options(**words)
-    if options.mask.path is None:
-        raise UsageError("Nothing says what to remove.", "Give a mask: --mask PATH (mask= in Python).")
+    if not options.mask.given:
+        raise UsageError("Nothing says what to remove.", "Give --mask, --point, --box or --class (mask= in Python).")
     target = Path(output) if output is not None else default_output(Path(input), options)
     from vrm.pipeline import remove as remove_one
 
@@ -126,11 +151,50 @@ def track_masks(input: PathLike, output: PathLike, *, events: Events | None = No
     Arguments and errors as in ``remove``. (``vrm.track`` is the room that follows masks, hence the longer name.)
     """
     options = build_options(**words)
-    if options.mask.path is None:
-        raise UsageError("Nothing says what to follow.", "Give a mask: --mask PATH (mask= in Python).")
+    if not options.mask.given:
+        raise UsageError("Nothing says what to follow.", "Give --mask, --point, --box or --class (mask= in Python).")
     from vrm.pipeline import track as track_one
 
     track_one(Path(input), Path(output), options, events or Events())
+
+
+def segment_video(input: PathLike, output: PathLike, *, events: Events | None = None, **words: object) -> SegmentReport:
+    """Label every pixel of a video: maps, segments, a preview and a summary go into the folder ``output``.
+
+    Args:
+        input: a video file, or a folder of numbered frames.
+        output: made if need be.
+        events: hears of progress.
+        words: ``segmenter``, ``labels``, ``every``, ``video``, ``preview``, ``overwrite``, ``start``, ``end``,
+            ``stream``, ``max_pixels``, ``max_frames``, and the engine's ``device``, ``dtype``, ``threads``.
+
+    Raises:
+        VrmError: see ``vrm.errors``.
+    """
+    given = {word: value for word, value in words.items() if value is not None}
+    engine = {word: given.pop(word) for word in ("device", "dtype", "threads") if word in given}
+    for name in ("start", "end"):
+        if name in given:
+            given[name] = Moment.parse(str(given[name]))
+    if "labels" in given:
+        given["labels"] = Path(cast(PathLike, given["labels"]))
+    if "segmenter" in given:
+        given["segmenter"] = str(given["segmenter"])
+    options = SegmentOptions(engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
+    from vrm.labelling import segment
+
+    return segment(Path(input), Path(output), options, events or Events())
+
+
+def class_list(name: str | None = None) -> str:
+    """The classes of a taxonomy (``coco-panoptic``, ``coco-stuff``, ``ade20k``; None = all) by super-category, as text.
+
+    Raises:
+        UsageError: there is no such taxonomy.
+    """
+    from vrm.segment.taxonomy import TAXONOMIES, listing
+
+    return "\n\n".join(map(listing, TAXONOMIES if name is None else (name,)))
 
 
 def train_internal(
@@ -299,7 +363,7 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
         if name not in Words.__annotations__:
             near = get_close_matches(name, Words.__annotations__, 1)
             raise UsageError(f"There is no option '{name}'.", f"Did you mean '{near[0]}'?" if near else "")
-    for name in ("mask", "save_masks", "report", "export_keyframes"):
+    for name in ("mask", "save_masks", "report", "export_keyframes", "labels"):
         if name in given:
             given[name] = Path(cast(PathLike, given[name]))
     if "weights" in given:
@@ -307,10 +371,9 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
     for name in ("start", "end"):
         if name in given:
             given[name] = Moment.parse(str(given[name]))
-    if "weights" in given:
-        given["weights"] = str(given["weights"])
     if "keyframe" in given:
         given["keyframe"] = _keyframes(cast("Mapping[int, PathLike] | Iterable[str]", given["keyframe"]))
+    given |= _pointing(given)
     if "object" in given:
         given["object"] = _ids(cast("int | str | Iterable[int]", given["object"]))
 
@@ -345,6 +408,28 @@ def _keyframes(value: Mapping[int, PathLike] | Iterable[str]) -> tuple[tuple[int
                 f"--keyframe {text} is not FRAME=IMAGE.", "Write --keyframe 40=clean40.png, or give a folder of them."
             )
     return tuple(found)
+
+
+def _pointing(given: dict[str, object]) -> dict[str, object]:
+    """The words that point at things, as ``MaskOptions`` holds them."""
+    found: dict[str, object] = {name: str(given[name]) for name in ("segmenter", "sam") if name in given}
+
+    def several(name: str) -> list[str]:
+        value = cast("str | Iterable[str]", given.get(name, ()))
+        return [value] if isinstance(value, str) else [str(item) for item in value]
+
+    points = [Point.parse(text) for text in several("point")]
+    points += [Point.parse(text, keep=True) for text in several("not_point")]
+    if points:
+        found["point"] = tuple(points)
+    if several("box"):
+        found["box"] = tuple(BoxPrompt.parse(text) for text in several("box"))
+    names = [name.strip() for text in several("class_") for name in text.split(",")]
+    if names:
+        if not all(names):
+            raise UsageError("--class has an empty name.", "Write names with commas: person,car.")
+        found["class_"] = tuple(names)
+    return found
 
 
 def _ids(value: int | str | Iterable[int]) -> tuple[int, ...]:

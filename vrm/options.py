@@ -36,6 +36,58 @@ class Moment:
 
 
 @dataclass(frozen=True)
+class Point:
+    """A click on one frame: pixels from the top left corner of the picture as displayed.
+
+    Attributes:
+        x, y: pixels, fractions allowed; pixel 0 reaches from 0 to 1.
+        frame: the frame it is on.
+        keep: the click says that this does not go.
+    """
+
+    x: float
+    y: float
+    frame: int = 0
+    keep: bool = False
+
+    @classmethod
+    def parse(cls, text: str, keep: bool = False) -> Point:
+        """Read ``X,Y`` or ``X,Y@FRAME``. Raises UsageError."""
+        option = "--not-point" if keep else "--point"
+        (x, y), frame = _numbers(text, 2, option, "X,Y or X,Y@FRAME, such as 320,200@12")
+        return cls(x, y, frame, keep)
+
+
+@dataclass(frozen=True)
+class BoxPrompt:
+    """A box around one thing on one frame, in pixels of the picture as displayed; its right and lower edge excluded."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    frame: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> BoxPrompt:
+        """Read ``X0,Y0,X1,Y1`` or ``X0,Y0,X1,Y1@FRAME``. Raises UsageError."""
+        (x0, y0, x1, y1), frame = _numbers(
+            text, 4, "--box", "X0,Y0,X1,Y1 or X0,Y0,X1,Y1@FRAME: left, top, right, bottom"
+        )
+        if x1 <= x0 or y1 <= y0:
+            raise UsageError(f"--box {text} is empty.", "Write left, top, right, bottom: X0,Y0,X1,Y1.")
+        return cls(x0, y0, x1, y1, frame)
+
+
+def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float], int]:
+    number = r"\s*\d+(?:\.\d+)?\s*"
+    if not re.fullmatch(rf"{number}(?:,{number}){{{count - 1}}}(?:@\s*\d+f?\s*)?", text):
+        raise UsageError(f"{option} {text} cannot be read.", f"Write {form}.")
+    values, _, frame = text.partition("@")
+    return [float(value) for value in values.split(",")], int(frame.strip().rstrip("f") or 0)
+
+
+@dataclass(frozen=True)
 class MaskOptions:
     """What goes, and how the mask is shaped.
 
@@ -48,6 +100,11 @@ class MaskOptions:
         grow: pixels the mask is enlarged by; None = chosen from the image size.
         feather: pixels of ramp inside the grown ring; None = chosen from grow.
         save_to: folder the final masks are written to, or None.
+        classes: names of classes or super-categories, all of which goes.
+        points, boxes: what the user pointed at; beside a path or classes they correct those.
+        labels: folder of label maps that ``classes`` is looked up in; None = a segmenter makes them.
+        segmenter: a panoptic or semantic model: a folder, or a card's name; None = the one present.
+        sam: a SAM checkpoint or SAM 2 folder, or a card's name, that points and boxes go through; None = no weights.
     """
 
     path: Path | None = None
@@ -58,8 +115,25 @@ class MaskOptions:
     grow: int | None = None
     feather: int | None = None
     save_to: Path | None = None
+    classes: tuple[str, ...] = ()
+    points: tuple[Point, ...] = ()
+    boxes: tuple[BoxPrompt, ...] = ()
+    labels: Path | None = None
+    segmenter: str | None = None
+    sam: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Something says what goes."""
+        return bool(self.path or self.classes or self.boxes or any(not p.keep for p in self.points))
 
     def __post_init__(self) -> None:
+        if self.path is not None and self.classes:
+            raise UsageError("--mask and --class cannot be combined.", "Give one of them, and correct it with --point.")
+        if self.labels is not None and self.segmenter is not None:
+            raise UsageError("--labels and --segmenter cannot be combined.", "One of them says what is where.")
+        if self.sam is not None and not (self.points or self.boxes):
+            raise UsageError("--sam needs something to look at.", "Give --point or --box.")
         if self.frame < 0:
             raise UsageError(f"--mask-frame {self.frame} is negative.", "Frames are counted from 0.")
         for name, value in (("--grow", self.grow), ("--feather", self.feather)):
@@ -192,6 +266,43 @@ class RemoveOptions:
     def __post_init__(self) -> None:
         if self.report is not None and self.report.suffix.lower() not in (".html", ".json"):
             raise UsageError(f"--report {self.report} is neither .html nor .json.", "Choose one of the two endings.")
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """Everything ``vrm segment`` can be told.
+
+    Attributes:
+        segmenter: a model: its folder, or a card's name.
+        labels: a folder of label maps, in place of a model.
+        every: label every so manieth frame; those between take their labels along the motion.
+        video: write maps as lossless video, not as PNGs.
+        preview: write a video with the labels laid over it.
+        overwrite: replace an existing folder.
+        engine: device, number format, threads.
+        start, end, stream, max_pixels, max_frames: see ``RemoveOptions``.
+    """
+
+    segmenter: str | None = None
+    labels: Path | None = None
+    every: int = 1
+    video: bool = False
+    preview: bool = True
+    overwrite: bool = False
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    start: Moment | None = None
+    end: Moment | None = None
+    stream: int | None = None
+    max_pixels: int = 8192 * 8192
+    max_frames: int = 10_000_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.every <= 30:
+            raise UsageError(
+                f"--every {self.every} is outside 1..30.", "Farther apart, labels cannot be carried along."
+            )
+        if self.segmenter is not None and self.labels is not None:
+            raise UsageError("--labels and --segmenter cannot be combined.", "One of them says what is where.")
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:

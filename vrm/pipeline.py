@@ -9,7 +9,7 @@ output only through ``vrm.media.paste``: outside the mask the samples are the de
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,8 +28,8 @@ from vrm.media.read import Reader
 from vrm.media.write import write_video
 from vrm.memory import give_back
 from vrm.options import RemoveOptions
+from vrm.pointing import Pointing, check_pointing, load_classes
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
-from vrm.shots.cuts import find_shots, small
 from vrm.shots.keyframes import check_shots, export_times, judge_keyframe, load_keyframes
 from vrm.shots.patches import PatchStore, cut
 from vrm.shots.store import FrameStore
@@ -38,7 +38,7 @@ from vrm.shots.view import ShotView
 from vrm.shots.windows import REACH, plan_windows
 from vrm.track.follow import follow
 from vrm.types import Masks, Pixels
-from vrm.work import Work, mask_readers, open_video, scratch_folder, write_keyframe, write_masks, write_report
+from vrm.work import Work, mask_readers, open_video, scratch_folder, survey, write_keyframe, write_masks, write_report
 
 _PREVIEW_SECONDS = 3
 
@@ -68,7 +68,7 @@ def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -
         work = Work.begin(info, target, options, events, scratch)
         work.say(plan)
         loaded = _load(work)
-        if loaded.masks.empty:
+        if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
             made = _Made(_unshaped(loaded.masks), PatchStore(work.folder("patches")), work.first, work.last)
         else:
             made = _make(work, loaded)
@@ -88,10 +88,12 @@ def track(source: Path, target: Path, options: RemoveOptions, events: Events) ->
     with scratch_folder() as scratch:
         work = Work.begin(info, target, replace(options, mask=replace(options.mask, save_to=target)), events, scratch)
         loaded = _load(work)
-        shots = _survey(work)
+        shots = survey(work)
         store = _frames(work)
-        _shape(work, _follow(work, loaded, shots, store), shots)
+        shaped = _shape(work, _follow(work, loaded, shots, store), shots)
         store.close()
+    work.report.frames = info.n_frames
+    work.report.masked_frames = sum(1 for _ in shaped.objects.frames())
     work.finish()
     events.done(work.report)
     return work.report
@@ -110,10 +112,16 @@ class _Made:
 def _load(work: Work) -> LoadedMasks:
     """The masks as the user gave them, cut to the range that is worked on."""
     options = work.options.mask
-    if options.path is None:
-        raise UsageError("Nothing says what should go.", "Give --mask: a PNG, a folder of PNGs or a mask video.")
+    if not options.given:
+        raise UsageError("Nothing says what should go.", "Give --mask, --point, --box or --class.")
     with work.timed("masks"):
-        loaded = load(options, work.info, mask_readers(), (work.first, work.last))
+        check_pointing(work)
+        if options.classes:
+            loaded = load_classes(work)
+        elif options.path is None:
+            loaded = LoadedMasks(Masks(work.info.size, work.info.n_frames), annotated=frozenset())
+        else:
+            loaded = load(options, work.info, mask_readers(), (work.first, work.last))
     work.note(*loaded.notes)
     for t in list(loaded.masks.frames()):
         if not work.first <= t < work.last:
@@ -125,15 +133,16 @@ def _load(work: Work) -> LoadedMasks:
 
 def _make(work: Work, loaded: LoadedMasks) -> _Made:
     """Everything between reading and writing: shots, following, shaping, filling."""
+    options = work.options.mask
     engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
     work.used(engine)
     keyframes = load_keyframes(work.options.engine.keyframes, work.info, work.depth)
     work.note(*keyframes.notes)
     reach = range(work.first, work.last)
-    if loaded.annotated is None:
+    if loaded.annotated is None and not options.points and not options.boxes:
         frames = list(loaded.masks.frames())
         reach = range(max(work.first, frames[0] - REACH), min(work.last, frames[-1] + 1 + REACH))
-    shots = _survey(work, reach)
+    shots = survey(work, reach)
     store = _frames(work)
     masks = _shape(work, _follow(work, loaded, shots, store), shots)
     if engine.name == "keyframe":
@@ -160,21 +169,6 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     return _Made(masks, patches, first, last)
 
 
-def _survey(work: Work, reach: range | None = None) -> list[tuple[int, int]]:
-    """Decode once to find the cuts and what can be decoded at all."""
-    reach = range(work.first, work.last) if reach is None else reach
-    work.events.stage("look for cuts", len(reach))
-
-    def pictures() -> Iterator[tuple[int, np.ndarray]]:
-        with Reader(work.info) as reader:
-            for frame in reader.frames(reach.start, reach.stop):
-                work.events.advance("look for cuts")
-                yield frame.index, small(frame.rgb())
-
-    with work.timed("look for cuts"):
-        return find_shots(pictures())
-
-
 def _frames(work: Work) -> FrameStore:
     reader = Reader(work.info)
     return FrameStore(
@@ -184,6 +178,9 @@ def _frames(work: Work) -> FrameStore:
 
 def _follow(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store: FrameStore) -> Masks:
     """The masks, or, where only single frames are annotated, those masks followed through their shots."""
+    pointed = Pointing(work, store, shots).masks(loaded)
+    if pointed is not None:
+        return pointed
     if loaded.annotated is None:
         return loaded.masks
     masks = Masks(loaded.masks.size, loaded.masks.n_frames)

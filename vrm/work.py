@@ -36,6 +36,7 @@ from vrm.motion.propagate import MotionConfig
 from vrm.options import EngineOptions, Moment, RemoveOptions
 from vrm.report.html import Picture, render
 from vrm.report.model import FrameCoverage, RemoveReport
+from vrm.shots.cuts import find_shots, small
 from vrm.shots.view import ShotView, coverage_map, frame_coverage
 from vrm.types import Bool, Masks, Pixels, VideoInfo
 
@@ -155,6 +156,8 @@ class Work:
         # A network that learned the video with another object hidden has learned to paint this one.
         mask = self.options.mask
         goes = f"{mask.objects}{mask.invert}{mask.frame}{mask.static}" + (video_key(mask.path) if mask.path else "")
+        if mask.points or mask.boxes or mask.classes:
+            goes += f"{mask.points}{mask.boxes}{mask.classes}{mask.labels}{mask.segmenter}{mask.sam}"
         name = f"{video_key(self.info.path)}-{hashlib.sha256(goes.encode()).hexdigest()[:12]}"
         folder = user_cache_path("vrm") / "fits" / name
         return replace(self.options.engine, fits=folder)
@@ -273,6 +276,21 @@ def scratch_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def survey(work: Work, reach: range | None = None) -> list[tuple[int, int]]:
+    """Decode once to find the cuts, ``(start, stop)`` of each shot, and what can be decoded at all."""
+    reach = range(work.first, work.last) if reach is None else reach
+    work.events.stage("look for cuts", len(reach))
+
+    def pictures() -> Iterator[tuple[int, np.ndarray]]:
+        with Reader(work.info) as reader:
+            for frame in reader.frames(reach.start, reach.stop):
+                work.events.advance("look for cuts")
+                yield frame.index, small(frame.rgb())
+
+    with work.timed("look for cuts"):
+        return find_shots(pictures())
 
 
 def mask_readers() -> Readers:

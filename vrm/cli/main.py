@@ -18,6 +18,7 @@ from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
 from vrm.cli.process import behave
 from vrm.cli.remove import remove
+from vrm.cli.segment import segment
 from vrm.cli.track import track
 from vrm.cli.train import train
 from vrm.cli.weights import weights
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command(cls=Command)(remove)
 app.command(cls=Command)(track)
+app.command(cls=Command)(segment)
 app.command(cls=Command)(info)
 app.add_typer(train, name="train")
 app.add_typer(weights, name="weights")

@@ -64,7 +64,8 @@ class TerminalEvents(Events):
     def done(self, report: Result) -> None:
         """Take the bars away and print the summary on stdout."""
         self.close()
-        typer.echo(summary(report))
+        own = getattr(report, "text", None)
+        typer.echo(own() if own is not None else summary(report))
 
     def close(self) -> None:
         """Leave the terminal as it was; may be called twice."""
@@ -78,7 +79,7 @@ def summary(report: Result) -> str:
     """One line: what was written and how it went."""
     facts = report.to_dict()
     line = f"{facts['output']}: {facts['frames']} frames, {facts['masked_frames']} of them masked"
-    if facts["masked_frames"]:
+    if facts["masked_frames"] and facts.get("shots", True):
         line += (
             f"; {facts['coverage']:.0%} of what is new was seen elsewhere in the video"
             f"; samples changed outside the mask: {facts['changed_outside']}"

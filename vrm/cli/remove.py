@@ -32,6 +32,13 @@ def remove(
     grow: w.Grow = None,
     feather: w.Feather = None,
     save_masks: w.SaveMasks = None,
+    point: w.Points = None,
+    not_point: w.NotPoints = None,
+    box: w.Boxes = None,
+    class_: w.Classes = None,
+    labels: w.Labels = None,
+    segmenter: w.Segmenter = None,
+    sam: w.Sam = None,
     engine: w.Engine = "internal",
     preset: w.Preset = "balanced",
     prior: w.Prior = "auto",
@@ -59,7 +66,7 @@ def remove(
     max_pixels: w.MaxPixels = None,
     max_frames: w.MaxFrames = None,
 ) -> None:
-    """Remove what a mask covers, and nothing else.
+    """Remove what a mask, a click, a box or a class name says, and nothing else.
 
     Sound, timing, colours and every pixel outside the mask stay as they are.
     """
@@ -76,6 +83,13 @@ def remove(
             grow=grow,
             feather=feather,
             save_masks=save_masks,
+            point=point,
+            not_point=not_point,
+            box=box,
+            class_=class_,
+            labels=labels,
+            segmenter=segmenter,
+            sam=sam,
             engine=engine,
             preset=preset,
             prior=prior,

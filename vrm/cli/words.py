@@ -58,6 +58,60 @@ SaveMasks = Annotated[
     Path | None,
     typer.Option("--save-masks", metavar="DIR", help="Write the final mask of every frame.", rich_help_panel=GOES),
 ]
+Points = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--point",
+        metavar="X,Y[@FRAME]",
+        help="Click on the thing, in pixels of the picture as displayed; repeatable, corrects on other frames.",
+        rich_help_panel=GOES,
+        show_default=False,
+    ),
+]
+NotPoints = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--not-point",
+        metavar="X,Y[@FRAME]",
+        help="Click on what stays; repeatable.",
+        rich_help_panel=GOES,
+        show_default=False,
+    ),
+]
+Boxes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--box",
+        metavar="X0,Y0,X1,Y1[@FRAME]",
+        help="Box around the thing: left, top, right, bottom; repeatable.",
+        rich_help_panel=GOES,
+        show_default=False,
+    ),
+]
+Classes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--class",
+        metavar="NAME[,NAME]",
+        help="Everything of a class or super-category (vrm segment --classes), with --labels or a segmenter.",
+        rich_help_panel=GOES,
+        show_default=False,
+    ),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", metavar="DIR", help="Label maps that --class is looked up in.", rich_help_panel=GOES),
+]
+Segmenter = Annotated[
+    str | None,
+    typer.Option("--segmenter", metavar="NAME|DIR", help="Model that labels the video.", rich_help_panel=GOES),
+]
+Sam = Annotated[
+    str | None,
+    typer.Option(
+        "--sam", metavar="NAME|PATH", help="SAM model for points and boxes. Default: no weights.", rich_help_panel=GOES
+    ),
+]
 
 Engine = Annotated[str, typer.Option("--engine", metavar="|".join(ENGINES), help="Engine.", rich_help_panel=HOW)]
 Preset = Annotated[

@@ -11,6 +11,7 @@ import av
 import cv2
 import imageio.v3 as iio
 import numpy as np
+from PIL import Image
 
 from vrm.errors import OutputError, VideoError
 from vrm.media.frame import Frame, widen
@@ -143,4 +144,24 @@ def write_png(path: Path, picture: Pixels | Frame) -> None:
         aside.replace(path)
     except OSError as error:
         aside.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error
+
+
+def write_index(path: Path, index: U8, palette: U8) -> None:
+    """Write palette indices as a palette PNG; ``read_index`` gives them back.
+
+    Args:
+        path: the file; replaced if it exists.
+        index: uint8 ``(H, W)``.
+        palette: uint8 ``(256, 3)`` RGB.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(index))
+    picture.putpalette(palette.tobytes())
+    try:
+        picture.save(path, "PNG", compress_level=3)
+    except OSError as error:
+        path.unlink(missing_ok=True)
         raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error

@@ -166,7 +166,7 @@ def _along(work: _Work, learner: PixelClassifier, mask: Bool, path: range) -> It
         away = _signed_distance(soft > 0.5)
         learner.remember(features, (soft > 0.9) & (away < -1), (away > 2) & (away < FAR))
         learner.fit(6, 1e-3)
-        yield t, _enlarged(soft, work.frame(t)), _confidence(soft, carried, odds)
+        yield t, enlarged(soft, work.frame(t)), _confidence(soft, carried, odds)
 
 
 class _Extent:
@@ -237,7 +237,7 @@ def _guide(grey: F32, soft: F32, radius: int = 4, smooth: float = 1e-3) -> tuple
     return mean(slope), mean(mean_soft - slope * mean_grey)
 
 
-def _enlarged(soft: F32, frame: Pixels) -> Bool:
+def enlarged(soft: F32, frame: Pixels) -> Bool:
     """The mask in the frame's own size, its rim drawn along the frame's edges (fast guided filter, He and Sun 2015)."""
     height, width = frame.shape[:2]
     out = np.zeros((height, width), np.bool_)

@@ -1,0 +1,186 @@
+"""Every backend with a really built, small, randomly initialised model, saved and loaded through our own command."""
+
+import json
+import pickle
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from vrm import api
+from vrm.cli.main import run
+from vrm.errors import UsageError, WeightsError
+from vrm.options import EngineOptions
+from vrm.segment.located import tensors
+from vrm.segment.panoptic import Panoptic, Segment, from_classes
+from vrm.segment.registry import create_segmenter
+from vrm.segment.taxonomy import VOID, taxonomy
+
+from . import models
+
+OPTIONS = EngineOptions(device="cpu", dtype="fp32", threads=1)
+
+
+@pytest.fixture(scope="module")
+def picture():
+    random = np.random.default_rng(0)
+    rgb = random.integers(0, 255, (120, 200, 3), dtype=np.uint8)
+    rgb[:60] = 200
+    return rgb
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Models by name, each built once."""
+    made = {}
+
+    def get(name):
+        if name not in made:
+            home = tmp_path_factory.mktemp("models")
+            made[name] = models.mmseg(home / name) if name == "mmseg" else models.TRANSFORMERS[name](home / name)
+        return made[name]
+
+    return get
+
+
+@pytest.mark.parametrize("name", list(models.TRANSFORMERS))
+def test_transformers_panoptic(folders, picture, name):
+    pytest.importorskip("transformers")
+    model = create_segmenter(str(folders(name)), OPTIONS)
+    assert model.taxonomy is taxonomy("coco-panoptic")
+    found = model.label(picture)
+    assert found.ids.shape == picture.shape[:2]
+    assert found.segments, "the model was made sure of something"
+    assert set(np.unique(found.ids)) - {0} == {s.id for s in found.segments}
+    again = create_segmenter(str(folders(name)), OPTIONS).label(picture)
+    assert np.array_equal(found.ids, again.ids)
+    deep = model.label(picture.astype(np.uint16) * 257)
+    assert np.array_equal(found.ids, deep.ids)
+
+
+def test_a_moved_folder_still_loads(folders, picture, tmp_path):
+    pytest.importorskip("transformers")
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folders("oneformer"), moved)
+    config = moved / "processor_config.json"
+    text = config.read_text().replace(str(folders("oneformer")), "/nowhere/at/all")
+    config.write_text(text)
+    assert create_segmenter(str(moved), OPTIONS).label(picture).ids.shape == picture.shape[:2]
+
+
+def test_fused_segments_are_listed_once_and_numbered_from_one():
+    from vrm.segment.hugging import _panoptic
+
+    ids = np.array([[-1, 0], [0, 1]])  # EoMT counts from 0, and -1 is void
+    infos = [
+        {"id": 0, "label_id": 5, "score": 0.6},
+        {"id": 0, "label_id": 5, "score": 0.9},
+        {"id": 1, "label_id": 2, "score": 0.7},
+    ]
+    found = _panoptic(ids, infos, np.arange(256, dtype=np.uint8))
+    assert found.segments == (Segment(1, 5, 0.9), Segment(2, 2, 0.7))
+    assert np.array_equal(found.ids, [[0, 1], [1, 2]])
+    assert np.array_equal(found.classes(), [[VOID, 5], [5, 2]])
+
+
+def test_mmsegmentation(folders, picture):
+    pytest.importorskip("mmseg")
+    folder = folders("mmseg")
+    model = create_segmenter(str(folder), OPTIONS)
+    assert model.taxonomy is taxonomy("ade20k")
+    found = model.label(picture)
+    # The library's own call, without ours around it.
+    from mmseg.apis import inference_model, init_model
+
+    net = init_model(str(folder / "segformer.py"), None, device="cpu")
+    net.load_state_dict(torch.load(folder / "segformer.pth", weights_only=True)["state_dict"])
+    expected = inference_model(net, picture[..., ::-1].copy()).pred_sem_seg.data[0].numpy()
+    assert np.array_equal(found.classes(), expected)
+    assert all(0 < s.score <= 1 for s in found.segments)
+
+
+def test_semantic_maps_become_segments():
+    classes = np.array([[3, 3, VOID], [7, 7, 7]])
+    found = from_classes(classes, np.array([[0.5, 1.0, 0.1], [0.2, 0.2, 0.2]]))
+    assert np.array_equal(found.classes(), classes)
+    assert [(s.label, round(s.score, 3)) for s in found.segments] == [(3, 0.75), (7, 0.2)]
+    with pytest.raises(ValueError, match="ids"):
+        Panoptic(np.zeros((2, 2), np.int32), (Segment(1, 0), Segment(1, 2)))
+
+
+def test_the_command_with_a_model(folders, tmp_path, capsys):
+    pytest.importorskip("transformers")
+    frames = tmp_path / "clip"
+    frames.mkdir()
+    random = np.random.default_rng(1)
+    for t in range(4):
+        cv2.imwrite(str(frames / f"{t:03d}.png"), random.integers(0, 255, (72, 96, 3), dtype=np.uint8))
+    words = ["--segmenter", str(folders("mask2former")), "--every", "2", "--device", "cpu", "--dtype", "fp32"]
+    assert run(["segment", str(frames), "-o", str(tmp_path / "out"), *words]) == 0
+    about = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert about["taxonomy"] == "coco-panoptic"
+    assert len(list((tmp_path / "out" / "classes").glob("*.png"))) == 4
+    assert "before the vote" in capsys.readouterr().out
+    # And straight into removal, without anything being saved.
+    names = [row["class"] for row in about["seen"]]
+    masks = tmp_path / "masks"
+    code = run(["track", str(frames), "-o", str(masks), "--class", ",".join(names), *words[:2], "--device", "cpu"])
+    assert code == 0
+    assert any(cv2.imread(str(path), 0).any() for path in masks.glob("*.png"))
+
+
+def test_files_missing_from_a_model_folder(folders, tmp_path):
+    pytest.importorskip("transformers")
+    for gone in ("config.json", "model.safetensors", "preprocessor_config.json"):
+        broken = tmp_path / gone
+        shutil.copytree(folders("mask2former"), broken)
+        (broken / gone).unlink()
+        with pytest.raises(WeightsError, match=r"config\.json"):
+            create_segmenter(str(broken), OPTIONS)
+
+
+def test_what_names_no_model(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(WeightsError, match="neither a file or folder nor the name"):
+        create_segmenter("no-such-model", OPTIONS)
+    with pytest.raises(WeightsError, match="does not exist"):
+        create_segmenter("no/such/folder", OPTIONS)
+    with pytest.raises(UsageError, match="--segmenter"):
+        create_segmenter(None, OPTIONS)
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(WeightsError, match="'bert' model"):
+        create_segmenter(str(tmp_path / "bert"), OPTIONS)
+
+
+class Payload:
+    """Runs a program when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+@pytest.mark.parametrize("ending", [".pth", ".pt"])
+def test_a_pickle_of_other_things_is_refused_and_never_run(tmp_path, ending):
+    path, trace = tmp_path / f"evil{ending}", tmp_path / "trace"
+    torch.save({"weights": Payload(str(trace))}, path)
+    with pytest.raises(WeightsError, match="not loaded"):
+        tensors(path)
+    path.write_bytes(pickle.dumps(Payload(str(trace))))
+    with pytest.raises(WeightsError, match="not loaded"):
+        tensors(path)
+    assert not trace.exists()
+    torch.save({"step": 3}, path)
+    with pytest.raises(WeightsError, match="no table of tensors"):
+        tensors(path)
+
+
+def test_classes_need_something_that_labels(tmp_path):
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((32, 32, 3), np.uint8))
+    with pytest.raises(UsageError, match="--labels"):
+        api.remove(tmp_path, tmp_path.parent / "out", class_="person")

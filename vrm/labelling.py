@@ -1,0 +1,212 @@
+"""One video labelled from end to end: ``vrm segment``, and the labels behind ``--class``."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrm.errors import OutputError
+from vrm.events import Events
+from vrm.media.frame import Frame
+from vrm.media.read import Reader
+from vrm.options import RemoveOptions, SegmentOptions
+from vrm.segment.maps import LabelMaps, Precomputed
+from vrm.segment.output import PREVIEW_SIDE, LabelWriter
+from vrm.segment.panoptic import Panoptic, Segmenter
+from vrm.segment.registry import create_segmenter
+from vrm.segment.steady import Labelled, Steadied
+from vrm.segment.taxonomy import Taxonomy
+from vrm.types import U8, Pixels
+from vrm.work import Work, open_video, scratch_folder, survey
+
+_NOTHING = np.zeros((1, 1), np.uint8)
+
+
+@dataclass
+class SegmentReport:
+    """The result of one ``vrm segment``.
+
+    Attributes:
+        input, output: as given.
+        frames: labelled.
+        segmenter, taxonomy, device, dtype: what did it.
+        every: how manieth frame the model saw.
+        flicker_before, flicker_after: share of pixels whose label changes along the flow, without and with the vote.
+        seen: what was met of each class, largest first (``LabelWriter.rows``).
+        seconds, network_seconds: in all, and in the network.
+        notes: one line each.
+    """
+
+    input: str
+    output: str
+    frames: int = 0
+    segmenter: str = ""
+    taxonomy: str = ""
+    device: str = ""
+    dtype: str = ""
+    every: int = 1
+    flicker_before: float = 0.0
+    flicker_after: float = 0.0
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    network_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers."""
+        return dict(vars(self))
+
+    def text(self) -> str:
+        """A few lines: what is in the video, and how it went."""
+        lines = [
+            f"{'class':24s} {'category':10s} {'frames':>6s} {'first':>6s} {'last':>6s} {'things':>6s} {'area':>6s}"
+        ]
+        lines += [
+            f"{row['class']:24s} {row['category']:10s} {row['frames']:6d} {row['first']:6d} {row['last']:6d} "
+            f"{row['things'] or '':>6} {row['area']:6.1%}"
+            for row in self.seen
+        ]
+        lines.append(
+            f"{self.output}: {self.frames} frames; labels that change along the motion: {self.flicker_before:.2%} "
+            f"before the vote, {self.flicker_after:.2%} after; {self.seconds:.1f} s"
+        )
+        return "\n".join(lines)
+
+
+class _Timed:
+    """A segmenter that counts its own time."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self.name, self.taxonomy = segmenter.name, segmenter.taxonomy
+        self.device, self.dtype = segmenter.device, segmenter.dtype
+        self.seconds = 0.0
+
+    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
+        start = time.perf_counter()
+        found = self._segmenter.label(frame, t)
+        self.seconds += time.perf_counter() - start
+        return found
+
+
+def segment(source: Path, target: Path, options: SegmentOptions, events: Events) -> SegmentReport:
+    """Label a video and write maps, segments and a preview into the folder ``target``.
+
+    Args:
+        source: a video file or a folder of numbered frames.
+        target: made if need be; it appears when it is complete, or not at all.
+        options: see ``SegmentOptions``.
+        events: told about progress.
+
+    Raises:
+        VrmError: see ``vrm.errors``; nothing is left behind.
+    """
+    begin = time.perf_counter()
+    _check_target(target, options.overwrite)
+    whole = RemoveOptions(
+        engine=options.engine, start=options.start, end=options.end, stream=options.stream,
+        max_pixels=options.max_pixels, max_frames=options.max_frames,
+    )  # fmt: skip
+    info = open_video(source, whole)
+    report = SegmentReport(str(source), str(target), every=options.every)
+    with scratch_folder() as scratch, _aside(target) as folder:
+        work = Work.begin(info, target, whole, events, scratch)
+        if options.labels is not None:
+            model: Segmenter = Precomputed(LabelMaps(options.labels, info, (work.first, work.last)))
+        else:
+            model = create_segmenter(options.segmenter, options.engine)
+        timed = _Timed(model)
+        shots = survey(work)
+        steady = Steadied(timed, options.every, PREVIEW_SIDE)
+        writer = LabelWriter(folder, info, steady.taxonomy, steady.tracks, video=options.video, preview=options.preview)
+        with writer:
+            for labelled, frame in _labelled(work, steady, shots):
+                writer.add(labelled, frame)
+                report.frames += 1
+        report.segmenter, report.taxonomy = model.name, model.taxonomy.name
+        report.device, report.dtype = model.device, model.dtype
+        report.flicker_before, report.flicker_after = steady.flicker.before, steady.flicker.after
+        report.seen = list(writer.rows(report.frames))
+        report.notes, report.network_seconds = work.report.notes, timed.seconds
+        flicker = {"before": report.flicker_before, "after": report.flicker_after}
+        height, width = info.display_size
+        writer.finish(
+            {
+                "video": source.name, "size": [height, width], "first_frame": work.first, "frames": report.frames,
+                "every": options.every, "segmenter": model.name, "shots": shots, "flicker": flicker,
+            }
+        )  # fmt: skip
+    report.seconds = time.perf_counter() - begin
+    events.done(report)
+    return report
+
+
+def label_video(work: Work) -> tuple[Taxonomy, Callable[[], Iterator[tuple[int, U8]]]]:
+    """The classes of the segmenter that the mask options name, and the voted class map of every frame of the range.
+
+    Raises:
+        VrmError: none is named, or its weights are missing.
+    """
+    model = create_segmenter(work.options.mask.segmenter, work.options.engine)
+    steady = Steadied(model)
+
+    def read() -> Iterator[tuple[int, U8]]:
+        for labelled, _ in _labelled(work, steady, survey(work)):
+            yield labelled.t, steady.tracks.classes(labelled.voted)
+
+    return model.taxonomy, read
+
+
+def _labelled(work: Work, steady: Steadied, shots: list[tuple[int, int]]) -> Iterator[tuple[Labelled, Frame]]:
+    """Labelled frames of the worked range, each with the frame it was decoded from."""
+    waiting: dict[int, Frame] = {}
+    total = shots[-1][1] - shots[0][0] if shots else 0
+    work.events.stage("label", total)
+
+    def pictures() -> Iterator[tuple[int, Pixels]]:
+        with Reader(work.info) as reader:
+            for frame in reader.frames(work.first, work.last):
+                # Only its times are needed later: the picture itself is let go.
+                waiting[frame.index] = Frame.from_planes(
+                    (_NOTHING,), frame.layout, frame.index, frame.pts, frame.duration, frame.time_base
+                )
+                yield frame.index, frame.rgb()
+
+    with work.timed("label"):
+        for labelled in steady(pictures(), {start for start, _ in shots}):
+            work.events.advance("label")
+            yield labelled, waiting.pop(labelled.t)
+
+
+@contextlib.contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its place at the end, or is gone."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be made: {error.strerror}.", "Choose another folder.") from error
+    try:
+        yield aside
+        if target.exists():
+            shutil.rmtree(target)
+        aside.replace(target)
+    except OSError as error:
+        raise OutputError(f"Labels cannot be written to {target}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _check_target(target: Path, overwrite: bool) -> None:
+    if target.is_dir() and (overwrite or not any(target.iterdir())):
+        return
+    if target.exists():
+        raise OutputError(f"{target} exists.", "Choose another name or give --overwrite.")

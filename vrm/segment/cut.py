@@ -1,0 +1,136 @@
+"""A picture cut in two: colour models of thing and ground, and the cheapest border between them.
+
+The energy is that of GrabCut (Rother et al., SIGGRAPH 2004): a cost per pixel, and a cost for every pair of neighbours
+that the border separates, lower where colours differ. OpenCV's own GrabCut takes no evidence but colour, so the parts
+are here, and what the cost of a pixel is made of is the caller's.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import breadth_first_order, dijkstra, maximum_flow
+
+from vrm.types import F32, Bool
+
+F64 = npt.NDArray[np.float64]
+
+_SCALE = 200
+"""The flow algorithm counts in integers: so many to one."""
+_CERTAIN = 8.0
+"""Log odds beyond this count as this."""
+_SOFTNESS = 0.01
+"""Added to a colour model's variances, so that a flat area does not make it infinitely sure."""
+_DIRECTIONS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.7), (1, -1, 0.7))
+"""The neighbour below or to the right, and one over its distance: each pair of the 8-neighbourhood once."""
+
+
+class Borders:
+    """What a border costs between each pixel of a picture and its eight neighbours (GrabCut, Eq. 11).
+
+    Args:
+        lab: float32 ``(h, w, 3)``, any linear scale.
+    """
+
+    def __init__(self, lab: F32) -> None:
+        height, width = self._shape = lab.shape[0], lab.shape[1]
+        squares = [((lab[a] - lab[b]) ** 2).sum(-1) for a, b in map(_slices, _DIRECTIONS)]
+        self._beta = 1 / (2 * float(np.mean(np.concatenate([s.ravel() for s in squares]))) + 1e-6)
+        self._costs = [np.exp(-self._beta * square) for square in squares]
+        index = np.arange(height * width).reshape(height, width)
+        rows = np.concatenate([index[_slices(d)[0]].ravel() for d in _DIRECTIONS])
+        columns = np.concatenate([index[_slices(d)[1]].ravel() for d in _DIRECTIONS])
+        costs = np.concatenate([(d[2] * c + 0.002).ravel() for d, c in zip(_DIRECTIONS, self._costs, strict=True)])
+        self._edges = rows, columns, costs
+
+    def cut(self, odds: F32, strength: float) -> Bool:
+        """The thing that costs least, exactly (minimum cut by maximum flow).
+
+        Args:
+            odds: log odds of each pixel for the thing, ``(h, w)``; beyond 8 they are certain.
+            strength: how much a border counts against the pixels.
+        """
+        n = odds.size
+        counts = (np.clip(odds.ravel(), -_CERTAIN, _CERTAIN) * _SCALE).astype(np.int32)
+        rows, columns, costs = self._edges
+        each = (costs * strength * _SCALE).astype(np.int32)
+        ours, others = np.flatnonzero(counts > 0), np.flatnonzero(counts < 0)
+        if not ours.size or not others.size:
+            return np.asarray(odds > 0)
+        source, sink = n, n + 1
+        start = np.concatenate([rows, columns, np.full(ours.size, source), others])
+        end = np.concatenate([columns, rows, ours, np.full(others.size, sink)])
+        capacity = np.concatenate([each, each, counts[ours], -counts[others]])
+        graph = csr_matrix((capacity, (start, end)), shape=(n + 2, n + 2))
+        graph.eliminate_zeros()
+        rest = graph - maximum_flow(graph, source, sink, method="dinic").flow
+        rest.data = np.maximum(rest.data, 0)
+        rest.eliminate_zeros()
+        found = np.zeros(n + 2, np.bool_)
+        found[breadth_first_order(rest, source, return_predecessors=False)] = True
+        return found[:n].reshape(odds.shape)
+
+    def sharpness(self, mask: Bool) -> float:
+        """How clear the border of a mask is, 0 (through flat areas) to 1 (along the strongest edges)."""
+        total = length = 0.0
+        for direction, costs in zip(_DIRECTIONS[:2], self._costs, strict=False):
+            one, other = _slices(direction)
+            crossed = mask[one] != mask[other]
+            total += float((1 - costs[crossed]).sum())
+            length += float(crossed.sum())
+        return total / length if length else 0.0
+
+    def distances(self, points: list[int]) -> F32:
+        """How far each pixel is from the nearest of some, ``(h, w)``: edges are far to cross, even areas are not.
+
+        Args:
+            points: indices into the flattened picture.
+        """
+        rows, columns, costs = self._edges
+        n = self._shape[0] * self._shape[1]
+        steps = csr_matrix((np.maximum(1.02 - costs, 0.01), (rows, columns)), shape=(n, n))
+        found = dijkstra(steps, directed=False, indices=points, min_only=True)
+        return np.asarray(found.reshape(self._shape), np.float32)
+
+
+class ColourModel:
+    """A mixture of Gaussians over colours.
+
+    Args:
+        colours: float64 ``(n, 3)``.
+        members: which of them it is a model of, ``(n,)``.
+        parts: Gaussians, at most.
+    """
+
+    def __init__(self, colours: F64, members: Bool, parts: int) -> None:
+        weights = members + 1e-9  # so that there is something to draw from, whatever the mask
+        random = np.random.default_rng(0)
+        drawn = colours[random.choice(len(colours), min(len(colours), 4000), p=weights / weights.sum())]
+        cv2.setRNGSeed(0)
+        _, labels, _ = cv2.kmeans(drawn.astype(np.float32), parts, np.empty(0), (3, 20, 1e-3), 1, cv2.KMEANS_PP_CENTERS)
+        self._parts = []
+        for k in range(parts):
+            part = drawn[labels.ravel() == k]
+            if len(part) >= 10:
+                spread = np.cov(part.T) + _SOFTNESS * np.eye(3)
+                shape = np.linalg.inv(spread), float(np.linalg.slogdet(spread)[1])
+                self._parts.append((len(part) / len(drawn), part.mean(0), *shape))
+
+    def __call__(self, colours: F64) -> F64:
+        """Log likelihood of each colour, up to a constant that all models share."""
+        terms = []
+        for share, mean, inverse, volume in self._parts:
+            away = colours - mean
+            terms.append(np.log(share) - 0.5 * (volume + np.einsum("ni,ij,nj->n", away, inverse, away)))
+        return np.asarray(np.logaddexp.reduce(terms, 0))
+
+
+def _slices(direction: tuple[int, int, float]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Where in a picture the two pixels of every pair in this direction are."""
+    dy, dx, _ = direction
+    down, up = slice(dy, None), slice(None, -dy or None)
+    if dx >= 0:
+        return (up, slice(None, -dx or None)), (down, slice(dx, None))
+    return (up, slice(-dx, None)), (down, slice(None, dx))

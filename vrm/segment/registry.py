@@ -1,0 +1,41 @@
+"""Which segmenter a folder or a card's name means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vrm.errors import UsageError, WeightsError
+from vrm.options import EngineOptions
+from vrm.segment.located import located
+from vrm.segment.panoptic import Segmenter
+
+
+def create_segmenter(name: str | None, options: EngineOptions) -> Segmenter:
+    """The segmenter that ``--segmenter`` names.
+
+    Raises:
+        UsageError: none is named.
+        WeightsError: it is not here, files are missing, or it is of another kind.
+    """
+    if name is None:
+        raise UsageError(
+            "Nothing says how to label the video.",
+            "Give --segmenter (a model's folder or name) or --labels (a folder of label maps).",
+        )
+    path = located(name, "segmenter", "--segmenter")
+    if not path.is_dir():
+        raise WeightsError(
+            f"--segmenter {name} is a file.", "Give the folder with the model's configuration and weights."
+        )
+    return _of_folder(path, options)
+
+
+def _of_folder(path: Path, options: EngineOptions) -> Segmenter:
+    from vrm.segment.mmseg import MmsegSegmenter, is_mmseg
+    from vrm.train.device import choose
+
+    if is_mmseg(path):
+        return MmsegSegmenter(path, choose(options))
+    from vrm.segment.hugging import HuggingSegmenter
+
+    return HuggingSegmenter(path, choose(options))
