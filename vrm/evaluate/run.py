@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
 import shutil
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vrm import __version__
-from vrm.errors import BatchError, OutputError, UsageError, VrmError
+from vrm.errors import BatchError, OutputError, UsageError
 from vrm.evaluate.clips import Clip
 from vrm.evaluate.machine import machine
-from vrm.evaluate.methods import Job, Method, fill
+from vrm.evaluate.methods import Job, Method
 from vrm.evaluate.pictures import load_masks
+from vrm.evaluate.process import in_process
 from vrm.evaluate.score import ScoreOptions, find_cases, score_results
 from vrm.evaluate.tables import write_text
 from vrm.events import Events
@@ -189,15 +187,7 @@ def _filled(name: str, clip: Clip, method: Method, out: Path, options: RunOption
     target.parent.mkdir(parents=True, exist_ok=True)
     job = Job(method, clip, target, options.score.frames, options.score.invert)
     begin = time.perf_counter()
-    try:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            done = pool.submit(fill, job).result()
-    except VrmError as error:
-        done = {"error": str(error)}
-    except BrokenProcessPool:
-        done = {"error": "the process was killed, most likely for want of memory"}
-    except Exception as error:
-        done = {"error": f"{type(error).__name__}: {error}"}
+    done = in_process(job)
     if "error" in done:
         events.note(f"{method.name} failed on {name}/{clip.name}: {done['error']}")
     return done | {"wall_seconds": time.perf_counter() - begin}

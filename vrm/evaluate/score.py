@@ -197,6 +197,10 @@ def score_results(
 def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     """The cases of a folder. Raises VideoError or UsageError."""
     clips = [clip for clip in find_clips(cases) if clip.masks is not None]
+    if any(clip.frames.files for clip in clips):
+        raise VideoError(
+            f"{cases} holds clips in DEVIL's layout, not cases.", "Make cases of them: vrm evaluate cases."
+        )
     if not clips:
         raise VideoError(f"{cases} holds no cases.", "A case is NAME/{frames,masks,truth}; see vrm evaluate cases.")
     if not wanted:
