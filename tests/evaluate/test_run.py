@@ -97,6 +97,16 @@ def test_one_failure_does_not_end_the_run(cases: Path, tmp_path: Path, capsys) -
         done.complete()
 
 
+def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path) -> None:
+    method = Method("internal-none", engine=EngineOptions(preset="balanced", prior="no-such-weights", threads=1))
+    notes: list[str] = []
+    events = Events()
+    events.note = notes.append  # type: ignore[method-assign]
+    done = run_methods([cases], tmp_path / "out", RunOptions((method,)), events, DIS)
+    assert [row.clip for row in done.rows if "no-such-weights" in row.error] == ["ape", "bee"]
+    assert len(notes) == 1
+
+
 def test_a_killed_process_is_one_failure(tmp_path: Path) -> None:
     job = Job(Method("telea", "telea", EngineOptions(threads=1)), Killer(), tmp_path / "out")  # type: ignore[arg-type]
     assert "code -9" in in_process(job)["error"]

@@ -10,7 +10,7 @@ import sys
 from multiprocessing.connection import Connection
 from typing import Any
 
-from vrm.errors import VrmError
+from vrm.errors import VrmError, WeightsError
 from vrm.evaluate.methods import Job, fill
 from vrm.memory import is_shortage
 
@@ -19,7 +19,10 @@ _PATIENCE = 20
 
 
 def in_process(job: Job) -> dict[str, Any]:
-    """What ``fill`` gives, or ``{"error": words}``. An interrupt is passed on, and waited for."""
+    """What ``fill`` gives, or ``{"error": words}``. An interrupt is passed on, and waited for.
+
+    With "everywhere" true the error has nothing to do with the clip: no other need be tried.
+    """
     start = multiprocessing.get_context("spawn")
     receiving, sending = start.Pipe(duplex=False)
     process = start.Process(target=_child, args=(job, sending))
@@ -47,7 +50,7 @@ def _child(job: Job, sending: Connection) -> None:
     except KeyboardInterrupt:
         sys.exit(130)
     except VrmError as error:
-        done = {"error": str(error)}
+        done = {"error": str(error), "everywhere": isinstance(error, WeightsError)}
     except Exception as error:
         done = {"error": "not enough memory" if is_shortage(error) else f"{type(error).__name__}: {error}"}
     sending.send(done)

@@ -131,9 +131,10 @@ def run_methods(
     paths = {path.resolve().name: path for path in cases}
     run = Run([], machine(), paths, flow[1], out)
     events.stage("run", sum(len(clips) for clips in found.values()) * len(options.methods))
+    hopeless: dict[str, dict[str, Any]] = {}
     for name, clips in found.items():
         for clip in clips:
-            run.rows += _clip(name, paths[name], clip, out, options, events, flow)
+            run.rows += _clip(name, paths[name], clip, out, options, events, flow, hopeless)
     return run
 
 
@@ -156,15 +157,22 @@ def _clip(
     options: RunOptions,
     events: Events,
     flow: tuple[FlowEstimator, str],
+    hopeless: dict[str, dict[str, Any]],
 ) -> list[Row]:
-    """All methods on one clip, then one pass of scoring for those that have no score yet."""
+    """All methods on one clip, then one pass of scoring for those that have no score yet.
+
+    A method in ``hopeless`` failed for a reason that holds for every clip, and is not tried again.
+    """
     records: dict[str, dict[str, Any]] = {}
     for method in options.methods:
         path = _record(out, name, method, clip)
         key = _key(clip, method, options)
         record = _known(path, key)
         if record is None:
-            record = {"key": key, "settings": method.settings, **_filled(name, clip, method, out, options, events)}
+            done = hopeless.get(method.name) or _filled(name, clip, method, out, options, events)
+            if done.get("everywhere"):
+                hopeless[method.name] = done
+            record = {"key": key, "settings": method.settings, **done}
             write_text(path, json.dumps(record, indent=1) + "\n")
         records[method.name] = record
         events.advance("run")

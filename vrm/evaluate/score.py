@@ -27,8 +27,8 @@ class Gauge(Protocol):
         """A clip begins."""
         ...
 
-    def add(self, truth: Pixels, frame: Pixels, scored: bool) -> None:
-        """The next true and composed frame."""
+    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
+        """The next true and composed frame, whether single frames like it count, and whether it has a hole."""
         ...
 
     def end(self) -> dict[str, float | None]:
@@ -278,10 +278,11 @@ def _score_clip(
             mask = masks[frame.t]
             motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
             for k, meter in meters.items():
+                judged = meter.judges_next
                 composed = meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own.get(k))
                 if frame.truth is not None:
                     for gauge in gauges[k]:
-                        gauge.add(frame.truth, composed, bool(mask.any()))
+                        gauge.add(frame.truth, composed, judged, bool(mask.any()))
             events.advance("score")
     scores = {}
     for k, meter in meters.items():

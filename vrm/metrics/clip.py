@@ -102,8 +102,7 @@ class ClipMeter:
         self._peak = peak_of(filled)
         if given is not None:
             self._outside = max(self._outside, _largest(filled, given, ~mask))
-        skipped = self._skip and self._frames % self._skip == 0
-        if mask.any() and not skipped and (self._only is None or self._frames in self._only):
+        if mask.any() and self.judges_next:
             self._scored += 1
             self._single(frame, mask, truth)
         if self._before is not None:
@@ -111,6 +110,12 @@ class ClipMeter:
         self._before = frame, truth, mask
         self._frames += 1
         return frame
+
+    @property
+    def judges_next(self) -> bool:
+        """Whether the next frame counts in measures of single frames, if it has a hole."""
+        skipped = self._skip and self._frames % self._skip == 0
+        return not skipped and (self._only is None or self._frames in self._only)
 
     def score(self) -> ClipScore:
         """What was measured so far."""
