@@ -227,6 +227,11 @@ def _check(
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
     for clip in clips:
+        if not options.names(clip.truth is not None):
+            raise UsageError(
+                f"Clip {clip.name} has no truth, which {', '.join(options.measures)} need.",
+                f"Without truth there are: {', '.join(WITHOUT_TRUTH)}.",
+            )
         reference = clip.truth or clip.frames
         if clip.truth is not None:
             same_shape(clip.frames, clip.truth, "what was given", "the truth", clip.name)
