@@ -22,9 +22,19 @@ def test_every_word_reaches_the_options() -> None:
         "grow": 9,
         "feather": 4,
         "save_masks": "out",
-        "engine": "internal",
+        "point": ["3,4@5"],
+        "not_point": "6,7@5",
+        "box": "1,2,30,40",
+        "class_": "person,car",
+        "labels": "maps",
+        "segmenter": "model",
+        "sam": "sam2",
+        "engine": "keyframe",
         "preset": "fast",
         "prior": "none",
+        "weights": Path("own.safetensors"),
+        "keyframe": {40: "clean.png"},
+        "export_keyframes": "frames",
         "prefill": False,
         "start": 1.5,
         "end": "100f",
@@ -50,6 +60,13 @@ def test_every_word_reaches_the_options() -> None:
     assert (options.mask.path, options.mask.frame, options.mask.static) == (Path("m.png"), 3, True)
     assert (options.mask.objects, options.mask.grow, options.mask.feather) == ((1, 7), 9, 4)
     assert options.mask.save_to == Path("out")
+    assert [(p.x, p.y, p.frame, p.keep) for p in options.mask.points] == [(3, 4, 5, False), (6, 7, 5, True)]
+    assert [(b.x0, b.y0, b.x1, b.y1, b.frame) for b in options.mask.boxes] == [(1, 2, 30, 40, 0)]
+    assert (options.mask.classes, options.mask.labels) == (("person", "car"), Path("maps"))
+    assert (options.mask.segmenter, options.mask.sam) == ("model", "sam2")
+    assert (options.engine.engine, options.engine.weights) == ("keyframe", "own.safetensors")
+    assert options.engine.keyframes == ((40, Path("clean.png")),)
+    assert options.export_keyframes == Path("frames")
     assert (options.engine.preset, options.engine.prior, options.engine.prefill) == ("fast", "none", False)
     assert (options.engine.device, options.engine.dtype, options.engine.threads) == ("cuda:1", "fp32", 2)
     assert (options.engine.seed, options.engine.memory_gb) == (7, 2.5)

@@ -7,6 +7,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vrm.api import evaluate_cases as evaluate_cases
+    from vrm.api import evaluate_run as evaluate_run
+    from vrm.api import evaluate_score as evaluate_score
     from vrm.api import info as info
     from vrm.api import remove as remove
     from vrm.api import track_masks as track_masks
@@ -20,13 +23,30 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Events": "vrm.events",
     "VrmError": "vrm.errors",
+    "evaluate_cases": "vrm.api",
+    "evaluate_run": "vrm.api",
+    "evaluate_score": "vrm.api",
     "info": "vrm.api",
     "remove": "vrm.api",
     "track_masks": "vrm.api",
     "train_internal": "vrm.api",
+    "train_keyframe": "vrm.api",
     "train_savit": "vrm.api",
 }
-__all__ = ["Events", "VrmError", "__version__", "info", "remove", "track_masks", "train_internal", "train_savit"]
+__all__ = [
+    "Events",
+    "VrmError",
+    "__version__",
+    "evaluate_cases",
+    "evaluate_run",
+    "evaluate_score",
+    "info",
+    "remove",
+    "track_masks",
+    "train_internal",
+    "train_keyframe",
+    "train_savit",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -78,7 +78,7 @@ def test_video_measures(files: dict[str, Path]) -> None:
     for clip, change in (("one", 0), ("two", 60)):
         gauge.begin(clip)
         for frame in np.clip(frames.astype(int) + change * (clip == "two"), 0, 255).astype(np.uint8):
-            gauge.add(frame, np.clip(frame.astype(int) + change, 0, 255).astype(np.uint8), True)
+            gauge.add(frame, np.clip(frame.astype(int) + change, 0, 255).astype(np.uint8), True, True)
         pvcs = gauge.end()["pvcs"]
         assert pvcs is not None
         assert (pvcs == 0) == (change == 0)
@@ -92,7 +92,7 @@ def test_one_video_has_no_distance(files: dict[str, Path]) -> None:
     gauge = open_networks((), None, str(files["i3d"])).gauges()[0]
     gauge.begin("short")
     for frame in scene(0, 3, (32, 32)):
-        gauge.add(frame, frame, True)
+        gauge.add(frame, frame, True, True)
     assert gauge.end() == {"pvcs": None}
     assert str(gauge.total()["vfid"]).startswith("needs two")
 

@@ -17,6 +17,7 @@ from vrm.evaluate.clips import find_clips
 from vrm.evaluate.methods import BASELINES, Job, Method, choose_methods, fill
 from vrm.evaluate.page import write_page
 from vrm.evaluate.pictures import load_masks
+from vrm.evaluate.process import in_process
 from vrm.evaluate.published import TABLES, tables_for
 from vrm.evaluate.run import RunOptions, run_methods
 from vrm.evaluate.score import ScoreOptions
@@ -25,7 +26,7 @@ from vrm.events import Events
 from vrm.motion.flow import DisFlow
 from vrm.options import EngineOptions
 
-from .made import read
+from .made import Killer, read
 
 DIS = (DisFlow(), "DIS")
 
@@ -94,6 +95,21 @@ def test_one_failure_does_not_end_the_run(cases: Path, tmp_path: Path, capsys) -
     assert any(row["error"] for row in csv.DictReader(run_csv(done).splitlines()))
     with pytest.raises(Exception, match="2 of 4 failed"):
         done.complete()
+
+
+def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path) -> None:
+    method = Method("internal-none", engine=EngineOptions(preset="balanced", prior="no-such-weights", threads=1))
+    notes: list[str] = []
+    events = Events()
+    events.note = notes.append  # type: ignore[method-assign]
+    done = run_methods([cases], tmp_path / "out", RunOptions((method,)), events, DIS)
+    assert [row.clip for row in done.rows if "no-such-weights" in row.error] == ["ape", "bee"]
+    assert len(notes) == 1
+
+
+def test_a_killed_process_is_one_failure(tmp_path: Path) -> None:
+    job = Job(Method("telea", "telea", EngineOptions(threads=1)), Killer(), tmp_path / "out")  # type: ignore[arg-type]
+    assert "code -9" in in_process(job)["error"]
 
 
 def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsys) -> None:

@@ -138,6 +138,8 @@ def test_no_truth(clips: Path, tmp_path: Path) -> None:
         write(tmp_path / "grey" / clip, frames)
     result = score(tmp_path / "removal", [tmp_path / "grey"], Events()).results[0]
     values = result.to_dict()
+    with pytest.raises(UsageError, match="ape has no truth"):
+        score(tmp_path / "removal", [tmp_path / "grey"], Events(), measures="psnr")
     assert values["clips"] == 3
     assert "psnr" not in values
     assert values["sharp_around"] < 0.1

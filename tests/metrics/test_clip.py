@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -71,6 +72,13 @@ def test_the_warping_error_is_of_composed_frames() -> None:
     y = np.where(masks[..., None], filled, truth)
     pairs = [warp_error(warp_difference(y[t], y[t + 1], flow), seen, 255) for t in range(6)]
     assert score.values["ewarp"] == pytest.approx(np.mean([total / n for total, n in pairs]))
+    holes = []
+    for t, (before, after) in enumerate(pairwise(masks)):
+        ends = np.zeros_like(before)
+        ends[:, 2:] = after[:, :-2]  # a pixel at x ends at x - 2
+        where = seen & (before | ends)
+        holes.append(warp_error(warp_difference(y[t], y[t + 1], flow), where, 255))
+    assert score.values["ewarp_hole"] == pytest.approx(np.mean([total / n for total, n in holes]))
     # The truth moves as the flow says, but for the two columns that come in.
     still = [warp_error(warp_difference(truth[t], truth[t + 1], flow), seen, 255) for t in range(6)]
     assert score.values["ewarp_truth"] == pytest.approx(np.mean([total / n for total, n in still]))

@@ -181,7 +181,11 @@ def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_Source]:
         events.note(f"{len(clips)} clips, not the {YOUTUBE_VOS_TEST} of the test set: not comparable with tables.")
     usable = []
     faults: list[VrmError] = []
-    for clip in clips:
+    needs_masks = protocol.holes in ("shuffled", "own", "object")
+    bare = [] if options.clips or not needs_masks else [clip.name for clip in clips if clip.masks is None]
+    if bare:
+        events.note(f"Left out, for they have no masks: {', '.join(bare)}.")
+    for clip in (clip for clip in clips if clip.name not in bare):
         try:
             usable.append(_usable(clip, options))
         except (MaskError, VideoError) as error:

@@ -186,9 +186,9 @@ class LpipsGauge:
         """A clip begins."""
         self._values = []
 
-    def add(self, truth: Pixels, frame: Pixels, scored: bool) -> None:
+    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
         """The next frame."""
-        if scored:
+        if judged and hole:
             pair = (_tensor(image, self._device) for image in (truth, frame))
             self._values.append(float(self._net(*pair, normalize=True)))
 
@@ -202,7 +202,7 @@ class LpipsGauge:
 
 
 class FidGauge:
-    """FID between all true and all composed frames (of all clips)."""
+    """FID between all true and all composed frames of all clips, but those that were given."""
 
     def __init__(self, net: Any, device: Any) -> None:
         self._net, self._device = net, device
@@ -212,10 +212,12 @@ class FidGauge:
     def begin(self, clip: str) -> None:
         """A clip begins."""
 
-    def add(self, truth: Pixels, frame: Pixels, scored: bool) -> None:
+    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
         """The next frame."""
         import torch
 
+        if not judged:
+            return
         both = torch.cat([_tensor(truth, self._device), _tensor(frame, self._device)])
         true, made = self._net(both).cpu().numpy()
         self._true.append(true)
@@ -247,7 +249,7 @@ class VideoGauge:
         self._clip, self._pvcs = ([], []), []
         self._window.clear()
 
-    def add(self, truth: Pixels, frame: Pixels, scored: bool) -> None:
+    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
         """The next frame; every ten frames in a row are a window."""
         import torch
 

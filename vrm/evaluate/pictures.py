@@ -81,10 +81,13 @@ class Pictures:
 
 
 def open_pictures(folder: Path, *names: str) -> Pictures | None:
-    """The first of ``folder/name`` that is there: a folder of pictures or a video of any ending; or None."""
+    """The first of ``folder/name`` that is there, or None: a folder of pictures or of one video, or a video."""
     for name in names:
         path = folder / name
         if path.is_dir():
+            inside = [p for p in path.iterdir() if not p.name.startswith(".")]
+            if len(inside) == 1 and inside[0].suffix.lower() in VIDEOS:
+                return Pictures(inside[0])
             return Pictures(path)
         if path.is_file() and path.suffix.lower() in VIDEOS:
             return Pictures(path)
@@ -114,11 +117,13 @@ def load_masks(masks: Pictures, frames: Pictures, name: str, invert: bool = Fals
     try:
         loaded = load(options, info, mask_readers())
     except MaskError as error:
-        raise MaskError(f"Clip {name}: {error.what}", error.fix.replace("add --invert-mask", _INVERT)) from error
+        fix = error.fix.replace("add --invert-mask", _INVERT) if "--invert" in error.fix else _ONE_EACH
+        raise MaskError(f"Clip {name}: {error.what}", fix) from error
     return _judged(loaded.masks, name)
 
 
 _INVERT = "give --invert-mask"
+_ONE_EACH = "A clip has one mask for each frame, or one for all."
 
 
 def _plain(masks: Pictures, frames: Pictures, invert: bool) -> Masks:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import multiprocessing
 import shutil
 import time
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from vrm import __version__
-from vrm.errors import BatchError, OutputError, UsageError, VrmError
+from vrm.errors import BatchError, OutputError, UsageError
 from vrm.evaluate.clips import Clip
 from vrm.evaluate.machine import machine
-from vrm.evaluate.methods import Job, Method, fill
+from vrm.evaluate.methods import Job, Method
 from vrm.evaluate.pictures import load_masks
+from vrm.evaluate.process import in_process
 from vrm.evaluate.score import ScoreOptions, find_cases, score_results
 from vrm.evaluate.tables import write_text
 from vrm.events import Events
@@ -133,9 +131,10 @@ def run_methods(
     paths = {path.resolve().name: path for path in cases}
     run = Run([], machine(), paths, flow[1], out)
     events.stage("run", sum(len(clips) for clips in found.values()) * len(options.methods))
+    hopeless: dict[str, dict[str, Any]] = {}
     for name, clips in found.items():
         for clip in clips:
-            run.rows += _clip(name, paths[name], clip, out, options, events, flow)
+            run.rows += _clip(name, paths[name], clip, out, options, events, flow, hopeless)
     return run
 
 
@@ -158,15 +157,22 @@ def _clip(
     options: RunOptions,
     events: Events,
     flow: tuple[FlowEstimator, str],
+    hopeless: dict[str, dict[str, Any]],
 ) -> list[Row]:
-    """All methods on one clip, then one pass of scoring for those that have no score yet."""
+    """All methods on one clip, then one pass of scoring for those that have no score yet.
+
+    A method in ``hopeless`` failed for a reason that holds for every clip, and is not tried again.
+    """
     records: dict[str, dict[str, Any]] = {}
     for method in options.methods:
         path = _record(out, name, method, clip)
         key = _key(clip, method, options)
         record = _known(path, key)
         if record is None:
-            record = {"key": key, "settings": method.settings, **_filled(name, clip, method, out, options, events)}
+            done = hopeless.get(method.name) or _filled(name, clip, method, out, options, events)
+            if done.get("everywhere"):
+                hopeless[method.name] = done
+            record = {"key": key, "settings": method.settings, **done}
             write_text(path, json.dumps(record, indent=1) + "\n")
         records[method.name] = record
         events.advance("run")
@@ -189,15 +195,7 @@ def _filled(name: str, clip: Clip, method: Method, out: Path, options: RunOption
     target.parent.mkdir(parents=True, exist_ok=True)
     job = Job(method, clip, target, options.score.frames, options.score.invert)
     begin = time.perf_counter()
-    try:
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-            done = pool.submit(fill, job).result()
-    except VrmError as error:
-        done = {"error": str(error)}
-    except BrokenProcessPool:
-        done = {"error": "the process was killed, most likely for want of memory"}
-    except Exception as error:
-        done = {"error": f"{type(error).__name__}: {error}"}
+    done = in_process(job)
     if "error" in done:
         events.note(f"{method.name} failed on {name}/{clip.name}: {done['error']}")
     return done | {"wall_seconds": time.perf_counter() - begin}

@@ -27,8 +27,8 @@ class Gauge(Protocol):
         """A clip begins."""
         ...
 
-    def add(self, truth: Pixels, frame: Pixels, scored: bool) -> None:
-        """The next true and composed frame."""
+    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
+        """The next true and composed frame, whether single frames like it count, and whether it has a hole."""
         ...
 
     def end(self) -> dict[str, float | None]:
@@ -197,6 +197,10 @@ def score_results(
 def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     """The cases of a folder. Raises VideoError or UsageError."""
     clips = [clip for clip in find_clips(cases) if clip.masks is not None]
+    if any(clip.frames.files for clip in clips):
+        raise VideoError(
+            f"{cases} holds clips in DEVIL's layout, not cases.", "Make cases of them: vrm evaluate cases."
+        )
     if not clips:
         raise VideoError(f"{cases} holds no cases.", "A case is NAME/{frames,masks,truth}; see vrm evaluate cases.")
     if not wanted:
@@ -223,6 +227,11 @@ def _check(
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
     for clip in clips:
+        if not options.names(clip.truth is not None):
+            raise UsageError(
+                f"Clip {clip.name} has no truth, which {', '.join(options.measures)} need.",
+                f"Without truth there are: {', '.join(WITHOUT_TRUTH)}.",
+            )
         reference = clip.truth or clip.frames
         if clip.truth is not None:
             same_shape(clip.frames, clip.truth, "what was given", "the truth", clip.name)
@@ -274,10 +283,11 @@ def _score_clip(
             mask = masks[frame.t]
             motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
             for k, meter in meters.items():
+                judged = meter.judges_next
                 composed = meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own.get(k))
                 if frame.truth is not None:
                     for gauge in gauges[k]:
-                        gauge.add(frame.truth, composed, bool(mask.any()))
+                        gauge.add(frame.truth, composed, judged, bool(mask.any()))
             events.advance("score")
     scores = {}
     for k, meter in meters.items():

@@ -14,7 +14,7 @@ from vrm.metrics.means import mean
 from vrm.metrics.patches import patch_consistency
 from vrm.metrics.ssim import UNIFORM_7, VARIANTS, Similarity
 from vrm.metrics.texture import Texture, seam, texture
-from vrm.metrics.warping import Motion, warp_difference, warp_error
+from vrm.metrics.warping import Motion, warp, warp_difference, warp_error
 from vrm.types import Bool, Pixels, bounding_box, union_box
 
 STANDARD = ("hole_psnr", "psnr", "ssim", "hole_ssim", "dt", "sharp", "ewarp", "ewarp_hole", "ewarp_truth")
@@ -102,8 +102,7 @@ class ClipMeter:
         self._peak = peak_of(filled)
         if given is not None:
             self._outside = max(self._outside, _largest(filled, given, ~mask))
-        skipped = self._skip and self._frames % self._skip == 0
-        if mask.any() and not skipped and (self._only is None or self._frames in self._only):
+        if mask.any() and self.judges_next:
             self._scored += 1
             self._single(frame, mask, truth)
         if self._before is not None:
@@ -111,6 +110,12 @@ class ClipMeter:
         self._before = frame, truth, mask
         self._frames += 1
         return frame
+
+    @property
+    def judges_next(self) -> bool:
+        """Whether the next frame counts in measures of single frames, if it has a hole."""
+        skipped = self._skip and self._frames % self._skip == 0
+        return not skipped and (self._only is None or self._frames in self._only)
 
     def score(self) -> ClipScore:
         """What was measured so far."""
@@ -159,25 +164,32 @@ class ClipMeter:
     ) -> None:
         assert self._before is not None
         before, truth_before, mask_before = self._before
+        holes = mask_before, mask
         if own_motion is not None:
-            self._warped(("ewarp_own", "ewarp_own_hole"), before, frame, own_motion, mask_before)
+            self._warped(("ewarp_own", "ewarp_own_hole"), before, frame, own_motion, holes)
         if truth is None or truth_before is None:
             return
         if "dt" in self._measures:
             self._changed((truth_before, before, mask_before), (truth, frame, mask))
         if motion is not None:
-            self._warped(("ewarp", "ewarp_hole"), before, frame, motion, mask_before)
-            self._warped(("ewarp_truth", ""), truth_before, truth, motion, mask_before)
+            self._warped(("ewarp", "ewarp_hole"), before, frame, motion, holes)
+            self._warped(("ewarp_truth", ""), truth_before, truth, motion, holes)
         if "pcons" in self._measures:
             self._rows["pcons"].append(patch_consistency(before, frame, mask_before))
 
-    def _warped(self, names: tuple[str, str], first: Pixels, second: Pixels, motion: Motion, hole: Bool) -> None:
-        """The warping error of a pair over the frame, and over the hole alone."""
+    def _warped(
+        self, names: tuple[str, str], first: Pixels, second: Pixels, motion: Motion, holes: tuple[Bool, Bool]
+    ) -> None:
+        """The warping error of a pair over the frame, and over what starts or ends in a hole (DEVIL's variant)."""
         if not set(names) & set(self._measures):
             return
         difference = warp_difference(first, second, motion.flow)
-        for name, where in zip(names, (motion.visible, motion.visible & hole), strict=True):
+        for name, only_holes in zip(names, (False, True), strict=True):
             if name in self._measures:
+                where = motion.visible
+                if only_holes:
+                    ends = warp(holes[1].astype(np.float32), motion.flow) >= 0.5
+                    where = where & (holes[0] | ends)
                 total, n = warp_error(difference, where, self._peak)
                 self._rows[name].append(total / n if n else math.nan)
 
