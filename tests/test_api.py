@@ -22,9 +22,10 @@ def test_every_word_reaches_the_options() -> None:
         "grow": 9,
         "feather": 4,
         "save_masks": "out",
-        "engine": "internal",
+        "engine": "savit",
         "preset": "fast",
         "prior": "none",
+        "weights": Path("w.safetensors"),
         "prefill": False,
         "start": 1.5,
         "end": "100f",
@@ -50,6 +51,7 @@ def test_every_word_reaches_the_options() -> None:
     assert (options.mask.path, options.mask.frame, options.mask.static) == (Path("m.png"), 3, True)
     assert (options.mask.objects, options.mask.grow, options.mask.feather) == ((1, 7), 9, 4)
     assert options.mask.save_to == Path("out")
+    assert (options.engine.engine, options.engine.weights) == ("savit", "w.safetensors")
     assert (options.engine.preset, options.engine.prior, options.engine.prefill) == ("fast", "none", False)
     assert (options.engine.device, options.engine.dtype, options.engine.threads) == ("cuda:1", "fp32", 2)
     assert (options.engine.seed, options.engine.memory_gb) == (7, 2.5)
