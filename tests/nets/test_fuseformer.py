@@ -10,6 +10,7 @@ from vrm.cli.main import run
 from vrm.convert.fuseformer import convert
 from vrm.errors import WeightsError
 from vrm.nets import tokens as tk
+from vrm.nets.fuseformer import attend
 from vrm.nets.savit import ABLATIONS, Savit, SavitConfig
 from vrm.weights import find, load_into
 
@@ -91,6 +92,19 @@ def test_a_part_of_the_map_is_folded_as_the_whole_is(cells):
     reach = grid.cells(box)
     piece = whole[..., reach[0] : reach[2], reach[1] : reach[3]]
     assert torch.equal(tk.unfold_part(piece, reach, box), tk.crop_tokens(tk.unfold(whole), grid, box))
+
+
+def test_attention_in_bf16_is_attention(monkeypatch):
+    monkeypatch.setattr("vrm.nets.fuseformer._QUERIES", 7)
+    q, k, v = (torch.randn(2, 3, n, 16, generator=torch.Generator().manual_seed(n)) for n in (20, 31, 31))
+    k[..., 0] *= 4
+    v = v[:, :, : k.shape[2]]
+    expected = F.scaled_dot_product_attention(q, k, v)
+    with torch.no_grad():
+        found = attend(*(x.bfloat16() for x in (q, k, v)))
+        assert torch.equal(attend(q, k, v), expected)
+    assert found.dtype == torch.bfloat16
+    assert (found.float() - expected).abs().max() < 0.05
 
 
 @pytest.mark.parametrize("size", [(64, 96), (60, 92), (240, 432), (4, 4)])

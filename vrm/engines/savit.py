@@ -26,7 +26,7 @@ from vrm.nets.semantic import CATEGORIES, CELL, SemanticLinear, histograms, one_
 from vrm.nets.tokens import Grid
 from vrm.options import EngineOptions
 from vrm.train.device import Compute, choose
-from vrm.types import F32, U8, Bool, Box, Patch, bounding_box
+from vrm.types import F32, U8, Bool, Box, Masks, Patch, bounding_box
 from vrm.weights import find, load_into
 
 GROUP = 40
@@ -108,6 +108,9 @@ class Seen:
         return sum(x.numel() * x.element_size() for x in (self.features, self.tokens))
 
 
+_Key = tuple[int, Field, Window | None]
+
+
 @dataclass(frozen=True)
 class Guess:
     """What one run made of a frame: an image in [0, 1] of a box at work."""
@@ -132,23 +135,27 @@ class SavitSession:
         self.prefill, self._kept_bytes, self._progress = prefill, kept_bytes, progress
         self.notes: tuple[str, ...] = ()
         self._labels = labels_of(shot) if net.config.experts else None
-        self._seen: OrderedDict[tuple[int, Field, int], Seen] = OrderedDict()
+        self._seen: OrderedDict[_Key, Seen] = OrderedDict()
         self._fields: dict[int, Field | None] = {}
         self._routing: dict[int, np.ndarray] = {}
-        self._runs: OrderedDict[tuple[int, int], dict[int, Guess]] = OrderedDict()
+        self._runs: OrderedDict[tuple[int, Window | None], dict[int, Guess]] = OrderedDict()
         self._check()
 
     def _check(self) -> None:
-        """Refuse missing labels before any work."""
+        """Refuse missing labels before any work, and note what the user should know."""
         windows = self.shot.windows()
-        if not self.net.config.experts or not windows:
+        if not windows:
+            return
+        first = windows[0].start
+        self._field(self.schedule.centres_of(first, self.shot.start, self.shot.stop)[0])  # for its note
+        if not self.net.config.experts:
             return
         if self._labels is None:
             raise UsageError(
                 "These weights were trained with label maps, and the video has none.",
                 "Give them with --labels DIR (vrm segment makes them), or take weights that need none.",
             )
-        self._label(windows[0].start)
+        self._label(first)
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""
@@ -253,7 +260,7 @@ class SavitSession:
             self._seen.popitem(last=False)
         return found
 
-    def _encode(self, key: tuple[int, Field, int], work: _Unknown) -> Seen:
+    def _encode(self, key: _Key, work: _Unknown) -> Seen:
         """One frame through the encoder; alone, so that the result does not depend on its company."""
         t, field, _ = key
         classes = histogram = None
@@ -292,16 +299,18 @@ class _Unknown:
 
     def __init__(self, shot: Shot, window: Window, prefill: bool) -> None:
         self.shot, self.window, self.prefill = shot, window, prefill
-        self.key = window.start if prefill else -1
+        self.key = window if prefill else None
         self._fills = shot.propagation(window).fills if prefill else {}
+        self._left = Masks(shot.size, shot.stop)
+        self._known: set[int] = set()
 
     def fills(self, t: int) -> bool:
         """True if the result for frame t is of use: with motion, other windows fill their frames themselves."""
         return not self.prefill or self.window.start <= t < self.window.stop
 
-    def key_of(self, t: int) -> int:
+    def key_of(self, t: int) -> Window | None:
         """Tells frames that motion has filled apart from the same frames as they are."""
-        return self.key if t in self._fills else -1
+        return self.key if t in self._fills else None
 
     def hole(self, t: int) -> Bool:
         """The whole hole of frame t."""
@@ -309,12 +318,15 @@ class _Unknown:
 
     def unknown(self, t: int) -> Bool:
         """The part of the hole that is left for the network."""
-        hole = self.shot.hole(t)
-        if t in self._fills:
+        if t not in self._fills:
+            return self.shot.hole(t)
+        if t not in self._known:  # what motion found may lie in a file: it is read once
             fill = self._fills[t]
-            hole = hole.copy()
+            hole = self.shot.hole(t).copy()
             hole.reshape(-1)[fill.index[fill.confidence >= SURE]] = False
-        return hole
+            self._left[t] = hole
+            self._known.add(t)
+        return self._left[t]
 
     def image(self, t: int, field: Field) -> F32:
         """Frame t as the network gets it: float32 ``(h, w, 3)`` in [-1, 1], 0 where it is unknown."""

@@ -13,6 +13,7 @@ from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, fuse, unfold
 from vrm.types import Box
 
 _SLOPE = 0.2
+_QUERIES = 1024  # attended with at once: their scores are all that is held
 _TAP = 4  # the first four layers make what later ones are given again
 _LAYERS = ((1, 2, 1), (1, 1, 1), (2, 2, 1), (4, 1, 1), (6, 1, 1), (8, 1, 2), (6, 1, 4), (4, 1, 8), (2, 1, 1))
 """Output channels as multiples of the base width, stride and groups of each convolution."""
@@ -89,8 +90,26 @@ class Attention(nn.Module):
             layer(x).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
             for layer, x in ((self.query, queries), (self.key, tokens), (self.value, tokens))
         )
-        out: Tensor = self.output(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        out: Tensor = self.output(attend(q, k, v).transpose(1, 2).flatten(2))
         return out
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Scaled dot-product attention of ``(B, heads, n, d)``.
+
+    In bf16 on a CPU torch's fused kernel leaves the matrix units idle: plain products over runs of queries take about
+    half its time. Those keep no gradients.
+    """
+    if q.device.type != "cpu" or q.dtype != torch.bfloat16 or torch.is_grad_enabled():
+        return F.scaled_dot_product_attention(q, k, v)
+    out = torch.empty_like(q)
+    scaled = q * q.shape[-1] ** -0.5
+    for b in range(q.shape[0]):
+        for h in range(q.shape[1]):
+            keys, values = k[b, h].t(), v[b, h]
+            for i in range(0, q.shape[2], _QUERIES):
+                out[b, h, i : i + _QUERIES] = (scaled[b, h, i : i + _QUERIES] @ keys).softmax(-1) @ values
+    return out
 
 
 class FusionFeedForward(nn.Module):

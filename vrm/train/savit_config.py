@@ -88,7 +88,7 @@ class SavitTraining:
             UsageError: there is no configuration of that name.
         """
         if name == "small":
-            network = SavitConfig(192, 588, 4, 6, 32, (40, 72), 0, (), classify=False)
+            network = SavitConfig(256, 588, 4, 8, 32, (40, 72), 0, (), classify=False)
             return cls(network, (160, 288), batch=8, steps=30_000, rate=2e-4, drop_at=24_000, average=0.999,
                        classification=0, semantic=0)  # fmt: skip
         if name not in ABLATIONS:
