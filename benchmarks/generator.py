@@ -1,6 +1,6 @@
 """Shared key features against the plain structure: one target after another, as many key frames each.
 
-    python benchmarks/generator.py [--threads 2] [--targets 4] [--keys 14] [--sizes 256x256 432x240] [--config ours]
+    python benchmarks/generator.py [--threads 2] [--targets 8] [--keys 14] [--sizes 256x256 432x240] [--config ours]
 
 Random weights; the ratio does not depend on them. The plain structure encodes every key frame anew for each target
 (``TwoStreamGenerator.forward``); the shared one encodes each key frame once (``key_features``, ``complete``). Both rows
@@ -22,7 +22,7 @@ from vrm.nets.two_stream import CONFIGS, KeyFeatures, TwoStreamGenerator
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--targets", type=int, default=4)
+    parser.add_argument("--targets", type=int, default=8)
     parser.add_argument("--keys", type=int, default=14)
     parser.add_argument("--sizes", nargs="+", default=["256x256", "432x240"])
     parser.add_argument("--config", default="ours", choices=sorted(CONFIGS))
