@@ -11,6 +11,7 @@ COMMANDS = (
     (),
     ("remove",),
     ("track",),
+    ("segment",),
     ("info",),
     ("train", "internal"),
     ("train", "savit"),

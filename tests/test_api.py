@@ -25,7 +25,7 @@ def test_every_word_reaches_the_options() -> None:
         "point": ["3,4@5"],
         "not_point": "6,7@5",
         "box": "1,2,30,40",
-        "class_": "person,car",
+        "class_": None,
         "labels": "maps",
         "segmenter": "model",
         "sam": "sam2",
@@ -62,7 +62,7 @@ def test_every_word_reaches_the_options() -> None:
     assert options.mask.save_to == Path("out")
     assert [(p.x, p.y, p.frame, p.keep) for p in options.mask.points] == [(3, 4, 5, False), (6, 7, 5, True)]
     assert [(b.x0, b.y0, b.x1, b.y1, b.frame) for b in options.mask.boxes] == [(1, 2, 30, 40, 0)]
-    assert (options.mask.classes, options.mask.labels) == (("person", "car"), Path("maps"))
+    assert options.mask.labels == Path("maps")
     assert (options.mask.segmenter, options.mask.sam) == ("model", "sam2")
     assert (options.engine.engine, options.engine.weights) == ("keyframe", "own.safetensors")
     assert options.engine.keyframes == ((40, Path("clean.png")),)
@@ -76,6 +76,12 @@ def test_every_word_reaches_the_options() -> None:
     assert options.resume
     assert (options.stream, options.preview, options.report) == (1, True, Path("r.html"))
     assert (options.max_pixels, options.max_frames) == (100, 10)
+
+
+def test_classes_come_with_commas_or_one_by_one() -> None:
+    assert build_options(class_="person, car").mask.classes == build_options(class_=["person", "car"]).mask.classes
+    with pytest.raises(UsageError, match="empty name"):
+        build_options(class_="person,")
 
 
 def test_nothing_given_is_the_default() -> None:

@@ -174,7 +174,8 @@ class Work:
     @property
     def window_memory(self) -> int:
         """Bytes that motion may keep for one window."""
-        return int(self._bound * 0.2)
+        # Things that move by themselves need trajectories of their own.
+        return int(self._bound * (0.1 if self.options.engine.engine == "keyframe" else 0.2))
 
     @property
     def frame_disk(self) -> int:

@@ -1,0 +1,146 @@
+"""The keyframe engine: from the user's keyframes, and from generated ones."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from vrm.engines.base import Given, Window, no_progress
+from vrm.engines.generate import context_times, generate_keyframes, grid_times, load_generator
+from vrm.engines.registry import create_engine
+from vrm.errors import UsageError, WeightsError
+from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
+from vrm.options import EngineOptions
+from vrm.weights import save
+
+from .shots import SmallShot, box_holes
+
+OPTIONS = EngineOptions(engine="keyframe", preset="fast", device="cpu", dtype="fp32", threads=1)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A small network with random weights and its card."""
+    torch.manual_seed(0)
+    config = TwoStreamConfig(width=8, heads=4, grid=2, blocks=2)
+    save(
+        TwoStreamGenerator(config), tmp_path, name="small", licence="CC0-1.0", network="two-stream",
+        settings=config.settings,
+    )  # fmt: skip
+    return str(tmp_path / "small.safetensors")
+
+
+class StillShot(SmallShot):
+    """A hole that never moves over a camera that never moves: nothing in it is seen but in a keyframe."""
+
+    def __init__(self, n=7, key=3):
+        super().__init__(box_holes(n, 64, 96, (20, 30, 40, 54)), pan=0)
+        self.keyframes = {100 + key: self.truth[key]}
+
+
+def test_a_keyframe_is_taken_as_it_is_and_reaches_every_frame_both_ways():
+    shot = StillShot()
+    patches = create_engine(OPTIONS).prepare(shot, no_progress).fill(shot.windows()[0])
+    assert sorted(patches) == list(range(100, 107))
+    for t, patch in patches.items():
+        y0, x0, y1, x1 = patch.box
+        error = np.abs(patch.rgb.astype(int) - shot.truth[t - 100][y0:y1, x0:x1]).mean()
+        assert error == 0 if t == 103 else error < 2
+
+
+def test_without_weights_and_keyframes_the_shot_is_named():
+    shot = SmallShot(box_holes(4, 64, 96, (20, 30, 40, 54)))
+    with pytest.raises(WeightsError, match="100 to 103"):
+        create_engine(OPTIONS).prepare(shot, no_progress)
+
+
+def test_only_the_hole_of_a_keyframe_is_looked_at():
+    shot = StillShot()
+    wrong = shot.truth[3].copy()
+    wrong[~shot.hole(103)] = 7
+    view = Given(shot, {103: wrong})
+    assert np.array_equal(view.frame(103), shot.truth[3])
+    assert not view.hole(103).any()
+    assert view.hole(102).any()
+    assert list(view.filled(range(100, 107))) == [103]
+    assert not view.filled(range(100, 103))
+
+
+def test_chunks_of_the_published_way_share_their_keyframe():
+    shot = StillShot(9, 4)
+    session = create_engine(replace(OPTIONS, preset="paper")).prepare(shot, no_progress)
+    asked = []
+    real = shot.propagation
+    shot.propagation = lambda window, **more: asked.append(window) or real(window, **more)
+    patches = session.fill(Window(100, 109, 100, 109))
+    assert sorted(patches) == list(range(100, 109))
+    assert [(w.start, w.stop) for w in asked] == [(100, 104), (104, 109)]
+    assert all(w.context_start <= 104 < w.context_stop for w in asked)
+
+
+def test_the_grid_leaves_out_what_is_given():
+    shot = SmallShot(box_holes(70, 16, 16, (4, 4, 8, 8)))
+    assert grid_times(shot, {}) == [100, 120, 140, 160]
+    assert grid_times(shot, {125: None}) == [100, 160]
+    small = SmallShot(box_holes(9, 16, 16, (4, 4, 8, 8)) & (np.arange(9) > 5)[:, None, None])
+    assert grid_times(small, {}) == [107]
+
+
+def test_context_is_clipped_at_the_ends_of_the_shot():
+    assert context_times(50, 0, 200, (10, 20)) == [30, 40, 60, 70]
+    assert context_times(5, 0, 30, (10, 20, 40)) == [0, 15, 25, 29]
+    assert context_times(0, 0, 1, (10,)) == []
+
+
+@pytest.mark.parametrize("prefill", [None, False])
+def test_generated_keyframes_fill_a_shot(weights, prefill):
+    shot = SmallShot(box_holes(25, 64, 96, (20, 30, 40, 54)), pan=1)
+    told = []
+    engine = create_engine(replace(OPTIONS, weights=weights, prefill=prefill))
+    assert engine.generates
+    session = engine.prepare(shot, lambda *step: told.append(step))
+    assert "2 keyframes were generated, 0 are yours." in session.notes
+    assert told[-1] == ("keyframes", 2, 2)
+    window = Window(100, 125, 100, 125)
+    patches = session.fill(window)
+    assert sorted(patches) == list(range(100, 125))
+    again = create_engine(replace(OPTIONS, weights=weights, prefill=prefill)).prepare(shot, no_progress).fill(window)
+    assert all(np.array_equal(patches[t].rgb, again[t].rgb) for t in patches)
+
+
+def test_prealignment_leaves_less_to_the_network_and_nothing_outside_changes(weights):
+    shot = SmallShot(box_holes(21, 64, 96, (20, 30, 40, 54)), pan=2)
+    generator = load_generator(weights, create_engine(OPTIONS).compute)
+    with_motion = generate_keyframes(shot, {}, generator, True, no_progress)
+    without = generate_keyframes(shot, {}, generator, False, no_progress)
+    for t, frame in with_motion.items():
+        hole = shot.hole(t)
+        assert np.array_equal(frame[~hole], shot.frame(t)[~hole])
+        errors = [np.abs(f[hole].astype(int) - shot.truth[t - 100][hole]).mean() for f in (frame, without[t])]
+        assert errors[0] < errors[1], "motion sees this background, an untrained network does not"
+
+
+def test_user_keyframes_and_generated_ones_mix(weights):
+    shot = SmallShot(box_holes(41, 64, 96, (20, 30, 40, 54)), pan=1)
+    shot.keyframes = {140: shot.truth[40]}
+    session = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
+    assert sorted(session.given) == [100, 120, 140]
+    assert np.array_equal(session.given[140], shot.truth[40])
+
+
+def test_weights_of_another_network_are_refused(weights, tmp_path):
+    card = tmp_path / "small.json"
+    card.write_text(json.dumps(json.loads(card.read_text()) | {"network": "fuser"}))
+    with pytest.raises(WeightsError, match="belong to the network 'fuser'"):
+        create_engine(replace(OPTIONS, weights=weights))
+
+
+def test_keyframes_that_contradict():
+    from pathlib import Path
+
+    with pytest.raises(UsageError, match="two pictures of frame 4"):
+        EngineOptions(engine="keyframe", keyframes=((4, Path("a.png")), (4, Path("b.png"))))
+    with pytest.raises(UsageError, match="--engine keyframe"):
+        EngineOptions(keyframes=((4, Path("a.png")),))
