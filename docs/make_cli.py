@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vrm.cli.main import run
 
-COMMANDS = ((), ("remove",), ("track",), ("info",), ("train", "internal"))
+COMMANDS = ((), ("remove",), ("track",), ("segment",), ("info",), ("train", "internal"))
 
 
 def page() -> str:

@@ -9,7 +9,7 @@ import pytest
 import vrm
 from vrm.api import Words, build_options, default_output
 from vrm.errors import UsageError
-from vrm.options import Moment, RemoveOptions
+from vrm.options import BoxPrompt, Moment, Point, RemoveOptions
 
 
 def test_every_word_reaches_the_options() -> None:
@@ -22,6 +22,13 @@ def test_every_word_reaches_the_options() -> None:
         "grow": 9,
         "feather": 4,
         "save_masks": "out",
+        "point": "1,2@3",
+        "not_point": ["4,5"],
+        "box": "1,2,30,40",
+        "class_": None,
+        "labels": "maps",
+        "segmenter": None,
+        "sam": "sam.pth",
         "engine": "internal",
         "preset": "fast",
         "prior": "none",
@@ -50,6 +57,11 @@ def test_every_word_reaches_the_options() -> None:
     assert (options.mask.path, options.mask.frame, options.mask.static) == (Path("m.png"), 3, True)
     assert (options.mask.objects, options.mask.grow, options.mask.feather) == ((1, 7), 9, 4)
     assert options.mask.save_to == Path("out")
+    assert options.mask.points == (Point(1, 2, 3), Point(4, 5, 0, keep=True))
+    assert options.mask.boxes == (BoxPrompt(1, 2, 30, 40),)
+    assert (options.mask.labels, options.mask.sam) == (Path("maps"), "sam.pth")
+    other = build_options(class_=["a", "b,c"], segmenter="m").mask
+    assert (other.classes, other.segmenter) == (("a", "b", "c"), "m")
     assert (options.engine.preset, options.engine.prior, options.engine.prefill) == ("fast", "none", False)
     assert (options.engine.device, options.engine.dtype, options.engine.threads) == ("cuda:1", "fp32", 2)
     assert (options.engine.seed, options.engine.memory_gb) == (7, 2.5)

@@ -76,6 +76,8 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
 
     for name in ("remove", "track_masks"):
         monkeypatch.setattr(api, name, accept)
+    monkeypatch.setattr(api, "segment_video", lambda *args, **words: calls.append(words))
+    monkeypatch.setattr(api, "class_list", lambda *args: calls.append(args) or "")
     monkeypatch.setattr(api, "train_internal", lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
     assert run(words) == 0, where

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vrm.api import info as info
     from vrm.api import remove as remove
+    from vrm.api import segment_video as segment_video
     from vrm.api import track_masks as track_masks
     from vrm.api import train_internal as train_internal
     from vrm.errors import VrmError as VrmError
@@ -21,10 +22,11 @@ _PUBLIC = {
     "VrmError": "vrm.errors",
     "info": "vrm.api",
     "remove": "vrm.api",
+    "segment_video": "vrm.api",
     "track_masks": "vrm.api",
     "train_internal": "vrm.api",
 }
-__all__ = ["Events", "VrmError", "__version__", "info", "remove", "track_masks", "train_internal"]
+__all__ = ["Events", "VrmError", "__version__", "info", "remove", "segment_video", "track_masks", "train_internal"]
 
 
 def __getattr__(name: str) -> Any:

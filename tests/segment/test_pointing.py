@@ -113,7 +113,7 @@ def test_points_correct_masks_on_other_frames(clip):
 
 
 def test_points_correct_masks_of_all_frames(clip):
-    scene, _, home = clip
+    home = clip[2]
     two = Scene(6, speed=1, second=True)
     source = two.save(home / "two")
     one = [mask.copy() for mask in two.masks]

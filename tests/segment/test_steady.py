@@ -105,7 +105,7 @@ def test_the_election_against_a_count_by_hand():
     out = _elected(ids, classes, weights)
     for n in range(200):
         by_class, by_id = {}, {}
-        for i, c, w in zip(ids[:, n], classes[:, n], weights[:, n], strict=True):
+        for c, w in zip(classes[:, n], weights[:, n], strict=True):
             by_class[c] = by_class.get(c, 0) + w * (0.3 if c == VOID else 1)
         best = max(by_class, key=by_class.get)
         for i, c, w in zip(ids[:, n], classes[:, n], weights[:, n], strict=True):

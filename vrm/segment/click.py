@@ -56,7 +56,7 @@ def outline_points(
 
 
 def correct(frame: Pixels, mask: Bool, not_points: Sequence[tuple[float, float]]) -> Bool:
-    """A mask without what was clicked on: that piece, or of a single piece the part that looks like it around the click.
+    """A mask without what was clicked on: that piece, or of a single piece the part around the click that looks so.
 
     Args:
         frame: ``(H, W, 3)``.
