@@ -82,6 +82,8 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
         monkeypatch.setattr(api, name, lambda *args, **words: pytest.skip("it parses"))
     for name in ("train_internal", "train_savit", "train_keyframe"):
         monkeypatch.setattr(api, name, lambda *args, **words: calls.append(words))
+    monkeypatch.setattr(api, "segment_video", lambda *args, **words: calls.append(words))
+    monkeypatch.setattr(api, "class_list", lambda *args: calls.append(args) or "")
     monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
     assert run(words) == 0, where
     assert calls or "--help" in words

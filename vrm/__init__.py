@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vrm.api import evaluate_score as evaluate_score
     from vrm.api import info as info
     from vrm.api import remove as remove
+    from vrm.api import segment_video as segment_video
     from vrm.api import track_masks as track_masks
     from vrm.api import train_internal as train_internal
     from vrm.api import train_savit as train_savit
@@ -28,6 +29,7 @@ _PUBLIC = {
     "evaluate_score": "vrm.api",
     "info": "vrm.api",
     "remove": "vrm.api",
+    "segment_video": "vrm.api",
     "track_masks": "vrm.api",
     "train_internal": "vrm.api",
     "train_keyframe": "vrm.api",
@@ -42,6 +44,7 @@ __all__ = [
     "evaluate_score",
     "info",
     "remove",
+    "segment_video",
     "track_masks",
     "train_internal",
     "train_keyframe",

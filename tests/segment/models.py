@@ -130,7 +130,7 @@ def oneformer(folder: Path) -> Path:
         OneFormerProcessor,
     )
 
-    torch.manual_seed(0)
+    torch.manual_seed(4)
     folder.mkdir(exist_ok=True)
     info = {str(i): {"name": n, "isthing": int(i < 80)} for i, n in enumerate(COCO)}
     (folder / "coco_panoptic.json").write_text(json.dumps(info))

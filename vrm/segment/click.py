@@ -44,17 +44,19 @@ def outline_points(
     best, best_box = None, None
     for box in dict.fromkeys(_boxes(frame, t, points, span)):
         found = outline_box(frame, t, box, span, ours=ours, others=others, cuts=1)
-        found = Outline(_connected(found.mask, ours), found.confidence * _fits(found.mask, box))
+        mask = _connected(found.mask, ours)
+        whole = mask.sum() / max(1, found.mask.sum())  # an outline of which the click is on a speck is of another thing
+        found = Outline(mask, float(found.confidence * _fits(found.mask, box) * whole) * _usual(float(mask.mean())))
         if best is None or found.confidence > best.confidence:
             best, best_box = found, box
     assert best is not None
     assert best_box is not None
     last = outline_box(frame, t, best_box, span, ours=ours, others=others)
-    return Outline(_connected(last.mask, ours), min(best.confidence, last.confidence))
+    return Outline(_connected(last.mask, ours), float(np.sqrt(best.confidence * last.confidence)))
 
 
 def correct(frame: Pixels, mask: Bool, not_points: Sequence[tuple[float, float]]) -> Bool:
-    """A mask without what was clicked on: the part around each click that looks and hangs together like it.
+    """A mask without what was clicked on: that piece, or of a single piece the part around the click that looks so.
 
     Args:
         frame: ``(H, W, 3)``.
@@ -66,6 +68,10 @@ def correct(frame: Pixels, mask: Bool, not_points: Sequence[tuple[float, float]]
     box = bounding_box(mask)
     if box is None or not (mask & stays).any():
         return mask & ~stays
+    count, pieces = cv2.connectedComponents(mask.astype(np.uint8))
+    hit = np.unique(pieces[mask & stays])
+    if len(hit) < count - 1:  # a piece of its own: all of it stays
+        return np.asarray(mask & ~stays & ~np.isin(pieces, hit))
     y0, x0, y1, x1 = grow_box(box, 8, size)
     small = shrink(frame[y0:y1, x0:x1].copy(), 200)
     to = (small.shape[1], small.shape[0])
@@ -82,8 +88,8 @@ def correct(frame: Pixels, mask: Bool, not_points: Sequence[tuple[float, float]]
     odds = np.where(inside, looks, -9)
     odds[seeds] = -9
     kept = borders.cut(odds.astype(np.float32), 4.0)
-    _, pieces = cv2.connectedComponents((inside & ~kept).astype(np.uint8))
-    dropped = np.isin(pieces, np.unique(pieces[seeds & inside])) & inside & (pieces > 0)
+    _, areas = cv2.connectedComponents((inside & ~kept).astype(np.uint8))
+    dropped = np.isin(areas, np.unique(areas[seeds & inside])) & (areas > 0)
     out = mask & ~stays
     out[y0:y1, x0:x1] &= cv2.resize(dropped.astype(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST) == 0
     return out
@@ -145,6 +151,11 @@ def _fits(mask: Bool, box: Box) -> float:
     sides = [(inner[0], y0), (inner[-1], height - y1), (inner[:, 0], x0), (inner[:, -1], width - x1)]
     along = [float(side.mean()) for side, room in sides if room > 0 and side.size]
     return float(np.clip(1 - max(along, default=0.0), 0.2, 1))
+
+
+def _usual(share: float) -> float:
+    """Less than 1 for outlines that are a much smaller or larger share of the picture than things usually are."""
+    return float(np.exp(-0.5 * (np.log(max(share, 1e-5) / 0.03) / 2) ** 2))
 
 
 def _connected(mask: Bool, ours: Bool) -> Bool:

@@ -1,0 +1,107 @@
+"""What labelling costs beside the network, and what the vote does to flicker.
+
+    python benchmarks/labelling.py VIDEO [--frames N] [--every N] [--folder MODEL]
+
+Without a model's folder a Mask2Former of Swin-T size with random weights is built (its labels mean nothing, its time
+and its flicker are a network's). Printed: seconds per frame in the network, seconds per frame in everything else but
+writing (decoding, flow, numbering, vote), their ratio, flicker before and after the vote, and peak memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import cv2
+
+from vrm.media.probe import probe
+from vrm.media.read import Reader
+from vrm.options import EngineOptions
+from vrm.segment.registry import create_segmenter
+from vrm.segment.steady import Steadied
+from vrm.segment.taxonomy import taxonomy
+
+
+def build(folder: Path) -> Path:
+    """A Mask2Former of the published Swin-T size, weights random, sure of its classes so that something is labelled."""
+    import torch
+    from transformers import (
+        Mask2FormerConfig,
+        Mask2FormerForUniversalSegmentation,
+        Mask2FormerImageProcessor,
+        SwinConfig,
+    )
+
+    torch.manual_seed(0)
+    names = taxonomy("coco-panoptic").classes
+    config = Mask2FormerConfig(
+        backbone_config=SwinConfig(
+            depths=[2, 2, 6, 2], num_heads=[3, 6, 12, 24], out_features=["stage1", "stage2", "stage3", "stage4"]
+        ),
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+    )
+    net = Mask2FormerForUniversalSegmentation(config)
+    with torch.no_grad():
+        for name, parameter in net.named_parameters():
+            if name.endswith("class_predictor.weight"):
+                parameter.mul_(0).add_(torch.randn_like(parameter) * 30)
+            if name.endswith("class_predictor.bias"):
+                parameter.zero_()
+                parameter[-1] = -1e4
+            if "mask_embed" in name:
+                parameter.mul_(20)
+    net.save_pretrained(folder)
+    Mask2FormerImageProcessor(size={"shortest_edge": 800, "longest_edge": 1333}).save_pretrained(folder)
+    return folder
+
+
+class Timed:
+    """A segmenter that counts its seconds."""
+
+    def __init__(self, inner) -> None:
+        self.inner, self.taxonomy, self.seconds = inner, inner.taxonomy, 0.0
+
+    def label(self, frame, t=0):
+        begin = time.perf_counter()
+        found = self.inner.label(frame, t)
+        self.seconds += time.perf_counter() - begin
+        return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--frames", type=int, default=6)
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(chosen.threads)
+    cv2.setNumThreads(chosen.threads)
+    info = probe(chosen.video)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = chosen.folder or build(Path(scratch))
+        model = Timed(create_segmenter(str(folder), EngineOptions(threads=chosen.threads)))
+        steady = Steadied(model, chosen.every)
+        begin, frames, voted = time.perf_counter(), 0, 0.0
+        with Reader(info) as reader:
+            pictures = ((f.index, f.rgb()) for f in reader.frames(0, chosen.frames))
+            for frame in steady(pictures, {0}):
+                frames += 1
+                voted += float((steady.tracks.classes(frame.voted) != 255).mean())
+        rest = time.perf_counter() - begin - model.seconds
+    print(f"{info.width}x{info.height}, {frames} frames, every {chosen.every}, {voted / frames:.0%} labelled")
+    print(f"network      {model.seconds / frames:8.2f} s per frame ({model.inner.dtype})")
+    print(f"all the rest {rest / frames:8.2f} s per frame: {rest / model.seconds:.1%} of the network")
+    print(f"flicker      {steady.flicker.before:8.2%} before the vote, {steady.flicker.after:.2%} after")
+    print(f"peak memory  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:8.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,186 @@
+"""From the command line to masks and clean videos."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from vrm import api
+from vrm.cli.main import run
+from vrm.errors import UsageError
+from vrm.media.probe import probe
+from vrm.options import BoxPrompt, Point
+from vrm.pointing import _stored
+
+from .scene import SIZE, Scene, similarity
+
+QUICK = ["--threads", "1"]
+
+
+@pytest.fixture
+def clip(tmp_path):
+    scene = Scene(8)
+    return scene, scene.save(tmp_path / "clip"), tmp_path
+
+
+def masks_of(folder):
+    return [cv2.imread(str(path), 0) > 0 for path in sorted(folder.glob("*.png"))]
+
+
+def test_words():
+    assert Point.parse("3,4.5@12") == Point(3, 4.5, 12)
+    assert Point.parse("3, 4@12f", keep=True) == Point(3, 4, 12, True)
+    assert BoxPrompt.parse("1,2,30,40") == BoxPrompt(1, 2, 30, 40, 0)
+    for bad in ("3", "3;4", "3,4@x", "-1,4", "1,2,3"):
+        with pytest.raises(UsageError, match="--point"):
+            Point.parse(bad)
+    with pytest.raises(UsageError, match="left, top"):
+        BoxPrompt.parse("30,2,1,40")
+    built = api.build_options(point=["1,2", "3,4@5"], not_point="6,7", box="1,2,3,4", class_=None)
+    assert built.mask.points == (Point(1, 2), Point(3, 4, 5), Point(6, 7, 0, True))
+    assert api.build_options(class_="person, car").mask.classes == ("person", "car")
+    for wrong in (
+        {"mask": "m.png", "class_": "car"},
+        {"labels": "d", "segmenter": "m"},
+        {"sam": "x"},
+        {"class_": "a,"},
+    ):
+        with pytest.raises(UsageError):
+            api.build_options(**wrong)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_places_turn_with_the_picture(rotation):
+    stored = np.zeros((6, 9), np.uint8)
+    stored[1, 7] = 1
+    shown = np.rot90(stored, -rotation // 90)
+    y, x = np.argwhere(shown)[0]
+    back = _stored(x + 0.5, y + 0.5, rotation, shown.shape)
+    assert (int(back[0]), int(back[1])) == (7, 1)
+
+
+def test_removing_a_class_in_one_command(clip):
+    scene, source, home = clip
+    scene.labels[4][scene.masks[4]] = Scene.GRASS
+    labels = scene.save_labels(home / "labels")
+    words = ["--labels", str(labels), "--preset", "fast", "--prior", "none", *QUICK]
+    used = home / "used"
+    out = home / "clean"
+    assert run(["remove", str(source), "--class", "dog", "-o", str(out), "--save-masks", str(used), *words]) == 0
+    for t, mask in enumerate(masks_of(used)):
+        assert similarity(mask, scene.masks[t]) > 0.8, t
+    before, after = (cv2.imread(str(home / d / "00004.png")).astype(int) for d in ("clip", "clean"))
+    changed = np.abs(before - after).sum(2)
+    assert changed[scene.masks[4]].mean() > 30
+    grown = cv2.dilate(scene.masks[4].astype(np.uint8), np.ones((25, 25))) > 0
+    assert not changed[~grown].any()
+
+
+def test_the_two_step_way(clip):
+    scene, source, home = clip
+    labels = scene.save_labels(home / "labels")
+    assert run(["track", str(source), "--class", "animal", "--labels", str(labels), "-o", str(home / "m"), *QUICK]) == 0
+    for t, mask in enumerate(masks_of(home / "m")):
+        assert np.array_equal(mask, scene.masks[t])
+    edited = cv2.imread(str(home / "m" / "00002.png"), 0)
+    edited[100:110, 5:15] = 255
+    cv2.imwrite(str(home / "m" / "00002.png"), edited)
+    assert run(["track", str(source), "--mask", str(home / "m"), "-o", str(home / "again"), *QUICK]) == 0
+    assert masks_of(home / "again")[2][105, 10]
+
+
+def test_a_box_is_followed(clip, capsys):
+    scene, source, home = clip
+    y0, x0, y1, x1 = scene.box(3)
+    assert run(["track", str(source), "--box", f"{x0},{y0},{x1},{y1}@3", "-o", str(home / "m"), *QUICK]) == 0
+    for t, mask in enumerate(masks_of(home / "m")):
+        assert similarity(mask, scene.masks[t]) > 0.8, t
+    assert "followed from frame 3" in capsys.readouterr().err
+
+
+def test_points_correct_masks_on_other_frames(clip):
+    scene, source, home = clip
+    wrong = scene.masks[0].copy()
+    wrong[60:80, 60:100] = True
+    cv2.imwrite(str(home / "first.png"), wrong.astype(np.uint8) * 255)
+    plain = ["track", str(source), "--mask", str(home / "first.png"), *QUICK]
+    assert run([*plain, "-o", str(home / "without")]) == 0
+    x = (50 + 3 * 2) + 38
+    assert run([*plain, "--not-point", f"{x},70@2", "-o", str(home / "with")]) == 0
+    before, after = (similarity(masks_of(home / d)[2], scene.masks[2]) for d in ("without", "with"))
+    assert after > before + 0.05
+
+
+def test_points_correct_masks_of_all_frames(clip):
+    home = clip[2]
+    two = Scene(6, speed=1, second=True)
+    source = two.save(home / "two")
+    one = [mask.copy() for mask in two.masks]
+    (home / "given").mkdir()
+    for t, mask in enumerate(one):
+        mask[:, 92:] = False
+        cv2.imwrite(str(home / "given" / f"{t:05d}.png"), mask.astype(np.uint8) * 255)
+    words = ["track", str(source), "--mask", str(home / "given"), *QUICK]
+    assert run([*words, "--box", "112,44,153,98@2", "-o", str(home / "more")]) == 0
+    assert min(similarity(m, two.masks[t]) for t, m in enumerate(masks_of(home / "more"))) > 0.8
+    words[3] = str(home / "more")
+    assert run([*words, "--not-point", "130,70@0", "-o", str(home / "less")]) == 0
+    assert min(similarity(m, one[t]) for t, m in enumerate(masks_of(home / "less"))) > 0.85
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--point", "900,20"], 4, "lies outside the frame. The video is shown at 176x120"),
+        (["--box", "300,20,400,60"], 4, "lies outside the frame"),
+        (["--point", "20,20@77"], 4, "is on frame 77, but the frames are 0 to 7"),
+        (["--not-point", "20,20"], 2, "Nothing says what to follow"),
+        (["--point", "20"], 2, "cannot be read. Write X,Y"),
+        (["--class", "dog"], 2, "Nothing says how to label the video"),
+        (["--class", "dgo", "--labels", "labels"], 2, "Nearest: dog"),
+        (["--class", "dog", "--labels", "nowhere"], 4, "nowhere does not exist"),
+        (["--point", "50,70", "--sam", "nowhere.pth"], 5, "nowhere.pth does not exist"),
+        (["--class", "dog", "--segmenter", "nothing-like-it"], 5, "neither a file or folder nor the name"),
+    ],
+)
+def test_bad_input(clip, capsys, monkeypatch, words, code, said):
+    scene, source, home = clip
+    monkeypatch.chdir(home)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
+    scene.save_labels(home / "labels")
+    assert run(["track", str(source), "-o", str(home / "m"), *words]) == code
+    assert said in capsys.readouterr().err
+    assert not (home / "m").exists()
+
+
+def test_a_class_that_is_nowhere_passes_through(clip, capsys):
+    scene, source, home = clip
+    labels = scene.save_labels(home / "labels")
+    assert run(["remove", str(source), "--class", "boat", "--labels", str(labels), "-o", str(home / "out")]) == 0
+    assert "On it are: dog, sky-other-merged, grass-merged" in capsys.readouterr().err
+    assert probe(home / "out").n_frames == 8
+
+
+def test_labels_of_a_range(clip):
+    scene, source, home = clip
+    labels = scene.save_labels(home / "labels")
+    part = ["--start", "2f", "--end", "6f"]
+    assert run(["segment", str(source), "--labels", str(labels), "-o", str(home / "part"), *part, *QUICK]) == 0
+    about = json.loads((home / "part" / "labels.json").read_text())
+    assert (about["first_frame"], about["frames"]) == (2, 4)
+    words = ["--class", "dog", "--labels", str(home / "part"), *part, *QUICK]
+    assert run(["track", str(source), "-o", str(home / "m"), *words]) == 0
+    found = masks_of(home / "m")
+    assert [bool(mask.any()) for mask in found] == [False, False, True, True, True, True, False, False]
+    assert similarity(found[4], scene.masks[4]) > 0.9
+    assert found[0].shape == SIZE
+
+
+def test_classes_are_printed(capsys):
+    assert run(["segment", "--classes", "coco-stuff"]) == 0
+    assert "coco-stuff: 171 classes" in capsys.readouterr().out
+    assert run(["segment", "--classes"]) == 0
+    assert capsys.readouterr().out.count(" classes") == 3
+    assert run(["segment", "--classes", "mine"]) == 2
+    assert run(["segment"]) == 2
