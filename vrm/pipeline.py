@@ -28,7 +28,7 @@ from vrm.media.read import Reader
 from vrm.media.write import write_video
 from vrm.memory import give_back
 from vrm.options import RemoveOptions
-from vrm.pointing import Pointing, check_pointing, load_classes
+from vrm.pointing import Pointing, check_pointing, labels_for_engine, load_classes
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 from vrm.shots.keyframes import check_shots, export_times, judge_keyframe, load_keyframes
 from vrm.shots.patches import PatchStore, cut
@@ -146,7 +146,7 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     store = _frames(work)
     masks = _shape(work, _follow(work, loaded, shots, store), shots)
     if engine.name == "keyframe":
-        check_shots(shots, masks.holes, keyframes.images, getattr(engine, "generates", False))
+        check_shots(shots, masks.holes, keyframes.images, engine.generates)
         for t, image in keyframes.images.items():
             if work.first <= t < work.last:
                 work.note(*filter(None, [judge_keyframe(t, image, store.frame(t), masks.holes[t])]))
@@ -226,6 +226,7 @@ def _fill(
 ) -> PatchStore:
     """Let the engine fill every window of every shot."""
     patches = PatchStore(work.folder("patches"))
+    labels = labels_for_engine(work, masks.holes) if engine.labelled else None
     for start, stop in shots:
         windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest)
         view = ShotView(
@@ -239,6 +240,7 @@ def _fill(
             work.folder("fills"),
             work.progress,
             keyframes,
+            labels,
         )
         covered: dict[int, FrameCoverage] = {}
         if windows:

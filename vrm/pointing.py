@@ -11,6 +11,7 @@ from vrm.errors import MaskError
 from vrm.labelling import label_video
 from vrm.masks.load import LoadedMasks
 from vrm.options import BoxPrompt, Point
+from vrm.segment.complete import complete_frame
 from vrm.segment.hold import held
 from vrm.segment.maps import LabelMaps
 from vrm.segment.outline import Outline
@@ -64,6 +65,38 @@ def _labels(work: Work) -> tuple[Taxonomy, Callable[[], Iterator[tuple[int, U8]]
             work.events.advance("read labels")
 
     return maps.taxonomy, read
+
+
+def labels_for_engine(work: Work, holes: Masks) -> Callable[[int], U8] | None:
+    """What engines that route by content ask a shot for, or None where the user gave neither labels nor a segmenter.
+
+    Args:
+        work: the job.
+        holes: the grown masks: what is removed has no label any more, and takes those around it.
+
+    Returns:
+        ``labels(t)``: the super-categories of frame t, 0 to 7, uint8 ``(H, W)`` in the stored orientation.
+
+    Raises:
+        VrmError: labels that do not fit, weights that are missing.
+    """
+    options = work.options.mask
+    if options.labels is None and options.segmenter is None:
+        return None
+    if options.labels is not None:
+        maps: Callable[[int], U8] = (read := LabelMaps(options.labels, work.info, (work.first, work.last)))
+        table = read.taxonomy.table
+    else:
+        known, label = label_video(work)
+        folder, table = work.folder("labels"), known.table
+        for t, plane in label():
+            np.save(folder / f"{t:08d}.npy", plane)
+
+        def maps(t: int) -> U8:
+            plane: U8 = np.load(folder / f"{t:08d}.npy")
+            return plane
+
+    return lambda t: complete_frame(table[maps(t)], holes[t])
 
 
 def check_pointing(work: Work) -> None:

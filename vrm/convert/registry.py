@@ -53,6 +53,12 @@ FOREIGN: dict[str, Foreign] = {
         paper="Liu et al., FuseFormer: Fusing Fine-Grained Information in Transformers for Video Inpainting, ICCV 2021",
         source="the README of github.com/ruiliu-ai/FuseFormer links its checkpoint; the authors state no licence",
     ),
+    "guided-inpainting": Foreign(
+        "vrm.convert.guided:convert",
+        licence="MIT",
+        paper="Esser et al., Towards Unified Keyframe Propagation Models, 2022",
+        source="the README of github.com/runwayml/guided-inpainting links its checkpoints",
+    ),
 }
 """By the name that ``vrm weights import`` takes."""
 

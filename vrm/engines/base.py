@@ -45,6 +45,8 @@ class Shot(Protocol):
     depth: int
     keyframes: Mapping[int, Pixels]
     """Frames the user has already cleaned, by number, as ``frame`` would give them; what lies in the hole counts."""
+    labels: Callable[[int], U8] | None
+    """``labels(t)``: super-categories of frame t, 0 to 7, completed in the hole, uint8 ``(H, W)``; None without any."""
 
     def frame(self, t: int) -> Pixels:
         """Frame t, uint8 (depth 8) or uint16 (deeper, scaled to the full 16 bits) ``(H, W, 3)`` RGB."""
@@ -150,11 +152,15 @@ class Engine(Protocol):
     Attributes:
         name: as in ``--engine``.
         device, dtype: where and in which number format it works, after "auto" was decided, in words.
+        labelled: asks the shot for label maps.
+        generates: can begin without a single frame that the user has cleaned.
     """
 
     name: str
     device: str
     dtype: str
+    labelled: bool
+    generates: bool
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Look at the shot, fit if the engine fits, and return the session that fills it."""

@@ -83,6 +83,8 @@ class InternalEngine:
     """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words."""
 
     name = "internal"
+    labelled = False
+    generates = True
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options

@@ -28,6 +28,7 @@ class KeyframeEngine:
     """
 
     name = "keyframe"
+    labelled = False
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options

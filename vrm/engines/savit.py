@@ -8,7 +8,6 @@ published inference alone; the others see the surroundings of the hole, and let 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +44,7 @@ class SavitEngine:
     """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words."""
 
     name = "savit"
+    generates = True
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
@@ -52,6 +52,7 @@ class SavitEngine:
         self.device, self.dtype = self.compute.names
         self.net = at_rest(load_network(options.weights).eval(), self.compute.dtype)
         self.compute.place(self.net)
+        self.labelled = bool(self.net.config.experts)
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Check the labels, if the network needs any, and return the session that fills the shot."""
@@ -134,7 +135,7 @@ class SavitSession:
         self.shot, self.net, self.schedule, self.compute = shot, net, schedule, compute
         self.prefill, self._kept_bytes, self._progress = prefill, kept_bytes, progress
         self.notes: tuple[str, ...] = ()
-        self._labels = labels_of(shot) if net.config.experts else None
+        self._labels = shot.labels if net.config.experts else None
         self._seen: OrderedDict[_Key, Seen] = OrderedDict()
         self._fields: dict[int, Field | None] = {}
         self._routing: dict[int, np.ndarray] = {}
@@ -286,12 +287,6 @@ class SavitSession:
                 "Give maps of super-categories, as vrm segment writes them.",
             )
         return labels
-
-
-def labels_of(shot: Shot) -> Callable[[int], U8] | None:
-    """The shot's label maps by frame: uint8 ``(H, W)``, super-categories 0..7, completed in the hole; None without."""
-    found: Callable[[int], U8] | None = getattr(shot, "labels", None)
-    return found
 
 
 class _Unknown:

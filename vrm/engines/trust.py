@@ -15,6 +15,10 @@ from vrm.train.lessons import Batch
 DOUBT = 0.3
 """Ridge of the regression, relative to its own scale: the holes it is judged on are not the ones to be filled."""
 
+CAUTION = 0.4
+"""Share of that verdict which is acted on: known pixels elsewhere in the picture flatter the network, whose changes to
+a moving thing in the hole cost what they gained on still ground (figures in docs/engines/internal.md)."""
+
 _LEAST = 0.05
 """A smaller share than this is not worth running the network for."""
 
@@ -73,7 +77,7 @@ def judge(net: nn.Module, held: Sequence[Batch], compute: Compute) -> Trust:
         normal += regressors @ regressors.T
         target += regressors @ (batch.truth - prefill).double().flatten().cpu()
     ridge = DOUBT * torch.diag(normal.diagonal()) + 1e-9 * torch.eye(2, dtype=torch.float64)
-    shares = torch.linalg.solve(normal + ridge, target).clamp(0, 1)
+    shares = CAUTION * torch.linalg.solve(normal + ridge, target).clamp(0, 1)
     total["mixed"] = total["prefill"] - 2 * float(shares @ target) + float(shares @ normal @ shares)
     unseen, seen = shares.tolist()
     return Trust(unseen, seen, tuple((name, value / max(count, 1)) for name, value in total.items()))

@@ -14,7 +14,7 @@ from vrm.motion.propagate import MotionConfig, propagate
 from vrm.motion.result import HoleFill, Propagation
 from vrm.report.model import FrameCoverage
 from vrm.shots.store import FrameStore
-from vrm.types import Bool, Masks, Pixels
+from vrm.types import U8, Bool, Masks, Pixels
 
 
 class ShotView:
@@ -30,6 +30,7 @@ class ShotView:
         scratch: an existing folder for what motion finds; None keeps it in memory.
         progress: told ``(stage, done, total)`` while motion works.
         keyframes: frames the user has cleaned, by number.
+        labels: ``labels(t)``, the super-categories of frame t with the hole completed, uint8 ``(H, W)``, or None.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class ShotView:
         scratch: Path | None = None,
         progress: Callable[[str, int, int], None] | None = None,
         keyframes: Mapping[int, Pixels] | None = None,
+        labels: Callable[[int], U8] | None = None,
     ) -> None:
         self.start, self.stop = start, stop
         self.size = holes.size
         self.depth = depth
         self.keyframes = keyframes or {}
+        self.labels = labels
         self._store = store
         self._holes = holes
         self._windows = windows

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from vrm.convert.registry import Converted
 from vrm.errors import WeightsError
 from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
 
@@ -53,8 +54,8 @@ _PARTS = {
 _OURS = {"attn1": "attend1", "attn2": "attend2", "block1": "local1", "block2": "local2"}
 
 
-def convert_guided_inpainting(checkpoint: Mapping[str, object]) -> tuple[TwoStreamConfig, dict[str, Tensor]]:
-    """Turn an official checkpoint into the configuration and state of a ``TwoStreamGenerator``.
+def convert(checkpoint: Mapping[str, Any]) -> Converted:
+    """Turn an official checkpoint into the tensors of a ``TwoStreamGenerator``.
 
     Args:
         checkpoint: as read with ``torch.load(..., weights_only=True)``: with a ``state_dict``, or the bare one.
@@ -88,7 +89,7 @@ def convert_guided_inpainting(checkpoint: Mapping[str, object]) -> tuple[TwoStre
             raise WeightsError(f"The checkpoint lacks what belongs to {name}.")
         if converted[name].shape != like.shape:
             raise WeightsError(f"{name} has shape {tuple(converted[name].shape)}, expected {tuple(like.shape)}.")
-    return config, converted
+    return Converted(converted, "two-stream", config.settings)
 
 
 def _config(theirs: Mapping[str, object], blocks: int) -> TwoStreamConfig:

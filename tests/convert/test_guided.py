@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from vrm.convert.guided import convert, rename
 from vrm.errors import WeightsError
-from vrm.nets.convert_guided import convert_guided_inpainting, rename
 from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
 
 C, HALF = 64, 24  # width 8: 64 channels, 48 of them global, halved in the spectrum
@@ -77,7 +77,9 @@ def published(blocks=3, spectral=True):
 def test_a_published_checkpoint_loads_strictly(spectral):
     state = published(spectral=spectral)
     more = {"discriminator.model0.0.weight": torch.zeros(1), "flow.raft.x": torch.zeros(1)}
-    config, converted = convert_guided_inpainting({"state_dict": state | more, "epoch": 3})
+    made = convert({"state_dict": state | more, "epoch": 3})
+    config, converted = TwoStreamConfig.from_settings(made.settings), made.tensors
+    assert made.network == "two-stream"
     assert config == TwoStreamConfig(width=8, grid=4, blocks=3, heads=8, spectral=spectral)
     net = TwoStreamGenerator(config)
     net.load_state_dict(converted, strict=True)
@@ -109,4 +111,4 @@ def test_other_checkpoints_are_refused(change, said):
     state = published()
     change(state)
     with pytest.raises(WeightsError, match=said):
-        convert_guided_inpainting({"state_dict": state})
+        convert({"state_dict": state})
