@@ -22,7 +22,10 @@ def test_every_word_reaches_the_options() -> None:
         "grow": 9,
         "feather": 4,
         "save_masks": "out",
-        "engine": "internal",
+        "engine": "keyframe",
+        "weights": "w.safetensors",
+        "keyframe": {4: "a.png"},
+        "export_keyframes": "keys",
         "preset": "fast",
         "prior": "none",
         "prefill": False,
@@ -51,6 +54,8 @@ def test_every_word_reaches_the_options() -> None:
     assert (options.mask.objects, options.mask.grow, options.mask.feather) == ((1, 7), 9, 4)
     assert options.mask.save_to == Path("out")
     assert (options.engine.preset, options.engine.prior, options.engine.prefill) == ("fast", "none", False)
+    assert (options.engine.engine, options.engine.weights) == ("keyframe", "w.safetensors")
+    assert (options.engine.keyframes, options.export_keyframes) == (((4, Path("a.png")),), Path("keys"))
     assert (options.engine.device, options.engine.dtype, options.engine.threads) == ("cuda:1", "fp32", 2)
     assert (options.engine.seed, options.engine.memory_gb) == (7, 2.5)
     assert (options.output.codec, options.output.crf, options.output.lossless) == ("ffv1", None, True)
@@ -70,6 +75,18 @@ def test_nothing_given_is_the_default() -> None:
 def test_ids_that_are_none(ids: object) -> None:
     with pytest.raises(UsageError):
         build_options(object=ids)  # type: ignore[arg-type]
+
+
+def test_keyframes_as_words_and_as_a_folder(tmp_path: Path) -> None:
+    for name in ("00007.png", "12.jpg", "notes.txt", "cover.png"):
+        (tmp_path / name).touch()
+    options = build_options(engine="keyframe", keyframe=["40=a.png", "3f=b=c.png", str(tmp_path)])
+    found = ((40, Path("a.png")), (3, Path("b=c.png")), (7, tmp_path / "00007.png"), (12, tmp_path / "12.jpg"))
+    assert options.engine.keyframes == found
+    (tmp_path / "empty").mkdir()
+    for wrong in ("40", "x=a.png", str(tmp_path / "empty")):
+        with pytest.raises(UsageError, match="--keyframe"):
+            build_options(engine="keyframe", keyframe=[wrong])
 
 
 def test_a_misspelt_word_is_named() -> None:
