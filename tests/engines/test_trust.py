@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.engines.trust import DOUBT, Trust, judge
+from vrm.engines.trust import CAUTION, DOUBT, Trust, judge
 from vrm.options import EngineOptions
 from vrm.train.device import choose
 from vrm.train.inputs import CONFIDENCE_ROW
@@ -37,7 +37,7 @@ class Answer(torch.nn.Module):
 def test_a_network_that_is_right_is_believed_but_for_the_doubt():
     one = batch(sure=0.0)
     trust = judge(Answer(one.truth), [one], CPU)
-    assert trust.unseen == pytest.approx(1 / (1 + DOUBT), abs=1e-4)
+    assert trust.unseen == pytest.approx(CAUTION / (1 + DOUBT), abs=1e-4)
     errors = dict(trust.errors)
     assert errors["network"] == 0
     assert errors["mixed"] < errors["prefill"] < errors["spatial"]
@@ -56,7 +56,7 @@ def test_it_is_judged_apart_where_motion_saw_and_where_it_did_not():
     one = batch(sure)
     told = torch.where(sure.bool(), one.colours[:, 0] + 0.3, one.truth)
     trust = judge(Answer(told), [one], CPU)
-    assert trust.unseen > 0.7
+    assert trust.unseen > 0.7 * CAUTION
     assert trust.seen < 0.1
     np.testing.assert_allclose(trust.share(torch.tensor([0.0, 1.0])), [trust.unseen, trust.seen], rtol=1e-4)
 
@@ -73,7 +73,7 @@ def test_shares_are_those_of_a_ridge_regression():
     rows = np.concatenate([a, ridge])
     wanted = np.concatenate([(one.truth - one.colours[:, 0])[inside].numpy(), np.zeros(2)])
     expected = np.linalg.lstsq(rows, wanted, rcond=None)[0].clip(0, 1)
-    np.testing.assert_allclose([trust.unseen, trust.seen], expected, atol=1e-4)
+    np.testing.assert_allclose([trust.unseen, trust.seen], CAUTION * expected, atol=1e-4)
 
 
 def test_without_held_back_holes_the_network_is_taken_as_it_is():
