@@ -15,9 +15,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from tracking import similarity, truth
+from tracking import truth
 
 from vrm.media.stills import read_image
+from vrm.metrics.regions import region_similarity
 from vrm.segment.click import outline_points
 from vrm.segment.outline import outline_box
 from vrm.track.follow import follow
@@ -45,17 +46,17 @@ def measure(clip: Path, frames: int) -> dict[str, float]:
     y, x = np.unravel_index(depth.argmax(), depth.shape)
     by_point = outline_points(frame, 0, [(float(x) + 0.5, float(y) + 0.5)], (0, len(files)))
     out = {
-        "box": similarity(by_box.mask, first),
+        "box": region_similarity(by_box.mask, first),
         "sure": by_box.confidence,
         "s": seconds,
-        "point": similarity(by_point.mask, first),
+        "point": region_similarity(by_point.mask, first),
         "sure ": by_point.confidence,
     }
     if frames:
         stop = min(frames, len(files))
         for name, mask in (("followed truth", first), ("followed box", by_box.mask)):
             tracked = follow(frame, {0: mask}, 0, stop)
-            out[name] = float(np.mean([similarity(tracked.masks[t], truth(masks[t])) for t in range(1, stop)]))
+            out[name] = float(np.mean([region_similarity(tracked.masks[t], truth(masks[t])) for t in range(1, stop)]))
     return out
 
 

@@ -27,7 +27,7 @@ def test_every_word_reaches_the_options() -> None:
         "box": "1,2,30,40",
         "class_": None,
         "labels": "maps",
-        "segmenter": "model",
+        "segmenter": None,
         "sam": "sam2",
         "engine": "keyframe",
         "preset": "fast",
@@ -63,7 +63,8 @@ def test_every_word_reaches_the_options() -> None:
     assert [(p.x, p.y, p.frame, p.keep) for p in options.mask.points] == [(3, 4, 5, False), (6, 7, 5, True)]
     assert [(b.x0, b.y0, b.x1, b.y1, b.frame) for b in options.mask.boxes] == [(1, 2, 30, 40, 0)]
     assert options.mask.labels == Path("maps")
-    assert (options.mask.segmenter, options.mask.sam) == ("model", "sam2")
+    assert options.mask.sam == "sam2"
+    assert build_options(segmenter="model").mask.segmenter == "model"
     assert (options.engine.engine, options.engine.weights) == ("keyframe", "own.safetensors")
     assert options.engine.keyframes == ((40, Path("clean.png")),)
     assert options.export_keyframes == Path("frames")

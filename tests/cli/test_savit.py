@@ -10,7 +10,6 @@ from vrm.cli.main import run
 from vrm.engines.base import Explaining
 from vrm.engines.savit import SavitSession
 from vrm.media.stills import read_image, write_png
-from vrm.shots.view import ShotView
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from engines.savit_weights import LABELLED, small_savit
@@ -40,13 +39,27 @@ def test_a_video_is_filled(clip, words, capsys):
     assert "samples changed outside the mask: 0" in capsys.readouterr().out
 
 
-def test_labels_of_the_shot_reach_the_engine_and_its_routing_the_report(clip, monkeypatch):
-    labels = np.full((48, 64), 2, np.uint8)
+def test_label_maps_reach_the_engine_and_its_routing_the_report(clip):
+    (clip / "labels").mkdir()
+    for t in range(8):
+        write_png(clip / "labels" / f"{t:05d}.png", np.full((48, 64), 2, np.uint8))
     weights = small_savit(LABELLED)
     assert remove(clip, "-o", clip / "a.mkv", weights=weights) == 2, "labels are needed"
-    monkeypatch.setattr(ShotView, "labels", lambda self, t: labels, raising=False)
     assert issubclass(SavitSession, Explaining)
-    assert remove(clip, "-o", clip / "a.mkv", "--report", clip / "a.html", "--no-prefill", weights=weights) == 0
+    assert (
+        remove(
+            clip,
+            "-o",
+            clip / "a.mkv",
+            "--report",
+            clip / "a.html",
+            "--no-prefill",
+            "--labels",
+            clip / "labels",
+            weights=weights,
+        )
+        == 0
+    )
     page = (clip / "a.html").read_text()
     assert page.count("routing: vehicle") >= 1
 

@@ -44,7 +44,8 @@ def test_paper_learns_the_known_pixels(monkeypatch):
     assert np.mean(values[-3:]) < np.mean(values[:3])
 
 
-def test_fast_hands_on_what_motion_found_with_its_detail_restored():
+def test_fast_hands_on_what_motion_found_with_its_detail_restored(monkeypatch):
+    monkeypatch.setattr(internal, "complete_unseen", lambda shot, found, patches: None)
     shot = SmallShot(CASES["plain"]())
     window = shot.windows()[0]
     patches = create_engine(options(preset="fast", prior="none")).prepare(shot, no_progress).fill(window)
@@ -160,6 +161,7 @@ def test_where_nothing_can_be_hidden_the_prefill_is_handed_on(monkeypatch):
 
 def test_a_share_of_the_network_lies_between_the_prefill_and_the_network(monkeypatch):
     monkeypatch.setattr(internal, "restore_detail", lambda fill, rgb, size: rgb)
+    monkeypatch.setattr(internal, "complete_unseen", lambda shot, found, patches: None)
     shot = SmallShot(CASES["plain"]())
     (window,) = shot.windows()
     compute = choose(options(dtype="fp32"))

@@ -294,4 +294,5 @@ def for_encoder(frame: Frame, pix_fmt: str, target: Colour) -> av.VideoFrame:
         src_color_range=full,
         dst_color_range=wide,
         interpolation="BICUBIC",
+        threads=1,  # see vrm.media.layout
     )

@@ -195,12 +195,13 @@ def unpack(frame: av.VideoFrame, layout: PixelLayout) -> Planes:
         return _packed_422(frame, layout, dtype, _PACKED_422[base], 16 - layout.depth if layout.depth > 8 else 0)
     if base in ("x2rgb10", "x2bgr10"):
         return _word_rgb(frame, layout, big)
+    # One thread: with several, swscale now and then writes past the end of a narrow row into another thread's rows.
     if fmt in ("monow", "monob"):
-        return unpack(frame.reformat(format="gray", dst_color_range=2), layout_of("gray"))
+        return unpack(frame.reformat(format="gray", dst_color_range=2, threads=1), layout_of("gray"))
     if fmt == "pal8":
-        return unpack(frame.reformat(format="bgra"), layout_of("bgra"))
+        return unpack(frame.reformat(format="bgra", threads=1), layout_of("bgra"))
     if _VIA_RGB24.fullmatch(fmt):
-        return unpack(frame.reformat(format="rgb24"), layout_of("rgb24"))
+        return unpack(frame.reformat(format="rgb24", threads=1), layout_of("rgb24"))
     return _interleaved(frame, layout, dtype)
 
 

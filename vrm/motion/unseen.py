@@ -7,7 +7,7 @@ a further frame.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 
 import cv2
 import numpy as np
@@ -41,6 +41,12 @@ _LEAST = 40
 
 _FRAMES = 6
 """At most so many frames of a window are completed by example; the rest keeps its smooth guess."""
+
+_SPARSE = 3
+"""Every third pixel each way is enough to see a change of light."""
+
+_BLACK = 1 / 255
+"""Light below which pixels tell nothing of it."""
 
 _BOUND = 8.0
 _GROW = 7
@@ -131,15 +137,17 @@ class _Unfinished:
         """Give the frames on one side of the anchor what trails find there, as far as they reach."""
         frames = WorkingFrames(self, _LONGEST)
         trail: Trail | None = None
+        light = {anchor: np.ones(3, np.float32)}
         before, t = anchor, anchor + way
         while t in self._missing:
             trail = step(self._pair(frames, t, before), frames.hole(t), before, frames.hole(before), trail)
-            if trail is None or not self._take(frames, t, trail):
+            light[t] = light[before] * self._change_of_light(before, t)
+            if trail is None or not self._take(frames, t, trail, light):
                 return
             before, t = t, t + way
 
-    def _take(self, frames: WorkingFrames, t: int, trail: Trail) -> bool:
-        """Fill what the trail leads to the anchor; False where it leads nowhere."""
+    def _take(self, frames: WorkingFrames, t: int, trail: Trail, light: Mapping[int, Array]) -> bool:
+        """Fill what the trail leads to the anchor, as bright as frame t is; False where it leads nowhere."""
         index = self._missing[t]
         at = Grid(frames, index)
         source, xy, _ = look_up(trail, at.rows, at.cols, _BOUND)
@@ -150,6 +158,10 @@ class _Unfinished:
         colour, differences = gather(
             lambda s, b: unit(self.frame(s)[b[0] : b[2], b[1] : b[3]]), self.size, source, at.place(xy), 3
         )
+        for s in np.unique(source[good]):
+            change = light[t] / light[int(s)]
+            colour[source == s] *= change
+            differences[:, source == s] *= change
         inside = np.zeros(self.size, np.bool_)
         inside.reshape(-1)[index[good]] = True
         inside = np.ascontiguousarray(inside[y0:y1, x0:x1])
@@ -177,6 +189,21 @@ class _Unfinished:
             back = complete(self._flow(there, here), other, _GROW)
             self._pairs[t, neighbour] = pair_flow(forth, back, hole, (y0, x0))
         return self._pairs[t, neighbour]
+
+    def _change_of_light(self, before: int, t: int) -> Array:
+        """How many times brighter frame t is than its neighbour frame, by channel: texture has to follow a fade.
+
+        The median over known pixels around: a moving camera does not change it.
+        """
+        hole, other = self._mask(self._at_first, t), self._mask(self._at_first, before)
+        y0, x0, y1, x1 = box_around(hole, round(_REACH * length_scale(self.size)))
+        at = np.s_[y0:y1:_SPARSE, x0:x1:_SPARSE]
+        known = ~(hole[at] | other[at])
+        if not known.any():
+            return np.ones(3, np.float32)
+        here, there = (unit(self.frame(n)[at])[known] + np.float32(_BLACK) for n in (t, before))
+        change: Array = np.median(here / there, axis=0).astype(np.float32)
+        return change
 
     def _put(self, t: int, box: Box, inside: Bool, rgb: Array) -> None:
         """New colours, float ``(N, 3)`` in [0, 1], of the N pixels ``inside`` a box of frame t."""
