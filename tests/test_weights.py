@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vrm.errors import WeightsError
-from vrm.weights import cards, find, load, load_into, save
+from vrm.weights import cards, find, known, load, load_into, save
 
 ABOUT = {"name": "small", "licence": "Apache-2.0", "network": "line", "settings": {"width": 2}}
 
@@ -73,3 +73,12 @@ def test_what_ships_loads_and_says_where_it_comes_from():
         assert card.training
         assert card.bytes < 12_000_000
         assert load(card)
+
+
+def test_a_file_that_is_no_card_in_the_users_own_folder_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr("vrm.weights.own_folder", lambda: tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    torch.manual_seed(0)
+    save(torch.nn.Linear(2, 2), tmp_path, **ABOUT)
+    assert [card.name for card, place in known() if place == tmp_path] == ["small"]
+    assert find("auto", "line") is not None

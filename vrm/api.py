@@ -36,8 +36,7 @@ class Words(TypedDict, total=False):
 
     A word that is left out, or None, has the command line's default. Times are frame numbers with f (``"120f"``),
     seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``keyframe`` is ``{40: "clean40.png"}``, or
-    ``["40=clean40.png"]``, or ``["folder"]`` of numbered pictures.
-    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``class_`` is ``--class``: a name, several,
+    ``["40=clean40.png"]``, or ``["folder"]`` of numbered pictures; ``class_`` is ``--class``: a name, several,
     or ``"person,car"``; ``point`` is ``"x,y@frame"``, ``box`` ``"x0,y0,x1,y1@frame"``, or several of them.
     """
 

@@ -18,7 +18,7 @@ from vrm.events import Events
 from vrm.media.frame import Frame
 from vrm.media.read import Reader
 from vrm.options import RemoveOptions, SegmentOptions
-from vrm.segment.maps import LabelMaps, Precomputed
+from vrm.segment.maps import ABOUT, LabelMaps, Precomputed
 from vrm.segment.output import PREVIEW_SIDE, LabelWriter
 from vrm.segment.panoptic import Panoptic, Segmenter
 from vrm.segment.registry import create_segmenter
@@ -110,7 +110,8 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         VrmError: see ``vrm.errors``; nothing is left behind.
     """
     begin = time.perf_counter()
-    _check_target(target, options.overwrite)
+    target = target.resolve()
+    _check_target(target, [path for path in (source, options.labels) if path is not None], options.overwrite)
     whole = RemoveOptions(
         engine=options.engine, start=options.start, end=options.end, stream=options.stream,
         max_pixels=options.max_pixels, max_frames=options.max_frames,
@@ -205,8 +206,14 @@ def _aside(target: Path) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check_target(target: Path, overwrite: bool) -> None:
-    if target.is_dir() and (overwrite or not any(target.iterdir())):
+def _check_target(target: Path, sources: list[Path], overwrite: bool) -> None:
+    """Refuse what would be lost: only an earlier result of ours is ever replaced."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
-    if target.exists():
+    if not overwrite:
         raise OutputError(f"{target} exists.", "Choose another name or give --overwrite.")
+    if not (target / ABOUT).is_file():
+        raise OutputError(f"{target} was not made by vrm segment, and is not overwritten.", "Choose another name.")
+    for path in sources:
+        if path.resolve() == target or target in path.resolve().parents:
+            raise OutputError(f"{target} holds the input {path}, and is not overwritten.", "Choose another name.")

@@ -7,6 +7,7 @@ without its file names the place it can be fetched from.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -95,9 +96,18 @@ def cards(folder: Path | None = None) -> list[WeightCard]:
 
 
 def known(folder: Path | None = None) -> list[tuple[WeightCard, Path]]:
-    """Every card and the folder it lies in: of one folder, or of what ships and then the user's own."""
-    places = [folder] if folder is not None else [p for p in (weights_folder(), own_folder()) if p is not None]
-    return [(card, place) for place in places for card in cards(place)]
+    """Every card and the folder it lies in: of one folder, or of what ships and then the user's own.
+
+    Files in the user's own folder that are no cards are none of our business.
+    """
+    if folder is not None:
+        return [(card, folder) for card in cards(folder)]
+    ships, own = weights_folder(), own_folder()
+    found = [(card, ships) for card in cards(ships)] if ships is not None else []
+    for path in sorted(own.glob("*.json")):
+        with contextlib.suppress(WeightsError):
+            found.append((read_card(path), own))
+    return found
 
 
 def named(name: str, folder: Path | None = None) -> tuple[WeightCard, Path]:

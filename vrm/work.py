@@ -194,10 +194,14 @@ class Work:
         return MotionConfig.for_preset("fast" if preset == "paper" else preset)
 
     def coverage(self, view: ShotView, window: Window) -> dict[int, FrameCoverage]:
-        """Coverage of the window's frames by frame, as far as motion was asked; maps are kept for the telling ones."""
+        """Coverage of the window's frames by frame; maps are kept for the telling ones.
+
+        Where motion was not asked, the engine made up everything itself.
+        """
         found = view.found(window)
         if found is None:
-            return {}
+            holes = {t: float(view.hole(t).mean()) for t in range(window.start, window.stop)}
+            return {t: FrameCoverage(t, area, 0.0, 0.0, 1.0) for t, area in holes.items() if area}
         covered = {}
         for t, fill in found.fills.items():
             covered[t] = frame_coverage(t, fill, found.size)
@@ -306,7 +310,7 @@ def mask_readers() -> Readers:
 
 
 def write_masks(work: Work, masks: Masks, folder: Path) -> None:
-    """Masks of the worked range as 0/255 PNGs named by frame number, in the displayed orientation."""
+    """Masks of all frames as 0/255 PNGs named by frame number, in the displayed orientation."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for t in range(work.info.n_frames):

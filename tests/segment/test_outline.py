@@ -84,3 +84,12 @@ def test_a_click_takes_away_what_stays():
     wrong[60:80, 60:110] = True  # grass
     kept = correct(scene(0), wrong, [(95.5, 72.5)])
     assert similarity(kept, left) > 0.85
+
+
+@pytest.mark.parametrize("box", [(10, 100, 13, 1100), (10, 40, 700, 42), (5, 5, 6, 6)])
+def test_a_box_around_a_wire_is_no_crash(box):
+    frame = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
+    found = outline_box(lambda t: frame, 0, box, (0, 1))
+    outside = np.ones(frame.shape[:2], bool)
+    outside[box[0] : box[2], box[1] : box[3]] = False
+    assert not (found.mask & outside).any()

@@ -10,6 +10,7 @@ from vrm import api
 from vrm.cli.main import run
 from vrm.errors import UsageError
 from vrm.media.probe import probe
+from vrm.media.stills import write_png
 from vrm.options import BoxPrompt, Point
 from vrm.pointing import _stored
 
@@ -184,3 +185,26 @@ def test_classes_are_printed(capsys):
     assert capsys.readouterr().out.count(" classes") == 3
     assert run(["segment", "--classes", "mine"]) == 2
     assert run(["segment"]) == 2
+
+
+def test_segment_replaces_only_what_it_made_itself(tmp_path, make_video, capsys):
+    (tmp_path / "in").mkdir()
+    source = make_video(tmp_path / "in" / "clip.mp4", frames=3, size=(48, 64))
+    labels = tmp_path / "maps"
+    labels.mkdir()
+    for t in range(3):
+        write_png(labels / f"{t:05d}.png", np.full((48, 64), 3, np.uint8))
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "only-copy.mov").write_text("footage")
+
+    def segment(out, *words):
+        return run(["segment", str(source), "-o", str(out), "--labels", str(labels), *words])
+
+    for out in (tmp_path / "holiday", source.parent, labels):
+        assert segment(out, "--overwrite") == 8
+        assert "not overwritten" in capsys.readouterr().err
+    assert (tmp_path / "holiday" / "only-copy.mov").read_text() == "footage"
+    assert source.exists()
+    assert segment(tmp_path / "out") == 0
+    assert segment(tmp_path / "out") == 8
+    assert segment(tmp_path / "out", "--overwrite") == 0

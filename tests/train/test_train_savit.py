@@ -272,3 +272,12 @@ def test_the_papers_schedule_is_the_default():
     small = SavitTraining.read("small")
     with torch.device("meta"):
         assert sum(p.numel() for p in Savit(small.network).parameters()) <= 8_000_000
+
+
+def test_label_maps_as_vrm_segment_writes_them(data):
+    for clip in (data / "labels").iterdir():
+        inner = clip / "categories"
+        inner.mkdir()
+        for path in clip.glob("*.png"):
+            path.rename(inner / path.name)
+    assert all(len(reel.labels) == 6 for reel in find_reels(data, data / "labels", 3))

@@ -56,6 +56,8 @@ class CaseOptions:
     overwrite: bool = False
 
     def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise UsageError(f"--seed {self.seed} is negative.")
         if self.frames is not None and self.frames < 1:
             raise UsageError(f"--frames {self.frames} is less than one.")
         if self.size is not None and min(self.size) < 16:
@@ -111,6 +113,7 @@ def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) ->
     Raises:
         VrmError: clips or masks missing, unreadable or of other sizes; OUT exists.
     """
+    out = out.resolve()
     _check_output(out, options.overwrite)
     guided = options.protocol.holes == "guided"
     sources = _images(folder, options) if guided else _clips(folder, options, events)

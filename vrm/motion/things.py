@@ -9,6 +9,7 @@ only to the background. Where a thing arrives, it is in front.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -86,6 +87,7 @@ class Things:
         self._pairs: dict[tuple[int, int], PairFlow | None] = {}
         self._background: dict[tuple[int, int], PairFlow | None] = {}
         self._moving: dict[int, Bool] = {}
+        self._lock = threading.Lock()
         for _ in each(self._estimate, range(window.start, window.stop - 1)):
             pass
         self.backward = self._chain(window)
@@ -167,8 +169,9 @@ class Things:
             self._background[n, t] = pair_flow(back, forth, there, (y0, x0))
 
     def _mark(self, t: int, box: tuple[int, int, int, int], moving: Bool) -> None:
-        mask = self._moving.setdefault(t, np.zeros(self.frames.size, np.bool_))
-        mask[box[0] : box[2], box[1] : box[3]] |= moving
+        with self._lock:  # a frame is marked from both its pairs, on two threads at once
+            mask = self._moving.setdefault(t, np.zeros(self.frames.size, np.bool_))
+            mask[box[0] : box[2], box[1] : box[3]] |= moving
 
     def _complete(self, flow: Array, unseen: Bool, hole: Bool, first: U8, second: U8) -> tuple[Array | None, Bool]:
         """Flow that in the hole is that of the things around, and where things are seen."""

@@ -113,6 +113,8 @@ def _part(
     window = np.zeros(size, np.float32)
     window[box[0] : box[2], box[1] : box[3]] = 1
     inside = small(window) > 0.5
+    if not inside.any():  # thinner than a working pixel
+        inside = small(window) >= small(window).max()
     sure = np.zeros(inside.shape, np.float32)
     if ours is not None:
         sure[small(ours.astype(np.float32)) > 0] = 1

@@ -103,7 +103,7 @@ def _pictures(folder: Path) -> tuple[Path, ...]:
 
 
 def _labelled(reel: Reel, labels: Path, count: int) -> Reel:
-    maps = _pictures(labels / reel.name)
+    maps = _pictures(labels / reel.name / "categories") or _pictures(labels / reel.name)
     if len(maps) != count:
         raise UsageError(
             f"{labels / reel.name} holds {len(maps)} label maps, the clip {count} frames.",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -186,11 +187,16 @@ class _Samples(Dataset[Sample]):
         return self.footage.sample(index)
 
 
+def _as_it_is(sample: Any) -> Any:
+    """Worker processes are handed this by name."""
+    return sample
+
+
 def _samples(footage: Footage, config: SavitTraining, done: int, processes: Processes) -> Iterator[Sample]:
     """This process's share of the samples from step ``done`` on."""
     numbers = range(done * config.batch + processes.rank, config.steps * config.batch, processes.count)
     samples = _Samples(footage, config.steps * config.batch)
-    return iter(DataLoader(samples, None, sampler=numbers, num_workers=config.workers, collate_fn=lambda x: x))
+    return iter(DataLoader(samples, None, sampler=numbers, num_workers=config.workers, collate_fn=_as_it_is))
 
 
 def _loop(
