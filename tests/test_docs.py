@@ -68,6 +68,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "remove", remove)
 
 
+class Reached(BaseException):
+    """A command whose result the command line goes on with was parsed and called."""
+
+
 @pytest.mark.parametrize(("where", "words"), [pytest.param(*line, id=line[0]) for line in shell_lines()])
 def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
@@ -75,17 +79,23 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     def accept(input: Path, *args: object, events: object = None, **options: Any) -> None:
         calls.append(api.build_options(**options))
 
+    def reached(*args: object, **words: object) -> None:
+        raise Reached
+
     for name in ("remove", "track_masks"):
         monkeypatch.setattr(api, name, accept)
-    monkeypatch.setattr(bring, "import_weights", lambda *args: pytest.skip("it parses"))
+    monkeypatch.setattr(bring, "import_weights", reached)
     for name in ("evaluate_cases", "evaluate_score", "evaluate_run"):
-        monkeypatch.setattr(api, name, lambda *args, **words: pytest.skip("it parses"))
+        monkeypatch.setattr(api, name, reached)
     for name in ("train_internal", "train_savit", "train_keyframe"):
         monkeypatch.setattr(api, name, lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "segment_video", lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "class_list", lambda *args: calls.append(args) or "")
-    monkeypatch.setattr(api, "info", lambda *args: pytest.skip("it parses"))
-    assert run(words) == 0, where
+    monkeypatch.setattr(api, "info", reached)
+    try:
+        assert run(words) == 0, where
+    except Reached:
+        calls.append(words)
     assert calls or "--help" in words
 
 
