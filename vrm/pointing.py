@@ -11,6 +11,7 @@ from vrm.errors import MaskError
 from vrm.labelling import label_video
 from vrm.masks.load import LoadedMasks
 from vrm.options import BoxPrompt, Point
+from vrm.segment.click import discs
 from vrm.segment.complete import complete_frame
 from vrm.segment.hold import held
 from vrm.segment.maps import LabelMaps
@@ -155,11 +156,13 @@ class Pointing:
         masks = Masks(work.info.size, work.info.n_frames)
         for start, stop in self._shots:
             prompts = [p for p in self._prompts if start <= p.frame < stop]
-            given = {t: loaded.masks[t] for t in range(start, stop) if loaded.masks.box(t)}
+            given = [t for t in range(start, stop) if loaded.masks.box(t)]
             if loaded.annotated is None and given:
-                self._corrected(masks, given, prompts, start, stop)
+                for t in given:  # one by one: unpacked, the masks of a long shot are gigabytes
+                    masks[t] = loaded.masks[t]
+                self._corrected(masks, prompts, start, stop)
             elif prompts or given:
-                self._followed(masks, given, prompts, start, stop)
+                self._followed(masks, {t: loaded.masks[t] for t in given}, prompts, start, stop)
         return masks
 
     def follow(self, annotated: dict[int, Bool], start: int, stop: int) -> Tracked:
@@ -189,12 +192,8 @@ class Pointing:
         for t, mask in tracked.masks.items():
             masks[t] = mask
 
-    def _corrected(
-        self, masks: Masks, given: dict[int, Bool], prompts: list[Point | BoxPrompt], start: int, stop: int
-    ) -> None:
+    def _corrected(self, masks: Masks, prompts: list[Point | BoxPrompt], start: int, stop: int) -> None:
         """Masks that are there for all frames: what points add or take away on one is followed to the others."""
-        for t, mask in given.items():
-            masks[t] = mask
         for t, each in groupby(prompts, key=lambda p: p.frame):
             before = masks[t]
             after = self._outlined(t, list(each), before if before.any() else None)
@@ -216,11 +215,29 @@ class Pointing:
             found = self._ask(t, own, (y0, x0, y1, x1), None)
             mask = mask | self._judged(found, _text(prompt))
         if points:
-            start = mask if mask.any() else None
-            if start is None and all(p.keep for p, _ in points):
-                raise MaskError(f"{_text(points[0][0])}: there is no mask on frame {t} that it could correct.")
-            mask = self._judged(self._ask(t, points, None, start), _text(points[0][0]))
+            mask = self._corrected_by(t, points, mask)
         return mask
+
+    def _corrected_by(self, t: int, points: list[tuple[Point, tuple[float, float]]], mask: Bool) -> Bool:
+        """A mask with what points add, without what they take away: the one never shrinks it, the other never grows it.
+
+        Points on the mask refine the thing they are on; points beside it are one more thing, whoever outlines: a
+        model that was given both would answer with one of the two.
+        """
+        what = _text(points[0][0])
+        adding, taking = ([item for item in points if item[0].keep is keep] for keep in (False, True))
+        if not adding and not mask.any():
+            raise MaskError(f"{what}: there is no mask on frame {t} that it could correct.")
+        for on_it in (True, False):
+            asked = [(p, (x, y)) for p, (x, y) in adding if bool(mask[int(y), int(x)]) is on_it]
+            if asked:
+                found = self._ask(t, asked + taking, None, mask if on_it else None)
+                mask = mask | self._judged(found, _text(asked[0][0]))
+        taking = [(p, (x, y)) for p, (x, y) in taking if mask[int(y), int(x)]]
+        if not taking:
+            return mask
+        left = self._judged(self._ask(t, taking, None, mask), _text(taking[0][0]))
+        return mask & left & ~discs([xy for _, xy in taking], self._work.info.size)
 
     def _ask(
         self, t: int, points: list[tuple[Point, tuple[float, float]]], box: Box | None, before: Bool | None

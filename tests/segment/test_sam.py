@@ -140,3 +140,21 @@ def test_from_the_command_line(tmp_path):
 
 def test_the_device_is_chosen_in_one_place():
     assert choose(OPTIONS).names == ("cpu", "fp32")
+
+
+@pytest.mark.parametrize("sam", [True, False])
+def test_points_unite_with_what_is_there_and_not_points_only_take_away(tmp_path, sam):
+    weights = ["--sam", str(models.sam(tmp_path / "sam.pth")[0])] if sam else []
+    source = Scene(2, second=True).save(tmp_path / "clip")
+
+    def first(name, *words):
+        run(["track", str(source), *words, *weights, "-o", str(tmp_path / name), "--device", "cpu", "--threads", "1"])
+        return cv2.imread(str(tmp_path / name / "00000.png"), 0) > 0
+
+    box = ("--box", "28,42,72,98")
+    boxed, both = first("box", *box), first("both", *box, "--point", "130,70")
+    assert both[boxed].all()
+    assert both[70, 130]
+    taken = first("taken", *box, "--not-point", "50,60")
+    assert boxed[taken].all()
+    assert not taken[60, 50]
