@@ -129,9 +129,13 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         steady = Steadied(timed, options.every, PREVIEW_SIDE)
         writer = LabelWriter(folder, info, steady.taxonomy, steady.tracks, video=options.video, preview=options.preview)
         with writer:
+            missing = set(range(work.first, work.last))
             for labelled, frame in _labelled(work, steady, shots):
                 writer.add(labelled, frame)
+                missing.discard(labelled.t)
                 report.frames += 1
+        if missing:
+            work.note(f"{len(missing)} frames cannot be decoded and have no labels, the first is {min(missing)}.")
         report.segmenter, report.taxonomy = model.name, model.taxonomy.name
         report.device, report.dtype = model.device, model.dtype
         report.flicker_before, report.flicker_after = steady.flicker.before, steady.flicker.after
@@ -142,6 +146,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         writer.finish(
             {
                 "video": source.name, "size": [height, width], "first_frame": work.first, "frames": report.frames,
+                "missing": sorted(missing),
                 "every": options.every, "segmenter": model.name, "shots": shots, "flicker": flicker,
             }
         )  # fmt: skip

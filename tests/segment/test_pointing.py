@@ -1,18 +1,22 @@
 """From the command line to masks and clean videos."""
 
 import json
+from dataclasses import replace
 
+import av
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from vrm import api
 from vrm.cli.main import run
-from vrm.errors import UsageError
+from vrm.errors import MaskError, UsageError
 from vrm.media.probe import probe
 from vrm.media.stills import write_png
 from vrm.options import BoxPrompt, Point
 from vrm.pointing import _stored
+from vrm.segment.maps import LabelMaps
 
 from .scene import SIZE, Scene, similarity
 
@@ -176,6 +180,53 @@ def test_labels_of_a_range(clip):
     assert [bool(mask.any()) for mask in found] == [False, False, True, True, True, True, False, False]
     assert similarity(found[4], scene.masks[4]) > 0.9
     assert found[0].shape == SIZE
+
+
+def test_labels_of_a_video_with_a_damaged_frame_fit_it(clip, make_video, capsys):
+    scene, _, home = clip
+    options = {"preset": "ultrafast", "g": "1", "slices": "1"}
+    source = make_video(home / "a.mkv", frames=8, size=SIZE, options=options)
+    with av.open(str(source)) as container:
+        packet = bytes([p for p in container.demux(video=0) if p.size][5])
+    data = source.read_bytes()
+    at = data.index(packet)
+    source.write_bytes(data[: at + 4] + bytes(len(packet) - 4) + data[at + len(packet) :])
+    labels = scene.save_labels(home / "labels")
+    assert run(["segment", str(source), "--labels", str(labels), "-o", str(home / "seven"), *QUICK]) == 0
+    assert json.loads((home / "seven" / "labels.json").read_text())["missing"] == [7]
+    words = ["--class", "dog", "--labels", str(home / "seven"), *QUICK]
+    assert run(["track", str(source), "-o", str(home / "m"), *words]) == 0
+    dog = np.asarray(Image.open(home / "seven" / "classes" / "00006.png")) == Scene.DOG
+    assert dog.any()
+    assert np.array_equal(masks_of(home / "m")[6], dog)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_a_label_video_in_either_orientation(clip, rotation):
+    scene, _, home = clip
+    info = replace(probe(home / "clip"), rotation=rotation)
+    for shown in (False, True) if rotation in (90, 270) else (False,):
+        folder = home / f"labels-{shown}"
+        folder.mkdir()
+        planes = [np.rot90(m, -rotation // 90) if shown else m for m in scene.labels]
+        with av.open(str(folder / "classes.mkv"), "w") as container:
+            stream = container.add_stream("ffv1", 25)
+            stream.height, stream.width, stream.pix_fmt = *planes[0].shape, "gray"
+            for plane in planes:
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(plane), "gray")))
+            container.mux(stream.encode())
+        (folder / "labels.json").write_text('{"taxonomy": "coco-panoptic"}')
+        maps = LabelMaps(folder, info)
+        for t in (0, 5, 2):
+            assert np.array_equal(maps(t), scene.labels[t])
+
+
+def test_a_label_video_of_more_than_8_bits_is_refused(clip, make_video):
+    _, source, home = clip
+    (home / "deep").mkdir()
+    make_video(home / "deep" / "classes.mkv", "ffv1", frames=8, size=SIZE, pix_fmt="gray10le")
+    with pytest.raises(MaskError, match="10 bits"):
+        LabelMaps(home / "deep", probe(source))
 
 
 def test_classes_are_printed(capsys):

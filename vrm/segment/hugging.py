@@ -109,7 +109,7 @@ def _meaning(names: list[str], title: str) -> tuple[Taxonomy, U8]:
             return known, known.translate(names)
         except ValueError:
             continue
-    table = np.full(256, VOID, np.uint8)
+    table = np.full(max(256, len(names)), VOID, np.uint8)  # maps are 8 bits: what lies beyond is void
     own = names[:VOID]
     table[: len(own)] = np.arange(len(own))
     return named(own, title), table

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +55,31 @@ class LabelMaps:
         self._files = [] if self._video is not None else _files(folder)
         self.taxonomy = _meaning(self._about, folder)
         count = self._video.n_frames if self._video is not None else len(self._files)
-        self._offset = self._fitted(count, span)
+        self._numbers = self._fitted(count, span)
         self._check_sizes()
         self._kept: OrderedDict[int, U8] = OrderedDict()
 
     def __call__(self, t: int) -> U8:
-        """The classes of frame t of the video, uint8 ``(H, W)`` in the stored orientation; not to be written to."""
+        """The classes of frame t of the video, uint8 ``(H, W)`` in the stored orientation; not to be written to.
+
+        A frame that could not be decoded when the maps were made has those of the next one.
+        """
         if t not in self._kept:
-            for n, plane in self._read(t):
-                self._kept[n] = plane
+            planes = dict(self._read(t))
+            if t not in planes:
+                planes[t] = planes[min(planes)]
+            self._kept |= planes
             while len(self._kept) > 2 * _CHUNK:
                 self._kept.popitem(last=False)
         return self._kept[t]
 
     def _read(self, t: int) -> Iterator[tuple[int, U8]]:
-        at = t - self._offset
+        at = min(bisect_left(self._numbers, t), len(self._numbers) - 1)
         if self._video is not None:
             with Reader(self._video) as reader:
                 for frame in reader.frames(at, at + _CHUNK):
-                    yield frame.index + self._offset, self._known(np.asarray(frame.planes[0]), f"frame {frame.index}")
+                    plane = self._known(np.asarray(frame.planes[0]), f"frame {frame.index}")
+                    yield self._numbers[frame.index], self._stored(plane)
             return
         path = self._files[at]
         try:
@@ -84,7 +91,13 @@ class LabelMaps:
                 f"Label map {path} is a colour or 16-bit picture.", "Save it as a palette or 8-bit grey PNG."
             )
         turned = plane if plane.shape != self._info.display_size else np.rot90(plane, self._info.rotation // 90)
-        yield t, self._known(np.ascontiguousarray(turned), path.name)
+        yield self._numbers[at], self._known(np.ascontiguousarray(turned), path.name)
+
+    def _stored(self, plane: U8) -> U8:
+        """The map of a label video as the video is stored; one in the displayed size is turned back."""
+        if plane.shape == self._info.size:
+            return plane
+        return np.ascontiguousarray(np.rot90(plane, self._info.rotation // 90))
 
     def _known(self, plane: np.ndarray, where: str) -> U8:
         """The plane, refused where it has values that mean nothing."""
@@ -99,15 +112,18 @@ class LabelMaps:
             )
         return np.asarray(plane, np.uint8)
 
-    def _fitted(self, count: int, span: tuple[int, int] | None) -> int:
+    def _fitted(self, count: int, span: tuple[int, int] | None) -> Sequence[int]:
+        """The frames that the maps belong to, in order; those that could not be decoded have none."""
         first, last = span if span is not None else (0, self._info.n_frames)
-        stated = self._about.get("first_frame")
-        if isinstance(stated, int) and stated <= first and stated + count >= last:
-            return stated
+        stated, missing = self._about.get("first_frame"), self._about.get("missing", ())
+        if isinstance(stated, int) and isinstance(missing, Sequence) and all(isinstance(n, int) for n in missing):
+            whole = range(stated, stated + count + len(missing))
+            if stated <= first and whole.stop >= last:
+                return [n for n in whole if n not in set(missing)]
         if count == self._info.n_frames:
-            return 0
+            return range(count)
         if count == last - first:
-            return first
+            return range(first, last)
         also = f" (or {last - first} for the chosen range)" if last - first != self._info.n_frames else ""
         raise MaskError(
             f"{self.folder} holds label maps of {count} frames, the video has {self._info.n_frames}{also}.",
@@ -115,6 +131,11 @@ class LabelMaps:
         )
 
     def _check_sizes(self) -> None:
+        if self._video is not None and self._video.bit_depth != 8:
+            raise MaskError(
+                f"The label video {self._video.path} has {self._video.bit_depth} bits.",
+                "Its values are classes: save it with 8 bits, losslessly, as vrm segment --label-video does.",
+            )
         sizes = [(self._video.size, self._video.path)] if self._video is not None else []
         sizes += [(image_facts(path)[:2], path) for path in self._files]
         for size, path in sizes:
