@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ from vrm.errors import OutputError
 from vrm.events import Events
 from vrm.media.frame import Frame
 from vrm.media.read import Reader
+from vrm.media.stills import write_png
 from vrm.options import RemoveOptions, SegmentOptions
 from vrm.segment.maps import ABOUT, LabelMaps, Precomputed
 from vrm.segment.output import PREVIEW_SIDE, LabelWriter
 from vrm.segment.panoptic import Panoptic, Segmenter
 from vrm.segment.registry import create_segmenter
 from vrm.segment.steady import Labelled, Steadied
-from vrm.segment.taxonomy import Taxonomy
-from vrm.types import U8, Pixels
+from vrm.types import Pixels
 from vrm.work import Work, open_video, scratch_folder, survey
 
 _NOTHING = np.zeros((1, 1), np.uint8)
@@ -155,20 +156,34 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
     return report
 
 
-def label_video(work: Work) -> tuple[Taxonomy, Callable[[], Iterator[tuple[int, U8]]]]:
-    """The classes of the segmenter that the mask options name, and the voted class map of every frame of the range.
+def label_video(work: Work) -> Path:
+    """Label the worked range with the segmenter that the mask options name.
+
+    Returns:
+        A folder in the work's scratch that ``vrm.segment.maps.LabelMaps`` reads: the voted class of every pixel. A
+        video is labelled once, however many ask.
 
     Raises:
-        VrmError: none is named, or its weights are missing.
+        VrmError: no segmenter is named, its weights are missing, or it has no class that the mask options name.
     """
+    folder = work.folder("labels")
+    if (folder / ABOUT).exists():
+        return folder
     model = create_segmenter(work.options.mask.segmenter, work.options.engine)
+    if work.options.mask.classes:
+        model.taxonomy.find(work.options.mask.classes)  # a misspelt name is told before hours of labelling
     steady = Steadied(model)
-
-    def read() -> Iterator[tuple[int, U8]]:
-        for labelled, _ in _labelled(work, steady, survey(work)):
-            yield labelled.t, steady.tracks.classes(labelled.voted)
-
-    return model.taxonomy, read
+    missing = set(range(work.first, work.last))
+    for labelled, _ in _labelled(work, steady, survey(work)):
+        plane = np.rot90(steady.tracks.classes(labelled.voted), -work.info.rotation // 90)
+        write_png(folder / f"{labelled.t:05d}.png", np.ascontiguousarray(plane))
+        missing.discard(labelled.t)
+    about = {
+        "taxonomy": model.taxonomy.name, "classes": model.taxonomy.classes,
+        "first_frame": work.first, "missing": sorted(missing),
+    }  # fmt: skip
+    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    return folder
 
 
 def _labelled(work: Work, steady: Steadied, shots: list[tuple[int, int]]) -> Iterator[tuple[Labelled, Frame]]:

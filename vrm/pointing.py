@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import groupby
 
 import numpy as np
@@ -17,7 +17,6 @@ from vrm.segment.hold import held
 from vrm.segment.maps import LabelMaps
 from vrm.segment.outline import Outline
 from vrm.segment.prompter import Prompter, create_prompter, follower
-from vrm.segment.taxonomy import Taxonomy
 from vrm.shots.store import FrameStore
 from vrm.track.follow import Tracked, follow
 from vrm.types import U8, Bool, Box, Masks
@@ -36,15 +35,18 @@ def load_classes(work: Work) -> LoadedMasks:
         VrmError: an unknown class, labels that do not fit, weights that are missing.
     """
     names = work.options.mask.classes
-    known, maps = _labels(work)
-    chosen = known.find(names)
+    maps = _labels(work)
+    known = maps.taxonomy
     table = np.zeros(256, np.bool_)
-    table[list(chosen)] = True
+    table[list(known.find(names))] = True
     masks = Masks(work.info.size, work.info.n_frames)
     met = np.zeros(256, np.bool_)
-    for t, plane in maps():
+    work.events.stage("read labels", work.last - work.first)
+    for t in range(work.first, work.last):
+        plane = maps(t)
         masks[t] = table[plane]
         met[np.unique(plane)] = True
+        work.events.advance("read labels")
     if not masks.empty:
         return LoadedMasks(masks)
     there = ", ".join(c for c, found in zip(known.classes, met, strict=False) if found) or "nothing known"
@@ -52,20 +54,9 @@ def load_classes(work: Work) -> LoadedMasks:
     return LoadedMasks(masks, (note,))
 
 
-def _labels(work: Work) -> tuple[Taxonomy, Callable[[], Iterator[tuple[int, U8]]]]:
-    """The classes there are, and the label maps of the worked range."""
-    options = work.options.mask
-    if options.labels is None:
-        return label_video(work)
-    maps = LabelMaps(options.labels, work.info, (work.first, work.last))
-
-    def read() -> Iterator[tuple[int, U8]]:
-        work.events.stage("read labels", work.last - work.first)
-        for t in range(work.first, work.last):
-            yield t, maps(t)
-            work.events.advance("read labels")
-
-    return maps.taxonomy, read
+def _labels(work: Work) -> LabelMaps:
+    """The user's label maps, or what the segmenter says."""
+    return LabelMaps(work.options.mask.labels or label_video(work), work.info, (work.first, work.last))
 
 
 def labels_for_engine(work: Work, holes: Masks) -> Callable[[int], U8] | None:
@@ -81,23 +72,10 @@ def labels_for_engine(work: Work, holes: Masks) -> Callable[[int], U8] | None:
     Raises:
         VrmError: labels that do not fit, weights that are missing.
     """
-    options = work.options.mask
-    if options.labels is None and options.segmenter is None:
+    if work.options.mask.labels is None and work.options.mask.segmenter is None:
         return None
-    if options.labels is not None:
-        maps: Callable[[int], U8] = (read := LabelMaps(options.labels, work.info, (work.first, work.last)))
-        table = read.taxonomy.table
-    else:
-        known, label = label_video(work)
-        folder, table = work.folder("labels"), known.table
-        for t, plane in label():
-            np.save(folder / f"{t:08d}.npy", plane)
-
-        def maps(t: int) -> U8:
-            plane: U8 = np.load(folder / f"{t:08d}.npy")
-            return plane
-
-    return lambda t: complete_frame(table[maps(t)], holes[t])
+    maps = _labels(work)
+    return lambda t: complete_frame(maps.taxonomy.table[maps(t)], holes[t])
 
 
 def check_pointing(work: Work) -> None:

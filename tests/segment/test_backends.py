@@ -12,11 +12,17 @@ import torch
 from vrm import api
 from vrm.cli.main import run
 from vrm.errors import UsageError, WeightsError
-from vrm.options import EngineOptions
+from vrm.events import Events
+from vrm.media.probe import probe
+from vrm.options import EngineOptions, MaskOptions, RemoveOptions
+from vrm.pointing import labels_for_engine, load_classes
+from vrm.segment.hugging import HuggingSegmenter
 from vrm.segment.located import tensors
 from vrm.segment.panoptic import Panoptic, Segment, from_classes
 from vrm.segment.registry import create_segmenter
-from vrm.segment.taxonomy import VOID, taxonomy
+from vrm.segment.taxonomy import CATEGORIES, VOID, taxonomy
+from vrm.types import Masks
+from vrm.work import Work
 
 from . import models
 
@@ -108,6 +114,28 @@ def test_semantic_maps_become_segments():
     assert [(s.label, round(s.score, 3)) for s in found.segments] == [(3, 0.75), (7, 0.2)]
     with pytest.raises(ValueError, match="ids"):
         Panoptic(np.zeros((2, 2), np.int32), (Segment(1, 0), Segment(1, 2)))
+
+
+def test_a_video_is_labelled_once_whoever_asks(folders, tmp_path, monkeypatch):
+    """--class and an engine that routes by content both want labels of the same frames."""
+    pytest.importorskip("transformers")
+    random = np.random.default_rng(1)
+    (tmp_path / "clip").mkdir()
+    for t in range(3):
+        cv2.imwrite(str(tmp_path / "clip" / f"{t}.png"), random.integers(0, 255, (40, 56, 3), dtype=np.uint8))
+    asked = []
+    label = HuggingSegmenter.label
+    monkeypatch.setattr(HuggingSegmenter, "label", lambda self, frame, t=0: asked.append(t) or label(self, frame, t))
+    mask = MaskOptions(classes=("animal", "plain"), segmenter=str(folders("mask2former")))
+    options = RemoveOptions(mask=mask, engine=OPTIONS)
+    (tmp_path / "scratch").mkdir()
+    info = probe(tmp_path / "clip")
+    work = Work.begin(info, tmp_path / "out", options, Events(), tmp_path / "scratch")
+    classes = load_classes(work).masks
+    labels = labels_for_engine(work, Masks(info.size, info.n_frames))
+    assert sorted(asked) == [0, 1, 2]
+    for t in range(3):
+        assert np.array_equal(classes[t], np.isin(labels(t), [CATEGORIES.index("animal"), CATEGORIES.index("plain")]))
 
 
 def test_the_command_with_a_model(folders, tmp_path, capsys):

@@ -78,8 +78,8 @@ class LabelMaps:
         if self._video is not None:
             with Reader(self._video) as reader:
                 for frame in reader.frames(at, at + _CHUNK):
-                    plane = self._known(np.asarray(frame.planes[0]), f"frame {frame.index}")
-                    yield self._numbers[frame.index], self._stored(plane)
+                    classes = self._known(np.asarray(frame.planes[0]), f"frame {frame.index}")
+                    yield self._numbers[frame.index], self._stored(classes)
             return
         path = self._files[at]
         try:
