@@ -3,6 +3,7 @@
 import json
 import pickle
 import shutil
+import sys
 
 import cv2
 import numpy as np
@@ -19,9 +20,11 @@ from vrm.pointing import labels_for_engine, load_classes
 from vrm.segment.hugging import HuggingSegmenter
 from vrm.segment.located import tensors
 from vrm.segment.panoptic import Panoptic, Segment, from_classes
+from vrm.segment.prompter import create_prompter
 from vrm.segment.registry import create_segmenter
 from vrm.segment.taxonomy import CATEGORIES, VOID, taxonomy
 from vrm.types import Masks
+from vrm.weights import write
 from vrm.work import Work
 
 from . import models
@@ -105,6 +108,99 @@ def test_mmsegmentation(folders, picture):
     expected = inference_model(net, picture[..., ::-1].copy()).pred_sem_seg.data[0].numpy()
     assert np.array_equal(found.classes(), expected)
     assert all(0 < s.score <= 1 for s in found.segments)
+
+
+MMDET = """
+import torch
+from types import SimpleNamespace
+
+
+class Net(torch.nn.Module):
+    def __init__(self, words):
+        super().__init__()
+        self.panoptic_fusion_head = torch.nn.Module()
+        self.panoptic_fusion_head.num_classes = words.model.classes
+        self.scale = torch.nn.Parameter(torch.ones(1))
+        self.steps = [step["type"] for step in words.test_dataloader.dataset.pipeline]
+
+
+def init_detector(words, checkpoint=None, device="cpu"):
+    assert checkpoint is None
+    return Net(words).to(device)
+
+
+def inference_detector(net, picture):
+    assert net.steps == ["LoadImageFromFile", "Resize", "PackDetInputs"]
+    numbers = torch.full(picture.shape[:2], net.panoptic_fusion_head.num_classes, dtype=torch.int32)
+    numbers[:20] = 100
+    numbers[30:40, :50] = 16 + 1000
+    numbers[30:40, 60:] = 16 + 2000
+    return SimpleNamespace(pred_panoptic_seg=SimpleNamespace(sem_seg=numbers[None]))
+"""
+CONFIG = """
+default_scope = 'mmdet'
+model = dict(classes=CLASSES)
+pipeline = [dict(type=name) for name in ('LoadImageFromFile', 'Resize', 'LoadPanopticAnnotations', 'PackDetInputs')]
+test_dataloader = dict(dataset=dict(pipeline=pipeline))
+"""
+
+
+@pytest.fixture
+def mmdet(tmp_path, monkeypatch):
+    """A stand-in with mmdetection's two calls and its form of a panoptic map: the library itself is not at hand."""
+    pytest.importorskip("mmengine")
+    (tmp_path / "site" / "mmdet").mkdir(parents=True)
+    (tmp_path / "site" / "mmdet" / "__init__.py").touch()
+    (tmp_path / "site" / "mmdet" / "apis.py").write_text(MMDET)
+
+    def model(classes=133, there=True):
+        if there:
+            monkeypatch.syspath_prepend(str(tmp_path / "site"))
+        folder = tmp_path / f"m2f-{classes}"
+        folder.mkdir()
+        (folder / "m2f.py").write_text(CONFIG.replace("CLASSES", str(classes)))
+        torch.save({"state_dict": {"scale": torch.ones(1)}, "meta": {"epoch": 1}}, folder / "m2f.pth")
+        return str(folder)
+
+    yield model
+    for name in [name for name in sys.modules if name.split(".")[0] == "mmdet"]:
+        del sys.modules[name]
+
+
+def test_mmdetection_panoptic(mmdet, picture):
+    model = create_segmenter(mmdet(), OPTIONS)
+    found = model.label(picture)
+    assert sorted((s.id, s.label) for s in found.segments) == [(1, 100), (2, 16), (3, 16)]
+    classes = found.classes()
+    assert (classes[:20] == 100).all()
+    assert (classes[30:40, :50] == 16).all()
+    assert (classes[20:30] == VOID).all()
+    assert found.ids[35, 10] != found.ids[35, 70]
+
+
+def test_mmdetection_refuses_other_classes_and_says_what_is_missing(mmdet):
+    with pytest.raises(UsageError, match="mmdet"):
+        create_segmenter(mmdet(133, there=False), OPTIONS)
+    with pytest.raises(WeightsError, match="no panoptic model"):
+        create_segmenter(mmdet(80), OPTIONS)
+
+
+def test_models_are_found_by_name_among_the_user_s_weights(folders, tmp_path, monkeypatch, picture):
+    pytest.importorskip("transformers")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("vrm.weights.own_folder", lambda: tmp_path / "own")
+    shutil.copytree(folders("mask2former"), tmp_path / "own" / "panoptic")
+    assert create_segmenter("panoptic", OPTIONS).label(picture).ids.shape == picture.shape[:2]
+    _, net = models.sam(tmp_path / "sam.pth")
+    write(net.state_dict(), tmp_path / "own", name="small-sam", network="sam", licence="Apache-2.0")
+    found = create_prompter("small-sam", OPTIONS, lambda t: picture, (0, 1)).outline(0, picture, [(50, 60)])
+    assert found.mask.shape == picture.shape[:2]
+    with pytest.raises(WeightsError, match="neither a file or folder"):
+        create_segmenter("small-sam", OPTIONS)
+    with (tmp_path / "own" / "small-sam.safetensors").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(WeightsError, match="damaged"):
+        create_prompter("small-sam", OPTIONS, lambda t: picture, (0, 1))
 
 
 def test_semantic_maps_become_segments():

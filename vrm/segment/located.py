@@ -13,16 +13,20 @@ def located(name: str, network: str, option: str) -> Path:
     """The file or folder.
 
     Args:
-        name: a path, or the name of a card for ``network``.
+        name: a path; the name of a folder that lies among the user's weights (``<cache>/vrm/weights/NAME``), as models
+            of several files do; or the name of a card for ``network``.
         network: as cards call it: "segmenter" or "sam".
         option: the word of the command line, for messages.
 
     Raises:
-        WeightsError: it is neither; nothing is fetched without being asked for.
+        WeightsError: it is none of these, or damaged; nothing is fetched without being asked for.
     """
     path = Path(name)
     if path.exists():
         return path
+    own = weights.own_folder() / name
+    if len(path.parts) == 1 and own.is_dir():
+        return own
     if path.suffix or len(path.parts) > 1:
         raise WeightsError(f"{option} {name} does not exist.", "Give a file, a folder, or a name of vrm weights list.")
     try:
@@ -34,6 +38,7 @@ def located(name: str, network: str, option: str) -> Path:
     if found is None:
         raise WeightsError(f"{option} {name} is not here.", "Give a file or folder.")
     card, folder = found
+    weights.verify(card, folder)
     return folder / card.file
 
 

@@ -37,11 +37,10 @@ class MmsegSegmenter:
     """
 
     def __init__(self, folder: Path, compute: Compute) -> None:
-        config = _only(folder, (".py", ".json", ".yaml", ".yml"), "config")
-        checkpoint = _only(folder, (".safetensors", ".pth"), "checkpoint")
+        config, checkpoint = config_in(folder), checkpoint_in(folder)
         state = tensors(checkpoint)
         allow_mmseg()
-        with _quiet():
+        with quiet():
             from mmseg.apis import inference_model, init_model
 
             try:
@@ -69,7 +68,7 @@ class MmsegSegmenter:
         import torch
 
         rgb = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
-        with torch.no_grad(), self._compute.autocast(), _quiet():
+        with torch.no_grad(), self._compute.autocast(), quiet():
             result: Any = self._infer(self._net, np.ascontiguousarray(rgb[..., ::-1]))
         classes = result.pred_sem_seg.data[0].cpu().numpy()
         chances = result.seg_logits.data.float().softmax(0).amax(0).cpu().numpy()
@@ -81,18 +80,28 @@ def is_mmseg(folder: Path) -> bool:
     return any(folder.glob("*.py")) or (any(folder.glob("*.pth")) and not (folder / "config.json").exists())
 
 
+def config_in(folder: Path) -> Path:
+    """The one config of a model's folder. Raises WeightsError."""
+    return _only(folder, (".py", ".json", ".yaml", ".yml"), "config")
+
+
+def checkpoint_in(folder: Path) -> Path:
+    """The one checkpoint of a model's folder. Raises WeightsError."""
+    return _only(folder, (".safetensors", ".pth"), "checkpoint")
+
+
 def _only(folder: Path, endings: tuple[str, ...], what: str) -> Path:
     found = sorted(p for p in folder.iterdir() if p.suffix in endings)
     if len(found) != 1:
         raise WeightsError(
             f"{folder} holds {len(found)} files that can be its {what} ({', '.join(endings)}).",
-            "A folder for mmsegmentation holds one config and one checkpoint.",
+            "A folder for mmsegmentation or mmdetection holds one config and one checkpoint.",
         )
     return found[0]
 
 
 @contextlib.contextmanager
-def _quiet() -> Any:
+def quiet() -> Any:
     """The libraries print and warn about what is no user's business."""
     logger = logging.getLogger("mmengine")
     before = logger.level

@@ -31,10 +31,15 @@ def create_segmenter(name: str | None, options: EngineOptions) -> Segmenter:
 
 
 def _of_folder(path: Path, options: EngineOptions) -> Segmenter:
+    from vrm.segment.mmdet import MmdetSegmenter, is_mmdet
     from vrm.segment.mmseg import MmsegSegmenter, is_mmseg
+    from vrm.segment.mmstub import allow_mmseg
     from vrm.train.device import choose
 
     if is_mmseg(path):
+        allow_mmseg()
+        if is_mmdet(path):
+            return MmdetSegmenter(path, choose(options))
         return MmsegSegmenter(path, choose(options))
     from vrm.segment.hugging import HuggingSegmenter
 
