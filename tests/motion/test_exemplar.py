@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from vrm.motion import exemplar
 from vrm.motion.exemplar import complete_by_example
 from vrm.motion.spatial import spatial_fill
 
@@ -36,6 +37,22 @@ def test_large_unknown_parts_are_rebuilt_in_detail(monkeypatch):
     made = complete_by_example(spatial_fill(truth, hole), hole, ~hole)
     energy = [np.abs(np.diff(x, axis=1))[hole[:, 1:]].mean() for x in (made, truth)]
     assert energy[0] > 0.7 * energy[1]
+
+
+def test_what_is_searched_stays_small_for_long_thin_holes(monkeypatch):
+    truth = stripes((160, 400))
+    hole = box(truth.shape[:2], 40, 10, 46, 390) | box(truth.shape[:2], 100, 10, 106, 390)
+    monkeypatch.setattr("vrm.motion.exemplar._MOST", 1500)
+    searched = []
+    complete = exemplar._Search.complete
+    monkeypatch.setattr(
+        exemplar._Search, "complete",
+        lambda self, rounds: searched.append(int(self.level.unknown.sum())) or complete(self, rounds),
+    )  # fmt: skip
+    made = complete_by_example(spatial_fill(truth, hole), hole, ~hole)
+    assert searched
+    assert max(searched) <= 1500 < hole.sum()
+    assert np.abs(made - truth)[hole].mean() < 0.2
 
 
 def test_only_the_usable_part_is_copied():

@@ -58,6 +58,8 @@ def complete_by_example(image: Array, unknown: Bool, usable: Bool, seed: int = 0
         return image
     rng = np.random.default_rng(seed)
     pyramid = _pyramid(_described(image), unknown, usable)
+    if np.count_nonzero(pyramid[0].unknown) > 2 * _MOST:  # nothing smaller holds a whole patch to copy
+        return image
     field: Array | None = None
     for k, level in enumerate(pyramid):
         if k:
@@ -88,7 +90,9 @@ def _pyramid(image: Array, unknown: Bool, usable: Bool) -> list[_Level]:
         finer = levels[0]
         h, w = finer.unknown.shape
         depth = float(cv2.distanceTransform(finer.unknown.view(np.uint8), cv2.DIST_L2, 3).max())
-        if depth <= _COARSEST_DEPTH or min(h, w) < 8 * RADIUS:
+        # A thin hole is shallow at every size, and yet may be long: what is searched stays small.
+        few = np.count_nonzero(finer.unknown) <= _MOST
+        if (depth <= _COARSEST_DEPTH and few) or min(h, w) < 8 * RADIUS:
             return levels
         size = ((w + 1) // 2, (h + 1) // 2)
         smaller = _resized(finer.image, size, cv2.INTER_AREA)
