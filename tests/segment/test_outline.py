@@ -5,7 +5,7 @@ import pytest
 
 from vrm.segment.click import correct, outline_points
 from vrm.segment.cut import Borders, ColourModel
-from vrm.segment.outline import outline_box
+from vrm.segment.outline import _without_holes, outline_box
 
 from .scene import SIZE, Scene, similarity
 
@@ -93,3 +93,15 @@ def test_a_box_around_a_wire_is_no_crash(box):
     outside = np.ones(frame.shape[:2], bool)
     outside[box[0] : box[2], box[1] : box[3]] = False
     assert not (found.mask & outside).any()
+
+
+def test_small_holes_of_an_outline_are_filled_and_large_ones_stay():
+    mask = np.zeros((60, 80), bool)
+    mask[5:55, 5:75] = True
+    mask[10:14, 10:14] = False  # small
+    mask[20:50, 30:60] = False  # what one sees through
+    mask[5:7, 40:44] = False  # a notch in the rim
+    found = _without_holes(mask)
+    assert found[10:14, 10:14].all()
+    assert np.array_equal(found[:10], mask[:10])
+    assert not found[20:50, 30:60].any()

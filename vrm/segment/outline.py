@@ -28,6 +28,8 @@ _ROUNDS = 4
 """Times that colour models and cut are fitted in turn."""
 _FAST = 0.65
 """Motion counts as the thing's from this share of its fastest parts on."""
+_HOLE = 0.02
+"""Holes of an outline up to this share of its area are filled."""
 _VOTES = (4.0, 4.5, 5.0)
 """How much a border costs in each of the cuts."""
 _STILL = 1.5
@@ -89,12 +91,21 @@ def outline_box(
         mask = np.asarray(np.mean(votes, 0) > 0.5)
     y0, x0, y1, x1 = part.where
     full = np.zeros(frame(t).shape[:2], np.bool_)
-    full[y0:y1, x0:x1] = enlarged(mask.astype(np.float32), frame(t)[y0:y1, x0:x1])
+    full[y0:y1, x0:x1] = _without_holes(enlarged(mask.astype(np.float32), frame(t)[y0:y1, x0:x1]))
     if others is not None:
         full &= ~others
     if ours is not None:
         full |= ours
     return Outline(full, _confidence(mask, votes, part, borders))
+
+
+def _without_holes(mask: Bool) -> Bool:
+    """A mask whose small holes are filled: a door handle or a window shows no ground."""
+    count, pieces, facts, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    rim = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
+    small = facts[:, cv2.CC_STAT_AREA] < _HOLE * np.count_nonzero(mask)
+    small[np.union1d(rim, [0])] = False
+    return np.asarray(mask | small[pieces])
 
 
 def _part(
