@@ -12,15 +12,16 @@ import numpy as np
 import pytest
 
 from vrm.cli.main import run
-from vrm.errors import OutputError, UsageError
+from vrm.errors import OutputError, UsageError, WeightsError
+from vrm.evaluate.baselines import BASELINES
 from vrm.evaluate.clips import find_clips
-from vrm.evaluate.methods import BASELINES, Job, Method, choose_methods, fill
+from vrm.evaluate.methods import Job, Method, choose_methods, fill
 from vrm.evaluate.page import write_page
 from vrm.evaluate.pictures import load_masks
 from vrm.evaluate.process import in_process
 from vrm.evaluate.published import TABLES, tables_for
 from vrm.evaluate.run import RunOptions, run_methods
-from vrm.evaluate.score import ScoreOptions
+from vrm.evaluate.score import Instruments, ScoreOptions
 from vrm.evaluate.summary import run_csv, run_json, run_markdown
 from vrm.events import Events
 from vrm.motion.flow import DisFlow
@@ -28,7 +29,7 @@ from vrm.options import EngineOptions
 
 from .made import Killer, read
 
-DIS = (DisFlow(), "DIS")
+DIS = Instruments(DisFlow())
 
 
 def two_methods() -> RunOptions:
@@ -103,8 +104,12 @@ def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path
     events = Events()
     events.note = notes.append  # type: ignore[method-assign]
     done = run_methods([cases], tmp_path / "out", RunOptions((method,)), events, DIS)
-    assert [row.clip for row in done.rows if "no-such-weights" in row.error] == ["ape", "bee"]
+    assert [row.clip for row in done.rows if "no-such-weights" in row.needs] == ["ape", "bee"]
+    assert not any(row.error for row in done.rows)
     assert len(notes) == 1
+    assert "| internal-none | needs weights |" in run_markdown(done)
+    with pytest.raises(WeightsError, match="no-such-weights"):
+        done.complete()
 
 
 def test_a_killed_process_is_one_failure(tmp_path: Path) -> None:
@@ -120,12 +125,15 @@ def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsy
     assert run([*words, "--threads", "1"]) == 0
     assert "internal-fast" in capsys.readouterr().out
     text = (out / "table.md").read_text(encoding="utf-8")
-    own, published = text.split("## Published")
+    own, published = text.split("### Published, under")
     assert [line.split(" | ")[0] for line in own.splitlines() if line.startswith("| internal")] == ["| internal-fast"]
     assert "processor" in own
     assert "torch: " in own
     assert "Ouyang" in published
-    assert "SAVIT" not in text, "only the tables that belong to the protocol"
+    closest, others = published.split("### Published, on other protocols")
+    assert "Ouyang" in closest
+    assert "SAVIT" not in closest, "the tables that belong to the protocol come first"
+    assert "SAVIT" in others
     rows = json.loads((out / "results.json").read_text())["rows"]
     engine = next(row for row in rows if row["method"] == "internal-fast")
     assert engine["settings"]["seed"] == 0
