@@ -21,6 +21,8 @@ from vrm.options import (
 )
 
 if TYPE_CHECKING:
+    from vrm.evaluate.labels import FlickerTable
+    from vrm.evaluate.masks import MaskTable
     from vrm.evaluate.run import Run
     from vrm.evaluate.tables import ScoreTable
     from vrm.labelling import SegmentReport
@@ -321,6 +323,24 @@ def evaluate_score(
     from vrm.evaluate.commands import score
 
     return score(Path(folder), [Path(path) for path in results], events or Events(), **words)
+
+
+def evaluate_masks(
+    truth: PathLike, results: Iterable[PathLike], *, events: Events | None = None, **words: Any
+) -> MaskTable:
+    """J and F of folders of masks; the words of ``vrm evaluate masks``. See ``vrm.evaluate.masks``."""
+    from vrm.evaluate.commands import masks
+
+    return masks(Path(truth), [Path(path) for path in results], events or Events(), **words)
+
+
+def evaluate_labels(
+    video: PathLike, labels: Iterable[PathLike], *, events: Events | None = None, **words: Any
+) -> FlickerTable:
+    """Flicker of label maps; the words of ``vrm evaluate labels``. See ``vrm.evaluate.labels``."""
+    from vrm.evaluate.commands import labels as flicker
+
+    return flicker(Path(video), [Path(path) for path in labels], events or Events(), **words)
 
 
 def evaluate_run(cases: Iterable[PathLike], output: PathLike, *, events: Events | None = None, **words: Any) -> Run:

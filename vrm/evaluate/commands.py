@@ -1,4 +1,4 @@
-"""The three commands as calls: from words to options, one call each, and what they report."""
+"""The commands as calls: from words to options, one call each, and what they report."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 from vrm.errors import UsageError
 from vrm.evaluate.cases import CaseOptions, make_cases
+from vrm.evaluate.labels import FlickerTable, label_flicker
+from vrm.evaluate.masks import MaskTable, compare_masks
 from vrm.evaluate.methods import choose_methods
 from vrm.evaluate.page import write_page
 from vrm.evaluate.protocols import PROTOCOLS, find_protocol
@@ -74,6 +76,30 @@ def score(
     if table is not None:
         done.save(table, overwrite)
     return done
+
+
+def masks(
+    truth: Path,
+    results: Sequence[Path],
+    events: Events,
+    *,
+    clips: Names = None,
+    skip: str | None = None,
+    invert_mask: bool = False,
+) -> MaskTable:
+    """See ``vrm.evaluate.masks.compare_masks``; ``skip`` is "0,-1"."""
+    try:
+        left_out = frozenset(int(t) for t in split(skip))
+    except ValueError as error:
+        raise UsageError(f"--skip {skip} is not a list of frame numbers.", "Write --skip 0,-1.") from error
+    return compare_masks(truth, list(results), events, clips=split(clips), skip=left_out, invert=invert_mask)
+
+
+def labels(
+    video: Path, folders: Sequence[Path], events: Events, *, flow: Path | None = None, device: str = "auto"
+) -> FlickerTable:
+    """See ``vrm.evaluate.labels.label_flicker``."""
+    return label_flicker(video, list(folders), events, *flow_estimator(flow, device))
 
 
 def run(
