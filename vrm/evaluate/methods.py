@@ -104,6 +104,7 @@ def fill(job: Job) -> dict[str, Any]:
     count = min(len(job.clip.frames), job.frames or len(job.clip.frames))
     assert job.clip.masks is not None
     masks = load_masks(job.clip.masks, job.clip.frames, job.clip.name, job.invert)
+    job.out.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder() as scratch:
         given = Pictures(_staged(job.clip.frames, count, scratch / job.clip.name))
         begin = time.perf_counter()
