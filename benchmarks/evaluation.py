@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from skimage.metrics import structural_similarity
 
+from vrm.cli.process import behave
 from vrm.evaluate.commands import score
 from vrm.evaluate.machine import machine
 from vrm.events import Events
@@ -75,6 +76,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lengths", default="")
     args = parser.parse_args()
+    behave()  # as the command does
     cv2.setNumThreads(args.threads)
     clip = sorted(p.name for p in args.results.iterdir() if p.is_dir())[0]
     case, result = args.cases / clip, args.results / clip

@@ -14,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vrm.evaluate.methods import inpainted
+from vrm.evaluate.baselines import inpainted
 from vrm.metrics.clip import measure_clip
 from vrm.motion.propagate import MotionConfig, propagate
 

@@ -23,7 +23,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vrm.evaluate.methods import inpainted
+from vrm.evaluate.baselines import inpainted
 from vrm.metrics.clip import measure_clip
 
 

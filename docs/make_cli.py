@@ -20,6 +20,8 @@ COMMANDS = (
     ("evaluate", "protocols"),
     ("evaluate", "score"),
     ("evaluate", "run"),
+    ("evaluate", "masks"),
+    ("evaluate", "labels"),
     ("weights", "list"),
     ("weights", "fetch"),
     ("weights", "import"),

@@ -17,6 +17,7 @@ FLOORS = [
     {"__main__"},
     {"cli"},
     {"api"},
+    {"measure"},
     {"evaluate"},
     {"jobs"},
     {"pipeline"},

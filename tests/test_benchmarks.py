@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -35,15 +37,21 @@ def cases(tmp_path: Path) -> Path:
 def output(script: str, *words: str) -> str:
     command = [sys.executable, str(BENCHMARKS / script), *words]
     surroundings = os.environ | {"PYTHONPATH": str(BENCHMARKS.parent)}
-    return subprocess.run(command, check=True, capture_output=True, text=True, env=surroundings).stdout
+    done = subprocess.run(command, capture_output=True, text=True, env=surroundings)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def numbers(line: str) -> list[float]:
+    return [float(n) for n in re.findall(r"[-+]?\d+\.\d+", line)]
 
 
 def test_propagation(cases: Path) -> None:
     lines = output("propagation.py", str(cases), "--threads", "1").splitlines()
     assert len(lines) == 3
-    numbers = [float(n) for n in re.findall(r"[-+]?\d+\.\d+", lines[-1])]
-    assert len(numbers) == 7
-    assert numbers[1] > 20
+    found = numbers(lines[-1])
+    assert len(found) == 7
+    assert found[1] > 20
 
 
 def test_evaluation(cases: Path) -> None:
@@ -51,6 +59,94 @@ def test_evaluation(cases: Path) -> None:
     lines = output("evaluation.py", *words).splitlines()
     assert [line[:5] for line in lines[2:5]] == ["plain", "ours,", "ours,"]
     assert re.fullmatch(r" +8 frames: peak \d+ MB", lines[5])
+
+
+def test_removal(cases: Path) -> None:
+    lines = output("removal.py", str(cases), "--frames", "3", "--options=--threads 1").splitlines()
+    assert [line.split()[0] for line in lines[-2:]] == ["clip", "mean"]
+    assert min(numbers(lines[-1])[:2]) > 15
+
+
+def test_keyframes_and_borders(cases: Path, tmp_path: Path) -> None:
+    words = [str(cases), str(tmp_path / "out"), "--preset", "fast", "--every", "3", "--threads", "1"]
+    assert "better on 1 of 1 clips" in output("keyframes.py", *words)
+    lines = output("borders.py", str(cases), str(cases.parent / "results"), "--every", "3").splitlines()
+    assert lines[-1].startswith("mean")
+    assert numbers(lines[-1])[0] > 0
+
+
+@pytest.mark.slow
+def test_tracking_and_pointing(cases: Path) -> None:
+    assert numbers(output("tracking.py", str(cases), "clip").splitlines()[-1])[0] > 0.3
+    assert numbers(output("pointing.py", str(cases), "clip").splitlines()[-1])[0] > 0.5
+
+
+def test_savit() -> None:
+    words = ["--frames", "3", "--size", "64x64", "--threads", "1", "--rows", "paper-fp32"]
+    lines = output("savit.py", *words).splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["plain", "paper-fp32"]
+    largest = float(re.findall(r"most ([\d.e+-]+)", lines[2])[0])
+    assert largest < 1e-3, "both ways give the same picture"
+
+
+def test_generator() -> None:
+    words = ["--threads", "1", "--targets", "1", "--keys", "2", "--sizes", "64x64"]
+    row = next(line.split() for line in output("generator.py", *words).splitlines() if line.startswith("64x64"))
+    assert row[1] == "fp32"
+    assert float(row[-1]) < 1e-5
+
+
+@pytest.mark.slow
+def test_labelling(tmp_path: Path, make_video: Callable[..., Path]) -> None:
+    pytest.importorskip("transformers")
+    from segment.models import mask2former
+
+    video = make_video(tmp_path / "clip.mp4", frames=3, size=(64, 96))
+    model = mask2former(tmp_path / "model")
+    lines = output("labelling.py", str(video), "--frames", "3", "--folder", str(model)).splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["network", "all", "flicker"]
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compared with ffmpeg, which is not here")
+def test_passthrough_and_long_video(tmp_path: Path, make_video: Callable[..., Path]) -> None:
+    video = make_video(tmp_path / "clip.mp4", frames=8, size=(64, 96))
+    rows = [line for line in output("passthrough.py", str(video), "--rounds", "1").splitlines() if line[:2] == "| "]
+    assert [row.split(" | ")[0] for row in rows[-3:]] == ["| vrm remove", "| vrm, reading and writing", "| ffmpeg"]
+    lines = output("long_video.py", str(video), "--frames", "4").splitlines()
+    assert re.match(r" +4 frames, a box gone +\d+ +\d+", lines[1])
+
+
+@pytest.mark.slow
+def test_results(cases: Path, tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    for name in ("one", "two"):
+        shutil.copytree(cases / "clip" / "truth", clips / name / "frames")
+        shutil.copytree(cases / "clip" / "masks", clips / name / "masks")
+    words = [
+        str(clips),
+        str(tmp_path / "out"),
+        "--clips",
+        "*",
+        "--frames",
+        "2",
+        "--engines",
+        "savit",
+        "--presets",
+        "fast",
+    ]
+    words += ["--threads", "1", "--no-page", "--only", "*=one"]
+    text = output("results.py", *words)
+    assert "savit-fast       needs weights" in text
+    table = (tmp_path / "out" / "bench" / "table.md").read_text()
+    assert "--only '*=one'" in table
+    assert str(tmp_path) not in table
+    assert table.count("| telea | 1 |") == 2, "both protocols"
+    records = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "bench").rglob("telea/*.json")}
+    assert output("results.py", *words) == text
+    assert {path: path.stat().st_mtime_ns for path in records} == records, "nothing is done twice"
+    words[words.index("2")] = "3"
+    with pytest.raises(AssertionError, match="choose another OUT"):
+        output("results.py", *words)
 
 
 @pytest.mark.parametrize("script", sorted(p.name for p in BENCHMARKS.glob("*.py") if "argparse" in p.read_text()))

@@ -85,7 +85,7 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     for name in ("remove", "track_masks"):
         monkeypatch.setattr(api, name, accept)
     monkeypatch.setattr(bring, "import_weights", reached)
-    for name in ("evaluate_cases", "evaluate_score", "evaluate_run"):
+    for name in ("evaluate_cases", "evaluate_score", "evaluate_run", "evaluate_masks", "evaluate_labels"):
         monkeypatch.setattr(api, name, reached)
     for name in ("train_internal", "train_savit", "train_keyframe"):
         monkeypatch.setattr(api, name, lambda *args, **words: calls.append(words))

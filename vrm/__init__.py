@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vrm.api import evaluate_cases as evaluate_cases
+    from vrm.api import evaluate_labels as evaluate_labels
+    from vrm.api import evaluate_masks as evaluate_masks
     from vrm.api import evaluate_run as evaluate_run
     from vrm.api import evaluate_score as evaluate_score
     from vrm.api import info as info
@@ -25,6 +27,8 @@ _PUBLIC = {
     "Events": "vrm.events",
     "VrmError": "vrm.errors",
     "evaluate_cases": "vrm.api",
+    "evaluate_labels": "vrm.api",
+    "evaluate_masks": "vrm.api",
     "evaluate_run": "vrm.api",
     "evaluate_score": "vrm.api",
     "info": "vrm.api",
@@ -40,6 +44,8 @@ __all__ = [
     "VrmError",
     "__version__",
     "evaluate_cases",
+    "evaluate_labels",
+    "evaluate_masks",
     "evaluate_run",
     "evaluate_score",
     "info",

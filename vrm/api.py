@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, TypedDict, Unpack, cast
 
 from vrm.errors import UsageError
 from vrm.events import Events, stages
+from vrm.measure import evaluate_cases as evaluate_cases
+from vrm.measure import evaluate_labels as evaluate_labels
+from vrm.measure import evaluate_masks as evaluate_masks
+from vrm.measure import evaluate_protocols as evaluate_protocols
+from vrm.measure import evaluate_run as evaluate_run
+from vrm.measure import evaluate_score as evaluate_score
 from vrm.options import (
     BoxPrompt,
     EngineOptions,
@@ -21,8 +27,6 @@ from vrm.options import (
 )
 
 if TYPE_CHECKING:
-    from vrm.evaluate.run import Run
-    from vrm.evaluate.tables import ScoreTable
     from vrm.labelling import SegmentReport
     from vrm.report.model import RemoveReport
     from vrm.types import VideoInfo
@@ -298,36 +302,6 @@ def train_savit(
     if card is not None:
         events.note(f"Written: {Path(output) / card.file} and its card.")
     return card
-
-
-def evaluate_cases(folder: PathLike, output: PathLike, *, events: Events | None = None, **words: Any) -> list[str]:
-    """Write test cases with known truth; the words of ``vrm evaluate cases``. See ``vrm.evaluate.cases``."""
-    from vrm.evaluate.commands import cases
-
-    return cases(Path(folder), Path(output), events or Events(), **words)
-
-
-def evaluate_protocols() -> str:
-    """The protocols of ``evaluate_cases``, a line each."""
-    from vrm.evaluate.commands import protocol_list
-
-    return protocol_list()
-
-
-def evaluate_score(
-    folder: PathLike, results: Iterable[PathLike], *, events: Events | None = None, **words: Any
-) -> ScoreTable:
-    """Score folders of results; the words of ``vrm evaluate score``. See ``vrm.evaluate.score``."""
-    from vrm.evaluate.commands import score
-
-    return score(Path(folder), [Path(path) for path in results], events or Events(), **words)
-
-
-def evaluate_run(cases: Iterable[PathLike], output: PathLike, *, events: Events | None = None, **words: Any) -> Run:
-    """Run engines and baselines over cases; the words of ``vrm evaluate run``. See ``vrm.evaluate.run``."""
-    from vrm.evaluate.commands import run
-
-    return run([Path(path) for path in cases], Path(output), events or Events(), **words)
 
 
 def info(input: PathLike, stream: int | None = None) -> VideoInfo:

@@ -16,9 +16,18 @@ from torchvision.models import alexnet
 from vrm import weights
 from vrm.cli.main import run
 from vrm.errors import WeightsError
-from vrm.evaluate.networks import WINDOW, VideoGauge, open_networks, read_weights
+from vrm.evaluate.methods import Method
+from vrm.evaluate.networks import NEEDS, WINDOW, VideoGauge, open_networks, read_weights
+from vrm.evaluate.run import RunOptions, run_methods
+from vrm.evaluate.score import Instruments, ScoreOptions, score_results
+from vrm.evaluate.sets import load_features, save_features, set_distances
+from vrm.evaluate.summary import run_json, run_markdown
+from vrm.events import Events
+from vrm.metrics.frechet import frechet_distance
+from vrm.motion.flow import DisFlow
 from vrm.nets.i3d import I3d
 from vrm.nets.inception import FidInception
+from vrm.options import EngineOptions
 
 from .made import read, scene
 
@@ -75,14 +84,17 @@ def test_video_measures(files: dict[str, Path]) -> None:
     gauge = networks.gauges()[0]
     assert isinstance(gauge, VideoGauge)
     frames = scene(0, WINDOW + 1, (32, 32))
+    kept = []
     for clip, change in (("one", 0), ("two", 60)):
-        gauge.begin(clip)
+        gauge.begin()
         for frame in np.clip(frames.astype(int) + change * (clip == "two"), 0, 255).astype(np.uint8):
             gauge.add(frame, np.clip(frame.astype(int) + change, 0, 255).astype(np.uint8), True, True)
-        pvcs = gauge.end()["pvcs"]
+        values, features = gauge.end()
+        kept.append(features)
+        pvcs = values["pvcs"]
         assert pvcs is not None
         assert (pvcs == 0) == (change == 0)
-    total = gauge.total()
+    total = set_distances(kept)
     assert set(total) == {"vfid", "vfid_batchstats", "vfid_clips"}
     assert all(isinstance(v, float) and v > 0 for v in total.values())
     assert networks.needs.keys() == {"lpips", "fid"}
@@ -90,11 +102,49 @@ def test_video_measures(files: dict[str, Path]) -> None:
 
 def test_one_video_has_no_distance(files: dict[str, Path]) -> None:
     gauge = open_networks((), None, str(files["i3d"])).gauges()[0]
-    gauge.begin("short")
+    gauge.begin()
     for frame in scene(0, 3, (32, 32)):
         gauge.add(frame, frame, True, True)
-    assert gauge.end() == {"pvcs": None}
-    assert str(gauge.total()["vfid"]).startswith("needs two")
+    values, features = gauge.end()
+    assert values == {"pvcs": None}
+    assert str(set_distances([features])["vfid"]).startswith("needs two")
+
+
+def test_features_are_kept_by_clip_and_damaged_ones_are_not_used(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clips = [{"fid": (rng.random((4, 3), np.float32), rng.random((4, 3), np.float32))} for _ in range(2)]
+    for k, features in enumerate(clips):
+        save_features(tmp_path / f"{k}.npz", features)
+    back = [load_features(tmp_path / f"{k}.npz") for k in range(2)]
+    assert set_distances([f for f in back if f]) == set_distances(clips)
+    assert set_distances(clips)["fid"] == frechet_distance(
+        *(np.concatenate([c["fid"][k] for c in clips]) for k in (0, 1))
+    )
+    (tmp_path / "0.npz").write_bytes((tmp_path / "0.npz").read_bytes()[:40])
+    assert load_features(tmp_path / "0.npz") is None
+    assert load_features(tmp_path / "none.npz") is None
+
+
+def test_a_run_measures_with_networks_and_goes_on(files: dict[str, Path], cases: Path, tmp_path: Path) -> None:
+    method = Method("telea", "telea", EngineOptions(threads=1))
+    options = RunOptions((method,), ScoreOptions(measures=("psnr",), frames=2))
+    estimator = Instruments(DisFlow(), needs=NEEDS)
+    without = run_methods([cases], tmp_path / "out", options, Events(), estimator)
+    assert without.networks == {}
+    assert "- fid: needs FID's Inception" in run_markdown(without)
+    networks = open_networks((str(files["lpips"]),), str(files["fid"]), None)
+    having = Instruments(DisFlow(), "DIS", networks.gauges, networks.names, networks.needs)
+    done = run_methods([cases], tmp_path / "out", options, Events(), having)
+    expected = score_results(cases, [tmp_path / "out/results/cases/telea"], options.score, Events(), having)[0]
+    assert done.networks["cases", "telea"] == pytest.approx(expected.networks)
+    row = done.rows[0]
+    assert row.score is not None
+    assert row.score.values["lpips_alex"] == pytest.approx(expected.clips[row.clip].values["lpips_alex"])
+    assert f"telea: fid {expected.networks['fid']:.4f}" in run_markdown(done)
+    assert '"fid"' in run_json(done)
+    again = run_methods([cases], tmp_path / "out", options, Events(), having)
+    assert again.networks == done.networks
+    assert again.rows == done.rows
 
 
 def test_nothing_is_measured_without_weights() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from pathlib import Path
 
 import cv2
@@ -12,23 +13,26 @@ import numpy as np
 import pytest
 
 from vrm.cli.main import run
-from vrm.errors import OutputError, UsageError
+from vrm.errors import OutputError, UsageError, WeightsError
+from vrm.evaluate.baselines import BASELINES, _Shot, temporal_median
 from vrm.evaluate.clips import find_clips
-from vrm.evaluate.methods import BASELINES, Job, Method, choose_methods, fill
+from vrm.evaluate.commands import run as evaluate_run
+from vrm.evaluate.methods import Job, Method, choose_methods, fill
 from vrm.evaluate.page import write_page
 from vrm.evaluate.pictures import load_masks
 from vrm.evaluate.process import in_process
 from vrm.evaluate.published import TABLES, tables_for
 from vrm.evaluate.run import RunOptions, run_methods
-from vrm.evaluate.score import ScoreOptions
+from vrm.evaluate.score import Instruments, ScoreOptions
 from vrm.evaluate.summary import run_csv, run_json, run_markdown
 from vrm.events import Events
 from vrm.motion.flow import DisFlow
 from vrm.options import EngineOptions
+from vrm.types import Masks
 
 from .made import Killer, read
 
-DIS = (DisFlow(), "DIS")
+DIS = Instruments(DisFlow())
 
 
 def two_methods() -> RunOptions:
@@ -83,6 +87,90 @@ def test_a_run_and_the_same_run_again(cases: Path, tmp_path: Path) -> None:
     assert redone == {"bee"}
 
 
+def test_the_temporal_median_holds_as_much_as_it_is_told(cases: Path) -> None:
+    clip = find_clips(cases)[0]
+    masks = load_masks(clip.masks, clip.frames, "ape")  # type: ignore[arg-type]
+    whole = list(temporal_median(clip.frames, masks, 5))
+    in_parts = list(temporal_median(clip.frames, masks, 5, held=5 * 3 * 40))
+    assert np.array_equal(np.stack(whole), np.stack(in_parts))
+
+
+def test_motion_gets_its_frames_in_bounded_memory(cases: Path) -> None:
+    clip = find_clips(cases)[0]
+    given = read(cases / "ape" / "frames")
+    shot = _Shot(clip.frames, Masks((48, 64), 5), 5, held=2 * given[0].nbytes)
+    for t in (0, 4, 1, 0, 2, 3, 4):
+        assert np.array_equal(shot.frame(t), given[t])
+        assert len(shot._frames) <= 2
+
+
+def test_what_was_scored_is_scored_again_when_truth_masks_or_results_change(cases: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+
+    def psnr() -> dict[tuple[str, str], float | None]:
+        done = run_methods([cases], out, two_methods(), Events(), DIS)
+        return {(row.method, row.clip): row.score.values["psnr"] if row.score else None for row in done.rows}
+
+    first = psnr()
+    truth = cases / "ape" / "truth" / "00001.png"
+    cv2.imwrite(str(truth), cv2.imread(str(truth)) // 2)
+    second = psnr()
+    assert second["telea", "ape"] != first["telea", "ape"]
+    assert second["telea", "bee"] == first["telea", "bee"]
+    # A result that was edited is judged as it is now; one that was removed is made again.
+    edited = out / "results" / "cases" / "telea" / "bee" / "00001.png"
+    cv2.imwrite(str(edited), cv2.imread(str(edited)) // 2)
+    shutil.rmtree(out / "results" / "cases" / "temporal-median" / "ape")
+    (out / "results" / "cases" / "temporal-median" / "bee" / "00002.png").unlink()
+    third = psnr()
+    assert third["telea", "bee"] != first["telea", "bee"]
+    assert third["temporal-median", "ape"] == second["temporal-median", "ape"]
+    assert third["temporal-median", "bee"] == first["temporal-median", "bee"]
+    assert len(read(out / "results" / "cases" / "temporal-median" / "bee")) == 5
+    (out / "records" / "cases" / "telea" / "ape.json").write_text("[1, 2")
+    assert psnr() == third
+
+
+def test_keyframes_are_cut_from_the_truth_and_not_scored(cases: Path, tmp_path: Path) -> None:
+    methods = choose_methods(("keyframe",), ("fast",), {"threads": 1}, given_every=3)
+    method = methods[-1]
+    assert method.name == "keyframe-fast-every3"
+    done = run_methods([cases], tmp_path / "out", RunOptions((methods[0], method)), Events(), DIS)
+    assert [row.error + row.needs for row in done.rows] == [""] * 4
+    truth, masks = read(cases / "ape" / "truth"), read(cases / "ape" / "masks")
+    filled = read(tmp_path / "out" / "results" / "cases" / method.name / "ape")
+    for t in (0, 3):
+        assert np.array_equal(filled[t][masks[t]], truth[t][masks[t]])
+    score = {row.method: row.score for row in done.rows if row.clip == "ape"}
+    assert score["telea"].scored == 4, "frame 2 has no hole"
+    assert score[method.name].scored == 2, "frames 1 and 4"
+    assert "keyframe-fast-every3 was given the truth of frames 0, 3, 6" in run_markdown(done)
+    with pytest.raises(UsageError, match="--keyframes-every"):
+        choose_methods(("keyframe",), ("fast",), {}, given_every=-1)
+
+
+def test_a_method_may_be_run_on_fewer_clips(cases: Path, tmp_path: Path) -> None:
+    methods = two_methods().methods
+    options = RunOptions(methods, only=(("temporal-*", ("b*",)),))
+    done = run_methods([cases], tmp_path / "out", options, Events(), DIS)
+    assert [(row.method, row.clip) for row in done.rows] == [
+        ("telea", "ape"),
+        ("telea", "bee"),
+        ("temporal-median", "bee"),
+    ]
+    text = run_markdown(done)
+    whole, fewer = text.split("All methods on bee alone.")
+    assert "| telea | 2 |" in whole
+    assert "| temporal-median |" not in whole
+    assert "| telea | 1 |" in fewer
+    assert "| temporal-median | 1 |" in fewer
+    assert "temporal-median was run on 1 of 2 clips: bee." in text
+    with pytest.raises(UsageError, match="no method"):
+        RunOptions(methods, only=(("magic", ("bee",)),))
+    with pytest.raises(UsageError, match="cow"):
+        run_methods([cases], tmp_path / "out", RunOptions(methods, only=(("telea", ("cow",)),)), Events(), DIS)
+
+
 def test_one_failure_does_not_end_the_run(cases: Path, tmp_path: Path, capsys) -> None:
     broken = cases / "bee" / "frames" / "00002.png"
     broken.write_bytes(broken.read_bytes()[:200])
@@ -103,8 +191,12 @@ def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path
     events = Events()
     events.note = notes.append  # type: ignore[method-assign]
     done = run_methods([cases], tmp_path / "out", RunOptions((method,)), events, DIS)
-    assert [row.clip for row in done.rows if "no-such-weights" in row.error] == ["ape", "bee"]
+    assert [row.clip for row in done.rows if "no-such-weights" in row.needs] == ["ape", "bee"]
+    assert not any(row.error for row in done.rows)
     assert len(notes) == 1
+    assert "| internal-none | needs weights |" in run_markdown(done)
+    with pytest.raises(WeightsError, match="no-such-weights"):
+        done.complete()
 
 
 def test_a_killed_process_is_one_failure(tmp_path: Path) -> None:
@@ -120,12 +212,15 @@ def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsy
     assert run([*words, "--threads", "1"]) == 0
     assert "internal-fast" in capsys.readouterr().out
     text = (out / "table.md").read_text(encoding="utf-8")
-    own, published = text.split("## Published")
+    own, published = text.split("### Published, under")
     assert [line.split(" | ")[0] for line in own.splitlines() if line.startswith("| internal")] == ["| internal-fast"]
     assert "processor" in own
     assert "torch: " in own
     assert "Ouyang" in published
-    assert "SAVIT" not in text, "only the tables that belong to the protocol"
+    closest, others = published.split("### Published, on other protocols")
+    assert "Ouyang" in closest
+    assert "SAVIT" not in closest, "the tables that belong to the protocol come first"
+    assert "SAVIT" in others
     rows = json.loads((out / "results.json").read_text())["rows"]
     engine = next(row for row in rows if row["method"] == "internal-fast")
     assert engine["settings"]["seed"] == 0
@@ -148,6 +243,12 @@ def test_what_is_refused(cases: Path, tmp_path: Path) -> None:
         choose_methods(("internal",), ("fast", "fast"), {})
     with pytest.raises(OutputError, match="not the folder of a run"):
         run_methods([cases], cases, two_methods(), Events(), DIS)
+    (tmp_path / "file.md").write_text("mine")
+    with pytest.raises(OutputError, match="is a file"):
+        run_methods([cases], tmp_path / "file.md", two_methods(), Events(), DIS)
+    assert (tmp_path / "file.md").read_text() == "mine"
+    with pytest.raises(UsageError, match="--only"):
+        evaluate_run([cases], tmp_path / "out", Events(), only="best")
     with pytest.raises(UsageError, match="same name"):
         run_methods([cases, cases], tmp_path / "out", two_methods(), Events(), DIS)
 

@@ -133,6 +133,39 @@ def score(
 
 
 @evaluate.command(cls=Command)
+def masks(
+    truth: Annotated[Path, _given("TRUTH", "Clips with masks, or a folder of NAME/00000.png.")],
+    results: Annotated[list[Path], _given("RESULTS", "Folders of NAME/00000.png, or of NAME.mp4.")],
+    clips: Clips = None,
+    skip: Annotated[str | None, _how("--skip", "FRAMES", "Frames that do not count, such as given ones: 0,-1.")] = None,
+    invert_mask: Annotated[bool, _how("--invert-mask", None, "Black is the object.")] = False,
+    json: Annotated[bool, _how("--json", None, "One JSON object per RESULTS folder.", w.OUT)] = False,
+) -> None:
+    """Compare masks with true ones: J and F of DAVIS.
+
+    J is intersection over union, F the accuracy of contours. Palette masks are compared id by id.
+    """
+    with listener(False) as events:
+        done = api.evaluate_masks(truth, results, clips=clips, skip=skip, invert_mask=invert_mask, events=events)
+    typer.echo(done.lines() if json else done.table(), nl=False)
+    done.complete()
+
+
+@evaluate.command(cls=Command)
+def labels(
+    video: Annotated[Path, _given("VIDEO", "A video, or a folder of frames.")],
+    labels: Annotated[list[Path], _given("LABELS", "Folders made by vrm segment, or of one label PNG per frame.")],
+    flow: Raft = None,
+    device: w.Device = "auto",
+    json: Annotated[bool, _how("--json", None, "One JSON object per LABELS folder.", w.OUT)] = False,
+) -> None:
+    """How steady label maps are: labels that change along the motion."""
+    with listener(False) as events:
+        done = api.evaluate_labels(video, labels, flow=flow, device=device, events=events)
+    typer.echo(done.lines() if json else done.table(), nl=False)
+
+
+@evaluate.command(cls=Command)
 def run(
     folders: Annotated[list[Path], _given("CASES", "Folders made by vrm evaluate cases.")],
     out: Annotated[
@@ -147,11 +180,20 @@ def run(
     ],
     engines: Annotated[str, _how("--engines", "NAMES", f"Of: {', '.join(ENGINES)}.")] = "internal",
     presets: Annotated[str, _how("--presets", "NAMES", f"Of: {', '.join(PRESETS)}.")] = "balanced",
+    only: Annotated[
+        list[str] | None, _how("--only", "METHOD=CLIPS", "Run methods on fewer clips: '*-best=goat,camel'. Repeatable.")
+    ] = None,
+    keyframes_every: Annotated[
+        int, _how("--keyframes-every", "N", "Engine keyframe is given the truth of frames 0, N, 2N, ...; 0 = none.")
+    ] = 20,
     clips: Clips = None,
     frames: Frames = None,
     measures: Measures = "standard",
     invert_mask: InvertMask = False,
     flow: Raft = None,
+    lpips: Lpips = None,
+    fid: Fid = None,
+    i3d: I3d = None,
     prior: w.Prior = "auto",
     device: w.Device = "auto",
     dtype: w.Dtype = "auto",
@@ -173,11 +215,16 @@ def run(
             out,
             engines=engines,
             presets=presets,
+            only=only,
+            keyframes_every=keyframes_every,
             clips=clips,
             frames=frames,
             measures=measures,
             invert_mask=invert_mask,
             flow=flow,
+            lpips=lpips,
+            fid=fid,
+            i3d=i3d,
             prior=prior,
             device=device,
             dtype=dtype,

@@ -157,6 +157,7 @@ def _record(folder: Path, options: CaseOptions, clips: dict[str, Any]) -> None:
         "published": options.protocol.source,
         "size": None if size is None else f"{size[1]}x{size[0]}",
         "seed": options.seed,
+        "asked": {"clips": list(options.clips), "frames": options.frames},
         "made_by": f"vrm {__version__}",
         "clips": clips,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from vrm.errors import UsageError, VideoError
 from vrm.evaluate.pictures import VIDEOS, Pictures, open_pictures
+from vrm.media.folder import frame_files
 
 _DAVIS_SIZES = ("480p", "Full-Resolution", "1080p")
 
@@ -37,27 +39,41 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
 
     Layouts: ``NAME/{frames,masks[,truth]}`` (folders or videos; a single video in NAME is its frames), the data sets'
     ``JPEGImages/[480p/]NAME`` beside ``Annotations/[480p/]NAME``, DEVIL's ``NAME/frame_0000_{gt,mask}.png``, and
-    videos side by side.
+    videos side by side. A composite's truth may be another clip's frames: ``NAME/meta.json`` says which, as
+    ``{"gt": "OTHER/frames", "bg_offset": 0}`` (from the folder of clips; frame t of NAME is frame t + offset there).
 
     Args:
         folder: where they lie.
         wanted: names or patterns (``davis-*``) in the order wanted; empty = all.
 
     Raises:
-        VideoError: no such folder, or no clips in it.
+        VideoError: no such folder, no clips in it, or two clips of one name among those wanted.
         UsageError: a name that is not there; all of them are listed.
     """
     if not folder.is_dir():
         raise VideoError(f"{folder} is not a folder.", "Give a folder of clips.")
-    found = {clip.name: clip for clip in _scan(folder)}
+    found: dict[str, list[Clip | VideoError]] = {}
+    for name, clip in _scan(folder):
+        found.setdefault(name, []).append(clip)
     if not found:
         raise VideoError(
             f"No clips were found in {folder}.",
             "A clip is NAME/frames with NAME/masks, JPEGImages/NAME with Annotations/NAME, or a video.",
         )
-    if not wanted:
-        return [found[name] for name in sorted(found)]
-    return [found[name] for name in choose(sorted(found), wanted, str(folder))]
+    names = choose(sorted(found), wanted, str(folder)) if wanted else sorted(found)
+    return [_only(found[name], folder) for name in names]
+
+
+def _only(clips: list[Clip | VideoError], folder: Path) -> Clip:
+    """The one clip of a name. Raises VideoError."""
+    for clip in clips:
+        if isinstance(clip, VideoError):
+            raise clip
+    if len(clips) > 1:
+        paths = ", ".join(str(c.frames.path.relative_to(folder)) for c in clips if isinstance(c, Clip))
+        raise VideoError(f"{folder} holds clips of one name: {paths}.", "Rename one, or name others with --clips.")
+    assert isinstance(clips[0], Clip)
+    return clips[0]
 
 
 def choose(names: list[str], wanted: tuple[str, ...], where: str) -> list[str]:
@@ -73,19 +89,24 @@ def choose(names: list[str], wanted: tuple[str, ...], where: str) -> list[str]:
     return list(chosen)
 
 
-def _scan(folder: Path) -> Iterator[Clip]:
+def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
+    """By name: a clip, or what is wrong with it."""
     if (folder / "JPEGImages").is_dir():
-        yield from _data_set(folder)
+        yield from ((clip.name, clip) for clip in _data_set(folder))
         return
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir():
-            clip = _clip(path)
+            try:
+                clip = _clip(path)
+            except VideoError as error:
+                yield path.name, error
+                continue
             if clip is not None:
-                yield clip
+                yield clip.name, clip
         elif path.suffix.lower() in VIDEOS:
-            yield Clip(path.stem, Pictures(path))
+            yield path.stem, Clip(path.stem, Pictures(path))
 
 
 def _data_set(folder: Path) -> Iterator[Clip]:
@@ -113,13 +134,45 @@ def _clip(folder: Path) -> Clip | None:
     frames = open_pictures(folder, "frames", "images") or _only_video(folder)
     if frames is None:
         return None
-    return Clip(folder.name, frames, open_pictures(folder, "masks", "mask"), open_pictures(folder, "truth", "gt"))
+    truth = open_pictures(folder, "truth", "gt") or _background(folder, frames)
+    return Clip(folder.name, frames, open_pictures(folder, "masks", "mask"), truth)
+
+
+def _background(folder: Path, frames: Pictures) -> Pictures | None:
+    """The frames that a composite was made over, where it says so; those that are missing are told when they are read.
+
+    Raises:
+        VideoError: its description cannot be read.
+    """
+    path = folder / "meta.json"
+    if not path.is_file():
+        return None
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if "gt" not in about:
+            return None
+        there, first = folder.parent / str(about["gt"]), int(about.get("bg_offset", 0))
+        if first < 0:
+            raise ValueError(f"bg_offset {first} is negative")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise VideoError(f"{path} cannot be read: {error}.", 'Write {"gt": "OTHER/frames", "bg_offset": 0}.') from error
+    if not there.is_dir():
+        return Pictures(there)
+    return Pictures(there, tuple(frame_files(there)[first : first + len(frames)]))
 
 
 def _only_video(folder: Path) -> Pictures | None:
+    """The video of a folder that holds no other but masks and truth."""
     videos = [
         p
-        for p in folder.iterdir()
-        if p.suffix.lower() in VIDEOS and not p.name.startswith(".") and p.stem not in ("mask", "masks", "truth", "gt")
+        for p in sorted(folder.iterdir())
+        if p.suffix.lower() in VIDEOS
+        and not p.name.startswith(".")
+        and "mask" not in p.stem
+        and p.stem not in ("truth", "gt")
     ]
-    return Pictures(videos[0]) if len(videos) == 1 else None
+    if len(videos) > 1:
+        raise VideoError(
+            f"{folder} holds several videos: {', '.join(p.name for p in videos)}.", "Call the clip's own frames.mp4."
+        )
+    return Pictures(videos[0]) if videos else None

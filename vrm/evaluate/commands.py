@@ -1,4 +1,4 @@
-"""The three commands as calls: from words to options, one call each, and what they report."""
+"""The commands as calls: from words to options, one call each, and what they report."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 
 from vrm.errors import UsageError
 from vrm.evaluate.cases import CaseOptions, make_cases
+from vrm.evaluate.labels import FlickerTable, label_flicker
+from vrm.evaluate.masks import MaskTable, compare_masks
 from vrm.evaluate.methods import choose_methods
 from vrm.evaluate.page import write_page
 from vrm.evaluate.protocols import PROTOCOLS, find_protocol
 from vrm.evaluate.run import Run, RunOptions, run_methods
-from vrm.evaluate.score import Gauge, ScoreOptions, score_results
+from vrm.evaluate.score import Instruments, ScoreOptions, score_results
 from vrm.evaluate.summary import run_csv, run_json, run_markdown, run_text
 from vrm.evaluate.tables import ScoreTable, check_table, write_text
 from vrm.events import Events
@@ -69,18 +71,35 @@ def score(
     options = ScoreOptions(split(clips), split(measures) or ("standard",), skip_every, frames, invert_mask)
     if table is not None:
         check_table(table, overwrite)
-    from vrm.evaluate.networks import open_networks
-
-    networks = open_networks(split(lpips), fid, i3d, device)
-    gauges: dict[str, list[Gauge]] = {str(path): networks.gauges() for path in results}
-    estimator, used = flow_estimator(flow, device)
-    found = score_results(folder, list(results), options, events, estimator, used, gauges)
-    for result in found:
-        result.needs = networks.needs
+    found = score_results(folder, list(results), options, events, instruments(flow, lpips, fid, i3d, device))
     done = ScoreTable(tuple(found))
     if table is not None:
         done.save(table, overwrite)
     return done
+
+
+def masks(
+    truth: Path,
+    results: Sequence[Path],
+    events: Events,
+    *,
+    clips: Names = None,
+    skip: str | None = None,
+    invert_mask: bool = False,
+) -> MaskTable:
+    """See ``vrm.evaluate.masks.compare_masks``; ``skip`` is "0,-1"."""
+    try:
+        left_out = frozenset(int(t) for t in split(skip))
+    except ValueError as error:
+        raise UsageError(f"--skip {skip} is not a list of frame numbers.", "Write --skip 0,-1.") from error
+    return compare_masks(truth, list(results), events, clips=split(clips), skip=left_out, invert=invert_mask)
+
+
+def labels(
+    video: Path, folders: Sequence[Path], events: Events, *, flow: Path | None = None, device: str = "auto"
+) -> FlickerTable:
+    """See ``vrm.evaluate.labels.label_flicker``."""
+    return label_flicker(video, list(folders), events, *flow_estimator(flow, device))
 
 
 def run(
@@ -90,11 +109,16 @@ def run(
     *,
     engines: Names = "internal",
     presets: Names = "balanced",
+    only: str | Iterable[str] | None = None,
+    keyframes_every: int = 20,
     clips: Names = None,
     frames: int | None = None,
     measures: Names = "standard",
     invert_mask: bool = False,
     flow: Path | None = None,
+    lpips: Names = None,
+    fid: str | None = None,
+    i3d: str | None = None,
     page: bool = True,
     overwrite: bool = False,
     command: str = "",
@@ -102,13 +126,15 @@ def run(
 ) -> Run:
     """See ``vrm.evaluate.run.run_methods``; writes ``OUT/{table.md,table.csv,results.json,index.html}``.
 
-    ``common``: ``device``, ``dtype``, ``threads``, ``seed``, ``memory_gb``, ``prior`` of every engine.
+    ``only``: "METHOD=CLIP,CLIP", or several of them. ``common``: ``device``, ``dtype``, ``threads``, ``seed``,
+    ``memory_gb``, ``prior`` of every engine.
     """
     given = {word: value for word, value in common.items() if value is not None}
-    methods = choose_methods(split(engines), split(presets), given)
+    methods = choose_methods(split(engines), split(presets), given, keyframes_every)
     score_options = ScoreOptions(split(clips), split(measures) or ("standard",), 0, frames, invert_mask)
-    options = RunOptions(tuple(methods), score_options, overwrite)
-    done = run_methods(list(folders), out, options, events, flow_estimator(flow, str(given.get("device", "auto"))))
+    options = RunOptions(tuple(methods), score_options, overwrite, _only(only))
+    measured = instruments(flow, lpips, fid, i3d, str(given.get("device", "auto")))
+    done = run_methods(list(folders), out, options, events, measured)
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)
     write_text(out / "table.md", run_markdown(done))
@@ -119,10 +145,28 @@ def run(
     return done
 
 
+def _only(words: str | Iterable[str] | None) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = []
+    for word in [words] if isinstance(words, str) else words or ():
+        pattern, sign, names = word.partition("=")
+        if not sign:
+            raise UsageError(f"--only {word} is not METHOD=CLIPS.", "Write --only '*-best=goat,camel'.")
+        found.append((pattern.strip(), split(names)))
+    return tuple(found)
+
+
 def protocol_list() -> str:
     """Every protocol, a line each."""
     width = max(map(len, PROTOCOLS))
     return "\n".join(f"{p.name:<{width}}  {p.what} ({p.source})" for p in PROTOCOLS.values())
+
+
+def instruments(flow: Path | None, lpips: Names, fid: str | None, i3d: str | None, device: str) -> Instruments:
+    """What is measured with; weights are loaded. Raises WeightsError or UsageError."""
+    from vrm.evaluate.networks import open_networks
+
+    networks = open_networks(split(lpips), fid, i3d, device)
+    return Instruments(*flow_estimator(flow, device), networks.gauges, networks.names, networks.needs)
 
 
 def flow_estimator(weights: Path | None, device: str = "auto") -> tuple[FlowEstimator, str]:

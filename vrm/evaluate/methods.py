@@ -5,29 +5,26 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
-from vrm.engines.base import as_float
 from vrm.errors import UsageError
+from vrm.evaluate.baselines import BASELINES
 from vrm.evaluate.clips import Clip
 from vrm.evaluate.machine import peak_memory_mb
 from vrm.evaluate.pictures import Pictures, load_masks
 from vrm.events import Events
+from vrm.media.folder import ENDINGS
 from vrm.media.stills import write_png
-from vrm.metrics.error import peak_of
-from vrm.options import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
-from vrm.types import Bool, Masks, Pixels
+from vrm.options import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.types import Masks
+from vrm.work import scratch_folder
 
-RADIUS = 5
-"""Of OpenCV's inpainting, pixels."""
-WINDOW, CONTEXT = 80, 40
-"""Frames that propagation fills at a time, and looks at on either side."""
+KEPT = ("seconds", "timings", "device", "dtype", "threads", "seed", "coverage", "changed_outside", "versions", "notes")
+"""Of an engine's report."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +35,22 @@ class Method:
         name: unique, also a folder's name.
         baseline: a name of ``BASELINES``, or empty for an engine.
         engine: the engine's options; of a baseline only threads and seed matter.
+        given_every: the truth of frames 0, N, 2N, ... is given as keyframes (and not scored); 0 = of none.
     """
 
     name: str
     baseline: str = ""
     engine: EngineOptions = field(default_factory=EngineOptions)
+    given_every: int = 0
 
     @property
     def settings(self) -> dict[str, Any]:
         """Everything that shapes its result, ready for JSON."""
         if self.baseline:
             return {"baseline": self.baseline, "threads": self.engine.cpu_threads}
-        return {k: v for k, v in asdict(self.engine).items() if v is not None} | {"threads": self.engine.cpu_threads}
+        given = {"given_every": self.given_every} if self.given_every else {}
+        own = {k: v for k, v in asdict(self.engine).items() if v is not None}
+        return own | {"threads": self.engine.cpu_threads} | given
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,27 @@ class Job:
     invert: bool = False
 
 
-def choose_methods(engines: tuple[str, ...], presets: tuple[str, ...], common: dict[str, Any]) -> list[Method]:
-    """The baselines, then every engine with every preset. Raises UsageError for unknown ones."""
+def choose_methods(
+    engines: tuple[str, ...], presets: tuple[str, ...], common: dict[str, Any], given_every: int = 20
+) -> list[Method]:
+    """The baselines, then every engine with every preset.
+
+    Args:
+        engines, presets: names.
+        common: options of every engine.
+        given_every: for the engine keyframe, see ``Method``.
+
+    Raises:
+        UsageError: unknown ones, or one that is named twice.
+    """
+    if given_every < 0:
+        raise UsageError(f"--keyframes-every {given_every} is negative.", "0 gives no keyframes.")
     base = EngineOptions(**common)
     methods = [Method(name, name, base) for name in BASELINES]
     for engine, preset in itertools.product(engines, presets):
-        methods.append(Method(f"{engine}-{preset}", engine=EngineOptions(engine=engine, preset=preset, **common)))
+        options = EngineOptions(engine=engine, preset=preset, **common)
+        every = given_every if engine == "keyframe" else 0
+        methods.append(Method(f"{engine}-{preset}" + (f"-every{every}" if every else ""), "", options, every))
     names = [m.name for m in methods]
     if len(set(names)) < len(names):
         raise UsageError("An engine or preset is named twice.")
@@ -86,129 +102,63 @@ def fill(job: Job) -> dict[str, Any]:
     """
     cv2.setNumThreads(job.method.engine.cpu_threads)
     count = min(len(job.clip.frames), job.frames or len(job.clip.frames))
-    begin = time.perf_counter()
-    report: dict[str, Any] = {}
-    if job.method.baseline:
-        assert job.clip.masks is not None
-        masks = load_masks(job.clip.masks, job.clip.frames, job.clip.name, job.invert)
-        job.out.mkdir(parents=True, exist_ok=True)
-        for t, frame in enumerate(BASELINES[job.method.baseline](job.clip.frames, masks, count)):
-            write_png(job.out / f"{t:05d}.png", frame)
-        seconds = time.perf_counter() - begin
-    else:
-        report = _engine(job)
-        seconds = report["seconds"]
+    assert job.clip.masks is not None
+    masks = load_masks(job.clip.masks, job.clip.frames, job.clip.name, job.invert)
+    job.out.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder() as scratch:
+        given = Pictures(_staged(job.clip.frames, count, scratch / job.clip.name))
+        begin = time.perf_counter()
+        report: dict[str, Any] = {}
+        if job.method.baseline:
+            job.out.mkdir(parents=True, exist_ok=True)
+            for t, frame in enumerate(BASELINES[job.method.baseline](given, masks, count)):
+                write_png(job.out / f"{t:05d}.png", frame)
+            seconds = time.perf_counter() - begin
+        else:
+            report = _engine(job, given.path, masks, count, scratch)
+            seconds = report["seconds"]
     return {"seconds": seconds, "peak_mb": peak_memory_mb(), "frames": count, "report": report}
 
 
-def _engine(job: Job) -> dict[str, Any]:
+def _staged(pictures: Pictures, count: int, folder: Path) -> Path:
+    """Frames ``0..count-1`` as a folder of their own, 00000.png and so on, as displayed.
+
+    Files are linked where they are pictures; what is a video is decoded.
+    """
+    folder.mkdir(parents=True)
+    if pictures.listed and all(path.suffix.lower() in ENDINGS for path in pictures.listed[:count]):
+        for t, path in enumerate(pictures.listed[:count]):
+            (folder / f"{t:05d}{path.suffix.lower()}").symlink_to(path.resolve())
+        return folder
+    for t, frame in enumerate(pictures.stream(count)):
+        write_png(folder / f"{t:05d}.png", frame)
+    return folder
+
+
+def _engine(job: Job, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
     """``vrm remove`` with the masks exactly as they are."""
     from vrm.pipeline import remove
 
-    assert job.clip.masks is not None
-    single = bool(job.clip.masks.listed) and len(job.clip.masks) == 1 and len(job.clip.frames) != 1
-    options = RemoveOptions(
-        mask=MaskOptions(path=job.clip.masks.path, invert=job.invert, static=single, grow=0, feather=0),
-        engine=job.method.engine,
-        output=OutputOptions(overwrite=True),
-        end=None if job.frames is None else Moment(frame=job.frames),
-    )
-    report = remove(job.clip.frames.path, job.out, options, Events())
-    kept = {
-        "seconds",
-        "timings",
-        "device",
-        "dtype",
-        "threads",
-        "seed",
-        "coverage",
-        "changed_outside",
-        "versions",
-        "notes",
-    }
-    return {k: v for k, v in json.loads(report.to_json()).items() if k in kept}
-
-
-def _inpaint(how: int) -> Callable[[Pictures, Masks, int], Iterator[Pixels]]:
-    def run(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
-        for t, frame in enumerate(frames.stream(count)):
-            yield inpainted(frame, masks[t], how)
-
-    return run
-
-
-def inpainted(frame: Pixels, mask: Bool, how: int = cv2.INPAINT_TELEA) -> Pixels:
-    """One frame filled by OpenCV's inpainting, radius 5; frames of 16 bits are filled with 8."""
-    if not mask.any():
-        return frame
-    eight = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
-    filled = cv2.inpaint(np.ascontiguousarray(eight), mask.astype(np.uint8), RADIUS, how)
-    if frame.dtype == np.uint8:
-        return np.asarray(filled, np.uint8)
-    out = frame.copy()
-    out[mask] = filled[mask].astype(np.uint16) * 257
-    return out
-
-
-def temporal_median(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
-    """Each missing pixel becomes the median of where it is known in the clip; what never is, is Telea's."""
-    whole = np.zeros(masks.size, np.bool_)
+    (scratch / "masks").mkdir()
     for t in range(count):
-        whole |= masks[t]
-    known = np.stack([~masks[t][whole] for t in range(count)])
-    values: Any = np.stack([frame[whole] for frame in frames.stream(count)])
-    top = peak_of(values)
-    held = np.where(known[..., None], values.astype(np.int32), top + 1)
-    held.sort(axis=0)
-    n = known.sum(0)
-    low, high = ((np.maximum(n, 1) - 1) // 2, n // 2)
-    spots = np.arange(n.size)
-    median = (held[low, spots] + held[np.minimum(high, count - 1), spots] + 1) // 2
-    for t, frame in enumerate(frames.stream(count)):
-        lacking = masks[t].copy()
-        lacking[whole] &= n == 0
-        out = frame.copy()
-        use = masks[t][whole] & (n > 0)
-        patch = out[whole]
-        patch[use] = median[use].astype(out.dtype)
-        out[whole] = patch
-        yield inpainted(out, lacking, cv2.INPAINT_TELEA)
+        write_png(scratch / "masks" / f"{t:05d}.png", masks[t].astype("uint8") * 255)
+    options = RemoveOptions(
+        mask=MaskOptions(path=scratch / "masks", grow=0, feather=0),
+        engine=replace(job.method.engine, keyframes=_keyframes(job, masks, count, scratch / "keyframes")),
+        output=OutputOptions(overwrite=True),
+    )
+    report = remove(frames, job.out, options, Events())
+    return {k: v for k, v in json.loads(report.to_json()).items() if k in KEPT}
 
 
-def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
-    """What motion alone finds, settings of ``fast``."""
-    from vrm.motion.propagate import MotionConfig, propagate
-
-    shot = _Shot(frames, masks, count)
-    for start in range(0, count, WINDOW):
-        stop = min(count, start + WINDOW)
-        around = max(0, start - CONTEXT), min(count, stop + CONTEXT)
-        found = propagate(shot, start, stop, *around, MotionConfig.for_preset("fast"))
-        for t in range(start, stop):
-            frame: Any = shot.frame(t)
-            filled = found.prefill(t, as_float(frame)) * peak_of(frame)
-            yield np.clip(filled + 0.5, 0, peak_of(frame)).astype(frame.dtype)
-
-
-class _Shot:
-    """A clip in memory, as motion takes it."""
-
-    def __init__(self, frames: Pictures, masks: Masks, count: int) -> None:
-        self.start, self.stop, self.size = 0, count, masks.size
-        self._frames = list(frames.stream(count))
-        self._masks = masks
-
-    def frame(self, t: int) -> Pixels:
-        return self._frames[t]
-
-    def hole(self, t: int) -> Bool:
-        return self._masks[t]
-
-
-BASELINES: dict[str, Callable[[Pictures, Masks, int], Iterator[Pixels]]] = {
-    "telea": _inpaint(cv2.INPAINT_TELEA),
-    "navier-stokes": _inpaint(cv2.INPAINT_NS),
-    "temporal-median": temporal_median,
-    "propagation": propagation,
-}
-"""Always in a run: OpenCV's two, the median over time, and motion without an engine."""
+def _keyframes(job: Job, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
+    """The truth of every so many frames, where they have a hole; nothing of a clip without truth."""
+    if not job.method.given_every or job.clip.truth is None:
+        return ()
+    folder.mkdir()
+    keys = []
+    for t, frame in enumerate(job.clip.truth.stream(count)):
+        if t % job.method.given_every == 0 and masks.box(t) is not None:
+            keys.append((t, folder / f"{t:05d}.png"))
+            write_png(keys[-1][1], frame)
+    return tuple(keys)

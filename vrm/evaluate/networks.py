@@ -18,7 +18,7 @@ import numpy as np
 from vrm import weights
 from vrm.errors import UsageError, WeightsError
 from vrm.evaluate.score import Gauge
-from vrm.metrics.frechet import frechet_distance
+from vrm.evaluate.sets import Features
 from vrm.metrics.means import mean
 from vrm.metrics.perceptual import activation_distance
 from vrm.options import EngineOptions
@@ -45,12 +45,14 @@ class Networks:
         lpips: by name of the measure ("lpips_alex", "lpips_vgg").
         inception, i3d: or None.
         device: torch device.
+        names: the weights, in words that change when their files do.
     """
 
     lpips: dict[str, Any] = field(default_factory=dict)
     inception: Any = None
     i3d: Any = None
     device: Any = "cpu"
+    names: tuple[str, ...] = ()
 
     @property
     def needs(self) -> dict[str, str]:
@@ -86,6 +88,7 @@ def open_networks(lpips: Sequence[str], fid: str | None, i3d: str | None, device
     from vrm.train.device import choose
 
     networks = Networks(device=choose(EngineOptions(device=device, dtype="fp32")).device)
+    networks.names = tuple(_described(name) for name in (*lpips, fid, i3d) if name)
     for name in lpips:
         measure, net = _lpips(read_weights(name, "lpips"), name)
         networks.lpips[measure] = net.to(networks.device)
@@ -99,6 +102,11 @@ def open_networks(lpips: Sequence[str], fid: str | None, i3d: str | None, device
         tensors = {k: v for k, v in read_weights(i3d, "i3d").items() if not k.startswith("logits.")}
         networks.i3d = _filled(I3d(), tensors, i3d).to(networks.device)
     return networks
+
+
+def _described(name: str) -> str:
+    path = Path(name)
+    return f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" if path.is_file() else name
 
 
 def read_weights(name: str, network: str) -> dict[str, torch.Tensor]:
@@ -182,7 +190,7 @@ class LpipsGauge:
         self._name, self._net, self._device = name, net, device
         self._values: list[float] = []
 
-    def begin(self, clip: str) -> None:
+    def begin(self) -> None:
         """A clip begins."""
         self._values = []
 
@@ -192,13 +200,9 @@ class LpipsGauge:
             pair = (_tensor(image, self._device) for image in (truth, frame))
             self._values.append(float(self._net(*pair, normalize=True)))
 
-    def end(self) -> dict[str, float | None]:
+    def end(self) -> tuple[dict[str, float | None], Features]:
         """The clip's mean."""
-        return {self._name: mean(self._values).value}
-
-    def total(self) -> dict[str, float | str]:
-        """Nothing: it is a mean over clips like others."""
-        return {}
+        return {self._name: mean(self._values).value}, {}
 
 
 class FidGauge:
@@ -206,11 +210,11 @@ class FidGauge:
 
     def __init__(self, net: Any, device: Any) -> None:
         self._net, self._device = net, device
-        self._true: list[np.ndarray] = []
-        self._made: list[np.ndarray] = []
+        self._found: list[np.ndarray] = []
 
-    def begin(self, clip: str) -> None:
+    def begin(self) -> None:
         """A clip begins."""
+        self._found = []
 
     def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
         """The next frame."""
@@ -219,17 +223,14 @@ class FidGauge:
         if not judged:
             return
         both = torch.cat([_tensor(truth, self._device), _tensor(frame, self._device)])
-        true, made = self._net(both).cpu().numpy()
-        self._true.append(true)
-        self._made.append(made)
+        self._found.append(self._net(both).cpu().numpy())
 
-    def end(self) -> dict[str, float | None]:
-        """Nothing: one clip alone has no FID that compares with anything."""
-        return {}
-
-    def total(self) -> dict[str, float | str]:
-        """FID over everything."""
-        return {"fid": _frechet(self._true, self._made, "frames")}
+    def end(self) -> tuple[dict[str, float | None], Features]:
+        """Features only: one clip alone has no FID that compares with anything."""
+        if not self._found:
+            return {}, {}
+        found = np.stack(self._found)
+        return {}, {"fid": (found[:, 0], found[:, 1])}
 
 
 class VideoGauge:
@@ -237,16 +238,14 @@ class VideoGauge:
 
     def __init__(self, net: Any, device: Any) -> None:
         self._net, self._device = net, device
-        self._whole: dict[str, tuple[list[np.ndarray], list[np.ndarray]]] = {
-            name: ([], []) for name in ("vfid", "vfid_batchstats", "vfid_clips")
-        }
+        self._windows: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
         self._clip: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
         self._window: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=WINDOW)
         self._pvcs: list[float] = []
 
-    def begin(self, clip: str) -> None:
+    def begin(self) -> None:
         """A clip begins."""
-        self._clip, self._pvcs = ([], []), []
+        self._clip, self._windows, self._pvcs = ([], []), ([], []), []
         self._window.clear()
 
     def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
@@ -262,34 +261,28 @@ class VideoGauge:
         layers = [self._net(torch.stack(images, 2)) for images in zip(*self._window, strict=True)]
         arrays = [[value[0].cpu().numpy() for value in found.values()] for found in layers]
         self._pvcs.append(activation_distance(*arrays))
-        for side, found in zip(self._whole["vfid_clips"], layers, strict=True):
+        for side, found in zip(self._windows, layers, strict=True):
             side.append(_pooled(found))
 
-    def end(self) -> dict[str, float | None]:
-        """The clip's PVCS; None for fewer than ten frames."""
+    def end(self) -> tuple[dict[str, float | None], Features]:
+        """The clip's PVCS (None for fewer than ten frames), and features of the whole and of its windows."""
         import torch
 
-        for k, held in enumerate(self._clip):
+        whole: dict[str, list[np.ndarray]] = {"vfid": []}
+        for held in self._clip:
             video = torch.stack(held, 2)
-            self._whole["vfid"][k].append(_pooled(self._net(video)))
+            whole["vfid"].append(_pooled(self._net(video)))
             if video.shape[2] > 8 or max(video.shape[3:]) > 32:  # else its last layers have nothing to average over
                 self._net.use_batch_statistics(True)
-                self._whole["vfid_batchstats"][k].append(_pooled(self._net(video)))
+                whole.setdefault("vfid_batchstats", []).append(_pooled(self._net(video)))
                 self._net.use_batch_statistics(False)
+        features: Features = {name: (true[None], made[None]) for name, (true, made) in whole.items()}
+        if self._pvcs:
+            features["vfid_clips"] = np.stack(self._windows[0]), np.stack(self._windows[1])
         self._clip = ([], [])
-        return {"pvcs": mean(self._pvcs).value}
-
-    def total(self) -> dict[str, float | str]:
-        """The Fréchet distances."""
-        return {name: _frechet(*sides, "videos or windows") for name, sides in self._whole.items()}
+        return {"pvcs": mean(self._pvcs).value}, features
 
 
 def _pooled(found: Mapping[str, Any]) -> np.ndarray:
     """Mean over time and space of Mixed_5c: ``(1024,)``."""
     return np.asarray(found["Mixed_5c"][0].mean((1, 2, 3)).cpu().numpy())
-
-
-def _frechet(true: list[np.ndarray], made: list[np.ndarray], what: str) -> float | str:
-    if len(true) < 2:
-        return f"needs two {what} or more, there are {len(true)}"
-    return frechet_distance(np.stack(true), np.stack(made))

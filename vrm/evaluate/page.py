@@ -17,10 +17,10 @@ from vrm.evaluate.films import (
     telling,
 )
 from vrm.evaluate.pictures import Pictures, load_masks
-from vrm.evaluate.published import PublishedTable, tables_for
+from vrm.evaluate.published import TABLES, PublishedTable, tables_for
 from vrm.evaluate.run import Row, Run
 from vrm.evaluate.score import ScoreOptions, find_cases
-from vrm.evaluate.summary import clip_rows, means_rows, remarks, run_protocols
+from vrm.evaluate.summary import clip_rows, conditions, means_tables, remarks, run_protocols, set_lines
 from vrm.evaluate.tables import write_text
 from vrm.events import Events
 from vrm.report.page import STYLE
@@ -83,14 +83,19 @@ def write_page(run: Run, options: ScoreOptions, events: Events) -> None:
     events.stage("page", sum(len({row.clip for row in run.rows if row.cases == name}) for name in run.cases))
     for name, path in run.cases.items():
         rows = [row for row in run.rows if row.cases == name]
-        parts.append(f"<section><h2>{escape(name)}</h2>{_table(means_rows(rows))}{_list(remarks(rows))}</section>")
+        tables = "".join(f"<p>{escape(title)}</p>{_table(table)}" for title, table in means_tables(rows))
+        said = [*remarks(rows), *set_lines(run, name)]
+        parts.append(f"<section><h2>{escape(name)}</h2>{tables}{_list(said)}</section>")
         for clip in find_cases(path, options.clips):
             parts.append(_clip(run, name, clip, [row for row in rows if row.clip == clip.name], options))
             events.advance("page")
+    closest = tables_for(run_protocols(run))
     parts.append(
         "<section><h2>Published, under other conditions</h2><p>Not comparable with the tables above line by line.</p>"
-        + "".join(map(_published, tables_for(run_protocols(run))))
-        + "</section>"
+        + "".join(map(_published, closest))
+        + "<details><summary>Tables of other protocols</summary>"
+        + "".join(_published(table) for table in TABLES if table not in closest)
+        + "</details></section>"
     )
     text = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>vrm evaluate</title>'
@@ -101,11 +106,9 @@ def write_page(run: Run, options: ScoreOptions, events: Events) -> None:
 
 
 def _head(run: Run) -> str:
-    facts = "".join(f"<tr><th>{escape(k)}</th><td>{escape(v)}</td></tr>" for k, v in run.machine.items())
     return (
-        f"<header><h1>vrm evaluate</h1><p>{escape(run.command)}</p></header><details><summary>Machine and versions"
-        f"</summary><table>{facts}</table></details><p>E_warp in percent, flow by {escape(run.flow)}; ± is the spread "
-        "over clips; times are of the work alone.</p>"
+        f"<header><h1>vrm evaluate</h1><p>{escape(run.command)}</p></header><details><summary>Machine, versions, "
+        f"conditions</summary>{_list(conditions(run))}</details>"
     )
 
 

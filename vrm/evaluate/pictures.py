@@ -56,19 +56,41 @@ class Pictures:
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        """``(height, width)`` as stored."""
-        return image_facts(self.listed[0])[:2] if self.listed else self.info.size
+        """``(height, width)`` as displayed: a rotated video is turned."""
+        return image_facts(self.listed[0])[:2] if self.listed else self.info.display_size
+
+    @cached_property
+    def bits(self) -> int:
+        """Of a sample as ``stream`` gives it: 8 or 16."""
+        return image_facts(self.listed[0])[3] if self.listed else (8 if self.info.bit_depth == 8 else 16)
 
     def stream(self, stop: int | None = None) -> Iterator[Pixels]:
-        """RGB frames ``(H, W, 3)`` from the first to ``stop - 1``. Raises VideoError."""
-        if not self.listed:
-            with Reader(self.info) as reader:
-                for frame in reader.frames(0, stop):
-                    yield frame.rgb()
-            return
+        """RGB frames ``(H, W, 3)`` as displayed, from the first to ``stop - 1``.
+
+        Raises:
+            VideoError: a frame is unreadable, missing, or of another size than the first.
+        """
+        count = len(self) if stop is None else min(stop, len(self))
+        t = -1
+        for t, frame in enumerate(self._files(count) if self.listed else self._decoded(count)):
+            if frame.shape[:2] != self.size:
+                (h, w), (height, width) = frame.shape[:2], self.size
+                where = self.listed[t] if self.listed else f"{self.path}, frame {t},"
+                raise VideoError(f"{where} is {w}x{h}, those before it {width}x{height}.", "They must be of one size.")
+            yield frame
+        if t + 1 < count:
+            raise VideoError(f"{self.path} ends after {t + 1} of its {count} frames.", "The file is damaged.")
+
+    def _decoded(self, count: int) -> Iterator[Pixels]:
+        turns = -self.info.rotation // 90
+        with Reader(self.info) as reader:
+            for frame in reader.frames(0, count):
+                yield cast(Pixels, np.ascontiguousarray(np.rot90(frame.rgb(), turns)))
+
+    def _files(self, count: int) -> Iterator[Pixels]:
         with ThreadPoolExecutor(1) as pool:
             coming: deque[Future[Pixels]] = deque()
-            for path in self.listed[:stop]:
+            for path in self.listed[:count]:
                 coming.append(pool.submit(_rgb, path))
                 if len(coming) > _AHEAD:
                     yield coming.popleft().result()
@@ -81,7 +103,11 @@ class Pictures:
 
 
 def open_pictures(folder: Path, *names: str) -> Pictures | None:
-    """The first of ``folder/name`` that is there, or None: a folder of pictures or of one video, or a video."""
+    """The first of ``folder/name`` that is there, or None: a folder of pictures or of one video, or a video.
+
+    Raises:
+        VideoError: there are several videos of that name.
+    """
     for name in names:
         path = folder / name
         if path.is_dir():
@@ -91,14 +117,19 @@ def open_pictures(folder: Path, *names: str) -> Pictures | None:
             return Pictures(path)
         if path.is_file() and path.suffix.lower() in VIDEOS:
             return Pictures(path)
-        for ending in VIDEOS:
-            if (folder / f"{name}{ending}").is_file():
-                return Pictures(folder / f"{name}{ending}")
+        videos = [folder / f"{name}{ending}" for ending in VIDEOS if (folder / f"{name}{ending}").is_file()]
+        if len(videos) > 1:
+            raise VideoError(
+                f"{folder} holds {name} more than once: {', '.join(v.name for v in videos)}.",
+                "Leave one of them there.",
+            )
+        if videos:
+            return Pictures(videos[0])
     return None
 
 
 def load_masks(masks: Pictures, frames: Pictures, name: str, invert: bool = False) -> Masks:
-    """The masks of a clip, in whatever form they are; True = missing.
+    """The masks of a clip, in whatever form they are, as the frames are displayed; True = missing.
 
     Args:
         masks: a picture for each frame, or one for all.
@@ -119,7 +150,17 @@ def load_masks(masks: Pictures, frames: Pictures, name: str, invert: bool = Fals
     except MaskError as error:
         fix = error.fix.replace("add --invert-mask", _INVERT) if "--invert" in error.fix else _ONE_EACH
         raise MaskError(f"Clip {name}: {error.what}", fix) from error
-    return _judged(loaded.masks, name)
+    return _judged(_shown(loaded.masks, info), name)
+
+
+def _shown(masks: Masks, info: VideoInfo) -> Masks:
+    """Masks as stored, turned as the video is for display."""
+    if not info.rotation:
+        return masks
+    turned = Masks(info.display_size, masks.n_frames)
+    for t, mask in masks.items():
+        turned[t] = np.ascontiguousarray(np.rot90(mask, -info.rotation // 90))
+    return turned
 
 
 _INVERT = "give --invert-mask"
@@ -157,6 +198,15 @@ def _rgb(path: Path) -> Pixels:
     if image.ndim == 2:
         return cast(Pixels, np.repeat(image[..., None], 3, 2))
     return cast(Pixels, np.ascontiguousarray(image[..., :3]))
+
+
+def at_depth(frame: Pixels, bits: int) -> Pixels:
+    """A frame with 8 or 16 bits a sample: times 257, which is exact, or rounded."""
+    if bits == 16 and frame.dtype == np.uint8:
+        return frame.astype(np.uint16) * np.uint16(257)
+    if bits == 8 and frame.dtype == np.uint16:
+        return ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return frame
 
 
 def same_shape(one: Pictures, other: Pictures, what: str, reference: str, name: str) -> None:

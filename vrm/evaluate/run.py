@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import shutil
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from vrm import __version__
-from vrm.errors import BatchError, OutputError, UsageError
-from vrm.evaluate.clips import Clip
+from vrm.errors import BatchError, UsageError, WeightsError
+from vrm.evaluate.clips import Clip, choose
 from vrm.evaluate.machine import machine
 from vrm.evaluate.methods import Job, Method
 from vrm.evaluate.pictures import load_masks
 from vrm.evaluate.process import in_process
-from vrm.evaluate.score import ScoreOptions, find_cases, score_results
-from vrm.evaluate.tables import write_text
+from vrm.evaluate.records import Records
+from vrm.evaluate.score import Instruments, ScoreOptions, find_cases, score_results
+from vrm.evaluate.sets import Features, load_features, save_features, set_distances
 from vrm.events import Events
 from vrm.metrics.clip import ClipScore
-from vrm.metrics.warping import FlowEstimator
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,33 @@ class RunOptions:
         methods: see ``choose_methods``.
         score: what is measured, on which clips and frames.
         overwrite: start anew instead of going on where an earlier run ended.
+        only: patterns of methods, each with the names or patterns of the clips that such methods are run on.
     """
 
     methods: tuple[Method, ...]
     score: ScoreOptions = field(default_factory=ScoreOptions)
     overwrite: bool = False
+    only: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [method.name for method in self.methods]
+        for pattern, clips in self.only:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                raise UsageError(f"--only {pattern}: no method is called so.", f"There are: {', '.join(names)}.")
+            if not clips:
+                raise UsageError(f"--only {pattern} names no clips.", "Write --only 'METHOD=CLIP,CLIP'.")
+
+    def methods_on(self, clip: str) -> list[Method]:
+        """The methods that are run on a clip."""
+        return [
+            method
+            for method in self.methods
+            if all(
+                any(fnmatchcase(clip, one) for one in clips)
+                for pattern, clips in self.only
+                if fnmatchcase(method.name, pattern)
+            )
+        ]
 
 
 @dataclass(frozen=True)
@@ -49,6 +69,7 @@ class Row:
         frames, seconds, peak_mb: filled frames, seconds of work, peak memory of the process that filled them.
         score: or None where it failed.
         error: what went wrong, in words.
+        needs: the weights that are missing, in words; then it was not run.
         settings: what shaped the result.
     """
 
@@ -60,6 +81,7 @@ class Row:
     peak_mb: float = 0.0
     score: ClipScore | None = None
     error: str = ""
+    needs: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 
 
@@ -75,6 +97,8 @@ class Run:
         cases: by name of a cases folder: its path.
         flow: which estimator E_warp is by.
         out: where everything lies.
+        networks: by cases and method: measures of all clips together, from networks; a text says what is missing.
+        needs: by measure: what it would need.
     """
 
     rows: list[Row]
@@ -84,6 +108,8 @@ class Run:
     out: Path
     command: str = ""
     text: str = ""
+    networks: dict[tuple[str, str], dict[str, float | str]] = field(default_factory=dict)
+    needs: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values; infinite ones are the text "inf"."""
@@ -95,19 +121,23 @@ class Run:
                 score = row.score
                 facts |= {name: "inf" if value == math.inf else value for name, value in score.values.items()}
                 facts |= {"scored": score.scored, "infinite": score.infinite, "outside_max": score.outside_max}
-            rows.append(facts | ({"error": row.error} if row.error else {}))
-        return {"machine": self.machine, "command": self.command, "flow": self.flow, "rows": rows}
+            faults = {name: text for name, text in (("error", row.error), ("needs", row.needs)) if text}
+            rows.append(facts | faults)
+        sets = [{"cases": cases, "method": method, **found} for (cases, method), found in self.networks.items()]
+        facts = {"machine": self.machine, "command": self.command, "flow": self.flow, "needs": self.needs}
+        return facts | {"rows": rows, "sets": sets}
 
     def complete(self) -> None:
-        """Raise BatchError if some failed; all of them are named."""
+        """Raise BatchError if some failed, all of them named; WeightsError if no engine asked for had its weights."""
         failed = [f"{row.method} on {row.cases}/{row.clip}: {row.error}" for row in self.rows if row.error]
         if failed:
             raise BatchError(f"{len(failed)} of {len(self.rows)} failed: {'; '.join(failed)}")
+        engines = [row for row in self.rows if "baseline" not in row.settings]
+        if engines and all(row.needs for row in engines):
+            raise WeightsError(engines[0].needs)
 
 
-def run_methods(
-    cases: list[Path], out: Path, options: RunOptions, events: Events, flow: tuple[FlowEstimator, str]
-) -> Run:
+def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Events, instruments: Instruments) -> Run:
     """Fill, time and score every case by every method; what an earlier run of the same settings did is kept.
 
     Args:
@@ -115,7 +145,7 @@ def run_methods(
         out: results go to ``OUT/results/CASES/METHOD/CLIP``, records beside them.
         options: see ``RunOptions``.
         events: hears of progress and failures.
-        flow: estimator of optical flow for E_warp, and its name.
+        instruments: what is measured with.
 
     Raises:
         VrmError: cases that cannot be read (before anything is filled); OUT holds something else.
@@ -123,108 +153,110 @@ def run_methods(
     found = {path.resolve().name: find_cases(path, options.score.clips) for path in cases}
     if len(found) < len(cases):
         raise UsageError("Two folders of cases have the same name.", "Rename one: its name is in the table.")
+    names = sorted({clip.name for clips in found.values() for clip in clips})
+    for pattern, wanted in options.only:
+        choose(names, wanted, f"the cases, for --only {pattern},")
     for clips in found.values():
         for clip in clips:
             assert clip.masks is not None
             load_masks(clip.masks, clip.frames, clip.name, options.score.invert)
-    _prepare(out, options.overwrite)
+    records = Records(out, options.score, instruments)
+    records.prepare(options.overwrite)
     paths = {path.resolve().name: path for path in cases}
-    run = Run([], machine(), paths, flow[1], out)
-    events.stage("run", sum(len(clips) for clips in found.values()) * len(options.methods))
-    hopeless: dict[str, dict[str, Any]] = {}
+    run = Run([], machine(), paths, instruments.flow, out, needs=instruments.needs)
+    events.stage("run", sum(len(options.methods_on(clip.name)) for clips in found.values() for clip in clips))
+    lacking: dict[tuple[str, str], str] = {}
+    features: dict[tuple[str, str], list[Features]] = {}
     for name, clips in found.items():
         for clip in clips:
-            run.rows += _clip(name, paths[name], clip, out, options, events, flow, hopeless)
+            methods = options.methods_on(clip.name)
+            held = _filled_by_all(name, clip, methods, records, events, lacking)
+            _score(name, paths[name], clip, methods, held, records, instruments)
+            for method in methods:
+                run.rows.append(_row(name, method, clip, held[method.name]))
+                if kept := load_features(records.features(name, method, clip)):
+                    features.setdefault((name, method.name), []).append(kept)
+    run.networks = {key: set_distances(clips) for key, clips in features.items()} if instruments.networks else {}
     return run
 
 
-def _prepare(out: Path, overwrite: bool) -> None:
-    """Make OUT, or check that it is an earlier run's."""
-    mark = out / "run.json"
-    if out.exists() and any(out.iterdir()) and not mark.is_file():
-        raise OutputError(f"{out} exists and is not the folder of a run.", "Choose another name.")
-    if overwrite:
-        for name in ("results", "records"):
-            shutil.rmtree(out / name, ignore_errors=True)
-    write_text(mark, json.dumps({"made_by": f"vrm {__version__}"}) + "\n")
+def _filled_by_all(
+    name: str, clip: Clip, methods: list[Method], records: Records, events: Events, lacking: dict[tuple[str, str], str]
+) -> dict[str, dict[str, Any]]:
+    """The record of each method on one clip, filled now where that was not done yet.
 
-
-def _clip(
-    name: str,
-    cases: Path,
-    clip: Clip,
-    out: Path,
-    options: RunOptions,
-    events: Events,
-    flow: tuple[FlowEstimator, str],
-    hopeless: dict[str, dict[str, Any]],
-) -> list[Row]:
-    """All methods on one clip, then one pass of scoring for those that have no score yet.
-
-    A method in ``hopeless`` failed for a reason that holds for every clip, and is not tried again.
+    A method in ``lacking`` has no weights, and is not tried again.
     """
-    records: dict[str, dict[str, Any]] = {}
-    for method in options.methods:
-        path = _record(out, name, method, clip)
-        key = _key(clip, method, options)
-        record = _known(path, key)
+    held: dict[str, dict[str, Any]] = {}
+    for method in methods:
+        key = records.key(clip, method)
+        record = records.known(name, method, clip, key)
         if record is None:
-            done = hopeless.get(method.name) or _filled(name, clip, method, out, options, events)
-            if done.get("everywhere"):
-                hopeless[method.name] = done
+            if (name, method.name) in lacking:
+                done: dict[str, Any] = {"needs": lacking[name, method.name]}
+            else:
+                done = _filled(name, clip, method, records, events)
+            # A clip may lack what another has: its truth's keyframes.
+            if "needs" in done and not (method.given_every and clip.truth is not None):
+                lacking[name, method.name] = done["needs"]
             record = {"key": key, "settings": method.settings, **done}
-            write_text(path, json.dumps(record, indent=1) + "\n")
-        records[method.name] = record
+            records.write(name, method, clip, record)
+        held[method.name] = record
         events.advance("run")
-    measured = {"measures": list(options.score.names(clip.truth is not None)), "flow": flow[1]}
-    waiting = [m for m in options.methods if "error" not in records[m.name] and records[m.name].get("how") != measured]
-    if waiting:
-        folders = [_results(out, name, method) for method in waiting]
-        only = ScoreOptions((clip.name,), options.score.measures, 0, options.score.frames, options.score.invert)
-        for method, result in zip(waiting, score_results(cases, folders, only, Events(), *flow), strict=True):
-            score = result.clips[clip.name]
-            records[method.name] |= {"how": measured, "score": vars(score)}
-            write_text(_record(out, name, method, clip), json.dumps(records[method.name], indent=1) + "\n")
-    return [_row(name, method, clip, records[method.name]) for method in options.methods]
+    return held
 
 
-def _filled(name: str, clip: Clip, method: Method, out: Path, options: RunOptions, events: Events) -> dict[str, Any]:
+def _filled(name: str, clip: Clip, method: Method, records: Records, events: Events) -> dict[str, Any]:
     """Fill in a fresh process, so that memory and failures are its own."""
-    target = _results(out, name, method) / clip.name
+    target = records.results(name, method) / clip.name
     shutil.rmtree(target, ignore_errors=True)
+    records.features(name, method, clip).unlink(missing_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
-    job = Job(method, clip, target, options.score.frames, options.score.invert)
     begin = time.perf_counter()
-    done = in_process(job)
-    if "error" in done:
+    done = in_process(Job(method, clip, target, records.score.frames, records.score.invert))
+    if "error" in done and done.pop("everywhere", False):
+        done = {"needs": done["error"]}
+        events.note(f"{method.name} needs weights: {done['needs']}")
+    elif "error" in done:
         events.note(f"{method.name} failed on {name}/{clip.name}: {done['error']}")
     return done | {"wall_seconds": time.perf_counter() - begin}
 
 
-def _known(path: Path, key: str) -> dict[str, Any] | None:
-    """An earlier record of the same clip and settings; failures are tried again."""
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return record if record.get("key") == key and "error" not in record else None
-
-
-def _key(clip: Clip, method: Method, options: RunOptions) -> str:
-    """What a result depends on: the clip's files, the method's settings, the version."""
-    files = [
-        (path.name, path.stat().st_size, path.stat().st_mtime_ns)
-        for pictures in (clip.frames, clip.masks)
-        if pictures is not None
-        for path in (pictures.listed or (pictures.path,))
-    ]
-    facts = [files, method.settings, options.score.frames, options.score.invert, __version__]
-    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()
+def _score(
+    name: str,
+    cases: Path,
+    clip: Clip,
+    methods: list[Method],
+    held: dict[str, dict[str, Any]],
+    records: Records,
+    instruments: Instruments,
+) -> None:
+    """Score what has no score of the same truth, masks, results and measures yet; methods that judge the same frames
+    in one pass."""
+    waiting = []
+    for method in methods:
+        record = held[method.name]
+        if "error" not in record and "needs" not in record:
+            how = records.how(name, cases, method, clip)
+            if record.get("how") != how:
+                waiting.append((method, how))
+    for every in dict.fromkeys(method.given_every for method, _ in waiting):
+        alike = [(method, how) for method, how in waiting if method.given_every == every]
+        only = replace(records.score, clips=(clip.name,), skip_every=every)
+        folders = [records.results(name, method) for method, _ in alike]
+        results = score_results(cases, folders, only, Events(), instruments)
+        for (method, how), result in zip(alike, results, strict=True):
+            if clip.name in result.features:
+                save_features(records.features(name, method, clip), result.features[clip.name])
+            held[method.name] |= {"how": how, "score": vars(result.clips[clip.name])}
+            records.write(name, method, clip, held[method.name])
 
 
 def _row(name: str, method: Method, clip: Clip, record: dict[str, Any]) -> Row:
-    if "error" in record:
-        return Row(name, method.name, clip.name, error=record["error"], settings=record["settings"])
+    settings = record["settings"]
+    if "error" in record or "needs" in record:
+        faults = {"error": record.get("error", ""), "needs": record.get("needs", "")}
+        return Row(name, method.name, clip.name, **faults, settings=settings)
     return Row(
         name,
         method.name,
@@ -233,13 +265,5 @@ def _row(name: str, method: Method, clip: Clip, record: dict[str, Any]) -> Row:
         record["seconds"],
         record["peak_mb"],
         ClipScore(**record["score"]),
-        settings=record["settings"] | {k: record["report"][k] for k in ("device", "dtype") if k in record["report"]},
+        settings=settings | {k: record["report"][k] for k in ("device", "dtype") if k in record["report"]},
     )
-
-
-def _results(out: Path, name: str, method: Method) -> Path:
-    return out / "results" / name / method.name
-
-
-def _record(out: Path, name: str, method: Method, clip: Clip) -> Path:
-    return out / "records" / name / method.name / f"{clip.name}.json"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +14,7 @@ from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases import RECORD
 from vrm.evaluate.clips import Clip, choose, find_clips
 from vrm.evaluate.pictures import Pictures, load_masks, open_pictures, same_shape
+from vrm.evaluate.sets import Features, set_distances
 from vrm.evaluate.stream import ahead, frames_of
 from vrm.events import Events
 from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
@@ -21,9 +24,9 @@ from vrm.types import Pixels
 
 
 class Gauge(Protocol):
-    """Measures that need a network, over all clips of one result."""
+    """Measures that need a network, one clip after another."""
 
-    def begin(self, clip: str) -> None:
+    def begin(self) -> None:
         """A clip begins."""
         ...
 
@@ -31,13 +34,27 @@ class Gauge(Protocol):
         """The next true and composed frame, whether single frames like it count, and whether it has a hole."""
         ...
 
-    def end(self) -> dict[str, float | None]:
-        """The clip is over: what it measures by itself."""
+    def end(self) -> tuple[dict[str, float | None], Features]:
+        """The clip is over: what it measures by itself, and features of which all clips together have a distance."""
         ...
 
-    def total(self) -> dict[str, float | str]:
-        """What only all clips together measure; a text says what is missing."""
-        ...
+
+@dataclass(frozen=True)
+class Instruments:
+    """What is measured with.
+
+    Attributes:
+        estimator, flow: of optical flow, for E_warp; and its name.
+        gauges: makes those of the networks that are there, anew for each result.
+        networks: what the networks are, in words that change when they do.
+        needs: by measure: what it would need.
+    """
+
+    estimator: FlowEstimator
+    flow: str = "DIS"
+    gauges: Callable[[], list[Gauge]] = list
+    networks: tuple[str, ...] = ()
+    needs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,18 +100,25 @@ class Result:
     Attributes:
         name: of the folder.
         clips: by clip.
+        features: by clip, where there are networks for them.
         missing: cases that the folder lacks.
-        networks: measures of all clips together, from networks.
         needs: by measure: what it would need.
         flow: which estimator E_warp is by.
+        notes: what was assumed, a sentence each.
     """
 
     name: str
     clips: dict[str, ClipScore] = field(default_factory=dict)
+    features: dict[str, Features] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
-    networks: dict[str, float | str] = field(default_factory=dict)
     needs: dict[str, str] = field(default_factory=dict)
     flow: str = "DIS"
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def networks(self) -> dict[str, float | str]:
+        """Measures of all clips together, from networks; a text says what is missing."""
+        return set_distances(self.features.values())
 
     def means(self) -> dict[str, Mean]:
         """By measure: the mean over clips, each clip counting the same."""
@@ -139,6 +163,7 @@ class Result:
             "infinite": self.infinite(),
             "flow": self.flow,
             "missing": self.missing,
+            "notes": self.notes,
             "needs": self.needs | {n: v for n, v in self.networks.items() if isinstance(v, str)},
             "per_clip": {
                 name: {
@@ -156,9 +181,7 @@ def score_results(
     results: list[Path],
     options: ScoreOptions,
     events: Events,
-    estimator: FlowEstimator,
-    flow: str = "DIS",
-    gauges: dict[str, list[Gauge]] | None = None,
+    instruments: Instruments,
 ) -> list[Result]:
     """Score folders of results against cases.
 
@@ -167,8 +190,7 @@ def score_results(
         results: folders of ``NAME/`` (numbered pictures) or ``NAME.mp4``.
         options: see ``ScoreOptions``.
         events: hears of progress and of clips that are missing.
-        estimator, flow: of optical flow, for E_warp; and its name.
-        gauges: by result folder's path: measures that need networks.
+        instruments: see ``Instruments``.
 
     Raises:
         VideoError: cases or results unreadable, or of other counts or sizes (before anything is computed).
@@ -176,21 +198,21 @@ def score_results(
         UsageError: a clip that is not there.
     """
     clips = find_cases(cases, options.clips)
-    found = [Result(name, flow=flow) for name in _names(results)]
+    found = [Result(name, needs=instruments.needs, flow=instruments.flow) for name in _names(results)]
     pictures = _check(clips, results, found, options)
-    scored = _scored(cases)
+    scored = scored_frames(cases)
+    gauges = [instruments.gauges() for _ in results]
     events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
     for clip in clips:
         present = pictures[clip.name]
         if not present:
             continue
-        own = {k: (gauges or {}).get(str(results[k]), []) for k in present}
-        scores = _score_clip(clip, present, options, estimator, events, own, scored.get(clip.name))
-        for k, score in scores.items():
+        own = {k: gauges[k] for k in present}
+        scores = _score_clip(clip, present, options, instruments.estimator, events, own, scored.get(clip.name))
+        for k, (score, features) in scores.items():
             found[k].clips[clip.name] = score
-    for result, path in zip(found, results, strict=True):
-        for gauge in (gauges or {}).get(str(path), []):
-            result.networks |= gauge.total()
+            if features:
+                found[k].features[clip.name] = features
     return found
 
 
@@ -245,11 +267,13 @@ def _check(
                 same_shape(own, expected, f"the result {found[k].name}", "the truth, cut to --frames,", clip.name)
             else:
                 same_shape(own, reference, f"the result {found[k].name}", "the truth", clip.name)
+            if own.bits != reference.bits:
+                found[k].notes.append(f"{clip.name} has {own.bits} bits a sample and is judged at {reference.bits}.")
             pictures[clip.name][k] = own
     return pictures
 
 
-def _scored(cases: Path) -> dict[str, frozenset[int]]:
+def scored_frames(cases: Path) -> dict[str, frozenset[int]]:
     """By case: the only frames that count, where the protocol says so."""
     try:
         record = json.loads((cases / RECORD).read_text(encoding="utf-8"))
@@ -270,14 +294,14 @@ def _score_clip(
     events: Events,
     gauges: dict[int, list[Gauge]],
     only: frozenset[int] | None,
-) -> dict[int, ClipScore]:
+) -> dict[int, tuple[ClipScore, Features]]:
     """Stream one clip past a meter for each result."""
     assert clip.masks is not None
     masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
     names = options.names(clip.truth is not None)
     meters = {k: ClipMeter(names, options.skip_every, only) for k in pictures}
     for gauge in (g for k in pictures for g in gauges[k]):
-        gauge.begin(clip.name)
+        gauge.begin()
     with ThreadPoolExecutor(2) as pool:
         for frame in ahead(frames_of(clip, pictures, names, _count(clip, options), pool, estimator)):
             mask = masks[frame.t]
@@ -289,12 +313,15 @@ def _score_clip(
                     for gauge in gauges[k]:
                         gauge.add(frame.truth, composed, judged, bool(mask.any()))
             events.advance("score")
-    scores = {}
+    scores: dict[int, tuple[ClipScore, Features]] = {}
     for k, meter in meters.items():
         score = meter.score()
+        features: Features = {}
         for gauge in gauges[k]:
-            score.values.update(gauge.end())
-        scores[k] = score
+            values, own_features = gauge.end()
+            score.values.update(values)
+            features |= own_features
+        scores[k] = score, features
     return scores
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vrm.evaluate.clips import Clip
-from vrm.evaluate.pictures import Pictures
+from vrm.evaluate.pictures import Pictures, at_depth
 from vrm.metrics.warping import FlowEstimator, Motion, grey, visible
 from vrm.types import U8, Pixels
 
@@ -31,7 +31,10 @@ class Pending:
 
 @dataclass(frozen=True)
 class Frame:
-    """Everything about one frame; ``filled`` and ``own`` (motion of the filled frames) by result."""
+    """Everything about one frame; ``filled`` and ``own`` (motion of the filled frames) by result.
+
+    All have as many bits a sample as the truth, or without one as what was given.
+    """
 
     t: int
     given: Pixels
@@ -70,9 +73,11 @@ def frames_of(
     own = {k: Motions(pool, estimator) for k in pictures if {"ewarp_own", "ewarp_own_hole"} & set(names)}
     truths = clip.truth.stream(count) if clip.truth is not None else None
     streams = {k: own_pictures.stream(count) for k, own_pictures in pictures.items()}
+    bits = (clip.truth or clip.frames).bits
     for t, given in enumerate(clip.frames.stream(count)):
-        truth = next(truths) if truths is not None else None
-        filled = {k: next(stream) for k, stream in streams.items()}
+        given = at_depth(given, bits)
+        truth = at_depth(next(truths), bits) if truths is not None else None
+        filled = {k: at_depth(next(stream), bits) for k, stream in streams.items()}
         motion = moving.next(truth) if moving is not None and truth is not None else Pending()
         yield Frame(t, given, truth, filled, motion, {k: m.next(filled[k]) for k, m in own.items()})
 

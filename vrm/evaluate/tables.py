@@ -76,6 +76,7 @@ class ScoreTable:
         for result in self.results:
             for measure, n in result.infinite().items():
                 said.append(f"{result.name}: {n} infinite values of {measure} (equal frames) are not in its mean.")
+            said += [f"{result.name}: {note}" for note in result.notes]
             changed = [name for name, score in result.clips.items() if score.outside_max]
             if changed:
                 said.append(f"{result.name}: pixels outside the hole were changed in {', '.join(changed)}.")

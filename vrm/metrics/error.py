@@ -20,7 +20,14 @@ def composed(truth: Pixels, filled: Pixels, mask: Bool) -> Pixels:
     Args:
         truth, filled: uint8 or uint16 ``(H, W, 3)``.
         mask: bool ``(H, W)``.
+
+    Raises:
+        ValueError: the frames are of different sizes or depths (OpenCV would copy nothing, and say nothing).
     """
+    if truth.dtype != filled.dtype or truth.shape != filled.shape or mask.shape != truth.shape[:2]:
+        raise ValueError(
+            f"frames {truth.dtype} {truth.shape} and {filled.dtype} {filled.shape} under a mask {mask.shape}"
+        )
     out: Any = truth.copy()
     cv2.copyTo(filled, mask.view(np.uint8), out)
     return cast(Pixels, out)

@@ -74,9 +74,8 @@ def motion(first: Pixels, second: Pixels, estimator: FlowEstimator) -> Motion:
 
 def warp_difference(first: Pixels, second: Pixels, flow: Array) -> Array:
     """``w(I_{t+1}, F) - I_t``, float32 ``(H, W, 3)`` in levels; frames uint8 or uint16 ``(H, W, 3)``."""
-    difference = warp(second, flow)
-    difference -= first
-    return difference
+    # OpenCV's subtraction: NumPy's of mixed types takes several times as long.
+    return np.asarray(cv2.subtract(warp(second, flow), first.astype(np.float32)))
 
 
 def warp_error(difference: Array, where: Bool, peak: float) -> tuple[float, int]:

@@ -45,11 +45,11 @@ class DisFlow:
     def __call__(self, first: U8, second: U8) -> Array:
         """See ``FlowEstimator``."""
         h, w = first.shape
-        start = np.zeros((*_padded(first, 1).shape, 2), np.float32)
+        one, two = _padded(first, 1), _padded(second, 1)
         if not hasattr(self._own, "dis"):
             self._own.dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-        flow: Array = self._own.dis.calc(_padded(first, 1), _padded(second, 1), start)
-        return np.nan_to_num(flow[:h, :w], nan=0.0, posinf=0.0, neginf=0.0)
+        flow: Array = self._own.dis.calc(one, two, np.zeros((*one.shape, 2), np.float32))[:h, :w]
+        return flow if cv2.checkRange(flow)[0] else np.nan_to_num(flow, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class RaftFlow:

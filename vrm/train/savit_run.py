@@ -83,7 +83,8 @@ class Checkpoint:
             # One name decides: a state that was cut short between the two does not count.
             partial[1].replace(self.folder / f"optimisers-{trainer.done}.pt")
             partial[0].replace(self.folder / "tensors.safetensors")
-            (self.folder / "done.json").write_text(json.dumps(about))
+            (self.folder / "done.part").write_text(json.dumps(about))
+            (self.folder / "done.part").replace(self.folder / "done.json")
             for old in self.folder.glob("optimisers-*.pt"):
                 if old.name != f"optimisers-{trainer.done}.pt":
                     old.unlink()
