@@ -101,7 +101,7 @@ def outline_box(
 
 def _without_holes(mask: Bool) -> Bool:
     """A mask whose small holes are filled: a door handle or a window shows no ground."""
-    count, pieces, facts, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    _, pieces, facts, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     rim = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
     small = facts[:, cv2.CC_STAT_AREA] < _HOLE * np.count_nonzero(mask)
     small[np.union1d(rim, [0])] = False
