@@ -227,6 +227,11 @@ def union_box(boxes: Iterable[Box | None]) -> Box | None:
     return (min(b[0] for b in known), min(b[1] for b in known), max(b[2] for b in known), max(b[3] for b in known))
 
 
+def eight_bits(frame: Pixels) -> U8:
+    """A picture of any shape with 8 bits a sample, for what needs no more: looking, labelling, motion."""
+    return np.asarray(frame if frame.dtype == np.uint8 else frame >> 8, np.uint8)
+
+
 def grow_box(box: Box, by: int, size: tuple[int, int]) -> Box:
     """The box enlarged by ``by`` pixels on all sides, cut at the frame ``(height, width)``."""
     y0, x0, y1, x1 = box

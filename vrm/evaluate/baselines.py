@@ -12,7 +12,7 @@ import numpy as np
 from vrm.engines.base import as_float
 from vrm.evaluate.pictures import Pictures, read_at
 from vrm.metrics.error import peak_of
-from vrm.types import Bool, Masks, Pixels
+from vrm.types import Bool, Masks, Pixels, eight_bits
 
 RADIUS = 5
 """Of OpenCV's inpainting, pixels."""
@@ -34,8 +34,7 @@ def inpainted(frame: Pixels, mask: Bool, how: int = cv2.INPAINT_TELEA) -> Pixels
     """One frame filled by OpenCV's inpainting, radius 5; frames of 16 bits are filled with 8."""
     if not mask.any():
         return frame
-    eight = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
-    filled = cv2.inpaint(np.ascontiguousarray(eight), mask.astype(np.uint8), RADIUS, how)
+    filled = cv2.inpaint(np.ascontiguousarray(eight_bits(frame)), mask.astype(np.uint8), RADIUS, how)
     if frame.dtype == np.uint8:
         return np.asarray(filled, np.uint8)
     out = frame.copy()

@@ -22,7 +22,7 @@ from vrm.evaluate.sizing import centred_box, fitted, grown, resized, stretched
 from vrm.events import Events
 from vrm.media.folder import ENDINGS as IMAGES
 from vrm.media.stills import write_png
-from vrm.types import U8, Bool, Masks, Pixels
+from vrm.types import U8, Bool, Masks, Pixels, eight_bits
 
 RECORD = "protocol.json"
 GREY = 128
@@ -308,9 +308,7 @@ def _guided(clip: Clip, options: CaseOptions) -> _Maker:
     assert size is not None
     seed = _seed(options.seed, clip.name)
     rng = np.random.default_rng(seed)
-    image = next(iter(clip.frames.stream(1)))
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
+    image = eight_bits(next(iter(clip.frames.stream(1))))
     large = np.asarray(resized(image, (size[0] * 456 // 256, size[1] * 456 // 256), options.protocol), np.uint8)
     y, x = ((large.shape[i] - size[i]) // 2 for i in (0, 1))
     frames = [np.ascontiguousarray(large[y : y + size[0], x : x + size[1]])]

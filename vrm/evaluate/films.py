@@ -12,7 +12,7 @@ import numpy as np
 from vrm.errors import OutputError
 from vrm.evaluate.pictures import Pictures, read_at
 from vrm.report.html import outline
-from vrm.types import U8, Bool, Masks, Pixels
+from vrm.types import U8, Bool, Masks, eight_bits
 
 WIDEST = 480
 MOST = 10
@@ -87,11 +87,6 @@ def error_map(frame: U8, truth: U8, mask: Bool) -> U8:
     heat = cv2.applyColorMap(np.clip(difference * GAIN, 0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     grey = cv2.cvtColor(np.ascontiguousarray(truth), cv2.COLOR_RGB2GRAY)[..., None] // 4
     return np.asarray(np.where(mask[..., None], heat, grey), np.uint8)
-
-
-def eight_bits(frame: Pixels) -> U8:
-    """A frame as 8 bits a sample."""
-    return np.asarray(frame if frame.dtype == np.uint8 else frame >> 8, np.uint8)
 
 
 def _write(path: Path, picture: U8) -> None:

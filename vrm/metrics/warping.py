@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vrm.types import U8, Bool, Pixels
+from vrm.types import U8, Bool, Pixels, eight_bits
 
 Array = npt.NDArray[Any]
 
@@ -109,9 +109,7 @@ def label_changes(first: U8, second: U8, found: Motion) -> tuple[int, int]:
 
 def grey(frame: Pixels) -> U8:
     """Luma as flow estimators take it: uint8 ``(H, W)``."""
-    if frame.dtype == np.uint16:
-        frame = (frame >> 8).astype(np.uint8)
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), np.uint8)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(eight_bits(frame)), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def _length(field: Array) -> Array:

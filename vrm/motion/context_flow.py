@@ -10,7 +10,7 @@ import numpy as np
 
 from vrm.motion.flow import FlowEstimator
 from vrm.motion.membrane import Array, membrane
-from vrm.types import U8, Bool, Pixels
+from vrm.types import U8, Bool, Pixels, eight_bits
 
 SIDE = 256
 """Flow is estimated on squares of so many pixels."""
@@ -18,8 +18,7 @@ SIDE = 256
 
 def square(frame: Pixels) -> U8:
     """A frame ``(H, W, 3)``, grey, as a square."""
-    eight = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
-    grey = cv2.cvtColor(eight, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(eight_bits(frame), cv2.COLOR_RGB2GRAY)
     return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 

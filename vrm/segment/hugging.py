@@ -12,7 +12,7 @@ from vrm.segment.panoptic import Panoptic, Segment
 from vrm.segment.sam2 import loaded, model_type
 from vrm.segment.taxonomy import TAXONOMIES, VOID, Taxonomy, named, taxonomy
 from vrm.train.device import Compute
-from vrm.types import U8, Pixels
+from vrm.types import U8, Pixels, eight_bits
 
 KINDS = ("mask2former", "maskformer", "oneformer", "eomt", "eomt_dinov3")
 """Model types of config.json that are taken."""
@@ -65,7 +65,7 @@ class HuggingSegmenter:
         """See ``vrm.segment.panoptic.Segmenter``."""
         import torch
 
-        rgb = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
+        rgb = eight_bits(frame)
         words = {"task_inputs": ["panoptic"]} if self._one_former else {}
         inputs = self._processor(images=np.ascontiguousarray(rgb), return_tensors="pt", **words)
         inputs.pop("patch_offsets", None)

@@ -15,7 +15,7 @@ from vrm.segment.mmstub import allow_mmseg
 from vrm.segment.panoptic import Panoptic, Segment
 from vrm.segment.taxonomy import taxonomy
 from vrm.train.device import Compute
-from vrm.types import Pixels
+from vrm.types import Pixels, eight_bits
 
 _PER_THING = 1000
 """mmdetection writes a thing as its class plus this times its number from 1; stuff as its class alone."""
@@ -73,7 +73,7 @@ class MmdetSegmenter:
         """See ``vrm.segment.panoptic.Segmenter``. mmdetection gives no score for a segment of a panoptic map."""
         import torch
 
-        rgb = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
+        rgb = eight_bits(frame)
         with torch.no_grad(), self._compute.autocast(), quiet():
             found = self._infer(self._net, np.ascontiguousarray(rgb[..., ::-1]))
         return from_mmdet(found.pred_panoptic_seg.sem_seg[0].cpu().numpy(), len(self.taxonomy.classes))

@@ -17,7 +17,7 @@ from vrm.segment.mmstub import allow_mmseg
 from vrm.segment.panoptic import Panoptic, from_classes
 from vrm.segment.taxonomy import taxonomy
 from vrm.train.device import Compute
-from vrm.types import Pixels
+from vrm.types import Pixels, eight_bits
 
 _CLASSES = {171: "coco-stuff", 150: "ade20k"}
 """Which classes a model has, told by their number."""
@@ -67,7 +67,7 @@ class MmsegSegmenter:
         """See ``vrm.segment.panoptic.Segmenter``. A segment is all of a class; its score is the mean probability."""
         import torch
 
-        rgb = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
+        rgb = eight_bits(frame)
         with torch.no_grad(), self._compute.autocast(), quiet():
             result: Any = self._infer(self._net, np.ascontiguousarray(rgb[..., ::-1]))
         classes = result.pred_sem_seg.data[0].cpu().numpy()

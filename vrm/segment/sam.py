@@ -13,7 +13,7 @@ from vrm.errors import WeightsError
 from vrm.segment.located import tensors
 from vrm.segment.outline import Outline
 from vrm.train.device import Compute
-from vrm.types import Bool, Box, Pixels
+from vrm.types import Bool, Box, Pixels, eight_bits
 
 _ENCODER = "image_encoder."
 
@@ -85,7 +85,7 @@ class Sam:
     def _look(self, t: int, frame: Pixels) -> None:
         if self._seen == t:
             return
-        rgb = frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8)
+        rgb = eight_bits(frame)
         with self._compute.autocast():
             self._predictor.set_image(np.ascontiguousarray(rgb))
         self._predictor.features = self._predictor.features.float()  # the decoder does not take bf16

@@ -14,7 +14,7 @@ from vrm.segment.click import correct
 from vrm.segment.outline import Outline
 from vrm.track.follow import Tracked
 from vrm.train.device import Compute
-from vrm.types import Bool, Box, Masks, Pixels
+from vrm.types import Bool, Box, Masks, Pixels, eight_bits
 
 _STRETCH = 48
 """Frames that one memory follows; the next starts from the last mask, so that memory stays bounded."""
@@ -83,7 +83,7 @@ class Sam2:
         kinds = [1] * len(points) + [0] * len(not_points)
         edges = None if box is None else [float(box[1]), float(box[0]), float(box[3]), float(box[2])]
         ask = self._in_video if self.video else self._in_image
-        return ask(t, _eight_bits(frame), clicks, kinds, edges, before)
+        return ask(t, np.ascontiguousarray(eight_bits(frame)), clicks, kinds, edges, before)
 
     def _in_image(
         self,
@@ -198,7 +198,7 @@ class Sam2:
                 return
             part = path[begin : begin + _STRETCH + 1]
             session = self._processor.init_video_session(inference_device=self._compute.device)
-            pictures = (_eight_bits(frame(n)) for n in part)
+            pictures = (np.ascontiguousarray(eight_bits(frame(n))) for n in part)
             found = self._session_masks(session, pictures, {"input_masks": [mask]})
             for n, (there, sure) in zip(part, found, strict=True):
                 if n != part[0]:
@@ -223,7 +223,3 @@ def loaded(kind: Any, folder: Path, **more: Any) -> Any:
             f"The model folder {folder} cannot be loaded: {(str(error).strip().splitlines() or ['?'])[0][:300]}",
             f"It holds {names}; needed are config.json, model.safetensors and preprocessor_config.json.",
         ) from error
-
-
-def _eight_bits(frame: Pixels) -> np.ndarray:
-    return np.ascontiguousarray(frame if frame.dtype == np.uint8 else (frame >> 8).astype(np.uint8))

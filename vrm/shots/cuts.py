@@ -9,7 +9,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from vrm.types import Pixels
+from vrm.types import Pixels, eight_bits
 
 SURVEY_SIDE = 256
 """Longest side, in pixels, of the pictures the detector sees; more does not find more cuts."""
@@ -22,8 +22,7 @@ _RATE = Fraction(25)  # the detector counts frames through a rate; any will do
 
 def small(rgb: Pixels) -> Pixels:
     """The picture the detector wants: uint8 BGR ``(h, w, 3)``, longest side ``SURVEY_SIDE`` or less."""
-    if rgb.dtype.itemsize == 2:
-        rgb = (rgb >> 8).astype(np.uint8)
+    rgb = eight_bits(rgb)
     scale = min(1.0, SURVEY_SIDE / max(rgb.shape[:2]))
     size = max(8, round(rgb.shape[1] * scale)), max(8, round(rgb.shape[0] * scale))
     return cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2BGR).astype(np.uint8)

@@ -14,7 +14,7 @@ from vrm.media.container import ENDINGS
 from vrm.media.folder import frame_files
 from vrm.media.probe import probe
 from vrm.media.read import Reader
-from vrm.types import U8
+from vrm.types import U8, Pixels, eight_bits
 
 FRAMES = 320
 """Most frames read of a clip, from its middle."""
@@ -59,9 +59,8 @@ def read_clip(path: Path) -> list[U8]:
         return [_eight_bit(f.rgb(), size) for f in reader.frames(start, start + FRAMES)]
 
 
-def _eight_bit(rgb: np.ndarray, size: tuple[int, int]) -> U8:
-    if rgb.dtype == np.uint16:
-        rgb = (rgb >> 8).astype(np.uint8)
+def _eight_bit(rgb: Pixels, size: tuple[int, int]) -> U8:
+    rgb = eight_bits(rgb)
     if rgb.shape[1::-1] == size:
         return rgb
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)

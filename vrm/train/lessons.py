@@ -15,7 +15,7 @@ from vrm.nets.losses import inside
 from vrm.train.device import Compute
 from vrm.train.holes import Copy
 from vrm.train.inputs import DIFFERENCE_ROWS, DISTANT, Sample, unpack
-from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
+from vrm.types import Bool, Box, Pixels, bounding_box, eight_bits, grow_box
 
 MARGIN = 32
 """Known pixels around a hole that the fuser sees."""
@@ -53,9 +53,7 @@ def lesson(frame: Pixels, real: Bool, hidden: Bool, sample: Sample) -> Lesson | 
         return None
     box = grow_box(box, MARGIN, real.shape)
     y0, x0, y1, x1 = box
-    part = frame[y0:y1, x0:x1]
-    if part.dtype == np.uint16:
-        part = (part >> 8).astype(np.uint8)
+    part = eight_bits(frame[y0:y1, x0:x1])
     return Lesson(box, part.copy(), hidden[y0:y1, x0:x1].copy(), sample)
 
 
