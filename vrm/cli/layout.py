@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-_ORDER = ("Arguments", "What goes", "How", "What comes out", "Limits", "Options")
+_ORDER = ("Arguments", "What goes", "How", "What comes out", "Many videos", "Limits", "Options")
 
 
 class Command(TyperCommand):

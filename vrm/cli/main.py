@@ -1,6 +1,5 @@
 """The command ``vrm``: its commands, and how each way of ending looks and what exit code it has."""
 
-import errno
 import os
 import platform
 import signal
@@ -16,15 +15,15 @@ from vrm import __version__
 from vrm.cli.evaluate import evaluate
 from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
-from vrm.cli.process import behave
 from vrm.cli.remove import remove
 from vrm.cli.segment import segment
 from vrm.cli.track import track
 from vrm.cli.train import train
 from vrm.cli.weights import weights
-from vrm.errors import OutOfMemory, OutputError, VrmError
+from vrm.errors import VrmError
 from vrm.events import JsonEvents
-from vrm.memory import is_shortage
+from vrm.jobs.work import foreseen
+from vrm.process import behave
 
 app = typer.Typer(
     name="vrm",
@@ -84,12 +83,8 @@ def run(args: Sequence[str]) -> int:
     except TyperException as error:
         return _refuse(_Usage(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json)
     except Exception as error:
-        if is_shortage(error):
-            fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
-            return _refuse(OutOfMemory("The machine ran out of memory.", fix), as_json)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return _refuse(OutputError(f"The disk is full: {error.filename or 'while writing'}."), as_json)
-        return _bug()
+        known = foreseen(error)
+        return _refuse(known, as_json) if known is not None else _bug()
     if code == 130:
         _say("interrupted, nothing was written", "yellow")
     return code or 0

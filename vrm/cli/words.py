@@ -7,7 +7,7 @@ import typer
 
 from vrm.options import DTYPES, ENGINES, PRESETS
 
-GOES, HOW, OUT, LIMITS = "What goes", "How", "What comes out", "Limits"
+GOES, HOW, OUT, MANY, LIMITS = "What goes", "How", "What comes out", "Many videos", "Limits"
 
 
 Input = Annotated[
@@ -243,6 +243,49 @@ Resume = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUT)]
+
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave videos out whose output is there.", rich_help_panel=MANY)
+]
+Recursive = Annotated[
+    bool,
+    typer.Option("--recursive", help="Look into sub-folders of INPUT too, and keep them in OUT.", rich_help_panel=MANY),
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help="A list of jobs, .csv or .jsonl: input, output, mask, and any option, a line each.",
+        rich_help_panel=MANY,
+    ),
+]
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="The manifest may write to other folders than OUT.", rich_help_panel=MANY),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Videos at the same time; they share --threads and --memory, and have a GPU each. Default: 1.",
+        rich_help_panel=MANY,
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="auto|local|ADDRESS",
+        help="Spread videos over a Ray cluster; each has --threads (default 1) and --memory to itself.",
+        rich_help_panel=MANY,
+    ),
+]
+SummaryFile = Annotated[
+    Path | None,
+    typer.Option("--summary", metavar="FILE", help="Write what became of each video, as JSON.", rich_help_panel=MANY),
+]
 
 MaxPixels = Annotated[
     int | None, typer.Option("--max-pixels", metavar="N", help="Refuse larger frames.", rich_help_panel=LIMITS)
