@@ -15,15 +15,20 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write one section per heading, in the order of ``_ORDER``."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                fallback = "Arguments" if param.param_type_name == "argument" else "Options"
-                sections.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append(record)
-        for heading in sorted(sections, key=_ORDER.index):
+        for heading, records in sections(self, ctx):
             with formatter.section(heading):
-                formatter.write_dl(sections[heading])
+                formatter.write_dl(records)
+
+
+def sections(command: Any, ctx: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The headings of a command's help in order, and under each the options and what they mean."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is not None:
+            fallback = "Arguments" if param.param_type_name == "argument" else "Options"
+            found.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append(record)
+    return sorted(found.items(), key=lambda item: _ORDER.index(item[0]))
 
 
 class Group(TyperGroup):

@@ -30,7 +30,6 @@ app = typer.Typer(
     cls=Group,
     epilog="Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 video unreadable, 4 mask does not fit, 5 weights, "
     "6 memory or engine, 7 some of many failed, 8 output cannot be written, 130 interrupted.",
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -75,8 +74,10 @@ def run(args: Sequence[str]) -> int:
     as_json = "--json" in args
     try:
         code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
-    except SystemExit:  # typer's only one here: the reader of our output has gone
-        _hush()
+    except SystemExit as ended:
+        if not ended.code:  # a completion was shown or installed
+            return 0
+        _hush()  # typer's only other one here: the reader of our output has gone
         return 128 + signal.SIGPIPE
     except VrmError as error:
         return _refuse(error, as_json)

@@ -12,9 +12,10 @@ from vrm.keywords import Words
 from vrm.options import BatchOptions
 
 Inputs = Annotated[
-    list[Path] | None,
+    list[Path],
     typer.Argument(
-        metavar="INPUT...",
+        default_factory=list,
+        metavar="INPUT",
         help="Videos, folders of videos, folders of numbered frames; - reads names from standard input.",
         show_default=False,
     ),
@@ -32,7 +33,7 @@ Output = Annotated[
 
 
 def remove(
-    input: Inputs = None,
+    input: Inputs,
     output: Output = None,
     mask: w.Mask = None,
     mask_frame: w.MaskFrame = 0,
@@ -132,7 +133,7 @@ def remove(
     )
     batch = BatchOptions(recursive, manifest, allow_outside, skip_existing, jobs, ray, summary)
     with listener(json) as events:
-        if api.is_batch(input or (), batch):
-            api.remove_batch(input or (), output, batch=batch, events=events, **words)
+        if api.is_batch(input, batch):
+            api.remove_batch(input, output, batch=batch, events=events, **words)
         else:
-            api.remove((input or [])[0], output, events=events, **words)
+            api.remove(input[0], output, events=events, **words)

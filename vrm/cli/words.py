@@ -1,5 +1,6 @@
 """The words of the command line that several commands share: names, help and grouping, each said once."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -8,6 +9,15 @@ import typer
 from vrm.options import DTYPES, ENGINES, PRESETS
 
 GOES, HOW, OUT, MANY, LIMITS = "What goes", "How", "What comes out", "Many videos", "Limits"
+
+
+def _among(words: Sequence[str]) -> Callable[[str], list[str]]:
+    """What a shell completes the beginning of one of these words to."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
 
 
 Input = Annotated[
@@ -113,7 +123,16 @@ Sam = Annotated[
     ),
 ]
 
-Engine = Annotated[str, typer.Option("--engine", metavar="|".join(ENGINES), help="Engine.", rich_help_panel=HOW)]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="|".join(ENGINES),
+        help="Engine.",
+        rich_help_panel=HOW,
+        autocompletion=_among(ENGINES),
+    ),
+]
 Preset = Annotated[
     str,
     typer.Option(
@@ -121,6 +140,7 @@ Preset = Annotated[
         metavar="|".join(PRESETS),
         help="How much work to spend; paper: the published system alone.",
         rich_help_panel=HOW,
+        autocompletion=_among(PRESETS),
     ),
 ]
 Prior = Annotated[
@@ -193,7 +213,14 @@ Device = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where to compute.", rich_help_panel=HOW)
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="|".join(DTYPES), help="Number format of the network.", rich_help_panel=HOW)
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="|".join(DTYPES),
+        help="Number format of the network.",
+        rich_help_panel=HOW,
+        autocompletion=_among(DTYPES),
+    ),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="CPU threads. Default: all cores.", rich_help_panel=HOW)

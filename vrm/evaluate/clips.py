@@ -8,7 +8,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vrm.errors import UsageError, VideoError
-from vrm.evaluate.pictures import VIDEOS, Pictures, open_pictures
+from vrm.evaluate.pictures import Pictures, open_pictures
+from vrm.jobs.find import VIDEOS
+from vrm.jobs.naming import distinct_names
 
 _DAVIS_SIZES = ("480p", "Full-Resolution", "1080p")
 
@@ -37,7 +39,7 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
 
     Layouts: ``NAME/{frames,masks[,truth]}`` (folders or videos; a single video in NAME is its frames), the data sets'
     ``JPEGImages/[480p/]NAME`` beside ``Annotations/[480p/]NAME``, DEVIL's ``NAME/frame_0000_{gt,mask}.png``, and
-    videos side by side.
+    videos side by side (``a.mkv`` beside ``a.mp4`` keep their endings in their names).
 
     Args:
         folder: where they lie.
@@ -45,11 +47,18 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
 
     Raises:
         VideoError: no such folder, or no clips in it.
-        UsageError: a name that is not there; all of them are listed.
+        UsageError: a name that is not there; all of them are listed. Two clips of one name.
     """
     if not folder.is_dir():
         raise VideoError(f"{folder} is not a folder.", "Give a folder of clips.")
-    found = {clip.name: clip for clip in _scan(folder)}
+    found: dict[str, Clip] = {}
+    for clip in _scan(folder):
+        other = found.setdefault(clip.name, clip)
+        if other is not clip:
+            raise UsageError(
+                f"Two clips in {folder} are called {clip.name}: {other.frames.path} and {clip.frames.path}.",
+                "Rename one: its name is in the tables.",
+            )
     if not found:
         raise VideoError(
             f"No clips were found in {folder}.",
@@ -77,15 +86,14 @@ def _scan(folder: Path) -> Iterator[Clip]:
     if (folder / "JPEGImages").is_dir():
         yield from _data_set(folder)
         return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.is_dir():
-            clip = _clip(path)
-            if clip is not None:
-                yield clip
-        elif path.suffix.lower() in VIDEOS:
-            yield Clip(path.stem, Pictures(path))
+    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    for path in filter(Path.is_dir, entries):
+        clip = _clip(path)
+        if clip is not None:
+            yield clip
+    videos = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEOS]
+    for name, path in zip(distinct_names(videos), videos, strict=True):
+        yield Clip(name, Pictures(path))
 
 
 def _data_set(folder: Path) -> Iterator[Clip]:
