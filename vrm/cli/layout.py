@@ -27,7 +27,8 @@ def sections(command: Any, ctx: Any) -> list[tuple[str, list[tuple[str, str]]]]:
         record = param.get_help_record(ctx)
         if record is not None:
             fallback = "Arguments" if param.param_type_name == "argument" else "Options"
-            found.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append(record)
+            term = record[0].replace("<list[Path]>", "<path>...")  # what typer makes of several
+            found.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append((term, record[1]))
     return sorted(found.items(), key=lambda item: _ORDER.index(item[0]))
 
 

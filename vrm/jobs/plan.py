@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -120,17 +121,22 @@ def _only(source: Source, output: str | Path | None, words: dict[str, Any], batc
 
 def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bool) -> Job:
     """The job of a line. ``named``: the output folder was named, so that results have their inputs' names."""
-    own = row.words | {word: root / str(row.words[word]) for word in WRITTEN if word in row.words}
+    own = row.words | {word: _placed(root, row.words[word]) for word in WRITTEN if word in row.words}
     given = {k: v for k, v in common.items() if k not in _GOES or not own.keys() & set(_GOES)} | own
     options = _said(given)
     for what, there in (("input", row.input), ("mask", options.mask.path), ("labels", options.mask.labels)):
         if there is not None and not there.exists():
             raise VideoError(f"its {what} {there} cannot be found")
     if row.output is not None:
-        target = root / row.output
+        target = _placed(root, row.output)
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
     return Job(index, row.input, target, given, row.line)
+
+
+def _placed(root: Path, written: object) -> Path:
+    """A path below ``root``, or elsewhere if it says so; without ``..`` in its middle, which needs folders to be there."""
+    return Path(os.path.normpath(root / str(written)))
 
 
 def _stays(job: Job, root: Path) -> None:

@@ -21,6 +21,9 @@ from vrm.jobs.plan import Job
 from vrm.jobs.shares import Share
 from vrm.jobs.work import failure, task
 
+WORKER = (sys.executable, "-m", "vrm.jobs.worker")
+"""How a process is started: as a program of its own, so that whoever calls us from Python needs no main guard."""
+
 _PATIENCE = 20
 """Seconds that interrupted processes have for clearing up."""
 
@@ -136,9 +139,7 @@ class _Pool:
         with self._lock:
             if self._stopped:
                 return None
-            process = subprocess.Popen(
-                [sys.executable, "-m", "vrm.jobs.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-            )
+            process = subprocess.Popen(WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
             self._processes[slot] = process
             return process
 
