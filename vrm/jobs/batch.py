@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events
@@ -16,7 +16,7 @@ from vrm.jobs.find import is_folder_of_videos
 from vrm.jobs.manifest import WRITTEN
 from vrm.jobs.outcome import Outcome, Summary
 from vrm.jobs.plan import Job, plan_inputs, plan_manifest
-from vrm.jobs.pool import Begun, Ended, Message, Said, run_here
+from vrm.jobs.pool import Begun, Ended, Message, Pool, Said
 from vrm.jobs.shares import count_gpus, shares
 from vrm.keywords import build_options
 from vrm.options import BatchOptions
@@ -90,13 +90,16 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
     waiting = state.skip_those_there()
     _make_folders(waiting)
     interrupted = False
-    try:
-        if waiting:
-            with closing(_messages(waiting, words, batch, events)) as messages:
-                for message in messages:
+    if waiting:
+        with closing(_runner(waiting, words, batch, events)) as runner:
+            try:
+                for message in runner.messages():
                     state.hear(message)
-    except KeyboardInterrupt:
-        interrupted = True
+            except KeyboardInterrupt:
+                interrupted = True
+                runner.stop()
+                for message in runner.messages():  # what was finished by then counts
+                    state.hear(message)
     summary = Summary(tuple(state.all()), time.monotonic() - begin)
     if batch.summary is not None:
         summary.write(batch.summary)
@@ -108,19 +111,32 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
     return summary
 
 
-def _messages(
-    jobs: list[Job], words: dict[str, Any], batch: BatchOptions, events: Events
-) -> Generator[Message, None, None]:
+class Runner(Protocol):
+    """Whatever works on jobs: ``vrm.jobs.pool.Pool`` here, ``vrm.jobs.cluster.Cluster`` on many machines."""
+
+    def messages(self) -> Iterator[Message]:
+        """What happens, in the order it does, until all is over; may be asked again after an interrupt."""
+        ...
+
+    def stop(self) -> None:
+        """Interrupt what is under way, wait until it has cleared up, begin nothing more."""
+        ...
+
+    def close(self) -> None:
+        """Leave nothing running."""
+        ...
+
+
+def _runner(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, events: Events) -> Runner:
     options = build_options(**{k: v for k, v in words.items() if k in ("threads", "memory", "device")}).engine
     if batch.ray is not None:
-        from vrm.jobs.cluster import run_on_cluster
+        from vrm.jobs.cluster import Cluster
 
-        yield from run_on_cluster(jobs, batch.ray, options, batch.jobs, events.note)
-        return
+        return Cluster(jobs, batch.ray, options, batch.jobs, events.note)
     processes, notes = shares(min(batch.jobs or 1, len(jobs)), options, count_gpus(options.device))
     for note in notes:
         events.note(note)
-    yield from run_here(jobs, processes)
+    return Pool(jobs, processes)
 
 
 class _State:

@@ -32,6 +32,8 @@ _TRIES = 4
 
 _USUAL_BYTES = 3_000_000_000
 _POLL = 0.5
+_PATIENCE = 20
+"""Seconds that interrupted tasks have for clearing up."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,8 @@ class Need:
         )
 
 
-def run_on_cluster(
-    jobs: list[Job], address: str, options: EngineOptions, at_once: int | None, note: Callable[[str], None]
-) -> Iterator[Message]:
-    """Work on jobs as tasks of a Ray cluster, and tell what happens.
+class Cluster:
+    """Jobs as tasks of a Ray cluster.
 
     Args:
         jobs: the videos.
@@ -72,44 +72,46 @@ def run_on_cluster(
     Raises:
         UsageError: Ray is not installed, no cluster answers, or no machine of it is large enough.
     """
-    ray = _connect(address, options)
-    try:
-        need = _need(ray, options, address == "local", note)
-        yield from _Cluster(ray, jobs, options, need, at_once, note).run()
-    finally:
-        ray.shutdown()
-
-
-class _Cluster:
-    """Tasks that wait, and tasks under way."""
 
     def __init__(
-        self,
-        ray: Any,
-        jobs: list[Job],
-        options: EngineOptions,
-        need: Need,
-        at_once: int | None,
-        note: Callable[[str], None],
+        self, jobs: list[Job], address: str, options: EngineOptions, at_once: int | None, note: Callable[[str], None]
     ) -> None:
-        self._ray = ray
-        self._options = options
-        self._need = need
         self._most = at_once or len(jobs)
         self._note = note
         self._waiting = deque((job, 1) for job in jobs)
         self._running: dict[Any, tuple[Job, int, float]] = {}
-
-    def run(self) -> Iterator[Message]:
+        self._stopped = False
+        self._ray = _connect(address, options)
         try:
-            while self._waiting or self._running:
-                while self._waiting and len(self._running) < self._most:
-                    self._submit(*self._waiting.popleft())
-                ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=_POLL)
-                for reference in ready:
-                    yield from self._collect(reference)
-        finally:
-            self._cancel()
+            self._need = _need(self._ray, options, address == "local", note)
+        except BaseException:
+            self._ray.shutdown()
+            raise
+
+    def messages(self) -> Iterator[Message]:
+        """What happens, as it ends, until all is over; may be asked again after an interrupt."""
+        while self._waiting or self._running:
+            while self._waiting and len(self._running) < self._most:
+                self._submit(*self._waiting.popleft())
+            ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=_POLL)
+            for reference in ready:
+                yield from self._collect(reference)
+            if self._stopped and not ready:
+                return
+
+    def stop(self) -> None:
+        """Interrupt what is under way and wait until it has cleared up; begin nothing more."""
+        self._stopped = True
+        self._waiting.clear()
+        references = list(self._running)
+        for reference in references:
+            self._ray.cancel(reference)
+        if references:
+            self._ray.wait(references, num_returns=len(references), timeout=_PATIENCE)
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started for this run ends."""
+        self._ray.shutdown()
 
     def _submit(self, job: Job, tries: int) -> None:
         words = job.words | {"threads": self._need.cpus}
@@ -133,6 +135,8 @@ class _Cluster:
             told = self._ray.get(reference)
         except (lost.WorkerCrashedError, lost.NodeDiedError, lost.ObjectLostError, lost.OutOfMemoryError) as error:
             remove_partial(job.output)
+            if self._stopped:
+                return
             why = "ran out of memory" if isinstance(error, lost.OutOfMemoryError) else "was lost"
             if tries < _TRIES:
                 self._note(f"{job.input}: the process or machine that worked on it {why}; it is tried again.")
@@ -144,6 +148,8 @@ class _Cluster:
             yield Ended(job, result, time.monotonic() - begin, "", tries)
             return
         except lost.RayError as error:
+            if self._stopped:
+                return
             yield Begun(job, "")
             words = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             result = {"error": failure(f"Ray could not run it: {words}", f"Every machine needs vrm {__version__}.")}
@@ -153,15 +159,6 @@ class _Cluster:
         for record in told["said"]:
             yield Said(job, record)
         yield Ended(job, told["result"], told["seconds"], told["node"], tries)
-
-    def _cancel(self) -> None:
-        """Interrupt what is under way and wait until it has cleared up."""
-        if not self._running:
-            return
-        references = list(self._running)
-        for reference in references:
-            self._ray.cancel(reference)
-        self._ray.wait(references, num_returns=len(references), timeout=20)
 
 
 class _Kept(Events):

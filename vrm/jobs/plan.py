@@ -135,7 +135,7 @@ def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bo
 
 
 def _placed(root: Path, written: object) -> Path:
-    """A path below ``root``, or elsewhere if it says so; without ``..`` in its middle, which needs folders to be there."""
+    """A path below ``root``, or elsewhere if it says so; what is written may have ``..`` behind a folder to be made."""
     return Path(os.path.normpath(root / str(written)))
 
 

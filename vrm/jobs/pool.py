@@ -61,21 +61,11 @@ class Ended:
 Message = Begun | Said | Ended
 
 
-def run_here(jobs: list[Job], shares: list[Share]) -> Iterator[Message]:
-    """Work on jobs in one process per share, and tell what happens, in the order it does.
+class Pool:
+    """Jobs in one process per share; a process that dies costs the job it was working on and no other.
 
-    A process that dies costs the job it was working on and no other. Closing the generator, as Ctrl-C does, stops the
-    processes: each has ``_PATIENCE`` seconds to clear up.
+    Beside each process a thread hands it tasks and hears it.
     """
-    pool = _Pool(jobs, shares)
-    try:
-        yield from pool.run()
-    finally:
-        pool.stop()
-
-
-class _Pool:
-    """The processes, and a thread beside each that hands it tasks and hears it."""
 
     def __init__(self, jobs: list[Job], shares: list[Share]) -> None:
         self._waiting = deque(jobs)
@@ -85,25 +75,32 @@ class _Pool:
         self._stopped = False
         count = min(len(shares), len(jobs))
         self._threads = [threading.Thread(target=self._serve, args=(k, shares[k]), daemon=True) for k in range(count)]
+        self._open = count
 
-    def run(self) -> Iterator[Message]:
+    def messages(self) -> Iterator[Message]:
+        """What happens, in the order it does, until all is over; may be asked again after an interrupt."""
         for thread in self._threads:
-            thread.start()
-        for _ in self._threads:
-            while (message := self._messages.get()) is not None:
-                if isinstance(message, BaseException):
-                    raise message
+            if thread.ident is None:
+                thread.start()
+        while self._open:
+            message = self._messages.get()
+            if message is None:
+                self._open -= 1
+            elif isinstance(message, BaseException):
+                raise message
+            else:
                 yield message
 
     def stop(self) -> None:
-        """End every process; those at work are interrupted, and killed if they do not stop."""
+        """End every process: those at work are interrupted, and killed if they do not clear up in time."""
         with self._lock:
+            patience = 0 if self._stopped else _PATIENCE
             self._stopped = True
             processes = list(self._processes.values())
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + patience
         for process in processes:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, end - time.monotonic()))
@@ -111,6 +108,8 @@ class _Pool:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
+
+    close = stop
 
     def _serve(self, slot: int, share: Share) -> None:
         """Thread: one job after another through one process, which is replaced where it died."""
