@@ -37,7 +37,7 @@ def shell_lines() -> list[tuple[str, list[str]]]:
     for page in PAGES:
         for block in blocks(page, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
-                for part in line.split("&&"):
+                for part in re.split(r"&& | \| ", line):
                     words = shlex.split(part, comments=True)
                     if words[:2] == ["uv", "run"]:
                         words = words[2:]

@@ -33,7 +33,15 @@ def sections(command: Any, ctx: Any) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 class Group(TyperGroup):
-    """The group of commands; its --help option costs nothing when it is not given."""
+    """The group of commands; its --help and completion options cost nothing when they are not given."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options, those for completion with a default: for None typer would import pydantic to check it."""
+        params = super().get_params(ctx)
+        for param in params:
+            if param.name in ("install_completion", "show_completion"):
+                param.default = False
+        return params
 
     def get_help_option(self, ctx: Any) -> Any:
         """The help option, with a default: for None typer would import pydantic to check it."""
