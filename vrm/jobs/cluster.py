@@ -202,6 +202,7 @@ def _connect(address: str, options: EngineOptions) -> Any:
     common: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if address == "local":
+            os.environ.setdefault("RAY_worker_niceness", "0")  # as --jobs; Ray's own is 15
             cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
             cores = max(cores, options.threads or 1)
             ray.init(address="local", num_cpus=cores, include_dashboard=False, **common)
