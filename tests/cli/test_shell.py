@@ -56,7 +56,7 @@ def test_a_loop_that_reads_names_keeps_its_input(clips: Path) -> None:
 
 def test_a_loop_over_names_and_one_that_begins_with_a_dash(clips: Path) -> None:
     words = "--mask ../empty.png --static-mask -o ../out/"
-    done = shell(f'mkdir out; cd in; for f in *.mp4; do vrm remove {words} -- "$f" || exit; done')
+    done = shell(f'cd in; for f in *.mp4; do vrm remove {words} -- "$f" || exit; done')
     assert done.returncode == 0, done.stderr
     assert names("out") == ["-d.mp4", "a b.mp4", "c.mp4"]
 
