@@ -42,7 +42,7 @@ def names(folder: str) -> list[str]:
 
 def shell(script: str, **words: str) -> subprocess.CompletedProcess[str]:
     """Run a script in which ``vrm`` is this project's."""
-    head = f'set -u; vrm() {{ {sys.executable} -m vrm "$@"; }}\n'
+    head = f'set -u; vrm() {{ {sys.executable} -P -m vrm "$@"; }}\n'
     surroundings = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | words
     return subprocess.run(["bash", "-c", head + script], capture_output=True, text=True, env=surroundings, timeout=120)
 
@@ -63,6 +63,7 @@ def test_a_loop_over_names_and_one_that_begins_with_a_dash(clips: Path) -> None:
 
 def test_a_list_from_a_pipe_worked_on_by_real_processes(clips: Path) -> None:
     options = "--mask masks --static-mask --preset fast -o out --jobs 2 --threads 2 --json"
+    Path("queue.py").write_text("raise SystemExit('what lies here was imported')")
     done = shell(f"find in -name '*.mp4' ! -name -d.mp4 -print0 | sort -z | vrm remove - {options} | cat")
     assert done.stderr == ""
     events = [json.loads(line) for line in done.stdout.splitlines()]

@@ -112,6 +112,20 @@ def test_what_a_task_needs_fits_a_machine_or_not() -> None:
     assert not need.fits({"CPU": 2.0, "GPU": 1.0, "memory": 999.0})
 
 
+def test_paths_mean_the_same_on_another_machine(here: Path) -> None:
+    (here / "w.safetensors").touch()
+    words = {"mask": "m.png", "keyframe": ["4=k.png"], "weights": "w.safetensors", "prior": "none", "grow": 3}
+    assert module._absolute(words) == {
+        "mask": here / "m.png",
+        "keyframe": [f"4={here / 'k.png'}"],
+        "weights": here / "w.safetensors",
+        "prior": "none",
+        "grow": 3,
+    }
+    assert module._absolute({"keyframe": {4: Path("k.png")}}) == {"keyframe": [f"4={here / 'k.png'}"]}
+    assert module._absolute({"keyframe": ["folder"]}) == {"keyframe": [str(here / "folder")]}
+
+
 def test_no_cluster_answers(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     (here / "a.mp4").touch()

@@ -23,7 +23,7 @@ from vrm.errors import UsageError
 from vrm.events import Events
 from vrm.jobs.plan import Job
 from vrm.jobs.pool import Begun, Ended, Message, Said, remove_partial
-from vrm.jobs.work import failure, perform, task
+from vrm.jobs.work import failure, perform, plain, task
 from vrm.options import EngineOptions
 from vrm.process import behave
 
@@ -81,11 +81,11 @@ class Cluster:
         self._waiting = deque((job, 1) for job in jobs)
         self._running: dict[Any, tuple[Job, int, float]] = {}
         self._stopped = False
-        self._ray = _connect(address, options)
+        self._ray, self._ours = _connect(address, options)
         try:
             self._need = _need(self._ray, options, address == "local", note)
         except BaseException:
-            self._ray.shutdown()
+            self.close()
             raise
 
     def messages(self) -> Iterator[Message]:
@@ -110,8 +110,9 @@ class Cluster:
             self._ray.wait(references, num_returns=len(references), timeout=_PATIENCE)
 
     def close(self) -> None:
-        """Leave the cluster; one that was started for this run ends."""
-        self._ray.shutdown()
+        """Leave the cluster; one that was started for this run ends. What the caller had connected stays so."""
+        if self._ours:
+            self._ray.shutdown()
 
     def _submit(self, job: Job, tries: int) -> None:
         words = job.words | {"threads": self._need.cpus}
@@ -191,14 +192,19 @@ def _perform(given: dict[str, Any]) -> dict[str, Any]:
     return {"result": result, "said": kept.said, "seconds": time.monotonic() - begin, "node": node}
 
 
-def _connect(address: str, options: EngineOptions) -> Any:
-    """Ray, connected; silent, and without its habit of installing the driver's environment on the cluster."""
+def _connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
+    """Ray, connected, and whether it was not before.
+
+    It is silent, and does without its habit of installing the driver's environment on the cluster.
+    """
     if importlib.util.find_spec("ray") is None:
         raise UsageError("--ray needs the package ray.", "Install it: pip install 'vrm[ray]'.")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    if ray.is_initialized():
+        return ray, False
     common: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         if address == "local":
@@ -214,7 +220,7 @@ def _connect(address: str, options: EngineOptions) -> Any:
             f"No Ray cluster answers at '{address}': {reason}",
             "Start one (ray start --head), name its HOST:PORT, or give --ray local.",
         ) from error
-    return ray
+    return ray, True
 
 
 def _need(ray: Any, options: EngineOptions, local: bool, note: Callable[[str], None]) -> Need:
@@ -240,6 +246,9 @@ def _need(ray: Any, options: EngineOptions, local: bool, note: Callable[[str], N
 def _absolute(words: dict[str, Any]) -> dict[str, Any]:
     """Words whose paths mean the same in any working folder."""
     found = dict(words)
+    if "keyframe" in found:
+        parts = [str(text).rpartition("=") for text in plain(found["keyframe"])]
+        found["keyframe"] = [f"{number}{equals}{Path(path).absolute()}" for number, equals, path in parts]
     for name in ("mask", "labels", "save_masks", "report", "export_keyframes"):
         if found.get(name) is not None:
             found[name] = Path(found[name]).absolute()

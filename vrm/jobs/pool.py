@@ -21,8 +21,13 @@ from vrm.jobs.plan import Job
 from vrm.jobs.shares import Share
 from vrm.jobs.work import failure, task
 
-WORKER = (sys.executable, "-m", "vrm.jobs.worker")
-"""How a process is started: as a program of its own, so that whoever calls us from Python needs no main guard."""
+_ROOT = str(Path(__file__).parents[2])
+WORKER = (
+    *(sys.executable, "-P", "-c"),
+    f"import sys; sys.path.append({_ROOT!r}); from vrm.jobs.worker import main; main()",
+)
+"""How a process is started: a program of its own, so that whoever calls us from Python needs no main guard, and nothing
+is imported from the folder one happens to be in."""
 
 _PATIENCE = 20
 """Seconds that interrupted processes have for clearing up."""

@@ -16,7 +16,7 @@ from vrm.memory import is_shortage
 
 def task(input: Path, output: Path, words: dict[str, Any]) -> dict[str, Any]:
     """A job as plain values, to be sent to another process or machine."""
-    return {"vrm": __version__, "input": str(input), "output": str(output), "words": _plain(words)}
+    return {"vrm": __version__, "input": str(input), "output": str(output), "words": plain(words)}
 
 
 def perform(given: dict[str, Any], events: Events) -> dict[str, Any]:
@@ -58,14 +58,14 @@ def foreseen(error: Exception) -> VrmError | None:
     return None
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Paths as text, key frames by number as FRAME=IMAGE, iterables as lists."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, dict):
         if all(isinstance(key, int) for key in value):
             return [f"{key}={path}" for key, path in value.items()]
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""A process that works on one video after another: ``python -m vrm.jobs.worker``, started by ``vrm.jobs.pool``.
+"""A process that works on one video after another, started by ``vrm.jobs.pool``.
 
 It reads tasks from standard input and writes what happens to standard output, one JSON object a line: events as
 ``JsonEvents`` writes them, and ``{"ended": {...}}`` after each task. It ends when its input does, also in the middle of
@@ -57,7 +57,3 @@ def _listen(tasks: queue.Queue[str]) -> None:
 def _interrupt(signum: int, frame: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # cleaning up is not interrupted again
     raise KeyboardInterrupt
-
-
-if __name__ == "__main__":
-    main()
