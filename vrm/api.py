@@ -88,7 +88,7 @@ def remove_batch(
         What became of each, in order.
 
     Raises:
-        BatchError: some failed; the summary that was told to ``events`` says which.
+        BatchError: some failed; its ``summary`` says which. All others are done.
         VrmError: something is wrong that can be seen before the work; nothing was done.
     """
     from vrm.jobs.batch import plan, run_batch

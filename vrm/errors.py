@@ -73,9 +73,18 @@ class OutOfMemory(EngineError):
 
 
 class BatchError(VrmError):
-    """Some of many inputs failed."""
+    """Some of many inputs failed.
+
+    Args:
+        what, fix: as in every error.
+        summary: what became of each (``vrm.jobs.outcome.Summary``), where the work was ``vrm.remove_batch``.
+    """
 
     exit_code = 7
+
+    def __init__(self, what: str, fix: str = "", summary: object = None) -> None:
+        super().__init__(what, fix)
+        self.summary = summary
 
 
 class OutputError(VrmError):

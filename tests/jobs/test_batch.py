@@ -101,9 +101,10 @@ def test_two_processes_share(here: Path) -> None:
 def test_whatever_happens_to_one_costs_no_other(here: Path) -> None:
     names = clips("kill.mp4", "a.mp4", "memory.mp4", "mask.mp4", "b.mp4", "bug.mp4", "exit.mp4", "c.mp4")
     heard = Heard()
-    with pytest.raises(BatchError, match="5 of 8 failed"):
+    with pytest.raises(BatchError, match="5 of 8 failed") as caught:
         remove(names, heard)
     (summary,) = heard.summaries
+    assert caught.value.summary is summary
     found = {Path(outcome.input).stem: outcome for outcome in summary.outcomes}
     assert [found[name].status for name in ("a", "b", "c")] == ["done"] * 3
     codes = {name: found[name].error["exit_code"] for name in ("kill", "memory", "mask", "bug", "exit")}

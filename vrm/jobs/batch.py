@@ -107,7 +107,7 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
     if interrupted:
         raise Interrupted(f"interrupted: {summary.line()}.", "Nothing half-written is left; --skip-existing goes on.")
     if summary.count("failed"):
-        raise BatchError(f"{summary.count('failed')} of {len(jobs)} failed; see the list.")
+        raise BatchError(f"{summary.count('failed')} of {len(jobs)} failed; see the list.", summary=summary)
     return summary
 
 
