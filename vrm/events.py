@@ -112,8 +112,18 @@ class JsonEvents(Events):
         self._write(event="error", text=what, fix=fix, exit_code=exit_code)
 
     def _write(self, **record: Any) -> None:
-        self._out.write(json.dumps(record | self._mark, ensure_ascii=False) + "\n")
+        self._out.write(json_text(record | self._mark) + "\n")
         self._out.flush()
+
+
+def json_text(record: dict[str, Any], indent: int | None = None) -> str:
+    """JSON with its letters as they are, unless a file name holds bytes that are no letters: then in escapes."""
+    text = json.dumps(record, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(record, indent=indent)
+    return text
 
 
 def stages(events: Events) -> Callable[[str, int, int], None]:

@@ -76,6 +76,14 @@ def test_a_list_from_a_pipe_worked_on_by_real_processes(clips: Path) -> None:
     assert Path("one.mp4").read_bytes() == Path("out/c.mp4").read_bytes()
 
 
+def test_a_name_that_is_no_text_comes_out_as_it_is(clips: Path) -> None:
+    line = f"{sys.executable} -P -m vrm remove in/c.mp4 --mask empty.png --static-mask -o".split()
+    surroundings = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([*map(os.fsencode, line), b"\xff.mp4"], capture_output=True, env=surroundings)
+    assert done.stdout.startswith(b"\xff.mp4: 4 frames")
+    assert done.returncode == 0
+
+
 def test_one_that_fails_ends_the_command_with_seven(clips: Path) -> None:
     Path("in/c.mp4").write_bytes(b"not a video")
     done = shell("vrm remove in -o out --mask empty.png --static-mask; echo $?")

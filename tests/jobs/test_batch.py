@@ -161,6 +161,16 @@ def test_lines_of_json(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert (lines[11]["exit_code"], lines[11]["text"]) == (7, "1 of 3 failed; see the list.")
 
 
+def test_a_name_that_is_no_text(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    clips("\udcff.mp4", "b.mp4")
+    for words in ("--json", "--summary s.json"):
+        assert run(["remove", "\udcff.mp4", "b.mp4", "--mask", "m.png", "-o", words[2:6], *words.split()]) == 0
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    assert lines[-1]["jobs"][0]["input"] == "\udcff.mp4"
+    assert json.loads(Path("s.json").read_text())["jobs"][0]["output"] == "summ/\udcff.mp4"
+    assert Path("json/\udcff.mp4").exists()
+
+
 def test_what_is_there_is_skipped_without_a_process(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "WORKER", ("/none",))
     Path("out").mkdir()

@@ -1,5 +1,6 @@
 """The command ``vrm``: its commands, and how each way of ending looks and what exit code it has."""
 
+import io
 import os
 import platform
 import signal
@@ -61,6 +62,8 @@ def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     behave()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names that are no text come out as the bytes they are
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

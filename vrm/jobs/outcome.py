@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import OutputError
+from vrm.events import json_text
 
 STATUSES = ("done", "skipped", "failed", "left")
 """Left: not done when the work was interrupted."""
@@ -97,7 +97,7 @@ class Summary:
         """The same as JSON. Raises OutputError."""
         aside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            aside.write_text(json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            aside.write_text(json_text(self.to_dict(), indent=2) + "\n", encoding="utf-8")
             aside.replace(path)
         except OSError as error:
             raise OutputError(f"The summary cannot be written to {path}: {error.strerror}.") from error
