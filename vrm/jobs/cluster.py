@@ -82,6 +82,7 @@ class Cluster:
         self._running: dict[Any, tuple[Job, int, float]] = {}
         self._stopped = False
         self._ray, self._ours = _connect(address, options)
+        self._task = self._ray.remote(_perform)
         try:
             self._need = _need(self._ray, options, address == "local", note)
         except BaseException:
@@ -120,7 +121,7 @@ class Cluster:
             # The lost machine may have finished the file, but not said so; nothing else was there before.
             words = words | {"overwrite": True}
         given = task(job.input.absolute(), job.output.absolute(), _absolute(words))
-        remote = self._ray.remote(_perform).options(
+        remote = self._task.options(
             name=f"vrm {job.input.name}",
             num_cpus=self._need.cpus,
             num_gpus=self._need.gpus,
