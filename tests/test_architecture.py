@@ -29,7 +29,7 @@ FLOORS = [
     {"track", "engines"},
     {"train", "convert"},
     {"motion", "masks", "nets", "metrics", "media", "report", "weights"},
-    {"events", "options", "types", "errors", "memory"},
+    {"events", "keywords", "options", "types", "errors", "memory", "process"},
 ]
 """From the top down. Rooms of one floor do not import each other; only the lowest floor's modules may."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ import vrm
 from vrm import api, errors
 from vrm.cli.main import run
 from vrm.convert import bring
+from vrm.jobs import batch
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
@@ -34,7 +37,7 @@ def shell_lines() -> list[tuple[str, list[str]]]:
     for page in PAGES:
         for block in blocks(page, "sh"):
             for line in block.replace("\\\n", " ").splitlines():
-                for part in line.split("&&"):
+                for part in re.split(r"&& | \| ", line):
                     words = shlex.split(part, comments=True)
                     if words[:2] == ["uv", "run"]:
                         words = words[2:]
@@ -82,8 +85,14 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     def reached(*args: object, **words: object) -> None:
         raise Reached
 
+    def plan(inputs: Any, output: object = None, *, batch: object, events: object, **options: Any) -> None:
+        calls.append(api.build_options(**{k: v for k, v in options.items() if k != "report"}))
+
     for name in ("remove", "track_masks"):
         monkeypatch.setattr(api, name, accept)
+    monkeypatch.setattr(api, "remove_batch", plan)
+    # The pages' folders are not there: what ends in a slash stands for a folder of videos, frames/ for one of frames.
+    monkeypatch.setattr(batch, "stands_for_many", lambda text: text in ("-", "clips/"))
     monkeypatch.setattr(bring, "import_weights", reached)
     for name in ("evaluate_cases", "evaluate_score", "evaluate_run", "evaluate_masks", "evaluate_labels"):
         monkeypatch.setattr(api, name, reached)
@@ -151,6 +160,21 @@ def test_every_page_is_listed() -> None:
 def test_the_help_page_is_fresh() -> None:
     made = runpy.run_path(str(ROOT / "docs" / "make_cli.py"))["page"]()
     assert made == (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), "run: python docs/make_cli.py"
+
+
+def test_the_manual_page_is_fresh() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_man.py"))["page"]()
+    assert made == (ROOT / "docs" / "vrm.1").read_text(encoding="utf-8"), "run: python docs/make_man.py"
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
+def test_the_manual_page_is_well_formed() -> None:
+    page = ROOT / "docs" / "vrm.1"
+    done = subprocess.run(["groff", "-man", "-Tascii", "-ww", str(page)], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    shown = re.sub(".\x08", "", done.stdout)
+    assert "--skip-existing" in shown
+    assert "VRM EVALUATE RUN" in shown
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:

@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     from vrm.api import evaluate_score as evaluate_score
     from vrm.api import info as info
     from vrm.api import remove as remove
+    from vrm.api import remove_batch as remove_batch
     from vrm.api import segment_video as segment_video
     from vrm.api import track_masks as track_masks
     from vrm.api import train_internal as train_internal
     from vrm.api import train_savit as train_savit
     from vrm.errors import VrmError as VrmError
     from vrm.events import Events as Events
+    from vrm.options import BatchOptions as BatchOptions
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "BatchOptions": "vrm.options",
     "Events": "vrm.events",
     "VrmError": "vrm.errors",
     "evaluate_cases": "vrm.api",
@@ -33,6 +36,7 @@ _PUBLIC = {
     "evaluate_score": "vrm.api",
     "info": "vrm.api",
     "remove": "vrm.api",
+    "remove_batch": "vrm.api",
     "segment_video": "vrm.api",
     "track_masks": "vrm.api",
     "train_internal": "vrm.api",
@@ -40,6 +44,7 @@ _PUBLIC = {
     "train_savit": "vrm.api",
 }
 __all__ = [
+    "BatchOptions",
     "Events",
     "VrmError",
     "__version__",
@@ -50,6 +55,7 @@ __all__ = [
     "evaluate_score",
     "info",
     "remove",
+    "remove_batch",
     "segment_video",
     "track_masks",
     "train_internal",

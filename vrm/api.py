@@ -2,124 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from vrm.errors import UsageError
 from vrm.events import Events, stages
+from vrm.jobs.naming import default_output, is_folder, output_in
+from vrm.keywords import PathLike, Words, build_options
 from vrm.measure import evaluate_cases as evaluate_cases
 from vrm.measure import evaluate_labels as evaluate_labels
 from vrm.measure import evaluate_masks as evaluate_masks
 from vrm.measure import evaluate_protocols as evaluate_protocols
 from vrm.measure import evaluate_run as evaluate_run
 from vrm.measure import evaluate_score as evaluate_score
-from vrm.options import (
-    BoxPrompt,
-    EngineOptions,
-    MaskOptions,
-    Moment,
-    OutputOptions,
-    Point,
-    RemoveOptions,
-    SegmentOptions,
-)
+from vrm.options import BatchOptions, EngineOptions, Moment, SegmentOptions
 
 if TYPE_CHECKING:
+    from vrm.jobs.outcome import Summary
     from vrm.labelling import SegmentReport
     from vrm.report.model import RemoveReport
     from vrm.types import VideoInfo
     from vrm.weights import WeightCard
-
-PathLike = str | Path
-
-
-class Words(TypedDict, total=False):
-    """The options of ``vrm remove`` as Python keywords (``--mask-frame`` is ``mask_frame``).
-
-    A word that is left out, or None, has the command line's default. Times are frame numbers with f (``"120f"``),
-    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``keyframe`` is ``{40: "clean40.png"}``, or
-    ``["40=clean40.png"]``, or ``["folder"]`` of numbered pictures; ``class_`` is ``--class``: a name, several,
-    or ``"person,car"``; ``point`` is ``"x,y@frame"``, ``box`` ``"x0,y0,x1,y1@frame"``, or several of them.
-    """
-
-    mask: PathLike | None
-    mask_frame: int | None
-    static_mask: bool | None
-    object: int | str | Iterable[int] | None
-    invert_mask: bool | None
-    grow: int | None
-    feather: int | None
-    save_masks: PathLike | None
-    point: str | Iterable[str] | None
-    not_point: str | Iterable[str] | None
-    box: str | Iterable[str] | None
-    class_: str | Iterable[str] | None
-    labels: PathLike | None
-    segmenter: PathLike | None
-    sam: PathLike | None
-    engine: str | None
-    preset: str | None
-    prior: str | None
-    weights: PathLike | None
-    prefill: bool | None
-    keyframe: Mapping[int, PathLike] | Iterable[str] | None
-    export_keyframes: PathLike | None
-    start: str | float | None
-    end: str | float | None
-    preview: bool | None
-    device: str | None
-    dtype: str | None
-    threads: int | None
-    seed: int | None
-    memory: float | None
-    codec: str | None
-    crf: int | None
-    lossless: bool | None
-    pix_fmt: str | None
-    stream: int | None
-    report: PathLike | None
-    overwrite: bool | None
-    resume: bool | None
-    max_pixels: int | None
-    max_frames: int | None
-
-
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-_MASK = {
-    "mask": "path",
-    "mask_frame": "frame",
-    "static_mask": "static",
-    "object": "objects",
-    "invert_mask": "invert",
-    "grow": "grow",
-    "feather": "feather",
-    "save_masks": "save_to",
-    "point": "points",
-    "box": "boxes",
-    "class_": "classes",
-    "labels": "labels",
-    "segmenter": "segmenter",
-    "sam": "sam",
-}
-_ENGINE = {
-    "engine": "engine",
-    "preset": "preset",
-    "prior": "prior",
-    "weights": "weights",
-    "prefill": "prefill",
-    "keyframe": "keyframes",
-    "device": "device",
-    "dtype": "dtype",
-    "threads": "threads",
-    "seed": "seed",
-    "memory": "memory_gb",
-}
-_OUTPUT = {name: name for name in ("codec", "crf", "lossless", "pix_fmt", "overwrite")}
-_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume")} | {
-    name: name for name in ("export_keyframes", "max_pixels", "max_frames")
-}
 
 
 def remove(
@@ -129,7 +33,8 @@ def remove(
 
     Args:
         input: a video file, or a folder of numbered frames.
-        output: where the result goes; None = beside the input, see ``default_output``.
+        output: where the result goes, a folder that is there or ends in a slash included; None = beside the input, see
+            ``default_output``.
         events: hears of progress; None = silence.
         words: the options of ``vrm remove``, see ``Words``; ``mask`` is what most calls need.
 
@@ -142,10 +47,60 @@ def remove(
     options = build_options(**words)
     if not options.mask.given:
         raise UsageError("Nothing says what to remove.", "Give --mask, --point, --box or --class (mask= in Python).")
-    target = Path(output) if output is not None else default_output(Path(input), options)
+    source = Path(input)
+    if output is None:
+        target = default_output(source, options)
+    elif is_folder(output) and not source.is_dir():
+        Path(output).mkdir(parents=True, exist_ok=True)
+        target = output_in(Path(output), source, options)
+    else:
+        target = Path(output)
     from vrm.pipeline import remove as remove_one
 
     return remove_one(Path(input), target, options, events or Events())
+
+
+def is_batch(inputs: Sequence[PathLike], batch: BatchOptions) -> bool:
+    """Whether inputs are for ``remove_batch``: several, a folder of videos, ``-``, or an option that is only its own.
+
+    Raises:
+        UsageError: a folder holds videos and frames.
+    """
+    from vrm.jobs.batch import stands_for_many
+
+    return batch.asked or len(inputs) != 1 or stands_for_many(str(inputs[0]))
+
+
+def remove_batch(
+    inputs: Iterable[PathLike] = (),
+    output: PathLike | None = None,
+    *,
+    batch: BatchOptions | None = None,
+    events: Events | None = None,
+    **words: Unpack[Words],
+) -> Summary:
+    """Remove what masks cover from many videos; one that fails stops no other.
+
+    Args:
+        inputs: video files, folders of videos, folders of numbered frames; ``"-"`` reads names from standard input.
+        output: the folder for the results; None = beside the inputs, see ``default_output``.
+        batch: a manifest in place of inputs, how many at a time, what to skip; see ``BatchOptions``.
+        events: hears of every job; None = silence.
+        words: the options of ``vrm remove``, for all of them. A ``mask`` folder holds one of each video's name.
+
+    Returns:
+        What became of each, in order.
+
+    Raises:
+        BatchError: some failed; its ``summary`` says which. All others are done.
+        VrmError: something is wrong that can be seen before the work; nothing was done.
+    """
+    from vrm.jobs.batch import plan, run_batch
+
+    batch = batch or BatchOptions()
+    events = events or Events()
+    given = {word: value for word, value in cast("dict[str, Any]", words).items() if value is not None}
+    return run_batch(plan([str(path) for path in inputs], output, given, batch, events), given, batch, events)
 
 
 def track_masks(input: PathLike, output: PathLike, *, events: Events | None = None, **words: Unpack[Words]) -> None:
@@ -313,108 +268,3 @@ def info(input: PathLike, stream: int | None = None) -> VideoInfo:
     from vrm.media.probe import probe
 
     return probe(Path(input), stream)
-
-
-def default_output(input: Path, options: RemoveOptions) -> Path:
-    """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
-
-    An ending that is not written here becomes ``.mkv``; so does one that cannot hold FFV1, which lossless output
-    without a codec is.
-    """
-    if input.is_dir():
-        return input.with_name(f"{input.resolve().name}-clean")
-    from vrm.media.container import ENDINGS
-
-    written = (".mkv", ".avi") if options.output.lossless and options.output.codec is None else ENDINGS
-    return input.with_name(f"{input.stem}-clean{input.suffix if input.suffix.lower() in written else '.mkv'}")
-
-
-def build_options(**words: Unpack[Words]) -> RemoveOptions:
-    """Turn words of the command line into checked options. Raises UsageError."""
-    given = {name: value for name, value in cast(dict[str, object], words).items() if value is not None}
-    for name in given:
-        if name not in Words.__annotations__:
-            near = get_close_matches(name, Words.__annotations__, 1)
-            raise UsageError(f"There is no option '{name}'.", f"Did you mean '{near[0]}'?" if near else "")
-    for name in ("mask", "save_masks", "report", "export_keyframes", "labels"):
-        if name in given:
-            given[name] = Path(cast(PathLike, given[name]))
-    if "weights" in given:
-        given["weights"] = str(given["weights"])
-    for name in ("start", "end"):
-        if name in given:
-            given[name] = Moment.parse(str(given[name]))
-    if "keyframe" in given:
-        given["keyframe"] = _keyframes(cast("Mapping[int, PathLike] | Iterable[str]", given["keyframe"]))
-    given |= _pointing(given)
-    if "object" in given:
-        given["object"] = _ids(cast("int | str | Iterable[int]", given["object"]))
-
-    def pick(table: dict[str, str]) -> dict[str, object]:
-        return {field: given[word] for word, field in table.items() if word in given}
-
-    return RemoveOptions(
-        mask=MaskOptions(**pick(_MASK)),  # type: ignore[arg-type]
-        engine=EngineOptions(**pick(_ENGINE)),  # type: ignore[arg-type]
-        output=OutputOptions(**pick(_OUTPUT)),  # type: ignore[arg-type]
-        **pick(_WHOLE),  # type: ignore[arg-type]
-    )
-
-
-def _keyframes(value: Mapping[int, PathLike] | Iterable[str]) -> tuple[tuple[int, Path], ...]:
-    """Frame numbers and pictures from ``{40: path}``, ``["40=path"]``, or folders of pictures named by number."""
-    if isinstance(value, Mapping):
-        return tuple((int(t), Path(path)) for t, path in value.items())
-    found: list[tuple[int, Path]] = []
-    for text in [value] if isinstance(value, str) else value:
-        number, _, name = text.partition("=")
-        if name and number.strip().removesuffix("f").isdecimal():
-            found.append((int(number.strip().removesuffix("f")), Path(name)))
-        elif Path(text).is_dir():
-            inside = [(path.stem, path) for path in sorted(Path(text).iterdir()) if path.suffix.lower() in _PICTURES]
-            numbered = [(int(stem), path) for stem, path in inside if stem.isdecimal()]
-            if not numbered:
-                raise UsageError(f"--keyframe {text} holds no numbered pictures.", "Name them by frame: 00040.png.")
-            found += numbered
-        else:
-            raise UsageError(
-                f"--keyframe {text} is not FRAME=IMAGE.", "Write --keyframe 40=clean40.png, or give a folder of them."
-            )
-    return tuple(found)
-
-
-def _pointing(given: dict[str, object]) -> dict[str, object]:
-    """The words that point at things, as ``MaskOptions`` holds them."""
-    found: dict[str, object] = {name: str(given[name]) for name in ("segmenter", "sam") if name in given}
-
-    def several(name: str) -> list[str]:
-        value = cast("str | Iterable[str]", given.get(name, ()))
-        return [value] if isinstance(value, str) else [str(item) for item in value]
-
-    points = [Point.parse(text) for text in several("point")]
-    points += [Point.parse(text, keep=True) for text in several("not_point")]
-    if points:
-        found["point"] = tuple(points)
-    if several("box"):
-        found["box"] = tuple(BoxPrompt.parse(text) for text in several("box"))
-    names = [name.strip() for text in several("class_") for name in text.split(",")]
-    if names:
-        if not all(names):
-            raise UsageError("--class has an empty name.", "Write names with commas: person,car.")
-        found["class_"] = tuple(names)
-    return found
-
-
-def _ids(value: int | str | Iterable[int]) -> tuple[int, ...]:
-    """Palette ids from ``3``, ``"1,2"`` or ``[1, 2]``."""
-    if isinstance(value, int):
-        parts: Iterable[int | str] = [value]
-    else:
-        parts = value.split(",") if isinstance(value, str) else value
-    try:
-        ids = tuple(int(part) for part in parts)
-    except ValueError:
-        raise UsageError(f"--object {value} is not a list of ids.", "Write numbers with commas: 1,2.") from None
-    if not ids or not all(0 < i < 256 for i in ids):
-        raise UsageError(f"--object {value} is not a list of ids.", "Palette ids of objects run from 1 to 255.")
-    return ids

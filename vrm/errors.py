@@ -8,7 +8,8 @@ VrmError
 ├── EngineError     6  the engine failed
 │   └── OutOfMemory 6  not enough memory within the bound that was asked for
 ├── BatchError      7  some of many inputs failed
-└── OutputError     8  the output cannot be written (exists, read-only, disk full, no encoder)
+├── OutputError     8  the output cannot be written (exists, read-only, disk full, no encoder)
+└── Interrupted   130  Ctrl-C while some of many inputs were not done yet
 
 A message says what is wrong, where, and how to put it right. Anything that is not a ``VrmError`` is a bug.
 """
@@ -72,12 +73,27 @@ class OutOfMemory(EngineError):
 
 
 class BatchError(VrmError):
-    """Some of many inputs failed."""
+    """Some of many inputs failed.
+
+    Args:
+        what, fix: as in every error.
+        summary: what became of each (``vrm.jobs.outcome.Summary``), where the work was ``vrm.remove_batch``.
+    """
 
     exit_code = 7
+
+    def __init__(self, what: str, fix: str = "", summary: object = None) -> None:
+        super().__init__(what, fix)
+        self.summary = summary
 
 
 class OutputError(VrmError):
     """The output cannot be written."""
 
     exit_code = 8
+
+
+class Interrupted(VrmError):
+    """The user stopped work on many inputs; what is done stays."""
+
+    exit_code = 130

@@ -40,6 +40,19 @@ class Events:
     def done(self, report: Result) -> None:
         """The work is over and the output is in place."""
 
+    def batch(self, total: int) -> None:
+        """Work on ``total`` videos begins."""
+
+    def job(self, index: int, input: str, output: str) -> Events:
+        """One of many videos is begun: whoever is to hear of it. Several may be under way at the same time."""
+        return self
+
+    def ended(self, outcome: Result) -> None:
+        """One of many videos is done, skipped, or has failed: ``vrm.jobs.outcome.Outcome``."""
+
+    def summary(self, summary: Result) -> None:
+        """All of many videos are over: ``vrm.jobs.outcome.Summary``. Called once, last."""
+
 
 class JsonEvents(Events):
     """One JSON object per line: ``{"event": "stage"|"progress"|"note"|"done", ...}``; keys and words are stable.
@@ -47,9 +60,10 @@ class JsonEvents(Events):
     Progress is written at most every ``interval`` seconds and at the end of a stage.
     """
 
-    def __init__(self, out: TextIO | None = None, interval: float = 0.2) -> None:
+    def __init__(self, out: TextIO | None = None, interval: float = 0.2, job: int | None = None) -> None:
         self._out = out if out is not None else sys.stdout
         self._interval = interval
+        self._mark = {} if job is None else {"job": job}
         self._done: dict[str, int] = {}
         self._total: dict[str, int] = {}
         self._said = 0.0
@@ -76,13 +90,40 @@ class JsonEvents(Events):
         """Write ``{"event": "done", "report": {...}}``."""
         self._write(event="done", report=report.to_dict())
 
+    def batch(self, total: int) -> None:
+        """Write ``{"event": "batch", "total": N}``."""
+        self._write(event="batch", total=total)
+
+    def job(self, index: int, input: str, output: str) -> Events:
+        """Write ``{"event": "job", "job": K, "status": "started", ...}``; its own lines carry ``"job": K`` too."""
+        self._write(event="job", job=index, status="started", input=input, output=output)
+        return JsonEvents(self._out, self._interval, index)
+
+    def ended(self, outcome: Result) -> None:
+        """Write ``{"event": "job", "job": K, "status": "done"|"skipped"|"failed"|"left", ...}``."""
+        self._write(event="job", **outcome.to_dict())
+
+    def summary(self, summary: Result) -> None:
+        """Write ``{"event": "summary", "done": N, ...}``."""
+        self._write(event="summary", **summary.to_dict())
+
     def error(self, what: str, fix: str, exit_code: int) -> None:
         """Write ``{"event": "error", "text": what, "fix": fix, "exit_code": exit_code}``."""
         self._write(event="error", text=what, fix=fix, exit_code=exit_code)
 
     def _write(self, **record: Any) -> None:
-        self._out.write(json.dumps(record, ensure_ascii=False) + "\n")
+        self._out.write(json_text(record | self._mark) + "\n")
         self._out.flush()
+
+
+def json_text(record: dict[str, Any], indent: int | None = None) -> str:
+    """JSON with its letters as they are, unless a file name holds bytes that are no letters: then in escapes."""
+    text = json.dumps(record, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(record, indent=indent)
+    return text
 
 
 def stages(events: Events) -> Callable[[str, int, int], None]:

@@ -269,6 +269,42 @@ class RemoveOptions:
 
 
 @dataclass(frozen=True)
+class BatchOptions:
+    """How many videos are worked on.
+
+    Attributes:
+        recursive: look for videos in sub-folders too, and keep those in the output.
+        manifest: a list of jobs, .csv or .jsonl.
+        allow_outside: a manifest may write outside the output folder.
+        skip_existing: what is there already is not made again.
+        jobs: videos worked on at the same time; None = 1 here, as many as there is room for on a cluster.
+        ray: "auto", "local", or the address of a Ray cluster; None = processes of this machine.
+        summary: a JSON file for what became of each, or None.
+    """
+
+    recursive: bool = False
+    manifest: Path | None = None
+    allow_outside: bool = False
+    skip_existing: bool = False
+    jobs: int | None = None
+    ray: str | None = None
+    summary: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs is not None and self.jobs < 1:
+            raise UsageError(f"--jobs {self.jobs} is less than one.")
+        if self.allow_outside and self.manifest is None:
+            raise UsageError("--allow-outside means nothing without --manifest.")
+        if self.manifest is not None and self.recursive:
+            raise UsageError("--recursive means nothing to --manifest.", "Its lines name the videos.")
+
+    @property
+    def asked(self) -> bool:
+        """Anything that makes even one video a batch."""
+        return self != BatchOptions()
+
+
+@dataclass(frozen=True)
 class SegmentOptions:
     """Everything ``vrm segment`` can be told.
 

@@ -126,7 +126,7 @@ def test_words_arrive(job: SimpleNamespace) -> None:
     line = "remove a.mp4 -o b.mkv --mask m.png --no-prefill --object 1,2 --lossless --end 300f"
     assert run(line.split()) == 0
     ((input, output, words),) = job.calls
-    assert (input, output) == (Path("a.mp4"), Path("b.mkv"))
+    assert (input, output) == (Path("a.mp4"), "b.mkv")
     options = api.build_options(**words)
     assert options.mask.path == Path("m.png")
     assert options.mask.objects == (1, 2)

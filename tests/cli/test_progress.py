@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from vrm.cli.progress import TerminalEvents, listener, summary
+from vrm.errors import OutputError
 from vrm.events import Events, JsonEvents
+from vrm.jobs.outcome import Outcome, Summary
+from vrm.jobs.work import failure
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 
 REPORT = RemoveReport(
@@ -98,3 +103,57 @@ def test_bars_stop_when_the_work_fails(capfd: pytest.CaptureFixture[str], monkey
     with pytest.raises(ValueError):
         fail()
     assert "\x1b[?25h" in capfd.readouterr().err
+
+
+BATCH = Summary(
+    (
+        Outcome(0, "a.mp4", "out/a.mp4", "done", 12.34, 100, 90, 0.5, tries=1),
+        Outcome(1, "long name.mp4", "out/long name.mp4", "failed", 1.0, error=failure("No mask [fits].", "Try.", 4)),
+        Outcome(2, "c.mp4", "out/c.mp4", "skipped"),
+    ),
+    13.4,
+)
+
+
+def play_batch(events: Events) -> None:
+    events.batch(3)
+    one, two = events.job(0, "in/a.mp4", "out/a.mp4"), events.job(1, "in/b.mp4", "out/b.mp4")
+    one.stage("motion", 3)
+    two.stage("motion", 0)
+    two.note("one [thing]")
+    one.advance("motion", 2)
+    one.done(REPORT)
+    for outcome in BATCH.outcomes:
+        events.ended(outcome)
+    events.summary(BATCH)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_many_videos(terminal: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    with listener(False) as events:
+        play_batch(events)
+    out, err = (re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text) for text in capfd.readouterr())
+    assert out.splitlines() == [summary(REPORT)]
+    assert "note: b.mp4: one [thing]" in err
+    assert "failed: long name.mp4: No mask [fits]. Try." in err
+    table = [line.split() for line in err.splitlines()[-5:]]
+    assert table[0] == ["seconds", "frames", "seen"]
+    assert table[1] == ["done", "12.3", "100", "50%", "a.mp4", "out/a.mp4"]
+    assert table[2] == ["failed", "long", "name.mp4", "No", "mask", "[fits]."]
+    assert table[3] == ["skipped", "c.mp4"]
+    assert err.splitlines()[-1] == "1 done, 1 skipped, 1 failed; 13.4 s"
+    assert ("videos" in err) == terminal
+    assert ("a.mp4: motion" in err) == terminal
+
+
+def test_a_summary_as_json(tmp_path: Path) -> None:
+    BATCH.write(tmp_path / "s.json")
+    record = json.loads((tmp_path / "s.json").read_text())
+    assert record == BATCH.to_dict()
+    assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
+    with pytest.raises(OutputError):
+        BATCH.write(tmp_path / "none" / "s.json")

@@ -7,7 +7,7 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-_ORDER = ("Arguments", "What goes", "How", "What comes out", "Limits", "Options")
+_ORDER = ("Arguments", "What goes", "How", "What comes out", "Many videos", "Limits", "Options")
 
 
 class Command(TyperCommand):
@@ -15,19 +15,33 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write one section per heading, in the order of ``_ORDER``."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is not None:
-                fallback = "Arguments" if param.param_type_name == "argument" else "Options"
-                sections.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append(record)
-        for heading in sorted(sections, key=_ORDER.index):
+        for heading, records in sections(self, ctx):
             with formatter.section(heading):
-                formatter.write_dl(sections[heading])
+                formatter.write_dl(records)
+
+
+def sections(command: Any, ctx: Any) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The headings of a command's help in order, and under each the options and what they mean."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for param in command.get_params(ctx):
+        record = param.get_help_record(ctx)
+        if record is not None:
+            fallback = "Arguments" if param.param_type_name == "argument" else "Options"
+            term = record[0].replace("<list[Path]>", "<path>...")  # what typer makes of several
+            found.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append((term, record[1]))
+    return sorted(found.items(), key=lambda item: _ORDER.index(item[0]))
 
 
 class Group(TyperGroup):
-    """The group of commands; its --help option costs nothing when it is not given."""
+    """The group of commands; its --help and completion options cost nothing when they are not given."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options, those for completion with a default: for None typer would import pydantic to check it."""
+        params = super().get_params(ctx)
+        for param in params:
+            if param.name in ("install_completion", "show_completion"):
+                param.default = False
+        return params
 
     def get_help_option(self, ctx: Any) -> Any:
         """The help option, with a default: for None typer would import pydantic to check it."""

@@ -1,6 +1,6 @@
 """The command ``vrm``: its commands, and how each way of ending looks and what exit code it has."""
 
-import errno
+import io
 import os
 import platform
 import signal
@@ -16,22 +16,21 @@ from vrm import __version__
 from vrm.cli.evaluate import evaluate
 from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
-from vrm.cli.process import behave
 from vrm.cli.remove import remove
 from vrm.cli.segment import segment
 from vrm.cli.track import track
 from vrm.cli.train import train
 from vrm.cli.weights import weights
-from vrm.errors import OutOfMemory, OutputError, VrmError
+from vrm.errors import VrmError
 from vrm.events import JsonEvents
-from vrm.memory import is_shortage
+from vrm.jobs.work import foreseen
+from vrm.process import behave
 
 app = typer.Typer(
     name="vrm",
     cls=Group,
     epilog="Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 video unreadable, 4 mask does not fit, 5 weights, "
     "6 memory or engine, 7 some of many failed, 8 output cannot be written, 130 interrupted.",
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -63,6 +62,8 @@ def main() -> None:
     """Entry point of the console script."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     behave()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names that are no text come out as the bytes they are
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
@@ -76,20 +77,18 @@ def run(args: Sequence[str]) -> int:
     as_json = "--json" in args
     try:
         code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
-    except SystemExit:  # typer's only one here: the reader of our output has gone
-        _hush()
+    except SystemExit as ended:
+        if not ended.code:  # a completion was shown or installed
+            return 0
+        _hush()  # typer's only other one here: the reader of our output has gone
         return 128 + signal.SIGPIPE
     except VrmError as error:
         return _refuse(error, as_json)
     except TyperException as error:
         return _refuse(_Usage(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json)
     except Exception as error:
-        if is_shortage(error):
-            fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
-            return _refuse(OutOfMemory("The machine ran out of memory.", fix), as_json)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return _refuse(OutputError(f"The disk is full: {error.filename or 'while writing'}."), as_json)
-        return _bug()
+        known = foreseen(error)
+        return _refuse(known, as_json) if known is not None else _bug()
     if code == 130:
         _say("interrupted, nothing was written", "yellow")
     return code or 0

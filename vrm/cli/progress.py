@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -38,6 +39,7 @@ class TerminalEvents(Events):
         self._console = Console(file=sys.stderr, highlight=False)
         self._bars: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._jobs: dict[int, _JobEvents] = {}
 
     def stage(self, name: str, total: int) -> None:
         """Show a bar, or start it again."""
@@ -67,12 +69,72 @@ class TerminalEvents(Events):
         own = getattr(report, "text", None)
         typer.echo(own() if own is not None else summary(report))
 
+    def batch(self, total: int) -> None:
+        """Show a bar of all videos."""
+        self.stage("videos", total)
+
+    def job(self, index: int, input: str, output: str) -> Events:
+        """A bar for the video while it is worked on; its notes say which it is."""
+        self._jobs[index] = _JobEvents(self._console, self._bars, Path(input).name)
+        return self._jobs[index]
+
+    def ended(self, outcome: Result) -> None:
+        """Say what went wrong, as soon as it did."""
+        self.advance("videos")
+        facts = outcome.to_dict()
+        if facts["job"] in self._jobs:
+            self._jobs.pop(facts["job"]).over()
+        if error := facts["error"]:
+            if trace := error.get("traceback"):
+                self._console.print(trace, markup=False, soft_wrap=True)
+            words = " ".join(filter(None, (f"failed: {facts['input']}:", error["text"], error["fix"])))
+            self._console.print(words, markup=False, soft_wrap=True, style="red")
+
+    def summary(self, summary: Result) -> None:
+        """Take the bars away and print the table on stderr."""
+        self.close()
+        self._console.print(getattr(summary, "table", str)(), markup=False, soft_wrap=True)
+
     def close(self) -> None:
         """Leave the terminal as it was; may be called twice."""
         if self._bars is not None:
             self._bars.stop()
             self._bars = None
             self._tasks.clear()
+
+
+class _JobEvents(Events):
+    """One of many videos: one bar, which shows the stage it is at."""
+
+    def __init__(self, console: Console, bars: Progress | None, name: str) -> None:
+        self._console = console
+        self._bars = bars
+        self._name = name
+        self._task = None if bars is None else bars.add_task(name, total=None)
+
+    def stage(self, name: str, total: int) -> None:
+        """Start the bar again, under the stage's name."""
+        if self._bars is not None and self._task is not None:
+            self._bars.reset(self._task, total=total or None, description=f"{self._name}: {name}")
+
+    def advance(self, name: str, n: int = 1) -> None:
+        """Move the bar."""
+        if self._bars is not None and self._task is not None:
+            self._bars.advance(self._task, n)
+
+    def note(self, text: str) -> None:
+        """Print a line on stderr."""
+        self._console.print(f"note: {self._name}: {text}", markup=False, soft_wrap=True)
+
+    def done(self, report: Result) -> None:
+        """Print what a single video's summary is, on stdout."""
+        typer.echo(summary(report))
+
+    def over(self) -> None:
+        """Take the bar away."""
+        if self._bars is not None and self._task is not None:
+            self._bars.remove_task(self._task)
+            self._task = None
 
 
 def summary(report: Result) -> str:
@@ -96,4 +158,5 @@ def _bars(console: Console) -> Progress:
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
+        redirect_stdout=sys.stdout.isatty(),  # rich would send what is meant for a pipe to the terminal
     )

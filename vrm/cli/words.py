@@ -1,5 +1,6 @@
 """The words of the command line that several commands share: names, help and grouping, each said once."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,16 @@ import typer
 
 from vrm.options import DTYPES, ENGINES, PRESETS
 
-GOES, HOW, OUT, LIMITS = "What goes", "How", "What comes out", "Limits"
+GOES, HOW, OUT, MANY, LIMITS = "What goes", "How", "What comes out", "Many videos", "Limits"
+
+
+def _among(words: Sequence[str]) -> Callable[[str], list[str]]:
+    """What a shell completes the beginning of one of these words to."""
+
+    def complete(incomplete: str) -> list[str]:
+        return [word for word in words if word.startswith(incomplete)]
+
+    return complete
 
 
 Input = Annotated[
@@ -113,7 +123,16 @@ Sam = Annotated[
     ),
 ]
 
-Engine = Annotated[str, typer.Option("--engine", metavar="|".join(ENGINES), help="Engine.", rich_help_panel=HOW)]
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="|".join(ENGINES),
+        help="Engine.",
+        rich_help_panel=HOW,
+        autocompletion=_among(ENGINES),
+    ),
+]
 Preset = Annotated[
     str,
     typer.Option(
@@ -121,6 +140,7 @@ Preset = Annotated[
         metavar="|".join(PRESETS),
         help="How much work to spend; paper: the published system alone.",
         rich_help_panel=HOW,
+        autocompletion=_among(PRESETS),
     ),
 ]
 Prior = Annotated[
@@ -193,7 +213,14 @@ Device = Annotated[
     str, typer.Option("--device", metavar="auto|cpu|cuda|cuda:N|mps", help="Where to compute.", rich_help_panel=HOW)
 ]
 Dtype = Annotated[
-    str, typer.Option("--dtype", metavar="|".join(DTYPES), help="Number format of the network.", rich_help_panel=HOW)
+    str,
+    typer.Option(
+        "--dtype",
+        metavar="|".join(DTYPES),
+        help="Number format of the network.",
+        rich_help_panel=HOW,
+        autocompletion=_among(DTYPES),
+    ),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="CPU threads. Default: all cores.", rich_help_panel=HOW)
@@ -243,6 +270,49 @@ Resume = Annotated[
     ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.", rich_help_panel=OUT)]
+
+SkipExisting = Annotated[
+    bool, typer.Option("--skip-existing", help="Leave videos out whose output is there.", rich_help_panel=MANY)
+]
+Recursive = Annotated[
+    bool,
+    typer.Option("--recursive", help="Look into sub-folders of INPUT too, and keep them in OUT.", rich_help_panel=MANY),
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        metavar="FILE",
+        help="A list of jobs, .csv or .jsonl: input, output, mask, and any option, a line each.",
+        rich_help_panel=MANY,
+    ),
+]
+AllowOutside = Annotated[
+    bool,
+    typer.Option("--allow-outside", help="The manifest may write to other folders than OUT.", rich_help_panel=MANY),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        metavar="N",
+        help="Videos at the same time; they share --threads and --memory, and have a GPU each. Default: 1.",
+        rich_help_panel=MANY,
+    ),
+]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="auto|local|ADDRESS",
+        help="Spread videos over a Ray cluster; each has --threads (default 1) and --memory to itself.",
+        rich_help_panel=MANY,
+    ),
+]
+SummaryFile = Annotated[
+    Path | None,
+    typer.Option("--summary", metavar="FILE", help="Write what became of each video, as JSON.", rich_help_panel=MANY),
+]
 
 MaxPixels = Annotated[
     int | None, typer.Option("--max-pixels", metavar="N", help="Refuse larger frames.", rich_help_panel=LIMITS)

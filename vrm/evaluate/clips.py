@@ -9,7 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vrm.errors import UsageError, VideoError
-from vrm.evaluate.pictures import VIDEOS, Pictures, open_pictures
+from vrm.evaluate.pictures import Pictures, open_pictures
+from vrm.jobs.find import VIDEOS
+from vrm.jobs.naming import distinct_names
 from vrm.media.folder import frame_files
 
 _DAVIS_SIZES = ("480p", "Full-Resolution", "1080p")
@@ -39,8 +41,9 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
 
     Layouts: ``NAME/{frames,masks[,truth]}`` (folders or videos; a single video in NAME is its frames), the data sets'
     ``JPEGImages/[480p/]NAME`` beside ``Annotations/[480p/]NAME``, DEVIL's ``NAME/frame_0000_{gt,mask}.png``, and
-    videos side by side. A composite's truth may be another clip's frames: ``NAME/meta.json`` says which, as
-    ``{"gt": "OTHER/frames", "bg_offset": 0}`` (from the folder of clips; frame t of NAME is frame t + offset there).
+    videos side by side (``a.mkv`` beside ``a.mp4`` keep their endings in their names). A composite's truth may be
+    another clip's frames: ``NAME/meta.json`` says which, as ``{"gt": "OTHER/frames", "bg_offset": 0}`` (from the folder
+    of clips; frame t of NAME is frame t + offset there).
 
     Args:
         folder: where they lie.
@@ -94,19 +97,18 @@ def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
     if (folder / "JPEGImages").is_dir():
         yield from ((clip.name, clip) for clip in _data_set(folder))
         return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    for path in filter(Path.is_dir, entries):
+        try:
+            clip = _clip(path)
+        except VideoError as error:
+            yield path.name, error
             continue
-        if path.is_dir():
-            try:
-                clip = _clip(path)
-            except VideoError as error:
-                yield path.name, error
-                continue
-            if clip is not None:
-                yield clip.name, clip
-        elif path.suffix.lower() in VIDEOS:
-            yield path.stem, Clip(path.stem, Pictures(path))
+        if clip is not None:
+            yield clip.name, clip
+    videos = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEOS]
+    for name, path in zip(distinct_names(videos), videos, strict=True):
+        yield name, Clip(name, Pictures(path))
 
 
 def _data_set(folder: Path) -> Iterator[Clip]:

@@ -13,8 +13,8 @@ from typing import cast
 import numpy as np
 
 from vrm.errors import MaskError, VideoError
+from vrm.jobs.find import VIDEOS
 from vrm.masks.load import MOSTLY, load
-from vrm.media.container import ENDINGS as VIDEO_ENDINGS
 from vrm.media.folder import frame_files
 from vrm.media.probe import probe
 from vrm.media.read import Reader
@@ -24,7 +24,6 @@ from vrm.types import Masks, Pixels, VideoInfo
 from vrm.work import mask_readers
 
 _AHEAD = 4
-VIDEOS = (*VIDEO_ENDINGS, ".webm", ".mpg", ".ts")
 
 
 @dataclass(frozen=True)

@@ -36,11 +36,11 @@ def frame_files(folder: Path) -> list[Path]:
             f"The folder {folder} holds no frames.",
             f"Frames are numbered pictures: {', '.join(e[1:] for e in ENDINGS)}.",
         )
-    return sorted(files, key=_natural)
+    return sorted(files, key=natural)
 
 
-def _natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """Sorts 2 before 10, and by full name where only leading zeros differ."""
+def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """A key by which 2 comes before 10; by full name where only leading zeros differ."""
     parts = re.findall(r"\d+|\D+", path.name)
     return [(int(p), "") if p.isdigit() else (-1, p) for p in parts], path.name
 

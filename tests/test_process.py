@@ -7,7 +7,7 @@ import pytest
 
 PROGRAM = """
 import numpy as np
-from vrm.cli.process import behave
+from vrm.process import behave
 if {on}: behave()
 
 def resident():

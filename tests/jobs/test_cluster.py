@@ -1,0 +1,146 @@
+"""Videos over a real local Ray cluster of several nodes, one of which is lost in the middle; and what is refused."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from vrm import api
+from vrm.errors import BatchError, UsageError
+from vrm.events import Events
+from vrm.jobs import cluster as module
+from vrm.jobs.cluster import Need
+from vrm.options import BatchOptions
+
+ray = pytest.importorskip("ray")
+SIZE = (96, 128)
+
+
+class Notes(Events):
+    """Keeps notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+@pytest.fixture
+def clips(here: Path, make_video: Callable[..., Path]) -> Path:
+    (here / "clips").mkdir()
+    for k in range(3):
+        make_video(here / "clips" / f"c{k}.mp4", frames=24, size=SIZE)
+    mask = np.zeros(SIZE, np.uint8)
+    mask[30:60, 40:80] = 255
+    cv2.imwrite(str(here / "mask.png"), mask)
+    return here / "clips"
+
+
+WORDS: dict[str, Any] = {"mask": "mask.png", "static_mask": True, "preset": "fast", "threads": 1, "device": "cpu"}
+
+
+@pytest.fixture
+def nodes(here: Path) -> Iterator[Any]:
+    """A cluster of a head without CPUs, and two machines of one CPU each."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    made.lost = made.add_node(num_cpus=1)
+    made.kept = made.add_node(num_cpus=1)
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.slow
+def test_a_machine_lost_in_the_middle_changes_no_byte(clips: Path, nodes: Any, here: Path) -> None:
+    scratch = here / "cache" / "vrm" / "scratch"
+
+    def lose() -> None:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            if scratch.is_dir() and len(list(scratch.iterdir())) >= 2:  # both machines are at work
+                nodes.remove_node(nodes.lost, allow_graceful=False)
+                return
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    heard = Notes()
+    over = api.remove_batch([clips], "far", batch=BatchOptions(ray=nodes.address), events=heard, **WORDS)
+    thread.join()
+    assert over.count("done") == 3
+    assert sorted(outcome.tries for outcome in over.outcomes) == [1, 1, 2]
+    assert [note for note in heard.notes if "was lost; it is tried again" in note]
+    assert len(list((here / "far").iterdir())) == 3  # nothing half-written is left
+    near = api.remove_batch([clips], "near", batch=BatchOptions(jobs=1), **WORDS)
+    for outcome in near.outcomes:
+        name = Path(outcome.output).name
+        assert (here / "far" / name).read_bytes() == (here / "near" / name).read_bytes(), name
+
+
+@pytest.mark.slow
+def test_a_cluster_for_one_run(clips: Path, here: Path) -> None:
+    for name in ("c1.mp4", "c2.mp4"):
+        (clips / name).write_bytes(b"no video")
+    with pytest.raises(BatchError, match="2 of 3 failed"):
+        api.remove_batch([clips], "far", batch=BatchOptions(ray="local", jobs=2), **WORDS)
+    assert not ray.is_initialized()
+    assert [path.name for path in (here / "far").iterdir()] == ["c0.mp4"]
+
+
+def test_what_a_task_needs_fits_a_machine_or_not() -> None:
+    need = Need(2, 1, 1000)
+    assert need.fits({"CPU": 2.0, "GPU": 1.0, "memory": 1000.0})
+    assert not need.fits({"CPU": 1.0, "GPU": 1.0, "memory": 1000.0})
+    assert not need.fits({"CPU": 2.0, "memory": 1000.0})
+    assert not need.fits({"CPU": 2.0, "GPU": 1.0, "memory": 999.0})
+
+
+def test_paths_mean_the_same_on_another_machine(here: Path) -> None:
+    (here / "w.safetensors").touch()
+    words = {"mask": "m.png", "keyframe": ["4=k.png"], "weights": "w.safetensors", "prior": "none", "grow": 3}
+    assert module._absolute(words) == {
+        "mask": here / "m.png",
+        "keyframe": [f"4={here / 'k.png'}"],
+        "weights": here / "w.safetensors",
+        "prior": "none",
+        "grow": 3,
+    }
+    assert module._absolute({"keyframe": {4: Path("k.png")}}) == {"keyframe": [f"4={here / 'k.png'}"]}
+    assert module._absolute({"keyframe": ["folder"]}) == {"keyframe": [str(here / "folder")]}
+
+
+def test_no_cluster_answers(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    (here / "a.mp4").touch()
+    with pytest.raises(UsageError, match="No Ray cluster answers at 'auto'"):
+        api.remove_batch(["a.mp4"], "b.mp4", batch=BatchOptions(ray="auto"), mask="m.png")
+
+
+def test_ray_is_not_installed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    (here / "a.mp4").touch()
+    with pytest.raises(UsageError, match=r"vrm\[ray\]"):
+        api.remove_batch(["a.mp4"], "b.mp4", batch=BatchOptions(ray="local"), mask="m.png")
+
+
+def test_a_machine_that_does_not_see_the_file_or_has_another_vrm(here: Path) -> None:
+    given = module.task(here / "none.mp4", here / "out.mp4", {})
+    assert "does not find" in module._perform(given)["result"]["error"]["text"]
+    assert "not 0.0.1" in module._perform(given | {"vrm": "0.0.1"})["result"]["error"]["text"]

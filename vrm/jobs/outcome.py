@@ -1,0 +1,105 @@
+"""What became of each of many videos, and of all of them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vrm.errors import OutputError
+from vrm.events import json_text
+
+STATUSES = ("done", "skipped", "failed", "left")
+"""Left: not done when the work was interrupted."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One video.
+
+    Attributes:
+        job: its number, from 0, in the order of the work.
+        input, output: paths.
+        status: see ``STATUSES``.
+        seconds: from beginning to end.
+        frames, masked_frames: written, and of those changed.
+        coverage: share of what is new that was seen elsewhere in the video, 0..1; None if it is not done.
+        peak_memory_mb: of the process that worked on it, so far.
+        tries: how often it was begun; more than once where a machine was lost.
+        worker: the process or machine it was worked on by.
+        error: of a failed one: ``{"text", "fix", "exit_code"}``; empty otherwise.
+    """
+
+    job: int
+    input: str
+    output: str
+    status: str
+    seconds: float = 0.0
+    frames: int = 0
+    masked_frames: int = 0
+    coverage: float | None = None
+    peak_memory_mb: float = 0.0
+    tries: int = 0
+    worker: str = ""
+    error: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; every key is always there."""
+        return asdict(self) | {"seconds": round(self.seconds, 3)}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """All of them.
+
+    Attributes:
+        outcomes: in the order of the work.
+        seconds: of the whole batch.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+
+    def count(self, status: str) -> int:
+        """How many ended so."""
+        return Counter(outcome.status for outcome in self.outcomes)[status]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Counts, seconds, and under ``jobs`` every outcome."""
+        counts = {status: self.count(status) for status in STATUSES}
+        jobs = [outcome.to_dict() for outcome in self.outcomes]
+        return {"total": len(jobs), **counts, "seconds": round(self.seconds, 3), "jobs": jobs}
+
+    def table(self) -> str:
+        """A line for each, and one for all."""
+        rows = [("", "seconds", "frames", "seen", "", "")]
+        for o in self.outcomes:
+            seen = "" if o.coverage is None else f"{o.coverage:.0%}"
+            numbers = (f"{o.seconds:.1f}", str(o.frames), seen) if o.status == "done" else ("", "", "")
+            rows.append((o.status, *numbers, o.input, o.output if o.status == "done" else o.error.get("text", "")))
+        wide = [max(len(row[k]) for row in rows) for k in range(5)]
+        lines = [
+            "  ".join(
+                (row[0].ljust(wide[0]), *(row[k].rjust(wide[k]) for k in (1, 2, 3)), row[4].ljust(wide[4]), row[5])
+            ).rstrip()
+            for row in rows
+        ]
+        return "\n".join([*lines, self.line()])
+
+    def line(self) -> str:
+        """``3 done, 1 failed; 61.0 s``."""
+        parts = [f"{self.count(status)} {status}" for status in STATUSES if self.count(status)]
+        return f"{', '.join(parts)}; {self.seconds:.1f} s"
+
+    def write(self, path: Path) -> None:
+        """The same as JSON. Raises OutputError."""
+        aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            aside.write_text(json_text(self.to_dict(), indent=2) + "\n", encoding="utf-8")
+            aside.replace(path)
+        except OSError as error:
+            raise OutputError(f"The summary cannot be written to {path}: {error.strerror}.") from error
+        finally:
+            aside.unlink(missing_ok=True)
