@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vrm.errors import UsageError
+from vrm.errors import VideoError
 from vrm.evaluate.clips import find_clips
 
 
@@ -21,5 +21,5 @@ def test_a_folder_and_a_video_of_one_name_are_not_guessed_between(tmp_path: Path
     (tmp_path / "a" / "frames").mkdir(parents=True)
     (tmp_path / "a" / "frames" / "0.png").touch()
     (tmp_path / "a.mp4").touch()
-    with pytest.raises(UsageError, match=r"Two clips in .* are called a:"):
+    with pytest.raises(VideoError, match=r"clips of one name: a/frames, a.mp4"):
         find_clips(tmp_path)
