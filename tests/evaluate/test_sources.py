@@ -112,14 +112,7 @@ def test_cases_may_be_videos(method: str, rotation: int, tmp_path: Path, make_vi
     assert found.scored == 4
 
 
-def test_names_that_are_there_twice_are_refused(cases: Path, results: Path, tmp_path: Path, make_video) -> None:
-    folder = tmp_path / "clips2"
-    folder.mkdir()
-    for name in ("a.mp4", "a.mkv", "b.mp4"):
-        make_video(folder / name, frames=2, size=SIZE)
-    with pytest.raises(VideoError, match=r"clips of one name: a\.mkv, a\.mp4"):
-        find_clips(folder)
-    assert [clip.name for clip in find_clips(folder, ("b",))] == ["b"]
+def test_results_that_are_there_twice_are_refused(cases: Path, results: Path, tmp_path: Path, make_video) -> None:
     shutil.rmtree(results / "ape")
     for ending in ("mp4", "mkv"):
         make_video(results / f"ape.{ending}", frames=5, size=SIZE)
