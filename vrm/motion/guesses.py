@@ -29,6 +29,8 @@ class FrameGuesses:
         index: int64 ``(N,)``: flat indices in the frame.
         guesses: by name.
         distance: float32 ``(N,)`` by name: frames to the source.
+        source: int32 ``(N,)`` by name: the source frame, -1 where there is none.
+        place: int32 ``(N,)`` by name: flat index of the pixel there.
     """
 
     box: Box
@@ -37,6 +39,8 @@ class FrameGuesses:
     index: np.ndarray
     guesses: dict[str, Guess]
     distance: dict[str, Array]
+    source: dict[str, np.ndarray]
+    place: dict[str, np.ndarray]
 
 
 class Grid:
@@ -91,12 +95,17 @@ def frame_guesses(
     part = spatial_fill(unit(shot.frame(t)[y0:y1, x0:x1]), missing)
     guesses: dict[str, Guess] = {}
     distance: dict[str, Array] = {}
+    sources: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] = {}
 
     def add(name: str, kind: Kind, source: np.ndarray, xy: Array, prior: Array) -> None:
+        full = at.place(xy)
         colour, differences = gather(
-            lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source, at.place(xy), 3
+            lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source, full, 3
         )
         guesses[name] = Guess(kind, colour, differences, source >= 0, prior)
+        near = np.rint(full).astype(np.int32)
+        sources[name], places[name] = source.astype(np.int32), near[:, 1] * shot.size[1] + near[:, 0]
         distance[name] = np.abs(source - t).astype(np.float32)
 
     trails: Mapping[str, object] = {"backward": tracks.backward.get(t), "forward": tracks.forward.get(t)}
@@ -124,4 +133,4 @@ def frame_guesses(
     guesses["spatial"] = Guess("spatial", part[inside], own_differences(part, inside), everywhere, prior)
     distance["spatial"] = np.zeros(len(index), np.float32)
     judge(list(guesses.values()), inside, scale, trust)
-    return FrameGuesses(box, part, inside, index, guesses, distance)
+    return FrameGuesses(box, part, inside, index, guesses, distance, sources, places)

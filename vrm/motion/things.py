@@ -75,7 +75,7 @@ class Things:
     Args:
         tracks: those of the background, found already.
         whole: frames that are known whole though they had a hole (bool ``(h, w)``, working size), by number.
-        window: the frames that are filled.
+        window: the frames that are filled, and those up to the nearest whole ones around them.
 
     Attributes:
         backward, forward: trails by frame, as those of ``Tracks``.
