@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from vrm.motion.fuse import Guess, Kind, Trust, distant_prior, judge, length_sca
 from vrm.motion.membrane import Array
 from vrm.motion.seam import own_differences
 from vrm.motion.spatial import spatial_fill
-from vrm.motion.things import Things
+from vrm.motion.things import Sorted, Things
 from vrm.motion.tracks import MARGIN, Tracks, box_around, gather, look_up
 from vrm.types import Bool, Box
 
@@ -41,6 +40,29 @@ class FrameGuesses:
     distance: dict[str, Array]
     source: dict[str, np.ndarray]
     place: dict[str, np.ndarray]
+
+
+_Seen = dict[str, tuple[Kind, np.ndarray, Array, Array]]
+"""By name: kind, source frames, places in them, and priors."""
+
+_DOUBT = np.float32(0.7)
+"""Added to the log expected error of what was taken for a thing where nothing else is seen."""
+
+
+def _sorted(seen: _Seen, apart: Sorted, t: int) -> _Seen:
+    """The background without things in front of it, and the things; where nothing would be left, all that was seen."""
+    background = {name: apart.background(source, xy) for name, (_, source, xy, _) in seen.items()}
+    things = {
+        name: ("trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
+        for name, (source, xy, drift) in apart.things.items()
+    }
+    left = np.any([s >= 0 for s in (*background.values(), *(thing[1] for thing in things.values()))], axis=0)
+    out: _Seen = {}
+    for name, (kind, source, xy, prior) in seen.items():
+        kept = np.where(left, background[name], source)
+        out[name] = kind, kept, xy, np.where(left, prior, prior + _DOUBT)
+    first = {name: one for name, one in out.items() if one[0] == "trajectory"}
+    return {**first, **things, **out}
 
 
 class Grid:
@@ -108,25 +130,21 @@ def frame_guesses(
         sources[name], places[name] = source.astype(np.int32), near[:, 1] * shot.size[1] + near[:, 0]
         distance[name] = np.abs(source - t).astype(np.float32)
 
-    trails: Mapping[str, object] = {"backward": tracks.backward.get(t), "forward": tracks.forward.get(t)}
-    apart = None if things is None else things.sort(t, at.rows, at.cols, bound)
-    for name, trail in trails.items():
-        source, xy, drift = look_up(trail, at.rows, at.cols, bound)  # type: ignore[arg-type]
-        if apart is not None:
-            source = apart.background(source, xy)
-        add(name, "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
-    if apart is not None:
-        for name, (source, xy, drift) in apart.things.items():
-            add(name, "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
+    seen: dict[str, tuple[Kind, np.ndarray, Array, Array]] = {}
+    for name, trail in (("backward", tracks.backward.get(t)), ("forward", tracks.forward.get(t))):
+        source, xy, drift = look_up(trail, at.rows, at.cols, bound)
+        seen[name] = "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t))
     if picked is not None:
         number = np.full(frames.size, -1, np.int64)
         number[frames.hole(t)] = np.arange(picked.source.shape[1])
         column = number[at.rows, at.cols]
         for k in range(len(picked.source)):
             source = np.where(column >= 0, picked.source[k][column], -1)
-            if apart is not None:
-                source = apart.background(source, picked.xy[k][column])
-            add(f"distant{k}", "distant", source, picked.xy[k][column], distant_prior(picked.error[k])[column])
+            seen[f"distant{k}"] = "distant", source, picked.xy[k][column], distant_prior(picked.error[k])[column]
+    if things is not None:
+        seen = _sorted(seen, things.sort(t, at.rows, at.cols, bound), t)
+    for name, (kind, source, xy, prior) in seen.items():
+        add(name, kind, source, xy, prior)
     everywhere = np.ones(len(index), np.bool_)
     scale = length_scale(shot.size)
     prior = spatial_prior(part, missing, scale)[inside[missing]]
