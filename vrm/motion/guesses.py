@@ -52,7 +52,7 @@ _DOUBT = np.float32(0.7)
 def _sorted(seen: _Seen, apart: Sorted, t: int) -> _Seen:
     """The background without things in front of it, and the things; where nothing would be left, all that was seen."""
     background = {name: apart.background(source, xy) for name, (_, source, xy, _) in seen.items()}
-    things = {
+    things: _Seen = {
         name: ("trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
         for name, (source, xy, drift) in apart.things.items()
     }
