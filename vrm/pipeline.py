@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vrm.engines.base import Engine
+from vrm.engines.base import KEYFRAME_GRID, Engine, Joining
 from vrm.engines.registry import create_engine
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events
@@ -27,6 +27,7 @@ from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.read import Reader
 from vrm.media.write import write_video
 from vrm.memory import give_back
+from vrm.motion.keep import FrameFolder
 from vrm.options import RemoveOptions
 from vrm.pointing import Pointing, check_pointing, labels_for_engine, load_classes
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
@@ -41,9 +42,6 @@ from vrm.types import Masks, Pixels
 from vrm.work import Work, mask_readers, open_video, scratch_folder, survey, write_keyframe, write_masks, write_report
 
 _PREVIEW_SECONDS = 3
-
-KEYFRAME_GRID = 20
-"""Every so many frames one is written by ``--export-keyframes``."""
 
 
 def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -> RemoveReport:
@@ -136,7 +134,9 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     options = work.options.mask
     engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
     work.used(engine)
-    keyframes = load_keyframes(work.options.engine.keyframes, work.info, work.depth)
+    keyframes = load_keyframes(
+        work.options.engine.keyframes, work.info, work.depth, FrameFolder(work.folder("keyframes"))
+    )
     work.note(*keyframes.notes)
     reach = range(work.first, work.last)
     if loaded.annotated is None and not options.points and not options.boxes:
@@ -147,9 +147,9 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     masks = _shape(work, _follow(work, loaded, shots, store), shots)
     if engine.name == "keyframe":
         check_shots(shots, masks.holes, keyframes.images, engine.generates)
-        for t, image in keyframes.images.items():
+        for t in keyframes.images:
             if work.first <= t < work.last:
-                work.note(*filter(None, [judge_keyframe(t, image, store.frame(t), masks.holes[t])]))
+                work.note(*filter(None, [judge_keyframe(t, keyframes.images[t], store.frame(t), masks.holes[t])]))
     if work.options.export_keyframes is not None:
         work.exported = export_times(shots, masks.holes, keyframes.images, KEYFRAME_GRID)
     first, last = work.first, work.last
@@ -157,14 +157,8 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
         first, last = telling_stretch(masks.holes, round(_PREVIEW_SECONDS * work.info.frame_rate))
     if work.wants_pictures:
         work.telling = tuple(telling_frames(masks.holes, shots))
-    patches = _fill(
-        work,
-        engine,
-        masks,
-        [(max(a, first), min(b, last)) for a, b in shots if a < last and b > first],
-        store,
-        keyframes.images,
-    )
+    shots = [shot for shot in shots if shot[0] < last and shot[1] > first]
+    patches = _fill(work, engine, masks, shots, range(first, last), store, keyframes.images)
     store.close()
     return _Made(masks, patches, first, last)
 
@@ -221,14 +215,24 @@ def _fill(
     engine: Engine,
     masks: ShapedMasks,
     shots: list[tuple[int, int]],
+    within: range,
     store: FrameStore,
     keyframes: Mapping[int, Pixels],
 ) -> PatchStore:
-    """Let the engine fill every window of every shot."""
+    """Let the engine fill every window of every shot, as far as they lie within the frames that are wanted."""
     patches = PatchStore(work.folder("patches"))
     labels = labels_for_engine(work, masks.holes) if engine.labelled else None
     for start, stop in shots:
-        windows = plan_windows(masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest)
+        first, last = max(start, within.start), min(stop, within.stop)
+        joints: list[int] = []
+        if isinstance(engine, Joining):  # its keyframes may lie outside a preview
+            joints = engine.joints(start, stop, masks.holes, keyframes)
+        else:
+            start, stop = first, last
+        windows = plan_windows(
+            masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest,
+            within=range(first, last), joints=joints,
+        )  # fmt: skip
         view = ShotView(
             store,
             masks.holes,
@@ -250,7 +254,7 @@ def _fill(
         for window in windows:
             with work.timed("fill"):
                 patches.add(window, session.fill(window))
-            covered |= work.coverage(view, window)
+            covered |= work.coverage(view, session, window)
             work.explained(session, window)
             give_back()
         work.report.shots.append(ShotReport(start, stop, tuple(covered.values())))

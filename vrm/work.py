@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 from platformdirs import user_cache_path
 
-from vrm.engines.base import Engine, Explaining, Progress, Session, Window
+from vrm.engines.base import Accounting, Engine, Explaining, Progress, Session, Window
+from vrm.engines.coverage import coverage_map, frame_coverage
 from vrm.engines.kept import video_key
 from vrm.errors import OutputError, UsageError, VideoError
 from vrm.events import Events, stages
@@ -37,8 +38,8 @@ from vrm.options import EngineOptions, Moment, RemoveOptions
 from vrm.report.html import Picture, render
 from vrm.report.model import FrameCoverage, RemoveReport
 from vrm.shots.cuts import find_shots, small
-from vrm.shots.view import ShotView, coverage_map, frame_coverage
-from vrm.types import Bool, Masks, Pixels, VideoInfo
+from vrm.shots.view import ShotView
+from vrm.types import U8, Bool, Masks, Pixels, VideoInfo
 
 _LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 _DEFAULT_GB = 3.0
@@ -193,21 +194,24 @@ class Work:
         preset = self.options.engine.preset
         return MotionConfig.for_preset("fast" if preset == "paper" else preset)
 
-    def coverage(self, view: ShotView, window: Window) -> dict[int, FrameCoverage]:
+    def coverage(self, view: ShotView, session: Session, window: Window) -> dict[int, FrameCoverage]:
         """Coverage of the window's frames by frame; maps are kept for the telling ones.
 
         Where motion was not asked, the engine made up everything itself.
         """
+        if isinstance(session, Accounting):
+            maps = ((t, session.origin(t)) for t in range(window.start, window.stop))
+            return {t: self._covered(t, one) for t, one in maps if one is not None}
         found = view.found(window)
         if found is None:
             holes = {t: float(view.hole(t).mean()) for t in range(window.start, window.stop)}
             return {t: FrameCoverage(t, area, 0.0, 0.0, 1.0) for t, area in holes.items() if area}
-        covered = {}
-        for t, fill in found.fills.items():
-            covered[t] = frame_coverage(t, fill, found.size)
-            if t in self.telling:
-                self._maps[t] = coverage_map(fill, found.size)
-        return covered
+        return {t: self._covered(t, coverage_map(fill, found.size)) for t, fill in found.fills.items()}
+
+    def _covered(self, t: int, coverage: U8) -> FrameCoverage:
+        if t in self.telling:
+            self._maps[t] = coverage
+        return frame_coverage(t, coverage)
 
     def explained(self, session: Session, window: Window) -> None:
         """Keep what the engine has to show of the window's telling frames."""

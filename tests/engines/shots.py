@@ -25,7 +25,7 @@ class SmallShot:
         holed = np.flatnonzero(holes.any((1, 2)))
         key = int(holed[len(holed) // 2]) if keyframes and len(holed) else None
         self.keyframes = {} if key is None else {100 + key: self.truth[key]}
-        self.labels = None
+        self.labels = self.scratch = None
         self.asked = 0
 
     def frame(self, t):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from vrm.engines.base import Given, Window, no_progress
 from vrm.engines.generate import context_times, generate_keyframes, grid_times, load_generator
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError, WeightsError
+from vrm.motion.keep import FrameFolder
 from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
 from vrm.options import EngineOptions
+from vrm.report.model import GIVEN, NEVER, SEEN
 from vrm.weights import save
 
 from .shots import SmallShot, box_holes
@@ -76,16 +79,37 @@ def test_chunks_of_the_published_way_share_their_keyframe():
     shot.propagation = lambda window, **more: asked.append(window) or real(window, **more)
     patches = session.fill(Window(100, 109, 100, 109))
     assert sorted(patches) == list(range(100, 109))
-    assert [(w.start, w.stop) for w in asked] == [(100, 104), (104, 109)]
-    assert all(w.context_start <= 104 < w.context_stop for w in asked)
+    assert [(w.start, w.stop) for w in asked] == [(100, 105), (104, 109)]
+    assert all((w.context_start, w.context_stop) == (w.start, w.stop) for w in asked)
+
+
+def test_chunks_do_not_depend_on_the_windows():
+    shot = StillShot(13, 4)
+    shot.keyframes[108] = shot.truth[8]
+    session = create_engine(replace(OPTIONS, preset="paper")).prepare(shot, no_progress)
+    whole = session.fill(Window(100, 113, 100, 113))
+    for window in (Window(100, 105, 100, 113), Window(104, 109, 100, 113), Window(108, 113, 100, 113)):
+        for t, patch in session.fill(window).items():
+            assert patch.box == whole[t].box
+            assert np.array_equal(patch.rgb, whole[t].rgb)
+
+
+def always(t):
+    return True
 
 
 def test_the_grid_leaves_out_what_is_given():
-    shot = SmallShot(box_holes(70, 16, 16, (4, 4, 8, 8)))
-    assert grid_times(shot, {}) == [100, 120, 140, 160]
-    assert grid_times(shot, {125: None}) == [100, 160]
-    small = SmallShot(box_holes(9, 16, 16, (4, 4, 8, 8)) & (np.arange(9) > 5)[:, None, None])
-    assert grid_times(small, {}) == [107]
+    times = partial(grid_times, 100, 170)
+    assert times(always, ()) == [100, 120, 140, 160]
+    assert times(always, {125}) == [100, 160]
+    assert grid_times(100, 109, lambda t: t > 105, ()) == [107]
+
+
+def test_each_passage_of_holes_has_a_keyframe():
+    shown = {*range(103, 109), *range(140, 145), *range(170, 173), 178}
+    assert grid_times(100, 200, shown.__contains__, ()) == [106, 140, 172]
+    assert grid_times(100, 200, shown.__contains__, {105}) == [140, 172], "the first has one, the others are far"
+    assert grid_times(100, 200, shown.__contains__, {104, 141, 171}) == []
 
 
 def test_context_is_clipped_at_the_ends_of_the_shot():
@@ -115,11 +139,14 @@ def test_prealignment_leaves_less_to_the_network_and_nothing_outside_changes(wei
     generator = load_generator(weights, create_engine(OPTIONS).compute)
     with_motion = generate_keyframes(shot, {}, generator, True, no_progress)
     without = generate_keyframes(shot, {}, generator, False, no_progress)
-    for t, frame in with_motion.items():
+    for t, frame in with_motion.frames.items():
         hole = shot.hole(t)
         assert np.array_equal(frame[~hole], shot.frame(t)[~hole])
-        errors = [np.abs(f[hole].astype(int) - shot.truth[t - 100][hole]).mean() for f in (frame, without[t])]
+        errors = [np.abs(f[hole].astype(int) - shot.truth[t - 100][hole]).mean() for f in (frame, without.frames[t])]
         assert errors[0] < errors[1], "motion sees this background, an untrained network does not"
+        assert set(np.unique(without.origins[t][hole])) == {NEVER}
+        assert {NEVER, SEEN} >= set(np.unique(with_motion.origins[t][hole]))
+        assert (with_motion.origins[t] == SEEN).any()
 
 
 def test_user_keyframes_and_generated_ones_mix(weights):
@@ -144,3 +171,43 @@ def test_keyframes_that_contradict():
         EngineOptions(engine="keyframe", keyframes=((4, Path("a.png")), (4, Path("b.png"))))
     with pytest.raises(UsageError, match="--engine keyframe"):
         EngineOptions(keyframes=((4, Path("a.png")),))
+
+
+def test_what_comes_from_a_keyframe_is_not_called_seen(weights):
+    shot = StillShot()
+    session = create_engine(OPTIONS).prepare(shot, no_progress)
+    session.fill(shot.windows()[0])
+    for t in range(100, 107):
+        assert set(np.unique(session.origin(t)[shot.hole(t)])) == {GIVEN}, "nothing else shows it"
+        assert not session.origin(t)[~shot.hole(t)].any()
+    shot.keyframes = {}
+    session = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
+    session.fill(shot.windows()[0])
+    for t in range(100, 107):
+        assert set(np.unique(session.origin(t)[shot.hole(t)])) == {NEVER}, "what a network made up stays made up"
+
+
+def test_keyframes_lie_in_files_and_few_are_in_memory(weights, tmp_path):
+    shot = SmallShot(box_holes(121, 64, 96, (20, 30, 40, 54)), pan=1)
+    in_memory = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
+    shot.scratch = tmp_path / "scratch"
+    shot.scratch.mkdir()
+    in_files = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
+    assert len(list(shot.scratch.rglob("*.npy"))) == 2 * 7
+    assert sorted(in_files.given) == sorted(in_memory.given)
+    assert all(np.array_equal(in_files.given[t], in_memory.given[t]) for t in in_memory.given)
+    kept = {id(mapping): mapping for mapping in in_files.given.kept.values()}
+    assert sum(len(mapping._recent) for mapping in kept.values()) <= FrameFolder.recent
+
+
+def test_the_user_is_told_of_a_network_that_works_smaller(weights, monkeypatch):
+    monkeypatch.setattr("vrm.engines.generate.WORK_PIXELS", 48 * 32)
+    shot = SmallShot(box_holes(3, 64, 96, (20, 30, 40, 54)), pan=1)
+    session = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
+    assert any("works at 48x32" in note and "96x64" in note for note in session.notes)
+
+
+def test_the_preset_says_how_many_context_frames_there_are(weights):
+    compute = create_engine(OPTIONS).compute
+    assert load_generator(weights, compute, "fast").offsets == (10, 20, 40)
+    assert len(load_generator(weights, compute, "paper").offsets) == 7

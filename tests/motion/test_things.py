@@ -11,7 +11,7 @@ from vrm.motion.flow import DisFlow
 from vrm.motion.frames import WorkingFrames
 from vrm.motion.meet import meet
 from vrm.motion.propagate import MotionConfig, propagate
-from vrm.motion.things import Things
+from vrm.motion.things import Things, _touching
 from vrm.motion.tracks import Tracks
 from vrm.motion.trajectory import Trail
 
@@ -131,3 +131,14 @@ def test_trails_that_drift_apart_meet_in_the_middle():
     same = trail(0, 0.0), trail(2, 0.0)
     for one, other in zip(meet(frames, 1, *same, 8.0, DisFlow()), same, strict=True):
         assert np.array_equal(one.xy, other.xy)
+
+
+def test_only_what_hangs_together_with_something_seen_to_move_is_a_thing():
+    found = np.zeros((20, 30), bool)
+    found[2:8, 2:8] = found[12:18, 20:28] = True
+    seeds = np.zeros_like(found)
+    seeds[7, 7] = seeds[0, 29] = True
+    kept = _touching(found, seeds)
+    assert kept[2:8, 2:8].all()
+    assert kept.sum() == 36
+    assert not _touching(found, np.zeros_like(found)).any()

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.errors import OutputError, UsageError
+from vrm.errors import OutputError, UsageError, WeightsError
 from vrm.media.stills import write_png
+from vrm.nets.ade20k import Ade20kFeatures
 from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
 from vrm.options import EngineOptions
-from vrm.train.keyframe import KeyframeTraining, find_sources, train_keyframe
+from vrm.train.keyframe import KeyframeTraining, train_keyframe
+from vrm.train.sources import Shelf, find_sources
 from vrm.train.synthetic import Views, example, random_hole
-from vrm.weights import find, load_into
+from vrm.weights import find, load_into, save
 
 OPTIONS = KeyframeTraining(
     "tiny", "CC0-1.0", steps=12, batch=2, side=64, references=1, width=8, blocks=2, rate=2e-3, warm_up=2,
@@ -34,7 +36,7 @@ def pictures(tmp_path):
 
 def test_views_show_one_picture_from_elsewhere(pictures):
     torch.manual_seed(0)
-    views = Views(64, 3).of(find_sources(pictures)[0]()[0])
+    views = Views(64, 3).of(find_sources(pictures, 999, pictures / "decoded")[0]()[0])
     assert [v.shape for v in views] == [(64, 64, 3)] * 3
     assert not np.array_equal(views[0], views[1])
     colours = [v.reshape(-1, 3).mean(0) for v in views]
@@ -49,7 +51,7 @@ def test_holes_are_of_all_kinds_and_never_everything():
 
 
 def test_an_example_hides_the_holes_and_knows_the_way(pictures):
-    frame = find_sources(pictures)[0]()[0]
+    frame = find_sources(pictures, 999, pictures / "decoded")[0]()[0]
     views = [frame[10:74, 10:74], frame[10:74, 16:80]]  # six pixels to the right
     one = example(views, np.random.default_rng(1))
     hole = one.target[3] > 0
@@ -99,7 +101,7 @@ def test_frames_of_a_clip_serve_as_key_frames(pictures, tmp_path):
     data = tmp_path / "clips"
     for name in "ab":
         (data / name).mkdir(parents=True)
-        frame = find_sources(pictures)["ab".index(name)]()[0]
+        frame = find_sources(pictures, 999, pictures / "decoded")["ab".index(name)]()[0]
         for t in range(5):
             write_png(data / name / f"{t:05d}.png", np.roll(frame, t, 1))
     _, lines = train_keyframe(data, tmp_path / "out", replace(OPTIONS, steps=2, real=1.0), lambda *step: None)
@@ -108,7 +110,7 @@ def test_frames_of_a_clip_serve_as_key_frames(pictures, tmp_path):
 
 def test_too_little_and_impossible_options(tmp_path):
     with pytest.raises(UsageError, match="not a folder"):
-        find_sources(tmp_path / "none")
+        find_sources(tmp_path / "none", 999, tmp_path)
     (tmp_path / "one").mkdir()
     write_png(tmp_path / "one" / "a.png", np.zeros((64, 64, 3), np.uint8))
     with pytest.raises(UsageError, match="too little"):
@@ -116,3 +118,50 @@ def test_too_little_and_impossible_options(tmp_path):
     for change in ({"licence": ""}, {"side": 60}, {"width": 6}, {"real": 2.0}, {"name": "a/b"}, {"batch": 1}):
         with pytest.raises(UsageError):
             replace(OPTIONS, **change)
+    for change, said in (
+        ({"steps": "9"}, "steps is '9'. It must be a whole"),
+        ({"rate": None}, "rate is None.*a number"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            replace(OPTIONS, **change)
+
+
+def test_pictures_are_reduced_and_only_so_many_stay_in_memory(pictures):
+    sources = find_sources(pictures, 48, pictures / "decoded")
+    assert sources[0]()[0].shape == (48, 64, 3)
+    shelf = Shelf(sources, 2 * 48 * 64 * 3)
+    for number in (0, 1, 2, 3, 0):
+        assert np.array_equal(shelf[number][0], sources[number]()[0])
+        assert shelf._bytes == sum(f[0].nbytes for f in shelf._read.values()) <= 2 * 48 * 64 * 3
+
+
+def test_clips_lie_in_files(tmp_path, make_video):
+    (tmp_path / "data").mkdir()
+    make_video(tmp_path / "data" / "a.mp4", frames=8, size=(48, 64))
+    make_video(tmp_path / "data" / "b.mp4", frames=8, size=(48, 64))
+    shelf = Shelf(find_sources(tmp_path / "data", 24, tmp_path / "decoded"))
+    assert shelf[0].shape == (8, 24, 32, 3)
+    assert isinstance(shelf[1], np.memmap)
+    assert not shelf._read
+    assert len(list((tmp_path / "decoded").iterdir())) == 2
+
+
+def test_fp16_is_refused(pictures, tmp_path):
+    options = replace(OPTIONS, engine=EngineOptions(device="cpu", dtype="fp16", threads=1))
+    with pytest.raises(UsageError, match="not trained in"):
+        train_keyframe(pictures, tmp_path / "out", options, lambda *step: None)
+
+
+def test_the_perceptual_loss_is_taken_where_its_weights_are_given(pictures, tmp_path):
+    torch.manual_seed(0)
+    save(Ade20kFeatures(), tmp_path / "scene", name="scene", licence="CC0-1.0", network="ade20k-resnet50")
+    given = str(tmp_path / "scene" / "scene.safetensors")
+    options = replace(OPTIONS, steps=2, perceptual=given)
+    card, lines = train_keyframe(pictures, tmp_path / "with", options, lambda *step: None)
+    assert lines[-1]["perceptual"] > 0
+    assert card.notes == f"With the perceptual loss of {given}."
+    card, lines = train_keyframe(pictures, tmp_path / "without", replace(options, perceptual=None), lambda *step: None)
+    assert lines[-1]["perceptual"] == 0
+    assert card.notes.startswith("Without the ADE20k perceptual loss")
+    with pytest.raises(WeightsError, match="no weights named"):
+        train_keyframe(pictures, tmp_path / "x", replace(options, perceptual="nothing"), lambda *step: None)

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 import torch
 
 from vrm.cli.main import run
-from vrm.errors import OutputError, UsageError, WeightsError
+from vrm.errors import OutputError, UsageError, VideoError, WeightsError
 from vrm.media.stills import read_image, write_png
 from vrm.nets.savit import ABLATIONS, Savit, SavitConfig
 from vrm.options import EngineOptions
@@ -229,8 +230,48 @@ def test_videos_are_decoded_once(tmp_path, make_video):
     footage = Footage(find_reels(tmp_path / "data", None, 5), (32, 48), 5, 0, tmp_path / "decoded")
     sample = footage.sample(0)
     assert sample.frames.shape == (5, 32, 48, 3)
-    assert [p.name for p in (tmp_path / "decoded").iterdir()] == ["a-48x32.npy"]
+    (file,) = (tmp_path / "decoded").iterdir()
+    assert re.fullmatch(r"a-48x32-[0-9a-f]{12}\.rgb", file.name)
+    before = file.stat().st_mtime_ns
     assert np.array_equal(footage.sample(0).frames, sample.frames)
+    assert file.stat().st_mtime_ns == before
+
+
+def test_two_videos_of_one_stem_are_two(tmp_path, make_video):
+    (tmp_path / "data").mkdir()
+    make_video(tmp_path / "data" / "a.mp4", frames=6)
+    make_video(tmp_path / "data" / "a.mkv", frames=8)
+    reels = find_reels(tmp_path / "data", None, 5)
+    lengths = [len(Footage([reel], (32, 48), 5, 0, tmp_path / "decoded")._decoded(reel)) for reel in reels]
+    assert sorted(lengths) == [6, 8]
+
+
+def test_workers_that_decode_the_same_video_at_once_do_not_meet(tmp_path, make_video):
+    (tmp_path / "data").mkdir()
+    make_video(tmp_path / "data" / "a.mp4", frames=30)
+    (reel,) = find_reels(tmp_path / "data", None, 5)
+
+    def read(_):
+        return Footage([reel], (32, 48), 5, 0, tmp_path / "decoded").sample(0).frames
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(read, range(8)))
+    assert all(np.array_equal(frames, found[0]) for frames in found)
+    assert len(list((tmp_path / "decoded").iterdir())) == 1, "nothing half-made stays"
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_clip_that_breaks_is_one_clear_line(data, tmp_path, capsys, workers):
+    (tmp_path / "c.toml").write_text(
+        CONFIG.format(base="fuseformer", steps=2).replace("workers = 0", f"workers = {workers}")
+    )
+    for path in [*(data / "clip0").glob("*.png"), *(data / "clip2").glob("*.png")]:
+        path.write_bytes(path.read_bytes()[:60])
+    words = ["--licence", "CC0-1.0", "--config", tmp_path / "c.toml", "--held-out", "clip1", "--device", "cpu"]
+    assert run([str(w) for w in ["train", "savit", data, "-o", tmp_path / "out", *words]]) == VideoError.exit_code
+    said = capsys.readouterr().err
+    assert re.search(r"clip[02]/\d+\.png", said.replace("\n", ""))
+    assert "Traceback" not in said
 
 
 def test_what_cannot_be_trained_is_refused(tmp_path, data):
@@ -251,6 +292,17 @@ def test_what_cannot_be_trained_is_refused(tmp_path, data):
         ("[training]\nsize =", "cannot be read"),
         ("[network]\nsemantic_blocks = [8]", "no block 8"),
         ("[training]\nclassification = 0.0", "classifies"),
+        ('[training]\nsteps = "many"', r"\[training\] steps is 'many'. It must be a whole number"),
+        ("[training]\nsteps = 1.5", "steps is 1.5"),
+        ("[training]\nrate = true", "rate is True. It must be a number"),
+        ("[training]\nsize = 240", "size is 240. It must be a list of 2 whole numbers"),
+        ("[training]\nsize = [240]", "a list of 2 whole numbers"),
+        ('[training]\nsize = ["a", 48]', "a list of 2 whole numbers"),
+        ('[network]\nwidth = "wide"', r"\[network\] width is 'wide'"),
+        ("[network]\nsemantic_blocks = [1.5]", "a list of whole numbers"),
+        ('[network]\nclassify = "no"', "true or false"),
+        ("base = 3", "base is 3. It must be text"),
+        ("training = 3", "It must be a table"),
     ):
         bad.write_text(text)
         with pytest.raises(UsageError, match=words):

@@ -44,6 +44,16 @@ Real = Annotated[
         "--real", metavar="SHARE", help="Share of examples with frames of a video as key frames.", rich_help_panel=w.HOW
     ),
 ]
+Perceptual = Annotated[
+    str | None,
+    typer.Option(
+        "--perceptual",
+        metavar="NAME|FILE",
+        help="Weights for the paper's perceptual loss (vrm weights import ade20k-resnet50). Default: without it.",
+        show_default=False,
+        rich_help_panel=w.HOW,
+    ),
+]
 Every = Annotated[
     int, typer.Option("--check-every", metavar="N", help="Steps between lines of the table.", rich_help_panel=w.HOW)
 ]
@@ -65,6 +75,7 @@ def keyframe(
     blocks: Blocks = 4,
     rate: Rate = 3.2e-4,
     real: Real = 0.0,
+    perceptual: Perceptual = None,
     check_every: Every = 500,
     resume: Resume = False,
     device: w.Device = "auto",
@@ -92,6 +103,7 @@ def keyframe(
             blocks=blocks,
             rate=rate,
             real=real,
+            perceptual=perceptual,
             check_every=check_every,
             resume=resume,
             device=device,

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vrm.convert.checkpoint import rename
 from vrm.convert.registry import Converted
 from vrm.errors import WeightsError
 from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 PREFIX = "generator."
 _FIRST_BLOCK = 6
@@ -76,20 +74,16 @@ def convert(checkpoint: Mapping[str, Any]) -> Converted:
     config = _config(theirs, blocks)
     with torch.device("meta"):
         wanted = TwoStreamGenerator(config).state_dict()
-    converted: dict[str, Tensor] = {}
-    for name, tensor in theirs.items():
-        ours = rename(name, blocks)
-        if ours is None or ours not in wanted:
-            raise WeightsError(f"The checkpoint's generator has a tensor that is not known: {PREFIX}{name}.")
-        converted[ours] = tensor
-    for name, like in wanted.items():
-        if name not in converted and name.endswith("num_batches_tracked"):
-            converted[name] = torch.zeros((), dtype=torch.long)
-        if name not in converted:
-            raise WeightsError(f"The checkpoint lacks what belongs to {name}.")
-        if converted[name].shape != like.shape:
-            raise WeightsError(f"{name} has shape {tuple(converted[name].shape)}, expected {tuple(like.shape)}.")
-    return Converted(converted, "two-stream", config.settings)
+    there = {our_name(name, blocks) for name in theirs}
+    # Older torch did not count batches; nothing reads the counters.
+    counters = {
+        name: torch.zeros((), dtype=torch.long)
+        for name in wanted
+        if name.endswith("num_batches_tracked") and name not in there
+    }
+    expected = {name: like for name, like in wanted.items() if name not in counters}
+    found = rename(theirs, lambda name: our_name(name, blocks), expected, "a two-stream generator")
+    return Converted(found | counters, "two-stream", config.settings)
 
 
 def _config(theirs: Mapping[str, object], blocks: int) -> TwoStreamConfig:
@@ -110,7 +104,7 @@ def _config(theirs: Mapping[str, object], blocks: int) -> TwoStreamConfig:
     )
 
 
-def rename(name: str, blocks: int) -> str | None:
+def our_name(name: str, blocks: int) -> str | None:
     """Our name of a tensor of the published generator (without ``generator.``), or None if there is none."""
     module, _, leaf = name.rpartition(".")
     if module.startswith("deformable_writes."):

@@ -59,6 +59,12 @@ FOREIGN: dict[str, Foreign] = {
         paper="Esser et al., Towards Unified Keyframe Propagation Models, 2022",
         source="the README of github.com/runwayml/guided-inpainting links its checkpoints",
     ),
+    "ade20k-resnet50": Foreign(
+        "vrm.convert.ade20k:convert",
+        licence="NOASSERTION",
+        paper="Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017",
+        source="the encoder of ade20k-resnet50dilated-ppm_deepsup, linked by CSAILVision/semantic-segmentation-pytorch",
+    ),
 }
 """By the name that ``vrm weights import`` takes."""
 

@@ -6,14 +6,18 @@ prepares a ``Session`` for it (it may fit, choose keyframes, or do nothing) and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from vrm.motion.result import Propagation
-from vrm.types import U8, Bool, Patch, Pixels
+from vrm.types import U8, Bool, Masks, Patch, Pixels
+
+KEYFRAME_GRID = 20
+"""Keyframes that the tool chooses lie so many frames apart (Esser et al. 2022, Section 4)."""
 
 Progress = Callable[[str, int, int], None]
 """``progress(stage, done, total)``; called often, must be cheap."""
@@ -45,6 +49,8 @@ class Shot(Protocol):
     depth: int
     keyframes: Mapping[int, Pixels]
     """Frames the user has already cleaned, by number, as ``frame`` would give them; what lies in the hole counts."""
+    scratch: Path | None
+    """An existing folder for what the engine keeps while it works; None: it is kept in memory."""
     labels: Callable[[int], U8] | None
     """``labels(t)``: super-categories of frame t, 0 to 7, completed in the hole, uint8 ``(H, W)``; None without any."""
 
@@ -143,6 +149,30 @@ class Explaining(Protocol):
 
     def views(self, t: int) -> list[tuple[str, U8]]:
         """Named pictures uint8 ``(h, w, 3)`` RGB about a frame of the window that was filled last; may be none."""
+        ...
+
+
+@runtime_checkable
+class Accounting(Protocol):
+    """A session that knows better than motion alone where its pixels come from."""
+
+    def origin(self, t: int) -> U8 | None:
+        """The coverage map (``vrm.engines.coverage``) of a frame of the window that was filled last; None: no hole."""
+        ...
+
+
+@runtime_checkable
+class Joining(Protocol):
+    """An engine that knows some frames before all others: windows best meet there."""
+
+    def joints(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
+        """Frames of the shot ``start..stop-1`` at which windows may meet, ascending.
+
+        Args:
+            start, stop: the shot.
+            holes: grown masks of the video.
+            given: frames of the video that the user has cleaned.
+        """
         ...
 
 

@@ -8,8 +8,8 @@ the target's hole is first filled where motion saw the background reliably, whic
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -17,19 +17,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vrm.engines.base import Progress, Shot, Window, as_float
+from vrm.engines.base import KEYFRAME_GRID, Progress, Shot, Window, as_float
+from vrm.engines.coverage import coverage_map
 from vrm.motion.context_flow import context_flow, square, square_hole
 from vrm.motion.flow import DisFlow, FlowEstimator
+from vrm.motion.keep import FrameFolder
 from vrm.nets.two_stream import KeyFeatures, TwoStreamConfig, TwoStreamGenerator, padded
+from vrm.report.model import GIVEN, NEVER
 from vrm.train.device import Compute
-from vrm.types import Bool, Pixels
+from vrm.types import U8, Bool, Masks, Pixels
 from vrm.weights import find, load_into
 
-GRID = 20
-"""Every so many frames one is generated."""
-
 OFFSETS = {"few": (10, 20, 40), "many": (5, 10, 15, 20, 40, 60, 80)}
-"""Frames either way that context is taken from: 6 and 14 frames in all."""
+"""Frames either way that context is taken from: 6 and 14 frames in all. The preset fast takes the few."""
+
+_GAP = KEYFRAME_GRID // 2
+"""Frames without a hole that do not end a passage."""
 
 WORK_PIXELS = 512 * 288
 """The network works on frames of at most so many pixels; larger ones are reduced."""
@@ -50,8 +53,10 @@ class Generator:
     offsets: tuple[int, ...] = OFFSETS["many"]
 
 
-def load_generator(name: str, compute: Compute) -> Generator | None:
+def load_generator(name: str, compute: Compute, preset: str = "balanced") -> Generator | None:
     """The two-stream network by name or path; "auto" is the first that is present, None where none is.
+
+    The preset decides how many context frames it looks at.
 
     Raises:
         WeightsError: there is none of that name, or it does not fit.
@@ -65,16 +70,102 @@ def load_generator(name: str, compute: Compute) -> Generator | None:
     net = TwoStreamGenerator(TwoStreamConfig.from_settings(card.settings))
     load_into(net, card, folder)
     compute.place(net.eval())
-    return Generator(net, compute)
+    return Generator(net, compute, OFFSETS["few" if preset == "fast" else "many"])
 
 
-def grid_times(shot: Shot, given: Mapping[int, Pixels]) -> list[int]:
-    """Frames to generate: every 20th of the shot that has a hole, but for those near a frame that was given."""
-    times = [t for t in range(shot.start, shot.stop, GRID) if shot.hole(t).any()]
-    holed = [t for t in range(shot.start, shot.stop) if shot.hole(t).any()]
-    if not times and holed:
-        times = [holed[len(holed) // 2]]
-    return [t for t in times if not any(abs(t - k) < GRID for k in given)]
+@dataclass(frozen=True, eq=False)
+class Keyframes(Mapping[int, Pixels]):
+    """Whole frames by number, each read from where it is kept when it is asked for."""
+
+    kept: Mapping[int, Mapping[int, Pixels]]
+
+    def __getitem__(self, t: int) -> Pixels:
+        return self.kept[t][t]
+
+    def __contains__(self, t: object) -> bool:
+        return t in self.kept
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self.kept))
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+
+@dataclass
+class Made:
+    """Generated keyframes, and the coverage map of each, by number; both lie in files where there is a folder."""
+
+    frames: MutableMapping[int, Pixels] = field(default_factory=dict)
+    origins: MutableMapping[int, Pixels] = field(default_factory=dict)
+
+
+class Origins(Mapping[int, U8]):
+    """Coverage maps of all keyframes: what lies in the hole of the user's is given."""
+
+    def __init__(self, shot: Shot, given: Collection[int], made: Mapping[int, Pixels]) -> None:
+        self._shot, self._given, self._made = shot, given, made
+
+    def __getitem__(self, t: int) -> U8:
+        if t in self._made:
+            return self._made[t].astype(np.uint8, copy=False)
+        if t in self._given:
+            return self._shot.hole(t).astype(np.uint8) * np.uint8(GIVEN)
+        raise KeyError(t)
+
+    def __contains__(self, t: object) -> bool:
+        return t in self._made or t in self._given
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted({*self._made, *self._given}))
+
+    def __len__(self) -> int:
+        return len({*self._made, *self._given})
+
+
+def grid_times(start: int, stop: int, holed: Callable[[int], bool], given: Collection[int]) -> list[int]:
+    """Frames to generate, ascending.
+
+    Every 20th of the shot that has a hole, and the middle one of a passage of holes between two of them; but for those
+    near a frame that was given in the same passage.
+
+    Args:
+        start, stop: the shot.
+        holed: whether a frame has a hole.
+        given: keyframes there are already.
+    """
+    times = []
+    for first, last in _passages(t for t in range(start, stop) if holed(t)):
+        inside = range(first, last + 1)
+        own = [t for t in range(start, stop, KEYFRAME_GRID) if t in inside and holed(t)]
+        if not own:
+            frames = [t for t in inside if holed(t)]
+            own = [frames[len(frames) // 2]]
+        near = [k for k in given if k in inside]
+        times += [t for t in own if not any(abs(t - k) < KEYFRAME_GRID for k in near)]
+    return times
+
+
+def masked_times(start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
+    """``grid_times`` for the masks of a video."""
+    return grid_times(start, stop, lambda t: holes.box(t) is not None, given)
+
+
+def _passages(holed: Iterable[int]) -> list[tuple[int, int]]:
+    """First and last frame of each run of frames, short gaps closed."""
+    found: list[tuple[int, int]] = []
+    for t in holed:
+        if found and t - found[-1][1] <= _GAP:
+            found[-1] = found[-1][0], t
+        else:
+            found.append((t, t))
+    return found
+
+
+def network_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The (height, width) the network works at, for frames of a size."""
+    scale = min(1.0, (WORK_PIXELS / (size[0] * size[1])) ** 0.5)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
 def context_times(t: int, start: int, stop: int, offsets: tuple[int, ...]) -> list[int]:
@@ -85,7 +176,7 @@ def context_times(t: int, start: int, stop: int, offsets: tuple[int, ...]) -> li
 
 def generate_keyframes(
     shot: Shot, given: Mapping[int, Pixels], generator: Generator, prealign: bool, progress: Progress
-) -> dict[int, Pixels]:
+) -> Made:
     """Complete a grid of frames; each is context for the next, and so are the user's own.
 
     Args:
@@ -96,50 +187,57 @@ def generate_keyframes(
         progress: told about the frames.
 
     Returns:
-        Whole frames by number, of the shot's depth.
+        Whole frames of the shot's depth, as far as a window may need them.
     """
-    times = grid_times(shot, given)
-    work = _Work(shot, dict(given), generator)
-    made: dict[int, Pixels] = {}
+    near = [range(w.start - KEYFRAME_GRID, w.stop + KEYFRAME_GRID) for w in shot.windows()]
+    times = grid_times(shot.start, shot.stop, lambda t: bool(shot.hole(t).any()), given)
+    times = [t for t in times if any(t in frames for frames in near)]
+    made = Made() if shot.scratch is None else Made(FrameFolder(shot.scratch), FrameFolder(shot.scratch))
+    origins = Origins(shot, given, made.origins)
+    kept: dict[int, Mapping[int, Pixels]] = dict.fromkeys(given, given)
+    work = _Work(shot, Keyframes(kept), generator)
     with generator.compute.running(0), torch.inference_mode():
         for i, t in enumerate(times):
             progress("keyframes", i, len(times))
-            seen = _prealigned(shot, t, {**given, **made}) if prealign else None
-            made[t] = work.complete(t, seen)
-            work.settle(t, made[t])
+            origin = np.where(shot.hole(t), np.uint8(NEVER), np.uint8(0))
+            seen = _prealigned(shot, t, Keyframes(kept), origins, origin) if prealign else None
+            made.frames[t] = work.complete(t, seen)
+            made.origins[t] = origin
+            kept[t] = made.frames
+            work.settle(t)
     if times:
         progress("keyframes", len(times), len(times))
     return made
 
 
-def _prealigned(shot: Shot, t: int, given: Mapping[int, Pixels]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Flat indices of the hole's pixels that motion saw reliably, and their colours."""
-    near = [w for w in shot.windows() if w.start <= t < w.stop]
-    if not near:
+def _prealigned(
+    shot: Shot, t: int, given: Mapping[int, Pixels], origins: Origins, origin: U8
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Flat indices of the hole's pixels that motion saw reliably, and their colours. ``origin`` is told where from."""
+    around = min(shot.windows(), key=lambda w: max(w.start - t, t - w.stop + 1, 0))
+    if not around.context_start <= t < around.context_stop:
         return None
-    around = near[0]
     window = Window(t, t + 1, around.context_start, around.context_stop)
     fill = shot.propagation(window, given=given).fills.get(t)
     if fill is None:
         return None
     sure = fill.seen & (fill.confidence >= RELIABLE)
-    return fill.index[sure], fill.rgb[sure]
+    index = fill.index[sure]
+    origin.reshape(-1)[index] = coverage_map(fill, shot.size, origins).reshape(-1)[index]
+    return index, fill.rgb[sure]
 
 
 class _Work:
     """Frames, features and flows of one shot at the network's size."""
 
-    def __init__(self, shot: Shot, whole: dict[int, Pixels], generator: Generator) -> None:
+    def __init__(self, shot: Shot, whole: Mapping[int, Pixels], generator: Generator) -> None:
         self.shot, self.whole, self.generator = shot, whole, generator
         self.flow: FlowEstimator = DisFlow()
-        h, w = shot.size
-        self.scale = min(1.0, (WORK_PIXELS / (h * w)) ** 0.5)
-        self.size = max(1, round(h * self.scale)), max(1, round(w * self.scale))
+        self.size = network_size(shot.size)
         self._features: OrderedDict[int, KeyFeatures] = OrderedDict()
 
-    def settle(self, t: int, frame: Pixels) -> None:
+    def settle(self, t: int) -> None:
         """Frame t is known whole from now on."""
-        self.whole[t] = frame
         self._features.pop(t, None)
 
     def complete(self, t: int, seen: tuple[np.ndarray, np.ndarray] | None) -> Pixels:
@@ -188,7 +286,7 @@ class _Work:
     def _tensor(self, frame: np.ndarray, hole: Bool) -> Tensor:
         """``(1, 4, h, w)``: the frame without its hole, and the hole, at the network's size."""
         mask = hole.astype(np.float32)
-        if self.scale < 1:
+        if self.size != self.shot.size:
             frame = cv2.resize(frame, self.size[::-1], interpolation=cv2.INTER_AREA)
             mask = (cv2.resize(mask, self.size[::-1], interpolation=cv2.INTER_AREA) > 0).astype(np.float32)
         x = np.concatenate([frame * (1 - mask[..., None]), mask[..., None]], -1)

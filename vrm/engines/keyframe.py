@@ -7,17 +7,28 @@ wherever else the background is seen, mixed by expected error.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 
 from vrm.engines.base import Given, Progress, Session, Shot, Window
-from vrm.engines.generate import GRID, Generator, generate_keyframes, load_generator
+from vrm.engines.coverage import coverage_map
+from vrm.engines.generate import (
+    Generator,
+    Keyframes,
+    Made,
+    Origins,
+    generate_keyframes,
+    load_generator,
+    masked_times,
+    network_size,
+)
 from vrm.engines.internal import to_patch
 from vrm.errors import WeightsError
 from vrm.motion.detail import restore_detail
+from vrm.motion.result import Propagation
 from vrm.options import EngineOptions
 from vrm.train.device import choose
-from vrm.types import Patch, Pixels, bounding_box
+from vrm.types import U8, Masks, Patch, Pixels, bounding_box
 
 
 class KeyframeEngine:
@@ -34,8 +45,13 @@ class KeyframeEngine:
         self.options = options
         self.compute = choose(options)
         self.device, self.dtype = self.compute.names
-        self.generator: Generator | None = load_generator(options.weights, self.compute)
+        self.generator: Generator | None = load_generator(options.weights, self.compute, options.preset)
         self.generates = self.generator is not None
+
+    def joints(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
+        """The keyframes of a shot, the user's and those that will be generated."""
+        own = {t for t in given if start <= t < stop and holes.box(t) is not None}
+        return sorted(own.union(masked_times(start, stop, holes, own) if self.generates else ()))
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Generate the keyframes that are missing, if there is a network, and return the session that fills the rest.
@@ -43,38 +59,74 @@ class KeyframeEngine:
         Raises:
             WeightsError: there is neither a network nor a keyframe in the shot.
         """
-        given = {t: image for t, image in shot.keyframes.items() if shot.start <= t < shot.stop and shot.hole(t).any()}
-        notes: tuple[str, ...] = ()
-        if self.generator is not None:
+        own = [t for t in shot.keyframes if shot.start <= t < shot.stop and shot.hole(t).any()]
+        given = Keyframes(dict.fromkeys(own, shot.keyframes))
+        made, notes = Made(), []
+        if self.generator is not None and shot.windows():
             alone = self.options.preset == "paper" or self.options.prefill is False
             made = generate_keyframes(shot, given, self.generator, not alone, progress)
-            notes = (f"{len(made)} keyframes were generated, {len(given)} are yours.",) if made else ()
-            given = made | given
+            if made.frames:
+                notes.append(f"{len(made.frames)} keyframes were generated, {len(given)} are yours.")
+                notes += self._enlarged(shot.size)
         elif not given and shot.windows():
             raise WeightsError(
                 f"The shot of frames {shot.start} to {shot.stop - 1} has no keyframe, and there are no weights.",
                 "Give a clean frame with --keyframe FRAME=IMAGE.",
             )
-        if self.options.preset == "paper":
-            return ChunkSession(shot, given, notes)
-        return KeyframeSession(shot, given, notes)
+        kind = ChunkSession if self.options.preset == "paper" else KeyframeSession
+        return kind(shot, given, made, tuple(notes))
+
+    @staticmethod
+    def _enlarged(size: tuple[int, int]) -> list[str]:
+        """A note where what the network makes has less detail than the video."""
+        h, w = network_size(size)
+        if (h, w) == size:
+            return []
+        return [
+            f"The network works at {w}x{h}: what it makes up is enlarged to {size[1]}x{size[0]} and softer than the "
+            "rest. What motion sees elsewhere keeps the video's own size."
+        ]
 
 
 class KeyframeSession:
-    """Propagation from keyframes and from everything else that is seen."""
+    """Propagation from keyframes and from everything else that is seen.
 
-    def __init__(self, shot: Shot, given: Mapping[int, Pixels], notes: tuple[str, ...] = ()) -> None:
-        self.shot, self.given, self.notes = shot, given, notes
-        self.view = Given(shot, given)
+    Args:
+        shot: the frames.
+        own: the user's keyframes.
+        made: the generated ones.
+        notes: what the user should know.
+    """
+
+    def __init__(self, shot: Shot, own: Mapping[int, Pixels], made: Made, notes: tuple[str, ...] = ()) -> None:
+        self.shot, self.notes = shot, notes
+        self.given = Keyframes(dict.fromkeys(made.frames, made.frames) | dict.fromkeys(own, own))
+        self.view = Given(shot, self.given)
+        self._origins = Origins(shot, own, made.origins)
+        self._found: list[Propagation] = []
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""
+        self._found = []
         patches = {t: self._key(t) for t in self.given if window.start <= t < window.stop}
-        found = self.shot.propagation(window, given=self.given)
-        for t, fill in found.fills.items():
-            if window.start <= t < window.stop and fill.index.size:
-                patches[t] = to_patch(self.shot.frame(t), fill.index, restore_detail(fill, fill.rgb, found.size))
+        for part in self._parts(window):
+            found = self.shot.propagation(part, given=self.given)
+            self._found.append(found)
+            for t, fill in found.fills.items():
+                if part.start <= t < part.stop and fill.index.size:
+                    patches[t] = to_patch(self.shot.frame(t), fill.index, restore_detail(fill, fill.rgb, found.size))
         return patches
+
+    def origin(self, t: int) -> U8 | None:
+        """The coverage map of a frame of the window that was filled last: what is a keyframe's is not called seen."""
+        if t in self._origins:
+            return self._origins[t]
+        fill = next((found.fills[t] for found in self._found if t in found.fills), None)
+        return None if fill is None else coverage_map(fill, self.shot.size, self._origins)
+
+    def _parts(self, window: Window) -> Iterator[Window]:
+        """What motion works on at a time."""
+        yield window
 
     def _key(self, t: int) -> Patch:
         """A keyframe as a patch: its pixels in the hole, the frame's own around."""
@@ -87,16 +139,15 @@ class KeyframeSession:
 class ChunkSession(KeyframeSession):
     """The published way: chunks from one keyframe to the next, each alone (Section 4).
 
-    A chunk ends at, and has in it, the keyframe that the next one begins with.
+    A chunk has the keyframes at both its ends in it, so that neighbouring chunks share one. It never looks beyond them;
+    where it is longer than a window, each window fills its part of it with the whole chunk in sight, as far as the
+    window's own context reaches.
     """
 
-    def fill(self, window: Window) -> dict[int, Patch]:
-        """Patches of the window's frames that have a hole."""
-        edges = sorted({window.start, window.stop, *(t for t in self.given if window.start < t < window.stop)})
-        patches: dict[int, Patch] = {}
-        for start, stop in pairwise(edges):
-            last = min(stop + 1, self.shot.stop)
-            first = max([t for t in self.given if t <= start], default=max(self.shot.start, start - GRID))
-            chunk = Window(start, stop, max(first, window.context_start), min(last, window.context_stop))
-            patches |= super().fill(chunk)
-        return patches
+    def _parts(self, window: Window) -> Iterator[Window]:
+        shot = self.shot
+        edges = sorted({shot.start, shot.stop - 1, *self.given})
+        for first, last in pairwise(edges if len(edges) > 1 else edges * 2):
+            start, stop = max(first, window.start), min(last + 1, window.stop)
+            if any(t not in self.given and shot.hole(t).any() for t in range(start, stop)):
+                yield Window(start, stop, max(first, window.context_start), min(last + 1, window.context_stop))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +12,7 @@ from vrm.motion.fuse import Guess, Kind, Trust, distant_prior, judge, length_sca
 from vrm.motion.membrane import Array
 from vrm.motion.seam import own_differences
 from vrm.motion.spatial import spatial_fill
-from vrm.motion.things import Things
+from vrm.motion.things import Sorted, Things
 from vrm.motion.tracks import MARGIN, Tracks, box_around, gather, look_up
 from vrm.types import Bool, Box
 
@@ -29,6 +28,8 @@ class FrameGuesses:
         index: int64 ``(N,)``: flat indices in the frame.
         guesses: by name.
         distance: float32 ``(N,)`` by name: frames to the source.
+        source: int32 ``(N,)`` by name: the source frame, -1 where there is none.
+        place: int32 ``(N,)`` by name: flat index of the pixel there.
     """
 
     box: Box
@@ -37,6 +38,31 @@ class FrameGuesses:
     index: np.ndarray
     guesses: dict[str, Guess]
     distance: dict[str, Array]
+    source: dict[str, np.ndarray]
+    place: dict[str, np.ndarray]
+
+
+_Seen = dict[str, tuple[Kind, np.ndarray, Array, Array]]
+"""By name: kind, source frames, places in them, and priors."""
+
+_DOUBT = np.float32(0.7)
+"""Added to the log expected error of what was taken for a thing where nothing else is seen."""
+
+
+def _sorted(seen: _Seen, apart: Sorted, t: int) -> _Seen:
+    """The background without things in front of it, and the things; where nothing would be left, all that was seen."""
+    background = {name: apart.background(source, xy) for name, (_, source, xy, _) in seen.items()}
+    things: _Seen = {
+        name: ("trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
+        for name, (source, xy, drift) in apart.things.items()
+    }
+    left = np.any([s >= 0 for s in (*background.values(), *(thing[1] for thing in things.values()))], axis=0)
+    out: _Seen = {}
+    for name, (kind, source, xy, prior) in seen.items():
+        kept = np.where(left, background[name], source)
+        out[name] = kind, kept, xy, np.where(left, prior, prior + _DOUBT)
+    first = {name: one for name, one in out.items() if one[0] == "trajectory"}
+    return {**first, **things, **out}
 
 
 class Grid:
@@ -91,37 +117,38 @@ def frame_guesses(
     part = spatial_fill(unit(shot.frame(t)[y0:y1, x0:x1]), missing)
     guesses: dict[str, Guess] = {}
     distance: dict[str, Array] = {}
+    sources: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] = {}
 
     def add(name: str, kind: Kind, source: np.ndarray, xy: Array, prior: Array) -> None:
+        full = at.place(xy)
         colour, differences = gather(
-            lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source, at.place(xy), 3
+            lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source, full, 3
         )
         guesses[name] = Guess(kind, colour, differences, source >= 0, prior)
+        near = np.rint(full).astype(np.int32)
+        sources[name], places[name] = source.astype(np.int32), near[:, 1] * shot.size[1] + near[:, 0]
         distance[name] = np.abs(source - t).astype(np.float32)
 
-    trails: Mapping[str, object] = {"backward": tracks.backward.get(t), "forward": tracks.forward.get(t)}
-    apart = None if things is None else things.sort(t, at.rows, at.cols, bound)
-    for name, trail in trails.items():
-        source, xy, drift = look_up(trail, at.rows, at.cols, bound)  # type: ignore[arg-type]
-        if apart is not None:
-            source = apart.background(source, xy)
-        add(name, "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
-    if apart is not None:
-        for name, (source, xy, drift) in apart.things.items():
-            add(name, "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
+    seen: dict[str, tuple[Kind, np.ndarray, Array, Array]] = {}
+    for name, trail in (("backward", tracks.backward.get(t)), ("forward", tracks.forward.get(t))):
+        source, xy, drift = look_up(trail, at.rows, at.cols, bound)
+        seen[name] = "trajectory", source, xy, trajectory_prior(drift, np.abs(source - t))
     if picked is not None:
         number = np.full(frames.size, -1, np.int64)
         number[frames.hole(t)] = np.arange(picked.source.shape[1])
         column = number[at.rows, at.cols]
         for k in range(len(picked.source)):
             source = np.where(column >= 0, picked.source[k][column], -1)
-            if apart is not None:
-                source = apart.background(source, picked.xy[k][column])
-            add(f"distant{k}", "distant", source, picked.xy[k][column], distant_prior(picked.error[k])[column])
+            seen[f"distant{k}"] = "distant", source, picked.xy[k][column], distant_prior(picked.error[k])[column]
+    if things is not None:
+        seen = _sorted(seen, things.sort(t, at.rows, at.cols, bound), t)
+    for name, (kind, source, xy, prior) in seen.items():
+        add(name, kind, source, xy, prior)
     everywhere = np.ones(len(index), np.bool_)
     scale = length_scale(shot.size)
     prior = spatial_prior(part, missing, scale)[inside[missing]]
     guesses["spatial"] = Guess("spatial", part[inside], own_differences(part, inside), everywhere, prior)
     distance["spatial"] = np.zeros(len(index), np.float32)
     judge(list(guesses.values()), inside, scale, trust)
-    return FrameGuesses(box, part, inside, index, guesses, distance)
+    return FrameGuesses(box, part, inside, index, guesses, distance, sources, places)

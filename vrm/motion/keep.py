@@ -1,10 +1,12 @@
-"""Fills kept as files: those of a window of 1080p frames would not fit into the memory of a laptop."""
+"""Fills and whole frames kept as files: those of 1080p would not fit into the memory of a laptop."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 import weakref
+from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from vrm.errors import OutputError
 from vrm.motion.result import Candidate, HoleFill
+from vrm.types import Pixels
 
 
 class FillFolder(MutableMapping[int, HoleFill]):
@@ -39,6 +42,8 @@ class FillFolder(MutableMapping[int, HoleFill]):
             "seen": fill.seen,
             "confidence": fill.confidence,
         }
+        if fill.source is not None and fill.place is not None:
+            arrays |= {"source": fill.source, "place": fill.place}
         try:
             np.savez(self._file(t), **arrays)  # type: ignore[arg-type]
         except OSError as error:
@@ -51,7 +56,8 @@ class FillFolder(MutableMapping[int, HoleFill]):
         with np.load(self._file(t)) as file:
             kept = zip(file["colours"], file["valid"], file["errors"], file["distances"], strict=True)
             candidates = {str(n): Candidate(*arrays) for n, arrays in zip(file["names"], kept, strict=True)}
-            return HoleFill(file["index"], candidates, file["rgb"], file["seen"], file["confidence"])
+            origin = (file["source"], file["place"]) if "source" in file else (None, None)
+            return HoleFill(file["index"], candidates, file["rgb"], file["seen"], file["confidence"], *origin)
 
     def __delitem__(self, t: int) -> None:
         self._frames.remove(t)
@@ -65,3 +71,62 @@ class FillFolder(MutableMapping[int, HoleFill]):
 
     def _file(self, t: int) -> Path:
         return self._folder / f"{t:08d}.npz"
+
+
+class FrameFolder(MutableMapping[int, Pixels]):
+    """Whole frames, or maps of their size, by number; the few used last are in memory too. The files go with it.
+
+    Args:
+        parent: an existing scratch folder; the files go into a folder of their own in it.
+    """
+
+    recent = 3
+    """Frames that stay in memory."""
+
+    def __init__(self, parent: Path) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="frames-", dir=parent))
+        self._frames: set[int] = set()
+        self._recent: OrderedDict[int, Pixels] = OrderedDict()
+        self._lock = threading.Lock()
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+
+    def __setitem__(self, t: int, frame: Pixels) -> None:
+        try:
+            np.save(self._file(t), frame)
+        except OSError as error:
+            raise OutputError(f"Scratch space ran out in {self._folder}: {error.strerror}.", "Free space.") from error
+        with self._lock:
+            self._recent.pop(t, None)
+            self._frames.add(t)
+
+    def __getitem__(self, t: int) -> Pixels:
+        """The frame; not to be written to. May be asked from several threads."""
+        with self._lock:
+            if t not in self._frames:
+                raise KeyError(t)
+            if t not in self._recent:
+                frame: Pixels = np.load(self._file(t))
+                frame.flags.writeable = False
+                self._recent[t] = frame
+                while len(self._recent) > self.recent:
+                    self._recent.popitem(last=False)
+            self._recent.move_to_end(t)
+            return self._recent[t]
+
+    def __delitem__(self, t: int) -> None:
+        with self._lock:
+            self._frames.remove(t)
+            self._recent.pop(t, None)
+        self._file(t).unlink()
+
+    def __contains__(self, t: object) -> bool:
+        return t in self._frames
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(sorted(self._frames))
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def _file(self, t: int) -> Path:
+        return self._folder / f"{t:08d}.npy"

@@ -24,6 +24,9 @@ __all__ = ["FrameAccess", "MotionConfig", "propagate"]
 
 Progress = Callable[[str, int, int], None]
 
+_BEYOND = 24
+"""Frames outside the window in which a frame known whole is looked for."""
+
 
 def propagate(
     shot: FrameAccess,
@@ -68,7 +71,7 @@ def propagate(
     tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
     trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
     aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant)
-    things = _things(tracks, whole or {}, range(start, stop)) if whole else None
+    things = _things(tracks, whole, range(start, stop), range(context_start, context_stop)) if whole else None
     found = Propagation(shot.size, {} if keep is None else keep)
 
     def fill(t: int) -> HoleFill:
@@ -88,10 +91,14 @@ def propagate(
     return found
 
 
-def _things(tracks: Tracks, whole: Mapping[int, Bool], window: range) -> Things:
-    """What moves by itself, from frames known whole."""
-    small = {t: tracks.frames.shrunk(hole) for t, hole in whole.items() if t in window}
-    return Things(tracks, small, window)
+def _things(tracks: Tracks, whole: Mapping[int, Bool], window: range, context: range) -> Things:
+    """What moves by itself, from frames known whole: as far as the next one beyond either end of the window."""
+    before = [t for t in whole if max(context.start, window.start - _BEYOND) <= t <= window.start]
+    after = [t for t in whole if window.stop - 1 <= t < min(context.stop, window.stop + _BEYOND)]
+    span = range(max(before, default=window.start), min(after, default=window.stop - 1) + 1)
+    small = {t: tracks.frames.shrunk(hole) for t, hole in whole.items() if t in span}
+    tracks.prepare(span)
+    return Things(tracks, small, span)
 
 
 def _aligner(
@@ -119,7 +126,8 @@ def _fused(found: FrameGuesses, config: MotionConfig) -> HoleFill:
     """The prefill of one frame, and everything it was made of."""
     names, guesses = list(found.guesses), list(found.guesses.values())
     rgb = fuse(found.part, found.inside, guesses, config.anchor)
-    spatial = weights(guesses)[names.index("spatial")]
+    share = weights(guesses)
+    spatial = share[names.index("spatial")]
     seen = np.any([g.valid for n, g in found.guesses.items() if n != "spatial"], axis=0)
     candidates = {
         name: Candidate(
@@ -131,4 +139,9 @@ def _fused(found: FrameGuesses, config: MotionConfig) -> HoleFill:
         for name, guess in found.guesses.items()
     }
     confidence = np.where(seen, 1 - spatial, 0).astype(np.float32)
-    return HoleFill(found.index, candidates, rgb, seen, confidence)
+    others = [n for n in names if n != "spatial"]
+    most = np.argmax(share[[names.index(n) for n in others]], axis=0)[None]
+    source, place = (
+        np.take_along_axis(np.stack([by[n] for n in others]), most, 0)[0] for by in (found.source, found.place)
+    )
+    return HoleFill(found.index, candidates, rgb, seen, confidence, np.where(seen, source, -1), place)

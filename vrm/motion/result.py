@@ -43,6 +43,8 @@ class HoleFill:
         rgb: float32 ``(N, 3)`` in [0, 1]: the fused prefill, every pixel given, seams closed.
         seen: bool ``(N,)``: True where the prefill was seen elsewhere in the video, False where it is spatial.
         confidence: float32 ``(N,)`` in [0, 1]: 1 = surely seen, 0 = never seen.
+        source: int32 ``(N,)``: the frame that weighs most in each pixel, -1 where no other frame does; None: not told.
+        place: int32 ``(N,)``: flat index of the pixel there.
     """
 
     index: np.ndarray
@@ -50,6 +52,8 @@ class HoleFill:
     rgb: F32
     seen: Bool
     confidence: F32
+    source: np.ndarray | None = None
+    place: np.ndarray | None = None
 
 
 @dataclass

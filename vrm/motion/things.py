@@ -38,6 +38,9 @@ _LIKE = 0.07
 _UNLIKE = 0.1
 """Difference of grey levels above which the two sides do not show the same thing."""
 
+_NEAR = 3
+"""Pixels between what is seen to move and the hidden rest of it, at most, likewise."""
+
 _CORE = 4
 """Pixels from the rim of a thing to where its flow is its own, likewise."""
 
@@ -75,7 +78,7 @@ class Things:
     Args:
         tracks: those of the background, found already.
         whole: frames that are known whole though they had a hole (bool ``(h, w)``, working size), by number.
-        window: the frames that are filled.
+        window: the frames that are filled, and those up to the nearest whole ones around them.
 
     Attributes:
         backward, forward: trails by frame, as those of ``Tracks``.
@@ -92,9 +95,12 @@ class Things:
             pass
         self.backward = self._chain(window)
         self.forward = self._chain(window[::-1])
+        seen = {t: self._seen_moving(t) for t in whole}
         for t in whole:
             hole = whole[t]
-            self._moving.setdefault(t, np.zeros(self.frames.size, np.bool_))[hole] = self._in_front(t)[hole]
+            self._moving.setdefault(t, np.zeros(self.frames.size, np.bool_))[hole] = _touching(
+                self._in_front(t), dilate(seen[t], round(_NEAR * self.scale))
+            )[hole]
 
     def hole(self, t: int) -> Bool:
         """The hole that frame t has or had."""
@@ -217,6 +223,11 @@ class Things:
                 trail = None
         return trails
 
+    def _seen_moving(self, t: int) -> Bool:
+        """Where something is seen to move by itself, in a frame or its neighbours."""
+        near = [self._moving[k] for k in (t - 1, t, t + 1) if k in self._moving]
+        return np.logical_or.reduce(near) if near else np.zeros(self.frames.size, np.bool_)
+
     def _in_front(self, t: int) -> Bool:
         """Where a whole frame shows, in what was its hole, something other than the background seen elsewhere."""
         hole = self.whole[t]
@@ -258,6 +269,13 @@ class Things:
             at = source == s
             out[at] = remap(self.frames.grey(int(s)), xy[at])
         return out
+
+
+def _touching(found: Bool, seeds: Bool) -> Bool:
+    """The connected parts that some seed lies in."""
+    _, labels = cv2.connectedComponents(found.view(np.uint8))
+    touched = np.unique(labels[seeds & found])
+    return found & np.isin(labels, touched)
 
 
 def _unseen(flow: Array, hidden: Bool, other_hidden: Bool) -> Bool:

@@ -131,6 +131,11 @@ class Tracks:
         for t, grey in list(zip(known, each(self._refill, known), strict=True)):
             self.frames.put(t, grey)
 
+    def prepare(self, times: Sequence[int]) -> None:
+        """Fill the working frames among these that were not yet filled from their own surroundings."""
+        for _ in each(self._prepare, times):
+            pass
+
     def _prepare(self, t: int) -> None:
         """Fill frame t's hole from its own surroundings, once."""
         hole = self.frames.hole(t)
@@ -142,8 +147,7 @@ class Tracks:
 
     def _estimate_all(self, times: range, grow: int) -> None:
         """Flow between each of these frames and the next."""
-        for _ in each(self._prepare, range(times.start, times.stop + 1)):
-            pass
+        self.prepare(range(times.start, times.stop + 1))
         for _ in each(lambda t: self._estimate(t, grow), times):
             pass
 

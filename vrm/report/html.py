@@ -11,15 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vrm.report.model import FrameCoverage, RemoveReport
+from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage, RemoveReport
 from vrm.report.page import STYLE
 from vrm.types import U8, Bool
 
-SEEN, UNRELIABLE, NEVER = 1, 2, 3
-"""Values of a coverage map; 0 is outside the hole."""
-
-COLOURS = {SEEN: (46, 160, 67), UNRELIABLE: (227, 179, 65), NEVER: (218, 54, 51)}
-"""RGB of a coverage map's values: green, yellow, red."""
+COLOURS = {SEEN: (46, 160, 67), UNRELIABLE: (227, 179, 65), NEVER: (218, 54, 51), GIVEN: (56, 139, 253)}
+"""RGB of a coverage map's values: green, yellow, red, blue."""
 
 _LONGEST = 960
 _MOST_BARS = 600
@@ -33,7 +30,7 @@ class Picture:
         frame: frame number.
         before, after: uint8 ``(H, W, 3)`` RGB.
         mask: bool (or uint8, not 0 = removed) ``(H, W)``.
-        coverage: uint8 ``(H, W)`` of ``SEEN``, ``UNRELIABLE``, ``NEVER`` and 0, or None if motion was not asked.
+        coverage: uint8 ``(H, W)`` of the values of ``COLOURS`` and 0, or None if motion was not asked.
         views: further pictures, uint8 ``(h, w, 3)`` RGB, each with its name: what the engine has to show.
     """
 
@@ -55,7 +52,7 @@ def render(report: RemoveReport, pictures: Sequence[Picture]) -> str:
     body = "".join(
         (
             _header(report),
-            _section("Where the new pixels come from", _timeline(report) + _legend(), bool(report.shots)),
+            _section("Where the new pixels come from", _timeline(report) + _legend(report), bool(report.shots)),
             _section("Moments", "".join(map(_moment, pictures)), bool(pictures)),
             _section("What was kept", _list(report.kept), bool(report.kept)),
             _section("What was lost", _list(report.lost), bool(report.lost)),
@@ -131,7 +128,7 @@ def _timeline(report: RemoveReport) -> str:
         if not weight:
             continue
         top = 0.0
-        for value, name in ((NEVER, "never"), (UNRELIABLE, "unreliable"), (SEEN, "seen")):
+        for value, name in ((NEVER, "never"), (GIVEN, "given"), (UNRELIABLE, "unreliable"), (SEEN, "seen")):
             share = 100 * sum(frame.hole * getattr(frame, name) for frame in group) / weight
             if share > 0:
                 drawn.append(f'<rect x="{k}" y="{top:.1f}" width="1" height="{share:.1f}" fill="{_css(value)}"/>')
@@ -148,8 +145,10 @@ def _timeline(report: RemoveReport) -> str:
     )
 
 
-def _legend() -> str:
+def _legend(report: RemoveReport) -> str:
     words = {SEEN: "seen elsewhere", UNRELIABLE: "seen, not reliably", NEVER: "never seen: invented"}
+    if any(frame.given for shot in report.shots for frame in shot.frames):
+        words[GIVEN] = "from your keyframes"
     keys = "".join(f'<span><i style="background:{_css(value)}"></i>{text}</span>' for value, text in words.items())
     return f'<p class="legend">{keys}<span>upright line: a cut; empty: nothing masked</span></p>'
 

@@ -9,6 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+SEEN, UNRELIABLE, NEVER, GIVEN = 1, 2, 3, 4
+"""Values of a coverage map; 0 is outside the hole."""
+
 
 @dataclass(frozen=True)
 class FrameCoverage:
@@ -19,7 +22,8 @@ class FrameCoverage:
         hole: share of the frame that was made anew, 0..1.
         seen: share of the hole seen reliably elsewhere in the video.
         unreliable: share seen elsewhere, but not reliably.
-        never: share never seen, so invented; the three sum to 1.
+        never: share never seen, so invented, here or on a generated keyframe.
+        given: share taken from keyframes of the user's; the four sum to 1.
     """
 
     frame: int
@@ -27,6 +31,7 @@ class FrameCoverage:
     seen: float
     unreliable: float = 0.0
     never: float = 0.0
+    given: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -29,19 +29,22 @@ class Keyframes:
     notes: tuple[str, ...] = ()
 
 
-def load_keyframes(wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: int) -> Keyframes:
+def load_keyframes(
+    wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: int, keep: MutableMapping[int, Pixels] | None = None
+) -> Keyframes:
     """Read what ``--keyframe`` named.
 
     Args:
         wanted: frame numbers and pictures, in the displayed orientation.
         info: the video.
         depth: 8 or 16: bits of the frames that engines see.
+        keep: an empty mapping the pictures go into; a dict by default.
 
     Raises:
         UsageError: a number outside the video, or a picture of another shape.
         VideoError: a picture cannot be read.
     """
-    images: dict[int, Pixels] = {}
+    images: MutableMapping[int, Pixels] = {} if keep is None else keep
     notes = []
     for t, path in wanted:
         if t >= info.n_frames:

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from vrm.engines.base import Given, Hidden, Hide, Window
 from vrm.motion.keep import FillFolder
 from vrm.motion.propagate import MotionConfig, propagate
-from vrm.motion.result import HoleFill, Propagation
-from vrm.report.model import FrameCoverage
+from vrm.motion.result import Propagation
 from vrm.shots.store import FrameStore
 from vrm.types import U8, Bool, Masks, Pixels
 
@@ -27,7 +24,7 @@ class ShotView:
         windows: as ``plan_windows`` made them for this shot.
         depth: 8, or 16 for deeper sources.
         motion: how to propagate.
-        scratch: an existing folder for what motion finds; None keeps it in memory.
+        scratch: an existing folder for what motion finds and engines keep; None keeps it in memory.
         progress: told ``(stage, done, total)`` while motion works.
         keyframes: frames the user has cleaned, by number.
         labels: ``labels(t)``, the super-categories of frame t with the hole completed, uint8 ``(H, W)``, or None.
@@ -56,7 +53,7 @@ class ShotView:
         self._holes = holes
         self._windows = windows
         self._motion = motion
-        self._scratch = scratch
+        self.scratch = scratch
         self._progress = progress
         self._found: tuple[Window, frozenset[int], Propagation] | None = None
 
@@ -100,25 +97,6 @@ class ShotView:
             replace(self._motion, meet=True) if given else self._motion,
             distant=range(window.context_start, window.context_stop),
             progress=self._progress,
-            keep=None if self._scratch is None else FillFolder(self._scratch),
+            keep=None if self.scratch is None else FillFolder(self.scratch),
             whole=whole,
         )
-
-
-RELIABLE = 0.5
-"""Confidence above which a seen pixel counts as reliably seen."""
-
-
-def frame_coverage(t: int, fill: HoleFill, size: tuple[int, int]) -> FrameCoverage:
-    """Where the new pixels of frame t come from."""
-    n = max(1, fill.index.size)
-    seen = np.count_nonzero(fill.seen)
-    sure = np.count_nonzero(fill.seen & (fill.confidence >= RELIABLE))
-    return FrameCoverage(t, fill.index.size / (size[0] * size[1]), sure / n, (seen - sure) / n, 1 - seen / n)
-
-
-def coverage_map(fill: HoleFill, size: tuple[int, int]) -> np.ndarray:
-    """uint8 ``(H, W)``: 0 outside the hole, 1 reliably seen elsewhere, 2 seen but not reliably, 3 never seen."""
-    out = np.zeros(size, np.uint8)
-    out.reshape(-1)[fill.index] = np.where(fill.seen, np.where(fill.confidence >= RELIABLE, 1, 2), 3)
-    return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 
 from vrm.engines.base import Window
@@ -21,7 +22,10 @@ _REACH_LEAST, REACH = 60, 240  # the same in frames, whatever the rate
 _MERGE_GAP = 12
 
 
-def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_bytes: int, longest: int) -> list[Window]:
+def plan_windows(
+    holes: Masks, start: int, stop: int, rate: Fraction, memory_bytes: int, longest: int, *,
+    within: range | None = None, joints: Sequence[int] = (),
+) -> list[Window]:  # fmt: skip
     """Windows that together cover every frame of ``start..stop-1`` with a hole.
 
     Args:
@@ -30,21 +34,36 @@ def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_byt
         rate: frames per second.
         memory_bytes: what motion may keep for one window.
         longest: longer side of the frames motion works on.
+        within: only these frames of the shot are to be filled; all by default.
+        joints: frames that are known before, ascending: where memory allows, windows meet there and share that frame
+            alone.
     """
+    wanted = range(start, stop) if within is None else within
     reach = min(max(round(_SEEN_AFTER * rate), _REACH_LEAST), REACH)
     windows: list[Window] = []
-    for first, last in _stretches(holes, start, stop):
+    for first, last in _stretches(holes, max(start, wanted.start), min(stop, wanted.stop)):
         most = _longest_core(holes, first, last, memory_bytes, longest)
-        cores = max(1, -(-(last - first - OVERLAP) // max(1, most - OVERLAP)))
-        step = -(-(last - first - OVERLAP) // cores) if cores > 1 else last - first
-        at = first
-        while True:
-            end = min(at + step + (OVERLAP if cores > 1 else 0), last)
-            windows.append(Window(at, end, max(start, at - reach), min(stop, end + reach)))
-            if end == last:
-                break
-            at = end - OVERLAP
+        for from_, to in _parts(first, last, most, [t for t in joints if first < t < last - 1]):
+            cores = max(1, -(-(to - from_ - OVERLAP) // max(1, most - OVERLAP)))
+            step = -(-(to - from_ - OVERLAP) // cores) if cores > 1 else to - from_
+            at = from_
+            while True:
+                end = min(at + step + (OVERLAP if cores > 1 else 0), to)
+                windows.append(Window(at, end, max(start, at - reach), min(stop, end + reach)))
+                if end == to:
+                    break
+                at = end - OVERLAP
     return windows
+
+
+def _parts(first: int, last: int, most: int, joints: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Frames ``first..last-1`` cut at joints into parts of at most ``most`` frames, or of two neighbouring joints."""
+    at = first
+    while last - at > most and (ahead := [t for t in joints if t > at]):
+        end = max((t for t in ahead if t + 1 - at <= most), default=ahead[0]) + 1
+        yield at, end
+        at = end - 1
+    yield at, last
 
 
 def _stretches(holes: Masks, start: int, stop: int) -> list[tuple[int, int]]:

@@ -27,7 +27,12 @@ Clip = tuple[str, Callable[[], list[U8]]]
 
 
 def find_clips(data: Path) -> list[Clip]:
-    """Every video file in a folder, and every folder in it that holds numbered frames, by name.
+    """The clips of ``clip_paths`` by name. Raises UsageError."""
+    return [(path.stem, partial(read_clip, path)) for path in clip_paths(data)]
+
+
+def clip_paths(data: Path) -> list[Path]:
+    """Every video file in a folder, and every folder in it that holds numbered frames.
 
     Raises:
         UsageError: there is none.
@@ -37,7 +42,7 @@ def find_clips(data: Path) -> list[Clip]:
     found = [path for path in sorted(data.iterdir()) if _is_clip(path)]
     if not found:
         raise UsageError(f"{data} holds no clips.", "Put videos into it, or folders of numbered frames.")
-    return [(path.stem, partial(read_clip, path)) for path in found]
+    return found
 
 
 def _is_clip(path: Path) -> bool:

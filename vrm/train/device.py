@@ -70,6 +70,17 @@ def choose(options: EngineOptions) -> Compute:
     return Compute(device, _dtype(options.dtype, device), options.cpu_threads)
 
 
+def choose_for_training(options: EngineOptions) -> Compute:
+    """The same for training on many clips; fp16, whose losses would have to be scaled, is not trained in.
+
+    Raises:
+        UsageError: see ``choose``; or fp16 was asked for.
+    """
+    if options.dtype == "fp16":
+        raise UsageError("--dtype fp16 is not trained in.", "Use bf16 or fp32.")
+    return choose(options)
+
+
 def _device(name: str) -> torch.device:
     mps = torch.backends.mps.is_available()
     if name == "auto":

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from vrm.errors import EngineError, OutputError, UsageError, WeightsError
-from vrm.media.stills import read_image
+from vrm.nets.ade20k import Ade20kFeatures, perceptual_loss
 from vrm.nets.patches import (
     PatchDiscriminator,
     discriminator_loss,
@@ -29,17 +29,19 @@ from vrm.nets.patches import (
 )
 from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
 from vrm.options import EngineOptions
-from vrm.train.clips import find_clips
-from vrm.train.device import Compute, choose
-from vrm.train.synthetic import Example, Views, example
+from vrm.train.device import Compute, choose_for_training
+from vrm.train.sources import Shelf, Source, find_sources
+from vrm.train.synthetic import Example, Views, example, picture_side
+from vrm.train.typed import check_types
 from vrm.types import U8
-from vrm.weights import WeightCard, save
+from vrm.weights import WeightCard, find, load_into, save
 
-WEIGHTS = {"l1": 10.0, "gan": 10.0, "features": 100.0, "r1": 0.001}
-"""Of the losses. The published ADE20k perceptual loss (weight 30) is left out: its network may not ship."""
+WEIGHTS = {"l1": 10.0, "gan": 10.0, "features": 100.0, "perceptual": 30.0, "r1": 0.001}
+"""Of the losses; the perceptual one is left out where its network is not given: its weights may not ship."""
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-_COLUMNS = ("step", "rate", "l1", "gan", "features", "discriminator", "r1", "held_guided", "held_unguided")
+_COLUMNS = (
+    "step", "rate", "l1", "gan", "features", "perceptual", "discriminator", "r1", "held_guided", "held_unguided",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class KeyframeTraining:
         real: share of examples whose key frames are other frames of a video instead of views of one picture.
         check_every: steps between looks at what was held out.
         held: share of the pictures, or clips, that are only looked at.
+        perceptual: weights of the ADE20k network of the perceptual loss, by name or file; None leaves the loss out.
         resume: go on from what an earlier run of the same name left.
         engine: device, number format, threads and seed.
     """
@@ -76,10 +79,12 @@ class KeyframeTraining:
     real: float = 0.0
     check_every: int = 500
     held: float = 0.1
+    perceptual: str | None = None
     resume: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
 
     def __post_init__(self) -> None:
+        check_types(type(self), vars(self))
         if not self.licence:
             raise UsageError("The weights need a licence.", "Say under which their data may be used: --licence SPDX.")
         if not self.name or Path(self.name).name != self.name:
@@ -99,34 +104,12 @@ class KeyframeTraining:
         return {"width": self.width, "blocks": self.blocks}
 
 
-Source = Callable[[], list[U8]]
-"""Reads one picture, or the frames of one clip: uint8 RGB ``(H, W, 3)``."""
-
-
-def find_sources(data: Path) -> list[Source]:
-    """Every picture in a folder; or, where there are none, every clip in it. Raises UsageError where it has neither."""
-    if not data.is_dir():
-        raise UsageError(f"{data} is not a folder.", "Give a folder of pictures or videos.")
-    pictures = [path for path in sorted(data.iterdir()) if path.suffix.lower() in _PICTURES]
-
-    def reader(path: Path) -> Source:
-        def read() -> list[U8]:
-            image = read_image(path)
-            eight = (image >> 8 if image.dtype == np.uint16 else image).astype(np.uint8)
-            return [np.repeat(eight[..., None], 3, -1) if eight.ndim == 2 else eight[..., :3]]
-
-        return read
-
-    return [reader(path) for path in pictures] if pictures else [read for _, read in find_clips(data)]
-
-
 class _Data:
-    """Draws batches of examples; what was read last is kept."""
+    """Draws batches of examples."""
 
     def __init__(self, sources: Sequence[Source], options: KeyframeTraining) -> None:
-        self.sources, self.options = sources, options
+        self.sources, self.options = Shelf(sources), options
         self.views = Views(options.side, options.references + 1)
-        self._read: dict[int, list[U8]] = {}
 
     def batch(self, count: int, rng: np.random.Generator) -> list[Example]:
         """``count`` examples; torch's own generator is seeded from ``rng``."""
@@ -134,17 +117,12 @@ class _Data:
         return [self._one(rng) for _ in range(count)]
 
     def _one(self, rng: np.random.Generator) -> Example:
-        number = int(rng.integers(len(self.sources)))
-        if number not in self._read:
-            if len(self._read) >= 64:
-                self._read.pop(next(iter(self._read)))
-            self._read[number] = self.sources[number]()
-        frames = self._read[number]
+        frames = self.sources[int(rng.integers(len(self.sources)))]
         if len(frames) > self.options.references and rng.random() < self.options.real:
             return example(self._neighbours(frames, rng), rng)
         return example(self.views.of(frames[int(rng.integers(len(frames)))]), rng)
 
-    def _neighbours(self, frames: list[U8], rng: np.random.Generator) -> list[U8]:
+    def _neighbours(self, frames: Sequence[U8], rng: np.random.Generator) -> list[U8]:
         """A frame of a clip and others up to 40 frames away, at the same random place of the picture."""
         t = int(rng.integers(len(frames)))
         near = [k for k in range(max(0, t - 40), min(len(frames), t + 41)) if k != t]
@@ -161,6 +139,18 @@ def _square(picture: U8, side: int) -> U8:
     return cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
 
 
+def load_features(name: str, compute: Compute) -> Ade20kFeatures:
+    """The network of the perceptual loss. Raises WeightsError."""
+    if name == "auto":
+        raise WeightsError("--perceptual takes a name or a file, not 'auto'.", "See vrm weights list.")
+    found = find(name, "ade20k-resnet50")
+    assert found is not None
+    net = Ade20kFeatures()
+    load_into(net, *found)
+    compute.place(net)
+    return net
+
+
 def train_keyframe(
     data: Path, out: Path, options: KeyframeTraining, progress: Callable[[str, int, int], None]
 ) -> tuple[WeightCard, list[dict[str, float]]]:
@@ -175,7 +165,8 @@ def train_keyframe(
         WeightsError: what an earlier run left does not fit.
         EngineError: the losses are no longer finite.
     """
-    sources = find_sources(data)
+    compute = choose_for_training(options.engine)
+    sources = find_sources(data, picture_side(options.side), out / "decoded")
     count = max(1, round(len(sources) * options.held))
     if len(sources) <= count:
         raise UsageError(f"{data} holds too little to train on.", "Give at least two pictures or clips.")
@@ -184,7 +175,6 @@ def train_keyframe(
             f"Weights named '{options.name}' are in {out} already.", "Choose another --name or give --resume."
         )
     out.mkdir(parents=True, exist_ok=True)
-    compute = choose(options.engine)
     held = [source for i, source in enumerate(sources) if i % (len(sources) // count) == 0][:count]
     fitted = [source for source in sources if source not in held]
     with compute.running(options.engine.seed):
@@ -196,7 +186,9 @@ def train_keyframe(
         data=f"{len(fitted)} pictures or clips, {len(held)} held out.",
         training=f"{options.steps} steps of {options.batch}, {compute.names[0]}, {compute.names[1]}, "
         f"{date.today():%B %Y}.",
-        notes="Without the ADE20k perceptual loss of the paper.",
+        notes=f"With the perceptual loss of {options.perceptual}."
+        if options.perceptual
+        else "Without the ADE20k perceptual loss of the paper.",
     )  # fmt: skip
     return card, lines
 
@@ -217,6 +209,7 @@ class _Run:
             "generator": torch.optim.Adam(self.generator.parameters(), options.rate),
             "discriminator": torch.optim.Adam(self.discriminator.parameters(), 0.1 * options.rate),
         }
+        self.scene = None if options.perceptual is None else load_features(options.perceptual, compute)
         self.step = 0
         self.kept, self.table = out / f"{options.name}.resume.pt", out / f"{options.name}.csv"
         self.looks = _Data(held, options).batch(8, np.random.default_rng(options.engine.seed + 1))
@@ -274,7 +267,9 @@ class _Run:
                 _, real_features = discriminator(truth)
             l1 = known_l1(fake, truth, hole)
             gan, matching = generator_loss(verdict), feature_matching(real_features, fake_features)
+            scene = fake.new_zeros(()) if self.scene is None else perceptual_loss(self.scene, fake, truth)
             total = WEIGHTS["l1"] * l1 + WEIGHTS["gan"] * gan + WEIGHTS["features"] * matching
+            total = total + WEIGHTS["perceptual"] * scene
         self._apply("generator", total)
         # The penalty's second derivative is taken in full precision.
         real = truth.detach().requires_grad_()
@@ -284,7 +279,8 @@ class _Run:
         penalty = gradient_penalty(real_verdict, real)
         self._apply("discriminator", WEIGHTS["gan"] * (judged + WEIGHTS["r1"] * penalty))
         return {name: float(value.detach()) for name, value in (
-            ("l1", l1), ("gan", gan), ("features", matching), ("discriminator", judged), ("r1", penalty)
+            ("l1", l1), ("gan", gan), ("features", matching), ("perceptual", scene), ("discriminator", judged),
+            ("r1", penalty),
         )}  # fmt: skip
 
     def _apply(self, name: str, loss: Tensor) -> None:

@@ -13,9 +13,9 @@ from vrm.errors import UsageError, VideoError
 from vrm.media.container import ENDINGS
 from vrm.media.folder import frame_files
 from vrm.media.probe import probe
-from vrm.media.read import Reader
 from vrm.media.stills import read_image, read_mask
 from vrm.train.blobs import holes
+from vrm.train.decoded import decoded
 from vrm.types import U8, Bool
 
 _ROOTS = (
@@ -164,16 +164,14 @@ class Footage:
 
     def _decoded(self, reel: Reel) -> U8:
         """A video's frames at the size of training, from the scratch folder; decoded on first use."""
-        path = self.scratch / f"{reel.name}-{self.size[1]}x{self.size[0]}.npy"
-        if not path.exists():
-            self.scratch.mkdir(parents=True, exist_ok=True)
-            with Reader(probe(reel.path)) as reader:
-                frames = [fitted(eight_bit_rgb(f.rgb()), self.size) for f in reader.frames(0, _MOST)]
-            partial = path.with_suffix(".part.npy")
-            np.save(partial, np.stack(frames))
-            partial.replace(path)
-        found: U8 = np.load(path, mmap_mode="r")
+        found = decoded(reel.path, self.scratch, self.size, range(_MOST), _at_size)
+        if len(found) < self.count:
+            raise VideoError(f"Of {reel.path} only {len(found)} frames can be decoded, {self.count} are needed.")
         return found
+
+
+def _at_size(rgb: np.ndarray, size: tuple[int, int]) -> U8:
+    return fitted(eight_bit_rgb(rgb), size)
 
 
 def eight_bit_rgb(image: np.ndarray) -> U8:

@@ -11,6 +11,7 @@ from typing import Any
 from vrm.errors import UsageError, WeightsError
 from vrm.nets.savit import ABLATIONS, SavitConfig
 from vrm.nets.semantic import CELL
+from vrm.train.typed import check_types
 
 
 @dataclass(frozen=True)
@@ -117,15 +118,22 @@ class SavitTraining:
         unknown = set(held) - {"base", "network", "training"}
         if unknown:
             raise UsageError(f"{path} holds '{min(unknown)}'.", "It may hold base, [network] and [training].")
+        if not isinstance(held.get("base", ""), str):
+            raise UsageError(f"{path}: base is {held['base']!r}.", "It must be text: the name of a configuration.")
+        for table in ("network", "training"):
+            if not isinstance(held.get(table, {}), dict):
+                raise UsageError(f"{path}: {table} is {held[table]!r}.", f"It must be a table: [{table}].")
         return cls.named(held.get("base", "savit")).changed(held.get("network", {}), held.get("training", {}))
 
     def changed(self, network: Mapping[str, Any], training: Mapping[str, Any]) -> SavitTraining:
-        """The same with some values changed. Raises UsageError for names that are unknown."""
+        """The same with some values changed. Raises UsageError for unknown names and values of the wrong type."""
         known = {f.name for f in fields(self)} - {"network"}
         if set(training) - known:
             raise UsageError(
                 f"[training] knows no '{min(set(training) - known)}'.", f"It knows: {', '.join(sorted(known))}."
             )
+        check_types(SavitTraining, training, "[training]")
+        check_types(SavitConfig, network, "[network]")
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in training.items()}
         size = values.get("size", self.size)
         settings = {**self.network.settings(), "field": [size[0] // CELL, size[1] // CELL], **network}

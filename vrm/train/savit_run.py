@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from vrm.errors import OutputError, UsageError, WeightsError
+from vrm.errors import EngineError, OutputError, UsageError, VrmError, WeightsError
 from vrm.media.stills import write_png
 from vrm.nets.savit import Savit
 from vrm.options import EngineOptions
-from vrm.train.device import Compute, choose
+from vrm.train.device import Compute, choose_for_training
 from vrm.train.reels import Footage, Reel, Sample, find_reels
 from vrm.train.savit import Batch, Trainer, batches
 from vrm.train.savit_config import SavitTraining
@@ -167,16 +167,14 @@ def held_out(reels: list[Reel], names: tuple[str, ...]) -> tuple[list[Reel], lis
 
 
 def _compute(options: EngineOptions, processes: Processes) -> Compute:
-    """Each process has its own GPU; fp16 would need its losses scaled, and is not trained in."""
+    """Each process has its own GPU."""
     if processes.count > 1 and options.device == "auto" and torch.cuda.is_available():
         options = replace(options, device=f"cuda:{processes.local}")
-    if options.dtype == "fp16":
-        raise UsageError("--dtype fp16 is not trained in.", "Use bf16 or fp32.")
-    return choose(options)
+    return choose_for_training(options)
 
 
-class _Samples(Dataset[Sample]):
-    """Samples by number."""
+class _Samples(Dataset[Sample | VrmError]):
+    """Samples by number; in the place of one that cannot be had, why."""
 
     def __init__(self, footage: Footage, count: int) -> None:
         self.footage, self.count = footage, count
@@ -184,8 +182,14 @@ class _Samples(Dataset[Sample]):
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, index: int) -> Sample:
-        return self.footage.sample(index)
+    def __getitem__(self, index: int) -> Sample | VrmError:
+        # A worker's exception would arrive as the text of its traceback.
+        try:
+            return self.footage.sample(index)
+        except VrmError as error:
+            return error
+        except (OSError, MemoryError) as error:
+            return EngineError(f"A sample for training cannot be read: {type(error).__name__}: {error}.")
 
 
 def _as_it_is(sample: Any) -> Any:
@@ -197,7 +201,19 @@ def _samples(footage: Footage, config: SavitTraining, done: int, processes: Proc
     """This process's share of the samples from step ``done`` on."""
     numbers = range(done * config.batch + processes.rank, config.steps * config.batch, processes.count)
     samples = _Samples(footage, config.steps * config.batch)
-    return iter(DataLoader(samples, None, sampler=numbers, num_workers=config.workers, collate_fn=_as_it_is))
+    loader = DataLoader(samples, None, sampler=numbers, num_workers=config.workers, collate_fn=_as_it_is)
+    try:
+        for sample in loader:
+            if isinstance(sample, VrmError):
+                raise sample
+            yield sample
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise EngineError(
+            f"A process that reads clips ended: {str(error).splitlines()[0]}",
+            "Is there enough memory? Give fewer workers in [training] of a --config file; 0 reads in the main process.",
+        ) from error
 
 
 def _loop(

@@ -38,6 +38,11 @@ class Example:
     error: np.ndarray
 
 
+def picture_side(side: int) -> int:
+    """The shorter side that pictures are brought to before views of ``side`` pixels are cut from them."""
+    return round(1.78 * side)
+
+
 class Views:
     """Makes views of pictures.
 
@@ -69,7 +74,7 @@ class Views:
 
     def of(self, picture: U8) -> list[U8]:
         """``count`` views uint8 ``(side, side, 3)`` of a picture ``(H, W, 3)``; torch's generator is the chance."""
-        wide = round(1.78 * self.side)
+        wide = picture_side(self.side)
         h, w = picture.shape[:2]
         scale = wide / min(h, w)
         resized = cv2.resize(picture, (max(wide, round(w * scale)), max(wide, round(h * scale))))

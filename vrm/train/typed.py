@@ -1,0 +1,50 @@
+"""Values that come from a file or a caller, held against what a configuration's fields are declared as."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin, get_type_hints
+
+from vrm.errors import UsageError
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+
+
+def check_types(config: type, values: Mapping[str, object], where: str = "") -> None:
+    """Every value is of the type its field has; fields of other kinds than numbers, text and lists are not looked at.
+
+    Args:
+        config: a dataclass.
+        values: by field name; names that are no field are left to others.
+        where: what the names belong to, for the message: "[training]".
+
+    Raises:
+        UsageError: names the key, its value, and what is expected.
+    """
+    hints = get_type_hints(config)
+    for name, value in values.items():
+        if name in hints and not _is(hints[name], value):
+            raise UsageError(f"{where} {name} is {value!r}.".lstrip(), f"It must be {_words(hints[name])}.")
+
+
+def _is(kind: Any, value: object) -> bool:
+    if kind in (int, float):
+        return isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if kind in (bool, str):
+        return isinstance(value, kind)
+    if get_origin(kind) is tuple:
+        inner = get_args(kind)
+        if not isinstance(value, (list, tuple)):
+            return False
+        kinds = [inner[0]] * len(value) if inner[-1] is Ellipsis else list(inner)
+        return len(kinds) == len(value) and all(_is(k, v) for k, v in zip(kinds, value, strict=True))
+    return True
+
+
+def _words(kind: Any) -> str:
+    if kind in _WORDS:
+        return _WORDS[kind]
+    inner = get_args(kind)
+    count = "" if inner[-1] is Ellipsis else f"{len(inner)} "
+    plural = {int: "whole numbers", float: "numbers"}.get(inner[0], "values")
+    return f"a list of {count}{plural}"
