@@ -20,15 +20,17 @@ FLOORS = [
     {"evaluate"},
     {"jobs"},
     {"pipeline"},
+    {"filling"},
     {"pointing"},
     {"labelling"},
     {"work"},
+    {"state", "beside", "needs"},
     {"shots"},
     {"segment"},
     {"track", "engines"},
     {"train", "convert"},
     {"motion", "masks", "nets", "metrics", "media", "report", "weights"},
-    {"events", "options", "types", "errors", "memory"},
+    {"events", "options", "types", "errors", "memory", "disk", "scratch", "housekeeping"},
 ]
 """From the top down. Rooms of one floor do not import each other; only the lowest floor's modules may."""
 

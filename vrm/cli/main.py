@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from vrm import __version__
+from vrm.cli.clean import clean
 from vrm.cli.evaluate import evaluate
 from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
@@ -39,6 +40,7 @@ app.command(cls=Command)(remove)
 app.command(cls=Command)(track)
 app.command(cls=Command)(segment)
 app.command(cls=Command)(info)
+app.command(cls=Command)(clean)
 app.add_typer(train, name="train")
 app.add_typer(weights, name="weights")
 app.add_typer(evaluate, name="evaluate")

@@ -21,7 +21,9 @@ _REACH_LEAST, REACH = 60, 240  # the same in frames, whatever the rate
 _MERGE_GAP = 12
 
 
-def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_bytes: int, longest: int) -> list[Window]:
+def plan_windows(
+    holes: Masks, start: int, stop: int, rate: Fraction, memory_bytes: int, longest: int, begin: int | None = None
+) -> list[Window]:
     """Windows that together cover every frame of ``start..stop-1`` with a hole.
 
     Args:
@@ -30,10 +32,11 @@ def plan_windows(holes: Masks, start: int, stop: int, rate: Fraction, memory_byt
         rate: frames per second.
         memory_bytes: what motion may keep for one window.
         longest: longer side of the frames motion works on.
+        begin: frames before it are filled already, and only looked at; None = start.
     """
     reach = min(max(round(_SEEN_AFTER * rate), _REACH_LEAST), REACH)
     windows: list[Window] = []
-    for first, last in _stretches(holes, start, stop):
+    for first, last in _stretches(holes, start if begin is None else begin, stop):
         most = _longest_core(holes, first, last, memory_bytes, longest)
         cores = max(1, -(-(last - first - OVERLAP) // max(1, most - OVERLAP)))
         step = -(-(last - first - OVERLAP) // cores) if cores > 1 else last - first
