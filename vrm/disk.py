@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,16 +24,27 @@ DISK = {
 }
 """What stops writing, in words."""
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""Of these, what only writing meets."""
+
 _LIBRARIES_SAY = ("No space left on device", "requested and", "PytorchStreamWriter", "inline_container")
 """How safetensors, NumPy (an OSError without a number) and torch word a write that was cut short."""
+
+DAMAGED = (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError, RuntimeError, pickle.UnpicklingError)
+"""What reading a damaged file of tensors or of plain values can raise."""
 
 FREE = "Free some space, or set another place: XDG_CACHE_HOME for scratch, -o for the output."
 
 
-def disk_error(error: BaseException | None) -> str | None:
-    """Why a disk took no more, in words, if that is what an error is about (or what it came from); else None."""
+def disk_error(error: BaseException | None, among: Collection[int] = tuple(DISK)) -> str | None:
+    """Why a disk took no more, in words, if that is what an error is about (or what it came from); else None.
+
+    Args:
+        error: any.
+        among: the system's numbers of errors that count.
+    """
     while error is not None:
-        if isinstance(error, OSError) and error.errno in DISK:
+        if isinstance(error, OSError) and error.errno in among and error.errno in DISK:
             return DISK[error.errno]
         wordless = isinstance(error, OSError) and error.errno is None
         if wordless or type(error).__name__ in ("SafetensorError", "RuntimeError"):

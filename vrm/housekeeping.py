@@ -60,9 +60,7 @@ def listing() -> list[Item]:
         about = f"{entry.state}: {entry.about.get('input', 'unknown')}"
         if entry.about.get("output"):
             about += f" to {entry.about['output']}"
-        found.append(
-            Item("scratch", entry.path, entry.bytes, entry.changed, about, running=entry.state == "running")
-        )
+        found.append(Item("scratch", entry.path, entry.bytes, entry.changed, about, running=entry.state == "running"))
     cache = user_cache_path("vrm")
     found += [_item("fits", folder, "what was learned of a video") for folder in _inside(cache / "fits")]
     files = [path for path in _inside(cache / "weights") if path.suffix == ".safetensors"]

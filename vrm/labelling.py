@@ -18,7 +18,7 @@ from vrm.events import Events
 from vrm.media.frame import Frame
 from vrm.media.read import Reader
 from vrm.options import RemoveOptions, SegmentOptions
-from vrm.scratch import scratch_folder
+from vrm.scratch import scratch_folder, sweep
 from vrm.segment.maps import ABOUT, LabelMaps, Precomputed
 from vrm.segment.output import PREVIEW_SIDE, LabelWriter
 from vrm.segment.panoptic import Panoptic, Segmenter
@@ -120,6 +120,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
     )  # fmt: skip
     info = open_video(source, whole)
     report = SegmentReport(str(source), str(target), every=options.every)
+    sweep()
     with scratch_folder() as scratch, _aside(target) as folder:
         work = Work.begin(info, target, whole, events, Job(scratch))
         if options.labels is not None:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vrm.disk import FREE, disk_error, existing, free_bytes
+from vrm.disk import FREE, FULL, disk_error, existing, free_bytes
 from vrm.errors import OutOfMemory, OutputError, VrmError
 from vrm.media.plan import OutputPlan
 from vrm.memory import is_shortage
@@ -147,7 +147,7 @@ def in_words() -> Iterator[None]:
         if is_shortage(error):
             fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
             raise OutOfMemory("The machine ran out of memory.", fix) from error
-        reason = disk_error(error)
+        reason = disk_error(error, FULL)
         if reason is None:
             raise
         at = f" {error.filename}" if isinstance(error, OSError) and error.filename else ""

@@ -30,7 +30,7 @@ from vrm.needs import check_disk, check_memory, check_output_disk, frame_memory,
 from vrm.options import RemoveOptions
 from vrm.pointing import Pointing, check_pointing, load_classes
 from vrm.report.model import RemoveReport
-from vrm.scratch import scratch_folder
+from vrm.scratch import scratch_folder, sweep
 from vrm.shots.keyframes import check_shots, export_times, judge_keyframe, load_keyframes
 from vrm.shots.patches import PatchStore, cut
 from vrm.shots.store import FrameStore
@@ -63,6 +63,7 @@ def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -
         VrmError: see ``vrm.errors``; nothing is left behind.
     """
     with in_words():
+        sweep()
         info = open_video(source, options)
         shown = replace(info, width=2 * info.width) if options.preview else info
         plan = plan_output(shown, target, options.output, copy_streams=not options.preview)
@@ -240,7 +241,9 @@ def _write(work: Work, plan: OutputPlan, made: _Made) -> None:
         with work.timed("write"), Reader(work.info) as reader:
             frames = (_pasted(work, made, frame, exported) for frame in reader.frames(first, last))
             pairs = ((after if whole else _side_by_side(before, after)) for before, after in frames)
-            written = write_video(plan, pairs, part=not whole, progress=lambda n: work.progress("write", n, total))
+            written = write_video(
+                plan, pairs, part=not whole, progress=lambda n: work.progress("write", n, total), ready=work.job.ready
+            )
             work.wrote(written, reader)
         exported.finish()
     finally:

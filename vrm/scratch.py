@@ -24,7 +24,7 @@ from platformdirs import user_cache_path
 from vrm.disk import writing
 from vrm.errors import OutputError
 
-LOCK, ABOUT = "lock", "job.json"
+LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
 _UNLOCKED, _RELEASED = -1, -2
 
@@ -91,7 +91,7 @@ def _gate(root: Path) -> Iterator[None]:
 
 
 def new_folder(about: dict[str, Any]) -> Claim:
-    """A fresh private folder, claimed; what killed processes left behind is swept away first.
+    """A fresh private folder, claimed.
 
     Args:
         about: what ``vrm clean`` says of it: input, output.
@@ -101,14 +101,37 @@ def new_folder(about: dict[str, Any]) -> Claim:
     """
     root = scratch_root()
     with writing(f"No scratch folder can be made in {root}"), _gate(root):
-        for folder in root.glob(f"{PRIVATE}*"):
-            left = Claim.on(folder)
-            if left is not None:
-                remove(left)
         folder = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=root))
         claim = Claim.on(folder)
         describe(folder, about)
         return claim or Claim(folder, _UNLOCKED)  # where the file system has no locks
+
+
+def sweep() -> None:
+    """Remove what killed processes left behind and no run can use."""
+    root = scratch_root()
+    with _gate(root):
+        for folder in (*root.glob(f"{PRIVATE}*"), *filter(_done, root.glob(f"{KEPT}*"))):
+            left = Claim.on(folder)
+            if left is not None:
+                remove(left)
+
+
+def mark_done(folder: Path, output: Path) -> None:
+    """Note in a kept folder that its job is done once ``output``, whatever it is called now, is in its place."""
+    facts = output.stat()
+    (folder / DONE).write_text(json.dumps([facts.st_dev, facts.st_ino]))
+
+
+def _done(folder: Path) -> bool:
+    """True if everything a job was to write is in its place: only clearing up was left to do."""
+    about = description(folder)
+    try:
+        facts = Path(about["output"]).stat()
+        same = json.loads((folder / DONE).read_text()) == [facts.st_dev, facts.st_ino]
+        return same and all(Path(path).exists() for path in about["written"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def kept_folder(name: str, about: dict[str, Any]) -> Claim | None:

@@ -27,7 +27,18 @@ from vrm.disk import existing, write_whole
 from vrm.engines.kept import FitFolder, video_key
 from vrm.errors import OutputError, UsageError
 from vrm.options import RemoveOptions
-from vrm.scratch import KEPT, Claim, describe, description, discard, kept_folder, new_folder, remove, scratch_root
+from vrm.scratch import (
+    KEPT,
+    Claim,
+    describe,
+    description,
+    discard,
+    kept_folder,
+    mark_done,
+    new_folder,
+    remove,
+    scratch_root,
+)
 from vrm.types import Masks, VideoInfo
 from vrm.weights import known
 
@@ -70,6 +81,11 @@ class Job:
             text = json.dumps(value).encode()
             what = f"Scratch cannot be written in {self.folder}"
             write_whole(self.folder / name, lambda file: file.write(text), what, durable=True)
+
+    def ready(self, output: Path) -> None:
+        """The output is complete, and about to get its name."""
+        if self.kept:
+            mark_done(self.folder, output)
 
     def read_masks(self, size: tuple[int, int], n_frames: int) -> tuple[Masks, list[str]] | None:
         """The masks that ``write_masks`` kept, and the notes that go with them; None as in ``read_json``."""

@@ -1,6 +1,5 @@
 """The command ``vrm``: its commands, and how each way of ending looks and what exit code it has."""
 
-import errno
 import os
 import platform
 import signal
@@ -23,6 +22,7 @@ from vrm.cli.segment import segment
 from vrm.cli.track import track
 from vrm.cli.train import train
 from vrm.cli.weights import weights
+from vrm.disk import FREE, FULL, disk_error
 from vrm.errors import OutOfMemory, OutputError, VrmError
 from vrm.events import JsonEvents
 from vrm.memory import is_shortage
@@ -63,7 +63,9 @@ def root(
 
 def main() -> None:
     """Entry point of the console script."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for lost in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(lost) != signal.SIG_IGN:  # nohup
+            signal.signal(lost, signal.default_int_handler)
     behave()
     code = run(sys.argv[1:])
     try:
@@ -89,12 +91,21 @@ def run(args: Sequence[str]) -> int:
         if is_shortage(error):
             fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
             return _refuse(OutOfMemory("The machine ran out of memory.", fix), as_json)
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-            return _refuse(OutputError(f"The disk is full: {error.filename or 'while writing'}."), as_json)
+        if (reason := disk_error(error, FULL)) is not None:
+            name = getattr(error, "filename", None)
+            return _refuse(OutputError(f"Writing {name or 'a file'} failed: {reason}.", FREE), as_json)
         return _bug()
     if code == 130:
-        _say("interrupted, nothing was written", "yellow")
+        _say(_interrupted(args), "yellow")
     return code or 0
+
+
+def _interrupted(args: Sequence[str]) -> str:
+    """What an interrupt leaves: nothing, but what goes on from it."""
+    if "--resume" in args:
+        return "interrupted; --resume goes on from what is finished"
+    whole = args and args[0] in ("remove", "track", "segment")
+    return "interrupted, nothing was written" if whole else "interrupted"
 
 
 class _Usage(VrmError):

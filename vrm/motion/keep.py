@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vrm.errors import OutputError
+from vrm.disk import writing
 from vrm.motion.result import Candidate, HoleFill
 
 
@@ -39,10 +39,8 @@ class FillFolder(MutableMapping[int, HoleFill]):
             "seen": fill.seen,
             "confidence": fill.confidence,
         }
-        try:
+        with writing(f"Scratch cannot be written in {self._folder}"):
             np.savez(self._file(t), **arrays)  # type: ignore[arg-type]
-        except OSError as error:
-            raise OutputError(f"Scratch space ran out in {self._folder}: {error.strerror}.", "Free space.") from error
         self._frames.add(t)
 
     def __getitem__(self, t: int) -> HoleFill:

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vrm.disk import write_whole, writing
 from vrm.errors import UsageError, VideoError
 from vrm.media.container import ENDINGS
 from vrm.media.folder import frame_files
@@ -166,12 +167,12 @@ class Footage:
         """A video's frames at the size of training, from the scratch folder; decoded on first use."""
         path = self.scratch / f"{reel.name}-{self.size[1]}x{self.size[0]}.npy"
         if not path.exists():
-            self.scratch.mkdir(parents=True, exist_ok=True)
+            with writing(f"Decoded clips cannot be written to {self.scratch}"):
+                self.scratch.mkdir(parents=True, exist_ok=True)
             with Reader(probe(reel.path)) as reader:
                 frames = [fitted(eight_bit_rgb(f.rgb()), self.size) for f in reader.frames(0, _MOST)]
-            partial = path.with_suffix(".part.npy")
-            np.save(partial, np.stack(frames))
-            partial.replace(path)
+            stacked = np.stack(frames)
+            write_whole(path, lambda file: np.save(file, stacked), f"Decoded clips cannot be written to {self.scratch}")
         found: U8 = np.load(path, mmap_mode="r")
         return found
 
