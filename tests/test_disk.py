@@ -1,4 +1,4 @@
-"""Full, closed and vanishing disks: one sentence, exit code 8 (or 3), and nothing left behind. Real ones where possible."""
+"""Full, closed and vanishing disks, real ones where possible: one sentence, exit code 8 or 3, nothing left behind."""
 
 import contextlib
 import errno
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from vrm import disk, needs
 from vrm.cli.main import run as command
+from vrm.engines.base import Window
 from vrm.engines.kept import FitFolder, HalfFit, Kept
 from vrm.errors import MaskError, OutOfMemory, OutputError, VideoError, VrmError
 from vrm.events import Events
@@ -23,7 +24,7 @@ from vrm.options import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.pipeline import remove
 from vrm.shots.patches import PatchStore
 from vrm.train.savit_run import Checkpoint
-from vrm.types import Masks
+from vrm.types import Masks, Patch
 
 SIZE = (64, 80)
 FRAMES = 24
@@ -78,20 +79,20 @@ def test_scratch_of_any_size_is_enough_or_said_to_be_too_small(clip, tmpfs, tmp_
     """From a disk that takes nothing to one that takes all: whatever write fails, it is one sentence."""
     monkeypatch.setattr(needs, "check_disk", lambda *_: None)
     monkeypatch.setattr("vrm.pipeline.check_disk", lambda *_: None)
-    ended = []
+    ended: list[str] = []
     for kilobytes in (4, 40, 200, 520, 640, 800, 1000, 1400, 2400):
         small = tmpfs(kilobytes)
         monkeypatch.setenv("XDG_CACHE_HOME", str(small))
         target = tmp_path / f"out{kilobytes}.mp4"
+        said = "done"
         try:
             work(clip, target, resume=resume)
-            ended.append("done")
         except OutputError as error:
-            ended.append(str(error))
-            assert "\n" not in str(error)
-            assert not target.exists()
-            if not resume:
-                assert files(small) == []
+            said = str(error)
+        ended.append(said)
+        assert "\n" not in said
+        assert target.exists() == (said == "done")
+        assert resume or files(small) == []
     assert ended[0] != "done"
     assert ended[-1] == "done"
     assert all("full" in words for words in ended if words != "done"), ended
@@ -297,9 +298,9 @@ def test_each_library_s_full_disk_is_known(tmpfs):
 def test_what_is_kept_on_a_full_disk_is_said(tmpfs):
     small = tmpfs(64)
     big = {"a": torch.zeros(1 << 18)}
-    with pytest.raises(OutputError, match="fit cannot be kept .*full"):
+    with pytest.raises(OutputError, match=r"fit cannot be kept .*full"):
         FitFolder(small).keep("best", 0, Kept({}, big))
-    with pytest.raises(OutputError, match="fit cannot be kept .*full"):
+    with pytest.raises(OutputError, match=r"fit cannot be kept .*full"):
         HalfFit(small / "a.half").write(big)
 
     class Trainer:
@@ -312,13 +313,10 @@ def test_what_is_kept_on_a_full_disk_is_said(tmpfs):
         def state(self):
             return big, {}
 
-    with pytest.raises(OutputError, match="checkpoint cannot be written .*full"):
+    with pytest.raises(OutputError, match=r"checkpoint cannot be written .*full"):
         Checkpoint(small).write(Trainer())
+    patch = Patch((0, 0, 300, 300), np.zeros((300, 300, 3), np.uint8))
     with pytest.raises(OutputError, match=r"Scratch cannot be written .*full"):
-        from vrm.engines.base import Window
-        from vrm.types import Patch
-
-        patch = Patch((0, 0, 300, 300), np.zeros((300, 300, 3), np.uint8))
         PatchStore(small).add(Window(0, 1, 0, 1), {0: patch})
     assert files(small) == []
 

@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from vrm.disk import existing, writing
+from vrm.disk import disk_error, existing, writing
 from vrm.errors import OutputError
 from vrm.media.frame import Frame
 from vrm.media.stills import write_png
@@ -35,7 +35,11 @@ class FolderOutput:
         """Write one picture as PNG. Raises OutputError."""
         with self._writing():
             self._aside.mkdir(exist_ok=True)
-        write_png(self._aside / name, picture)
+        try:
+            write_png(self._aside / name, picture)
+        except OutputError as error:
+            reason = disk_error(error) or error.what
+            raise OutputError(f"{self._what} cannot be written to {self.folder}: {reason}.", error.fix) from error
 
     def finish(self) -> None:
         """Put what was added in its place. Raises OutputError."""

@@ -128,7 +128,7 @@ def _load(work: Work) -> LoadedMasks:
         elif options.path is None:
             loaded = LoadedMasks(Masks(work.info.size, work.info.n_frames), annotated=frozenset())
         else:
-            loaded = load(options, work.info, mask_readers(), (work.first, work.last))
+            loaded = load(options, work.info, mask_readers(work.options), (work.first, work.last))
     work.note(*loaded.notes)
     for t in list(loaded.masks.frames()):
         if not work.first <= t < work.last:
@@ -143,7 +143,7 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     options = work.options.mask
     engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
     work.used(engine)
-    keyframes = load_keyframes(work.options.engine.keyframes, work.info, work.depth)
+    keyframes = load_keyframes(work.options.engine.keyframes, work.info, work.depth, work.options.max_pixels)
     work.note(*keyframes.notes)
     reach = range(work.first, work.last)
     if loaded.annotated is None and not options.points and not options.boxes:

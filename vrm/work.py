@@ -37,6 +37,8 @@ from vrm.shots.view import ShotView, coverage_map, frame_coverage
 from vrm.state import SHOTS, Job, versions
 from vrm.types import Bool, Pixels, VideoInfo
 
+_DEFAULTS = RemoveOptions()
+
 
 @dataclass
 class Work:
@@ -229,13 +231,16 @@ class Work:
 
 def open_video(source: Path, options: RemoveOptions) -> VideoInfo:
     """Probe the input and hold it against the limits. Raises VideoError."""
-    info = probe(source, options.stream)
+    return _probed(source, options, options.stream)
+
+
+def _probed(path: Path, options: RemoveOptions, stream: int | None = None) -> VideoInfo:
+    """The facts of a video within ``--max-pixels`` and ``--max-frames``. Raises VideoError."""
+    info = probe(path, stream, most_frames=options.max_frames, most_pixels=options.max_pixels)
     if info.height * info.width > options.max_pixels:
-        raise VideoError(
-            f"{source} has {info.width}x{info.height} pixels, more than --max-pixels {options.max_pixels}."
-        )
+        raise VideoError(f"{path} has {info.width}x{info.height} pixels, more than --max-pixels {options.max_pixels}.")
     if info.n_frames > options.max_frames:
-        raise VideoError(f"{source} has {info.n_frames} frames, more than --max-frames {options.max_frames}.")
+        raise VideoError(f"{path} has {info.n_frames} frames, more than --max-frames {options.max_frames}.")
     return info
 
 
@@ -280,15 +285,18 @@ def survey(work: Work, reach: range | None = None) -> list[tuple[int, int]]:
     return shots
 
 
-def mask_readers() -> Readers:
-    """How the masks room opens pictures and videos."""
+def mask_readers(options: RemoveOptions = _DEFAULTS) -> Readers:
+    """How the masks room opens pictures and videos, within the limits for input."""
+
+    def still(path: Path) -> tuple[Pixels, bool]:
+        return read_mask(path, options.max_pixels)
 
     def video(path: Path) -> Iterator[Pixels]:
-        with Reader(probe(path)) as reader:
+        with Reader(_probed(path, options)) as reader:
             for frame in reader.frames():
                 yield frame.rgb()
 
-    return Readers(still=read_mask, video=video)
+    return Readers(still=still, video=video)
 
 
 def _eight_bits(rgb: Pixels) -> np.ndarray:

@@ -107,7 +107,11 @@ def write_frames(
     with _written_aside(plan, arriving) as aside:
         aside.mkdir()
         for frame in arriving:
-            write_png(aside / f"{names[frame.index]}.png", frame)
+            try:
+                write_png(aside / f"{names[frame.index]}.png", frame)
+            except OutputError as error:
+                reason = disk_error(error) or error.what
+                raise OutputError(f"Writing frames to {plan.path} failed: {reason}.", error.fix) from error
             written += 1
             if progress is not None:
                 progress(written)
@@ -233,7 +237,7 @@ def _written_aside(plan: OutputPlan, arriving: _Arriving) -> Iterator[Path]:
     aside = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield aside
-        _put_in_place(aside, target)
+        _put_in_place(aside, target, plan.overwrite)
     except (av.error.FFmpegError, OSError) as err:
         if err is arriving.error:
             raise
@@ -253,7 +257,11 @@ def _written_aside(plan: OutputPlan, arriving: _Arriving) -> Iterator[Path]:
         _remove(aside)
 
 
-def _put_in_place(aside: Path, target: Path) -> None:
+def _put_in_place(aside: Path, target: Path, overwrite: bool) -> None:
+    if not overwrite and (target.exists() or target.is_symlink()):
+        raise OutputError(
+            f"The output {target} has appeared meanwhile, and is not overwritten.", "Choose another name, or --resume."
+        )
     if aside.is_dir() and target.is_dir():
         shutil.rmtree(target)
     aside.replace(target)

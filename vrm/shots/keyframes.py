@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from vrm.errors import UsageError, VideoError, WeightsError
-from vrm.media.stills import read_image
+from vrm.media.stills import MOST_PIXELS, read_image
 from vrm.types import Bool, Masks, Pixels, VideoInfo
 
 _ASPECT = 0.02
@@ -29,13 +29,16 @@ class Keyframes:
     notes: tuple[str, ...] = ()
 
 
-def load_keyframes(wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: int) -> Keyframes:
+def load_keyframes(
+    wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: int, most: int = MOST_PIXELS
+) -> Keyframes:
     """Read what ``--keyframe`` named.
 
     Args:
         wanted: frame numbers and pictures, in the displayed orientation.
         info: the video.
         depth: 8 or 16: bits of the frames that engines see.
+        most: pixels that a picture may have.
 
     Raises:
         UsageError: a number outside the video, or a picture of another shape.
@@ -49,7 +52,7 @@ def load_keyframes(wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: i
                 f"--keyframe {t}={path}: the video has {info.n_frames} frames, 0 to {info.n_frames - 1}.",
                 "Frames are counted from 0.",
             )
-        image, note = _fitted(_rgb(path), t, path, info.display_size)
+        image, note = _fitted(_rgb(path, most), t, path, info.display_size)
         if note:
             notes.append(note)
         images[t] = cast(Pixels, np.ascontiguousarray(np.rot90(_of_depth(image, depth), info.rotation // 90)))
@@ -119,9 +122,9 @@ def export_times(shots: Sequence[tuple[int, int]], holes: Masks, given: Mapping[
     return sorted(times)
 
 
-def _rgb(path: Path) -> Pixels:
+def _rgb(path: Path, most: int) -> Pixels:
     try:
-        image = read_image(path)
+        image = read_image(path, most)
     except VideoError as error:
         raise VideoError(f"--keyframe: {error.what}", error.fix) from error
     if image.ndim == 2:
