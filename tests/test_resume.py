@@ -409,7 +409,16 @@ def test_scratch_is_private_and_abandoned_folders_are_swept(cache):
     left = folder.parent / "job-left"
     left.mkdir()
     (left / "y").write_text("z")
+    scratch.sweep()
+    assert [e.state for e in scratch.entries()] == ["running"], "an older vrm's, which takes no lock"
+    (left / scratch.LOCK).touch()
     assert [e.state for e in scratch.entries()] == ["abandoned"]
+    scratch.sweep()
+    assert not left.exists()
+    left.mkdir()
+    (left / "y").write_text("z")
+    for path in (left / "y", left):
+        os.utime(path, (1e9, 1e9))
     scratch.sweep()
     assert not left.exists()
 

@@ -26,7 +26,9 @@ from vrm.errors import OutputError
 
 LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
+_GONE = f"{PRIVATE}gone-"
 _UNLOCKED, _RELEASED = -1, -2
+_DAY = 86_400
 
 
 def scratch_root() -> Path:
@@ -78,6 +80,18 @@ class Claim:
         self._handle = _RELEASED
 
 
+def _unused(folder: Path) -> Claim | None:
+    """Claim a folder that is nobody's any more.
+
+    One without a lock is of an older vrm, which took none: it counts as used until it has not changed for a day. Half
+    deleted ones are nobody's.
+    """
+    deleted = folder.name.startswith(_GONE)
+    if not deleted and not (folder / LOCK).exists() and time.time() - measure(folder)[1] < _DAY:
+        return None
+    return Claim.on(folder)
+
+
 @contextlib.contextmanager
 def _gate(root: Path) -> Iterator[None]:
     """One process at a time makes, claims or sweeps folders; they have no owner for a moment."""
@@ -112,7 +126,7 @@ def sweep() -> None:
     root = scratch_root()
     with _gate(root):
         for folder in (*root.glob(f"{PRIVATE}*"), *filter(_done, root.glob(f"{KEPT}*"))):
-            left = Claim.on(folder)
+            left = _unused(folder)
             if left is not None:
                 remove(left)
 
@@ -165,7 +179,7 @@ def description(folder: Path) -> dict[str, Any]:
 def remove(claim: Claim) -> None:
     """Delete a claimed folder and give up the claim. What cannot be deleted stays."""
     # Renamed first: whoever looks meanwhile finds no half of a job to go on from.
-    gone = claim.folder.with_name(f"{PRIVATE}gone-{claim.folder.name}-{os.getpid()}")
+    gone = claim.folder.with_name(f"{_GONE}{claim.folder.name}-{os.getpid()}")
     try:
         claim.folder.rename(gone)
     except OSError:
@@ -213,7 +227,7 @@ def entries() -> list[Entry]:
         size, changed = measure(folder)
         state = "interrupted" if folder.name.startswith(KEPT) else "abandoned"
         with _gate(root):
-            claim = Claim.on(folder)
+            claim = _unused(folder)
             if claim is not None:
                 claim.release()
         found.append(Entry(folder, state if claim else "running", size, changed, description(folder)))
@@ -222,7 +236,7 @@ def entries() -> list[Entry]:
 
 def measure(folder: Path) -> tuple[int, float]:
     """Bytes in a folder and below, and when something in it last changed; files that vanish meanwhile do not count."""
-    size, changed = 0, 0.0
+    size, changed = 0, folder.stat().st_mtime if folder.exists() else 0.0
     for at, _, names in os.walk(folder):
         for name in names:
             with contextlib.suppress(OSError):
@@ -236,7 +250,7 @@ def measure(folder: Path) -> tuple[int, float]:
 def discard(folder: Path) -> bool:
     """Delete a folder nobody works in; False if somebody does."""
     with _gate(folder.parent):
-        claim = Claim.on(folder)
+        claim = _unused(folder)
         if claim is None:
             return False
         remove(claim)
