@@ -5,6 +5,7 @@ import errno
 import os
 import subprocess
 import time
+from http.client import IncompleteRead
 
 import cv2
 import numpy as np
@@ -15,9 +16,10 @@ from safetensors.torch import save_file
 
 from vrm import disk, needs
 from vrm.cli.main import run as command
+from vrm.convert import bring
 from vrm.engines.base import Window
 from vrm.engines.kept import FitFolder, HalfFit, Kept
-from vrm.errors import MaskError, OutOfMemory, OutputError, VideoError, VrmError
+from vrm.errors import MaskError, OutOfMemory, OutputError, VideoError, VrmError, WeightsError
 from vrm.events import Events
 from vrm.media.probe import probe
 from vrm.options import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
@@ -333,3 +335,57 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
         disk.write_whole(path, fail, "A cannot be written")
     assert path.read_bytes() == b"old"
     assert files(tmp_path) == ["a"]
+
+
+class TinyTrainer:
+    """As far as a checkpoint needs one."""
+
+    done, critics = 7, ()
+
+    class config:
+        class network:
+            settings = staticmethod(lambda: {"width": 8})
+
+    class compute:
+        device = torch.device("cpu")
+
+    def state(self):
+        return {"a": torch.arange(1000.0)}, {"rate": torch.ones(100)}
+
+    def restore(self, tensors, held):
+        self.restored = tensors, held
+
+
+def test_a_training_s_checkpoint_is_whole_or_said_to_be_damaged(tmp_path):
+    checkpoint, trainer = Checkpoint(tmp_path), TinyTrainer()
+    checkpoint.write(trainer)
+    trainer.done = 9
+    checkpoint.write(trainer)
+    assert sorted(p.name for p in checkpoint.folder.iterdir()) == [
+        "done.json",
+        "optimisers-9.pt",
+        "tensors-9.safetensors",
+    ]
+    checkpoint.read(trainer)
+    assert torch.equal(trainer.restored[0]["a"], torch.arange(1000.0))
+    for name in ("tensors-9.safetensors", "optimisers-9.pt", "done.json"):
+        whole = (checkpoint.folder / name).read_bytes()
+        for part in (whole[: len(whole) // 2], b""):
+            (checkpoint.folder / name).write_bytes(part)
+            with pytest.raises(WeightsError, match="is damaged") as said:
+                checkpoint.read(trainer)
+            assert "\n" not in str(said.value)
+        (checkpoint.folder / name).write_bytes(whole)
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), IncompleteRead(b"ab", 9)])
+def test_a_connection_that_breaks_is_no_matter_of_the_disk(tmp_path, monkeypatch, error):
+    class Answer(contextlib.nullcontext):
+        def read(self, size):
+            raise error
+
+    answer = Answer()
+    answer.enter_result = answer
+    monkeypatch.setattr("urllib.request.urlopen", lambda *args, **more: answer)
+    with pytest.raises(WeightsError, match="does not answer"):
+        list(bring._coming("https://example.org/a.safetensors"))
