@@ -185,7 +185,7 @@ def make_case(number: int, seed: int, sources: Path, folder: Path) -> Case:
         copy(sources / name, folder / name)
     ending = Path(clip).suffix if Path(clip).suffix in ENDINGS else ".mkv"
     words = ["remove", str(folder / clip), "--mask", str(folder / mask), "-o", str(folder / f"out{ending}")]
-    words += ["--preset", "fast", "--threads", "1", "--max-pixels", "1000000", "--max-frames", "500"]
+    words += ["--preset", "fast", "--threads", "1", "--max-pixels", "1000000", "--max-frames", "60"]
     words += ["--static-mask"] if Path(mask).suffix not in ("", ".mkv") and rng.random() < 0.8 else []
     target = clip
     kind = rng.random()
