@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 from skimage.metrics import structural_similarity
 
-from vrm.cli.process import behave
 from vrm.evaluate.commands import score
 from vrm.evaluate.machine import machine
 from vrm.events import Events
+from vrm.process import behave
 
 _PEAK = """
 import sys

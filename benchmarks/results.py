@@ -23,9 +23,9 @@ import sys
 from pathlib import Path
 
 from vrm import api
-from vrm.cli.process import behave
 from vrm.cli.progress import listener
 from vrm.options import ENGINES
+from vrm.process import behave
 
 PROTOCOLS = ("object", "fixed")
 

@@ -13,6 +13,7 @@ COMMANDS = (
     ("track",),
     ("segment",),
     ("info",),
+    ("clean",),
     ("train", "internal"),
     ("train", "savit"),
     ("train", "keyframe"),

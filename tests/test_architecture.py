@@ -21,15 +21,17 @@ FLOORS = [
     {"evaluate"},
     {"jobs"},
     {"pipeline"},
+    {"filling"},
     {"pointing"},
     {"labelling"},
     {"work"},
+    {"state", "beside", "needs"},
     {"shots"},
     {"segment"},
     {"track", "engines"},
     {"train", "convert"},
     {"motion", "masks", "nets", "metrics", "media", "report", "weights"},
-    {"events", "keywords", "options", "types", "errors", "memory", "process"},
+    {"events", "keywords", "options", "types", "errors", "memory", "process", "disk", "scratch", "housekeeping"},
 ]
 """From the top down. Rooms of one floor do not import each other; only the lowest floor's modules may."""
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import vrm
-from vrm import api, errors
+from vrm import api, errors, housekeeping
 from vrm.cli.main import run
 from vrm.convert import bring
 from vrm.jobs import batch
@@ -101,6 +101,7 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     monkeypatch.setattr(api, "segment_video", lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "class_list", lambda *args: calls.append(args) or "")
     monkeypatch.setattr(api, "info", reached)
+    monkeypatch.setattr(housekeeping, "listing", reached)
     try:
         assert run(words) == 0, where
     except Reached:

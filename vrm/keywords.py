@@ -52,6 +52,7 @@ class Words(TypedDict, total=False):
     threads: int | None
     seed: int | None
     memory: float | None
+    no_fallback: bool | None
     codec: str | None
     crf: int | None
     lossless: bool | None
@@ -93,6 +94,7 @@ _ENGINE = {
     "threads": "threads",
     "seed": "seed",
     "memory": "memory_gb",
+    "fallback": "fallback",
 }
 _OUTPUT = {name: name for name in ("codec", "crf", "lossless", "pix_fmt", "overwrite")}
 _WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume")} | {
@@ -118,6 +120,7 @@ def build_options(**words: Unpack[Words]) -> RemoveOptions:
     if "keyframe" in given:
         given["keyframe"] = _keyframes(cast("Mapping[int, PathLike] | Iterable[str]", given["keyframe"]))
     given |= _pointing(given)
+    given["fallback"] = not given.pop("no_fallback", False)
     if "object" in given:
         given["object"] = _ids(cast("int | str | Iterable[int]", given["object"]))
 

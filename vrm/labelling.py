@@ -20,13 +20,15 @@ from vrm.media.frame import Frame
 from vrm.media.read import Reader
 from vrm.media.stills import write_png
 from vrm.options import RemoveOptions, SegmentOptions
+from vrm.scratch import scratch_folder, sweep
 from vrm.segment.maps import ABOUT, LabelMaps, Precomputed
 from vrm.segment.output import PREVIEW_SIDE, LabelWriter
 from vrm.segment.panoptic import Panoptic, Segmenter
 from vrm.segment.registry import create_segmenter
 from vrm.segment.steady import Labelled, Steadied
+from vrm.state import Job
 from vrm.types import Pixels
-from vrm.work import Work, open_video, scratch_folder, survey
+from vrm.work import Work, open_video, survey
 
 _NOTHING = np.zeros((1, 1), np.uint8)
 
@@ -119,8 +121,9 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
     )  # fmt: skip
     info = open_video(source, whole)
     report = SegmentReport(str(source), str(target), every=options.every)
+    sweep()
     with scratch_folder() as scratch, _aside(target) as folder:
-        work = Work.begin(info, target, whole, events, scratch)
+        work = Work.begin(info, target, whole, events, Job(scratch))
         if options.labels is not None:
             model: Segmenter = Precomputed(LabelMaps(options.labels, info, (work.first, work.last)))
         else:

@@ -161,6 +161,7 @@ class EngineOptions:
         threads: CPU threads; None = all cores the process may use.
         seed: of everything random.
         memory_gb: bound on memory in GB, or None.
+        fallback: go on with less where memory runs out: smaller windows, half precision, the processor.
         fits: folder that fits to this video are kept in and taken from; None = neither.
         weights: of the engine's network: a card's name, a safetensors file, "none" (engine keyframe), or
             "auto" (the first present); not for internal.
@@ -177,6 +178,7 @@ class EngineOptions:
     threads: int | None = None
     seed: int = 0
     memory_gb: float | None = None
+    fallback: bool = True
     fits: Path | None = None
     keyframes: tuple[tuple[int, Path], ...] = ()
 
@@ -247,7 +249,8 @@ class RemoveOptions:
         report: where to write the report (.html or .json), or None.
         export_keyframes: folder that cleaned frames are written to as PNGs, to be retouched and given back, or None.
         max_pixels, max_frames: refuse larger input.
-        resume: keep what the engine learned of this video, and use what was kept.
+        resume: keep what is finished on the way, go on from what an interrupted run kept, and use what the engine
+            learned of this video before.
     """
 
     mask: MaskOptions = field(default_factory=MaskOptions)

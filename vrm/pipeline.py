@@ -9,16 +9,17 @@ output only through ``vrm.media.paste``: outside the mask the samples are the de
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from vrm.engines.base import KEYFRAME_GRID, Engine, Joining
+from vrm.beside import FolderOutput, write_keyframe, write_masks, write_report
+from vrm.engines.base import KEYFRAME_GRID
 from vrm.engines.registry import create_engine
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events
+from vrm.filling import Filling
 from vrm.masks.load import LoadedMasks, load
 from vrm.masks.shape import ShapedMasks, shape
 from vrm.media.frame import Frame
@@ -26,20 +27,21 @@ from vrm.media.paste import changed_outside, paste
 from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.read import Reader
 from vrm.media.write import write_video
-from vrm.memory import give_back
 from vrm.motion.keep import FrameFolder
+from vrm.needs import check_disk, check_memory, check_output_disk, frame_memory, frames_on_disk, in_words
 from vrm.options import RemoveOptions
-from vrm.pointing import Pointing, check_pointing, labels_for_engine, load_classes
-from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
+from vrm.pointing import Pointing, check_pointing, load_classes
+from vrm.report.model import RemoveReport
+from vrm.scratch import scratch_folder, sweep
 from vrm.shots.keyframes import check_shots, export_times, judge_keyframe, load_keyframes
 from vrm.shots.patches import PatchStore, cut
 from vrm.shots.store import FrameStore
 from vrm.shots.telling import telling_frames, telling_stretch
-from vrm.shots.view import ShotView
-from vrm.shots.windows import REACH, plan_windows
+from vrm.shots.windows import REACH
+from vrm.state import WINDOWS, Job, open_job
 from vrm.track.follow import follow
 from vrm.types import Masks, Pixels
-from vrm.work import Work, mask_readers, open_video, scratch_folder, survey, write_keyframe, write_masks, write_report
+from vrm.work import Work, mask_readers, open_video, survey
 
 _PREVIEW_SECONDS = 3
 
@@ -59,20 +61,25 @@ def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -
     Raises:
         VrmError: see ``vrm.errors``; nothing is left behind.
     """
-    info = open_video(source, options)
-    shown = replace(info, width=2 * info.width) if options.preview else info
-    plan = plan_output(shown, target, options.output, copy_streams=not options.preview)
-    with scratch_folder() as scratch:
-        work = Work.begin(info, target, options, events, scratch)
-        work.say(plan)
-        loaded = _load(work)
-        if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
-            made = _Made(_unshaped(loaded.masks), PatchStore(work.folder("patches")), work.first, work.last)
-        else:
-            made = _make(work, loaded)
-        _write(work, plan, made)
-    work.finish()
-    write_report(work)
+    with in_words():
+        sweep()
+        info = open_video(source, options)
+        shown = replace(info, width=2 * info.width) if options.preview else info
+        plan = plan_output(shown, target, options.output, copy_streams=not options.preview)
+        check_memory(info, options)
+        with open_job(info, target, options) as job:
+            work = Work.begin(info, target, options, events, job)
+            work.say(plan)
+            check_output_disk(info, plan, options, work.note)
+            loaded = _load(work)
+            if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
+                made = _Made(_unshaped(loaded.masks), PatchStore(work.folder(WINDOWS)), work.first, work.last)
+            else:
+                made = _make(work, loaded)
+            _write(work, plan, made)
+            work.finish()
+            if options.report is not None:
+                write_report(work.report, work.pictures, options.report)
     events.done(work.report)
     return work.report
 
@@ -82,9 +89,10 @@ def track(source: Path, target: Path, options: RemoveOptions, events: Events) ->
 
     Masks are enlarged only if ``options.mask.grow`` says so; ``remove`` grows what it is given by itself.
     """
-    info = open_video(source, options)
-    with scratch_folder() as scratch:
-        work = Work.begin(info, target, replace(options, mask=replace(options.mask, save_to=target)), events, scratch)
+    with in_words(), scratch_folder() as scratch:
+        info = open_video(source, options)
+        saved = replace(options, mask=replace(options.mask, save_to=target))
+        work = Work.begin(info, target, saved, events, Job(scratch))
         loaded = _load(work)
         shots = survey(work)
         store = _frames(work)
@@ -119,7 +127,7 @@ def _load(work: Work) -> LoadedMasks:
         elif options.path is None:
             loaded = LoadedMasks(Masks(work.info.size, work.info.n_frames), annotated=frozenset())
         else:
-            loaded = load(options, work.info, mask_readers(), (work.first, work.last))
+            loaded = load(options, work.info, mask_readers(work.options), (work.first, work.last))
     work.note(*loaded.notes)
     for t in list(loaded.masks.frames()):
         if not work.first <= t < work.last:
@@ -134,9 +142,8 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     options = work.options.mask
     engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
     work.used(engine)
-    keyframes = load_keyframes(
-        work.options.engine.keyframes, work.info, work.depth, FrameFolder(work.folder("keyframes"))
-    )
+    kept = FrameFolder(work.folder("keyframes"))
+    keyframes = load_keyframes(work.options.engine.keyframes, work.info, work.depth, work.options.max_pixels, kept)
     work.note(*keyframes.notes)
     reach = range(work.first, work.last)
     if loaded.annotated is None and not options.points and not options.boxes:
@@ -157,20 +164,34 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
         first, last = telling_stretch(masks.holes, round(_PREVIEW_SECONDS * work.info.frame_rate))
     if work.wants_pictures:
         work.telling = tuple(telling_frames(masks.holes, shots))
-    shots = [shot for shot in shots if shot[0] < last and shot[1] > first]
-    patches = _fill(work, engine, masks, shots, range(first, last), store, keyframes.images)
+    inside = [shot for shot in shots if shot[0] < last and shot[1] > first]
+    check_disk(work.info, work.job.folder, masks.holes, inside)
+    patches = Filling(work, engine, masks, store, keyframes.images).run(inside, range(first, last))
     store.close()
     return _Made(masks, patches, first, last)
 
 
 def _frames(work: Work) -> FrameStore:
     reader = Reader(work.info)
-    return FrameStore(
-        reader.frames, work.last, work.folder("frames"), memory_bytes=work.frame_memory, disk_bytes=work.frame_disk
-    )
+    folder = work.folder("frames")
+    memory, disk = frame_memory(work.options.engine), frames_on_disk(work.info, folder)
+    return FrameStore(reader.frames, work.last, folder, memory_bytes=memory, disk_bytes=disk)
 
 
 def _follow(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store: FrameStore) -> Masks:
+    """The masks of all frames: as they are, or found by following and outlining; those are kept for a later run."""
+    before = work.job.read_masks(loaded.masks.size, loaded.masks.n_frames) if work.job.kept else None
+    if before is not None:
+        work.note(*before[1])
+        return before[0]
+    said = len(work.report.notes)
+    masks = _found(work, loaded, shots, store)
+    if masks is not loaded.masks:
+        work.job.write_masks(masks, work.report.notes[said:])
+    return masks
+
+
+def _found(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store: FrameStore) -> Masks:
     """The masks, or, where only single frames are annotated, those masks followed through their shots."""
     pointed = Pointing(work, store, shots).masks(loaded)
     if pointed is not None:
@@ -202,7 +223,7 @@ def _shape(work: Work, masks: Masks, shots: list[tuple[int, int]]) -> ShapedMask
         save_to = work.options.mask.save_to
         if save_to is not None:
             grown = work.options.mask.grow is not None and work.options.mask.save_to == work.target
-            write_masks(work, shaped.holes if grown else shaped.objects, save_to)
+            write_masks(work.info, shaped.holes if grown else shaped.objects, save_to)
     return shaped
 
 
@@ -210,70 +231,26 @@ def _unshaped(masks: Masks) -> ShapedMasks:
     return ShapedMasks(holes=masks, objects=masks, grow=0, feather=0)
 
 
-def _fill(
-    work: Work,
-    engine: Engine,
-    masks: ShapedMasks,
-    shots: list[tuple[int, int]],
-    within: range,
-    store: FrameStore,
-    keyframes: Mapping[int, Pixels],
-) -> PatchStore:
-    """Let the engine fill every window of every shot, as far as they lie within the frames that are wanted."""
-    patches = PatchStore(work.folder("patches"))
-    labels = labels_for_engine(work, masks.holes) if engine.labelled else None
-    for start, stop in shots:
-        first, last = max(start, within.start), min(stop, within.stop)
-        joints: list[int] = []
-        if isinstance(engine, Joining):  # its keyframes may lie outside a preview
-            joints = engine.joints(start, stop, masks.holes, keyframes)
-        else:
-            start, stop = first, last
-        windows = plan_windows(
-            masks.holes, start, stop, work.info.frame_rate, work.window_memory, work.motion.longest,
-            within=range(first, last), joints=joints,
-        )  # fmt: skip
-        view = ShotView(
-            store,
-            masks.holes,
-            start,
-            stop,
-            windows,
-            work.depth,
-            work.motion,
-            work.folder("fills"),
-            work.progress,
-            keyframes,
-            labels,
-        )
-        covered: dict[int, FrameCoverage] = {}
-        if windows:
-            with work.timed("fit"):
-                session = engine.prepare(view, work.progress)
-            work.note(*session.notes)
-        for window in windows:
-            with work.timed("fill"):
-                patches.add(window, session.fill(window))
-            covered |= work.coverage(view, session, window)
-            work.explained(session, window)
-            give_back()
-        work.report.shots.append(ShotReport(start, stop, tuple(covered.values())))
-    return patches
-
-
 def _write(work: Work, plan: OutputPlan, made: _Made) -> None:
     """Decode the video again, paste, encode, and copy everything else."""
     whole = not work.options.preview
     first, last = (0, None) if whole else (made.first, made.last)
     total = work.info.n_frames if whole else made.last - made.first
-    with work.timed("write"), Reader(work.info) as reader:
-        frames = (_pasted(work, made, frame) for frame in reader.frames(first, last))
-        pairs = ((after if whole else _side_by_side(before, after)) for before, after in frames)
-        written = write_video(plan, pairs, part=not whole, progress=lambda n: work.progress("write", n, total))
-        work.wrote(written, reader)
+    exported = FolderOutput(work.options.export_keyframes or work.target, "Keyframes")
+    try:
+        with work.timed("write"), Reader(work.info) as reader:
+            frames = (_pasted(work, made, frame, exported) for frame in reader.frames(first, last))
+            pairs = ((after if whole else _side_by_side(before, after)) for before, after in frames)
+            written = write_video(
+                plan, pairs, part=not whole, progress=lambda n: work.progress("write", n, total), ready=work.job.ready
+            )
+            work.wrote(written, reader)
+        exported.finish()
+    finally:
+        exported.drop()
 
 
-def _pasted(work: Work, made: _Made, frame: Frame) -> tuple[Frame, Frame]:
+def _pasted(work: Work, made: _Made, frame: Frame, exported: FolderOutput) -> tuple[Frame, Frame]:
     """A frame as decoded and as written; checked: nothing outside the mask differs."""
     t = frame.index
     shaped = made.masks.alpha(t) if t in made.patches else None
@@ -286,7 +263,7 @@ def _pasted(work: Work, made: _Made, frame: Frame) -> tuple[Frame, Frame]:
         raise RuntimeError(f"frame {t}: {changed} samples outside the mask would have changed")
     work.report.masked_frames += 1
     if t in work.exported:
-        write_keyframe(work, after)
+        write_keyframe(work.info, after, exported)
     if t in work.telling:
         work.picture(frame, after, made.masks.holes[t])
     return frame, after

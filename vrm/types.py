@@ -176,6 +176,21 @@ class Masks:
         else:
             self._packed.pop(t, None)
 
+    def packed(self, t: int) -> tuple[Box, bytes] | None:
+        """Frame t's bounding box and its bits as they are kept, for ``put_packed``; None where it is empty."""
+        self._check(t)
+        return self._packed.get(t)
+
+    def put_packed(self, t: int, box: Box, data: bytes) -> None:
+        """Give frame t a mask that ``packed`` gave. Raises ValueError if it cannot be one of this size."""
+        self._check(t)
+        y0, x0, y1, x1 = box
+        if not (0 <= y0 < y1 <= self.size[0] and 0 <= x0 < x1 <= self.size[1]):
+            raise ValueError(f"no box {box} in masks of size {self.size}")
+        if len(zlib.decompress(data)) != -(-(y1 - y0) * (x1 - x0) // 8):
+            raise ValueError(f"the bits of mask {t} do not fill its box {box}")
+        self._packed[t] = box, data
+
     def same(self, t: int, other: int) -> bool:
         """True where two frames have the same mask (compared packed)."""
         self._check(t)

@@ -3,46 +3,42 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import resource
-import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import cast
 
 import cv2
 import numpy as np
-from platformdirs import user_cache_path
 
+from vrm.beside import refuse_existing
+from vrm.disk import writing
 from vrm.engines.base import Accounting, Engine, Explaining, Progress, Session, Window
 from vrm.engines.coverage import coverage_map, frame_coverage
-from vrm.engines.kept import video_key
-from vrm.errors import OutputError, UsageError, VideoError
+from vrm.errors import UsageError, VideoError
 from vrm.events import Events, stages
 from vrm.masks.source import Readers
 from vrm.media.frame import Frame
 from vrm.media.plan import OutputPlan
 from vrm.media.probe import probe
 from vrm.media.read import Reader
-from vrm.media.stills import read_mask, write_png
+from vrm.media.stills import read_mask
 from vrm.media.times import frame_at, timestamps
 from vrm.media.write import WriteReport
 from vrm.memory import bounded
 from vrm.motion.propagate import MotionConfig
 from vrm.options import EngineOptions, Moment, RemoveOptions
-from vrm.report.html import Picture, render
+from vrm.report.html import Picture
 from vrm.report.model import FrameCoverage, RemoveReport
 from vrm.shots.cuts import find_shots, small
+from vrm.shots.patches import Extra
 from vrm.shots.view import ShotView
-from vrm.types import U8, Bool, Masks, Pixels, VideoInfo
+from vrm.state import SHOTS, Job, versions
+from vrm.types import U8, Bool, Pixels, VideoInfo
 
-_LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
-_DEFAULT_GB = 3.0
+_DEFAULTS = RemoveOptions()
 
 
 @dataclass
@@ -51,7 +47,7 @@ class Work:
 
     Attributes:
         info, target, options, events: what ``remove`` was given, probed.
-        scratch: private folder, gone when the work ends.
+        job: its scratch folder, and what an earlier run left in it.
         first, last: the frames that are worked on, last excluded.
         report: filled as the work goes.
         progress: tells ``events`` how far a stage is.
@@ -63,7 +59,7 @@ class Work:
     target: Path
     options: RemoveOptions
     events: Events
-    scratch: Path
+    job: Job
     first: int
     last: int
     report: RemoveReport
@@ -75,10 +71,10 @@ class Work:
     _views: dict[int, list[tuple[str, np.ndarray]]] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, scratch: Path) -> Work:
+    def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, job: Job) -> Work:
         """Resolve the range, refuse outputs that are in the way, and start the report."""
         for path in (options.report, options.mask.save_to, options.export_keyframes):
-            _refuse_existing(path, options.output.overwrite)
+            refuse_existing(path, options.output.overwrite)
         threads = options.engine.cpu_threads
         cv2.setNumThreads(threads)
         cv2.setRNGSeed(options.engine.seed)
@@ -96,12 +92,15 @@ class Work:
             options=asdict(options),
             versions=versions(),
         )
-        return cls(info, target, options, events, scratch, first, last, report, progress)
+        work = cls(info, target, options, events, job, first, last, report, progress)
+        work.note(*job.notes)
+        return work
 
     def folder(self, name: str) -> Path:
         """A scratch folder of that name, made if need be."""
-        path = self.scratch / name
-        path.mkdir(exist_ok=True)
+        path = self.job.folder / name
+        with writing(f"Scratch cannot be written in {self.job.folder}"):
+            path.mkdir(exist_ok=True)
         return path
 
     @contextlib.contextmanager
@@ -145,6 +144,11 @@ class Work:
         self.report.peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
     @property
+    def pictures(self) -> list[Picture]:
+        """Those the report's page shows."""
+        return self._pictures
+
+    @property
     def depth(self) -> int:
         """Bits of the frames that engines see: 8, or 16 for deeper sources."""
         return 8 if self.info.bit_depth == 8 else 16
@@ -152,36 +156,7 @@ class Work:
     @property
     def engine_options(self) -> EngineOptions:
         """The options the engine is made with: where fits are kept is decided here."""
-        if not self.options.resume:
-            return self.options.engine
-        # A network that learned the video with another object hidden has learned to paint this one.
-        mask = self.options.mask
-        goes = f"{mask.objects}{mask.invert}{mask.frame}{mask.static}" + (video_key(mask.path) if mask.path else "")
-        if mask.points or mask.boxes or mask.classes:
-            goes += f"{mask.points}{mask.boxes}{mask.classes}{mask.labels}{mask.segmenter}{mask.sam}"
-        name = f"{video_key(self.info.path)}-{hashlib.sha256(goes.encode()).hexdigest()[:12]}"
-        folder = user_cache_path("vrm") / "fits" / name
-        return replace(self.options.engine, fits=folder)
-
-    @property
-    def _bound(self) -> float:
-        return (self.options.engine.memory_gb or _DEFAULT_GB) * 1e9
-
-    @property
-    def frame_memory(self) -> int:
-        """Bytes of decoded frames that may be kept in memory."""
-        return int(self._bound * 0.1)
-
-    @property
-    def window_memory(self) -> int:
-        """Bytes that motion may keep for one window."""
-        # Things that move by themselves need trajectories of their own.
-        return int(self._bound * (0.1 if self.options.engine.engine == "keyframe" else 0.2))
-
-    @property
-    def frame_disk(self) -> int:
-        """Bytes of decoded frames that may be kept in scratch."""
-        return 4 << 30
+        return replace(self.options.engine, fits=self.job.fits) if self.job.kept else self.options.engine
 
     @property
     def wants_pictures(self) -> bool:
@@ -218,6 +193,27 @@ class Work:
         if isinstance(session, Explaining):
             self._views |= {t: session.views(t) for t in self.telling if window.start <= t < window.stop}
 
+    def extra(self, covered: dict[int, FrameCoverage], session: Session, window: Window) -> Extra:
+        """What the report will say and show of a window, to be kept with its patches."""
+        told = [t for t in self.telling if window.start <= t < window.stop]
+        arrays = {f"map {t}": self._maps[t] for t in told if t in self._maps}
+        names = {t: [name for name, _ in self._views.get(t, ())] for t in told}
+        arrays |= {f"view {t} {k}": view for t in told for k, (_, view) in enumerate(self._views.get(t, ()))}
+        facts = {"covered": [asdict(c) for c in covered.values()], "views": names, "notes": list(session.notes)}
+        return Extra(facts, arrays)
+
+    def recall(self, extra: Extra, window: Window) -> dict[int, FrameCoverage] | None:
+        """Coverage of a window an earlier run finished; None if it kept less than this run's report shows."""
+        told = [t for t in self.telling if window.start <= t < window.stop]
+        views = {int(t): names for t, names in extra.facts["views"].items()}
+        if not set(told) <= set(views):
+            return None
+        self._maps |= {t: extra.arrays[f"map {t}"] for t in told if f"map {t}" in extra.arrays}
+        for t in told:
+            self._views[t] = [(name, extra.arrays[f"view {t} {k}"]) for k, name in enumerate(views[t])]
+        self.note(*extra.facts["notes"])
+        return {c["frame"]: FrameCoverage(**c) for c in extra.facts["covered"]}
+
     def picture(self, before: Frame, after: Frame, hole: Bool) -> None:
         """Keep one moment for the report's page, turned as it is displayed."""
 
@@ -239,13 +235,16 @@ class Work:
 
 def open_video(source: Path, options: RemoveOptions) -> VideoInfo:
     """Probe the input and hold it against the limits. Raises VideoError."""
-    info = probe(source, options.stream)
+    return _probed(source, options, options.stream)
+
+
+def _probed(path: Path, options: RemoveOptions, stream: int | None = None) -> VideoInfo:
+    """The facts of a video within ``--max-pixels`` and ``--max-frames``. Raises VideoError."""
+    info = probe(path, stream, most_frames=options.max_frames, most_pixels=options.max_pixels)
     if info.height * info.width > options.max_pixels:
-        raise VideoError(
-            f"{source} has {info.width}x{info.height} pixels, more than --max-pixels {options.max_pixels}."
-        )
+        raise VideoError(f"{path} has {info.width}x{info.height} pixels, more than --max-pixels {options.max_pixels}.")
     if info.n_frames > options.max_frames:
-        raise VideoError(f"{source} has {info.n_frames} frames, more than --max-frames {options.max_frames}.")
+        raise VideoError(f"{path} has {info.n_frames} frames, more than --max-frames {options.max_frames}.")
     return info
 
 
@@ -270,26 +269,12 @@ def frame_range(info: VideoInfo, start: Moment | None, end: Moment | None) -> tu
     return first, last
 
 
-@contextlib.contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """A private folder for intermediate files, removed at the end whatever happens."""
-    base = user_cache_path("vrm") / "scratch"
-    try:
-        base.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=base))
-    except OSError as error:
-        raise OutputError(
-            f"No scratch folder can be made in {base}: {error.strerror}.", "Set XDG_CACHE_HOME to a writable place."
-        ) from error
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def survey(work: Work, reach: range | None = None) -> list[tuple[int, int]]:
     """Decode once to find the cuts, ``(start, stop)`` of each shot, and what can be decoded at all."""
     reach = range(work.first, work.last) if reach is None else reach
+    before = work.job.read_json(SHOTS) if work.job.kept else None
+    if isinstance(before, dict) and before.get("reach") == [reach.start, reach.stop]:
+        return [(int(start), int(stop)) for start, stop in before["shots"]]
     work.events.stage("look for cuts", len(reach))
 
     def pictures() -> Iterator[tuple[int, np.ndarray]]:
@@ -299,75 +284,23 @@ def survey(work: Work, reach: range | None = None) -> list[tuple[int, int]]:
                 yield frame.index, small(frame.rgb())
 
     with work.timed("look for cuts"):
-        return find_shots(pictures())
+        shots = find_shots(pictures())
+    work.job.write_json(SHOTS, {"reach": [reach.start, reach.stop], "shots": shots})
+    return shots
 
 
-def mask_readers() -> Readers:
-    """How the masks room opens pictures and videos."""
+def mask_readers(options: RemoveOptions = _DEFAULTS) -> Readers:
+    """How the masks room opens pictures and videos, within the limits for input."""
+
+    def still(path: Path) -> tuple[Pixels, bool]:
+        return read_mask(path, options.max_pixels)
 
     def video(path: Path) -> Iterator[Pixels]:
-        with Reader(probe(path)) as reader:
+        with Reader(_probed(path, options)) as reader:
             for frame in reader.frames():
                 yield frame.rgb()
 
-    return Readers(still=read_mask, video=video)
-
-
-def write_masks(work: Work, masks: Masks, folder: Path) -> None:
-    """Masks of all frames as 0/255 PNGs named by frame number, in the displayed orientation."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for t in range(work.info.n_frames):
-            turned = np.rot90(masks[t], -work.info.rotation // 90)
-            write_png(folder / f"{t:05d}.png", turned.astype(np.uint8) * 255)
-    except OSError as error:
-        raise OutputError(f"Masks cannot be written to {folder}: {error.strerror}.") from error
-
-
-def write_keyframe(work: Work, frame: Frame) -> None:
-    """A cleaned frame as a PNG named by its number, in the displayed orientation, to be retouched and given back."""
-    folder = work.options.export_keyframes
-    assert folder is not None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Keyframes cannot be written to {folder}: {error.strerror}.") from error
-    turned = np.ascontiguousarray(np.rot90(frame.rgb(), -work.info.rotation // 90))
-    write_png(folder / f"{frame.index:05d}.png", cast(Pixels, turned))
-
-
-def write_report(work: Work) -> None:
-    """The report as a page or as JSON, where one was asked for."""
-    path = work.options.report
-    if path is None:
-        return
-    text = work.report.to_json() if path.suffix.lower() == ".json" else render(work.report, work._pictures)
-    try:
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"The report cannot be written to {path}: {error.strerror}.") from error
-
-
-def versions() -> dict[str, str]:
-    """Versions of vrm and of the libraries that shape the result."""
-    found = {}
-    for name in _LIBRARIES:
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
-
-
-def _refuse_existing(path: Path | None, overwrite: bool) -> None:
-    if path is None or overwrite:
-        return
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists():
-        raise OutputError(f"{path} exists.", "Choose another name or give --overwrite.")
-    if path.suffix and not path.parent.is_dir():
-        raise OutputError(f"{path.parent} is not a folder.", "Make it first.")
+    return Readers(still=still, video=video)
 
 
 def _eight_bits(rgb: Pixels) -> np.ndarray:

@@ -12,14 +12,19 @@ def fit(value):
 def test_the_shots_own_fit_comes_first_then_the_nearest_of_its_kind(tmp_path):
     folder = FitFolder(tmp_path / "fits")
     assert folder.find("best", 0) is None
+    earlier = FitFolder(tmp_path / "earlier job")
     for start in (0, 50, 200):
-        folder.keep("best", start, fit(start))
-    folder.keep("balanced", 40, fit(40))
+        earlier.keep("best", start, fit(start))
+    earlier.keep("balanced", 40, fit(40))
+    folder.lend(earlier.folder)
     assert folder.find("best", 50).about == {"value": 50}
     assert folder.find("best", 60).about == {"value": 50}
     assert folder.find("best", 1000).tensors["a"][0, 0] == 200
     folder.keep("best", 50, fit(51))
     assert folder.find("best", 50).about == {"value": 51}
+    assert folder.find("best", 51).about == {"value": 50}, "another shot's own fit is not this one's"
+    folder.publish(earlier.folder)
+    assert earlier.find("best", 50).about == {"value": 51}
 
 
 def test_a_damaged_fit_counts_as_none(tmp_path):

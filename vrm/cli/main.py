@@ -13,6 +13,7 @@ import typer
 from typer.exceptions import TyperException
 
 from vrm import __version__
+from vrm.cli.clean import clean
 from vrm.cli.evaluate import evaluate
 from vrm.cli.info import info
 from vrm.cli.layout import Command, Group
@@ -38,6 +39,7 @@ app.command(cls=Command)(remove)
 app.command(cls=Command)(track)
 app.command(cls=Command)(segment)
 app.command(cls=Command)(info)
+app.command(cls=Command)(clean)
 app.add_typer(train, name="train")
 app.add_typer(weights, name="weights")
 app.add_typer(evaluate, name="evaluate")
@@ -60,7 +62,9 @@ def root(
 
 def main() -> None:
     """Entry point of the console script."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for lost in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(lost) != signal.SIG_IGN:  # nohup
+            signal.signal(lost, signal.default_int_handler)
     behave()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names that are no text come out as the bytes they are
@@ -90,8 +94,16 @@ def run(args: Sequence[str]) -> int:
         known = foreseen(error)
         return _refuse(known, as_json) if known is not None else _bug()
     if code == 130:
-        _say("interrupted, nothing was written", "yellow")
+        _say(_interrupted(args), "yellow")
     return code or 0
+
+
+def _interrupted(args: Sequence[str]) -> str:
+    """What an interrupt leaves: nothing, but what goes on from it."""
+    if "--resume" in args:
+        return "interrupted; --resume goes on from what is finished"
+    whole = args and args[0] in ("remove", "track", "segment")
+    return "interrupted, nothing was written" if whole else "interrupted"
 
 
 class _Usage(VrmError):

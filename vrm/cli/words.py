@@ -235,6 +235,14 @@ Memory = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+NoFallback = Annotated[
+    bool,
+    typer.Option(
+        "--no-fallback",
+        help="Where memory runs out, stop; by default work goes on with less (windows, half precision, the processor).",
+        rich_help_panel=HOW,
+    ),
+]
 
 Codec = Annotated[
     str | None,
@@ -265,7 +273,7 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Use what an earlier run with --resume learned of this video, and keep what this one learns.",
+        help="Keep what is finished, go on after an interruption, and use what was learned of this video before.",
         rich_help_panel=HOW,
     ),
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vrm import __version__
@@ -95,20 +96,30 @@ def _card(name: str) -> WeightCard:
 
 def _download(card: WeightCard, partial: Path, progress: Callable[[str, int, int], None]) -> None:
     digest, done = hashlib.sha256(), 0
-    try:
-        with urllib.request.urlopen(card.url, timeout=_SECONDS) as answer, partial.open("wb") as out:
-            while chunk := answer.read(_CHUNK):
-                digest.update(chunk)
-                done += len(chunk)
-                if done > card.bytes:
-                    break
-                out.write(chunk)
-                progress("fetch", done, card.bytes)
-    except (urllib.error.URLError, TimeoutError) as error:
-        reason = getattr(error, "reason", error)
-        raise WeightsError(f"{card.url} does not answer: {reason}.", "Is this machine online?") from error
+    with partial.open("wb") as out:
+        for chunk in _coming(card.url):
+            digest.update(chunk)
+            done += len(chunk)
+            if done > card.bytes:
+                break
+            out.write(chunk)
+            progress("fetch", done, card.bytes)
     if done != card.bytes or digest.hexdigest() != card.sha256:
         raise WeightsError(f"What {card.url} gave is not '{card.name}': its size or checksum is not the card's.")
+
+
+def _coming(url: str) -> Iterator[bytes]:
+    """What an address gives, piece by piece. Raises WeightsError, also where the connection breaks on the way."""
+    try:
+        with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
+            while True:
+                chunk: bytes = answer.read(_CHUNK)
+                if not chunk:
+                    return
+                yield chunk
+    except (OSError, http.client.HTTPException) as error:  # a URLError is an OSError, and so are TLS's
+        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+        raise WeightsError(f"{url} does not answer: {reason}.", "Is this machine online?") from error
 
 
 def _place(kind: str, out: Path | None) -> tuple[Path, str]:

@@ -16,7 +16,7 @@ import torch
 
 from vrm.engines.base import Progress, Session, Shot, Window, as_float
 from vrm.engines.crop import in_tiles
-from vrm.engines.kept import FitFolder, Kept
+from vrm.engines.kept import FitFolder, HalfFit, Kept
 from vrm.engines.memorise import MemorySession, fit_memory
 from vrm.engines.trust import Trust, judge
 from vrm.motion.detail import restore_detail
@@ -107,14 +107,18 @@ class InternalEngine:
         with self.compute.running(options.seed):
             if alone:
                 steps, width = MEMORY_STEPS[options.preset], MEMORY_WIDTH[options.preset]
-                session: Session = fit_memory(shot, self.compute, steps, width, options.seed, progress)
+                session: Session = fit_memory(
+                    shot, self.compute, steps, width, options.seed, progress,
+                    None if fits is None else lambda part: fits.half(kind, shot.start, part),
+                )  # fmt: skip
             else:
-                session = self._fit(shot, PLANS[options.preset], progress)
+                half = None if fits is None else fits.half(kind, shot.start)
+                session = self._fit(shot, PLANS[options.preset], progress, half)
         if fits is not None and isinstance(session, FusedSession | MemorySession):
             fits.keep(kind, shot.start, session.state())
         return session
 
-    def _fit(self, shot: Shot, plan: Plan, progress: Progress) -> Session:
+    def _fit(self, shot: Shot, plan: Plan, progress: Progress, half: HalfFit | None) -> Session:
         net = load_prior(self.options.prior)
         pixels = round(LESSON_PIXELS * min(1.0, (self.options.memory_gb or 3) / 3))
         lessons = take_lessons(shot, plan, self.options.seed, progress, pixels)
@@ -123,7 +127,9 @@ class InternalEngine:
         cold = net is None
         net = Fuser(CHANNELS, CANDIDATES, plan.width) if net is None else net
         budget = plan.budget if cold else replace(plan.budget, rate=plan.budget.rate * WARM_RATE)
-        history, trust = fit_fuser(net, lessons, plan, budget, self.compute, self.options.seed, progress, not cold)
+        history, trust = fit_fuser(
+            net, lessons, plan, budget, self.compute, self.options.seed, progress, not cold, half
+        )
         return FusedSession(shot, net, trust, self.compute, history)
 
 
@@ -226,7 +232,7 @@ def _add(lessons: list[Lesson], one: Lesson | None) -> None:
 
 def fit_fuser(
     net: Fuser, lessons: Lessons, plan: Plan, budget: Budget, compute: Compute, seed: int, progress: Progress,
-    warm: bool = False,
+    warm: bool = False, half: HalfFit | None = None,
 ) -> tuple[History, Trust]:  # fmt: skip
     """Fit the fuser to a shot's lessons, in place, and judge it on those held back.
 
@@ -238,6 +244,7 @@ def fit_fuser(
         seed: of the crops.
         progress: told about the fit.
         warm: the net is trained already; otherwise it is initialised by the data.
+        half: where the fit is kept half way, and gone on from.
     """
     fitted = lessons.fitted
     rng = np.random.default_rng(seed)
@@ -260,6 +267,8 @@ def fit_fuser(
         compute,
         held_loss,
         lambda done, total: progress("fit", done, total),
+        half,
+        (rng,),
     )
     return history, judge(net, looks, compute)
 

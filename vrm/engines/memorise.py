@@ -6,6 +6,7 @@ that, finer ones follow, each twice the size, that take the enlarged result so f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import cv2
@@ -15,7 +16,7 @@ from torch import nn
 
 from vrm.engines.base import Progress, Shot, Window
 from vrm.engines.crop import in_tiles
-from vrm.engines.kept import Kept
+from vrm.engines.kept import HalfFit, Kept
 from vrm.nets.features import RandomFeatures, VggFeatures
 from vrm.nets.gated import CoarseToFineNetwork
 from vrm.train.device import Compute
@@ -109,7 +110,10 @@ class Level:
     history: History = field(default_factory=History)
 
 
-def fit_memory(shot: Shot, compute: Compute, steps: int, width: int, seed: int, progress: Progress) -> MemorySession:
+def fit_memory(
+    shot: Shot, compute: Compute, steps: int, width: int, seed: int, progress: Progress,
+    half: Callable[[int], HalfFit] | None = None,
+) -> MemorySession:  # fmt: skip
     """Fit the coarse-to-fine network, and finer ones where the field is large, to frames of a shot.
 
     Args:
@@ -119,6 +123,7 @@ def fit_memory(shot: Shot, compute: Compute, steps: int, width: int, seed: int, 
         width: of the networks.
         seed: of the crops and masks.
         progress: told about the fit.
+        half: gives for each network, by number, where its fit is kept half way and gone on from.
     """
     place = place_of(shot)
     if place is None:
@@ -152,6 +157,8 @@ def fit_memory(shot: Shot, compute: Compute, steps: int, width: int, seed: int, 
             budget,
             compute,
             progress=lambda n, _, done=done: progress("fit", done + n, len(sizes) * steps),  # type: ignore[misc]
+            half=None if half is None else half(k),
+            chance=(rng,),
         )
         session.levels.append(Level(net, size, history))
     return session

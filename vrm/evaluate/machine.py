@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from vrm.work import versions
+from vrm.state import versions
 
 
 def machine() -> dict[str, str]:

@@ -20,8 +20,8 @@ from vrm.events import Events
 from vrm.media.folder import ENDINGS
 from vrm.media.stills import write_png
 from vrm.options import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.scratch import scratch_folder
 from vrm.types import Masks
-from vrm.work import scratch_folder
 
 KEPT = ("seconds", "timings", "device", "dtype", "threads", "seed", "coverage", "changed_outside", "versions", "notes")
 """Of an engine's report."""

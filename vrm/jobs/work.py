@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import traceback
 from pathlib import Path
 from typing import Any
 
 from vrm import __version__
+from vrm.disk import FREE, FULL, disk_error
 from vrm.errors import OutOfMemory, OutputError, VrmError
 from vrm.events import Events
 from vrm.keywords import build_options
@@ -53,8 +53,8 @@ def foreseen(error: Exception) -> VrmError | None:
     if is_shortage(error):
         fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
         return OutOfMemory("The machine ran out of memory.", fix)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return OutputError(f"The disk is full: {error.filename or 'while writing'}.")
+    if (reason := disk_error(error, FULL)) is not None:
+        return OutputError(f"Writing {getattr(error, 'filename', None) or 'a file'} failed: {reason}.", FREE)
     return None
 
 

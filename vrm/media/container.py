@@ -43,7 +43,8 @@ class Container:
 
 
 # Without these, the muxers move every stream so that nothing starts below zero: AAC's priming then shifts the picture.
-_KEEP_TIMES = {"avoid_negative_ts": "disabled"}
+# Matroska's random names for itself and its tracks are left out, so that equal runs give equal files.
+_KEEP_TIMES = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
 _MP4 = Container("mp4", "MP4", subtitles="mov_text")
 _TS_CODECS = (
     *("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "cavs"),

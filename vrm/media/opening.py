@@ -12,6 +12,12 @@ from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
 
+_LISTS = {"hls", "concat", "dash", "imf", "sdp", "vapoursynth", "avisynth", "ffmetadata"}
+"""Formats that make FFmpeg open other files, of whose choice the user knows nothing, or that may never end."""
+
+_MOST_PIXELS = 1 << 29
+"""No decoder makes a larger picture, whatever its stream claims on the way."""
+
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
@@ -21,6 +27,8 @@ def open_input(path: Path) -> InputContainer:
     Raises:
         VideoError: it does not exist, may not be read, or is no media file.
     """
+    if path.exists() and not path.is_file():
+        raise VideoError(f"{path} is no file, but a pipe or a device.", "Videos are read more than once: give a file.")
     try:
         # Absolute, or FFmpeg would take a name with a colon for a protocol.
         container = av.open(str(path.absolute()), metadata_errors="replace")
@@ -33,6 +41,9 @@ def open_input(path: Path) -> InputContainer:
         raise VideoError(
             f"{path} is not a video that can be read: {reason}.", "It may be damaged, incomplete or of another kind."
         ) from error
+    if set(container.format.name.split(",")) & _LISTS:
+        container.close()
+        raise VideoError(f"{path} is a list of other files ({container.format.name}).", "Give the video itself.")
     if container.format.name == "tty":
         container.close()
         raise VideoError(f"{path} is a text file, not a video.")
@@ -91,6 +102,7 @@ def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecCon
         other.extradata = context.extradata
         context = other
     context.thread_type = "AUTO"
+    context.options = {**context.options, "max_pixels": str(_MOST_PIXELS)}
     return context
 
 

@@ -151,6 +151,8 @@ def _check_target(info: VideoInfo, out: Path, options: OutputOptions, differ: bo
     if not parent.is_dir():
         what = "is not a folder" if parent.exists() else "does not exist"
         raise OutputError(f"The folder {parent} for the output {what}.", "Create it first, or choose another one.")
+    if folder and out.is_symlink():
+        raise OutputError(f"The output {out} is a symbolic link.", "Give the folder it leads to, or another name.")
     if out.exists() or out.is_symlink():
         if out.is_dir() != folder:
             kind = "a folder" if out.is_dir() else "a file"

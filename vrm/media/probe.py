@@ -41,7 +41,9 @@ _SIDE_DATA = {
 }
 
 
-def probe(path: Path, stream: int | None = None) -> VideoInfo:
+def probe(
+    path: Path, stream: int | None = None, *, most_frames: int | None = None, most_pixels: int | None = None
+) -> VideoInfo:
     """The facts of a video file or of a folder of frames.
 
     The number of frames is exact for an undamaged file: from the index where the container has a complete one, else
@@ -50,6 +52,8 @@ def probe(path: Path, stream: int | None = None) -> VideoInfo:
     Args:
         path: a video file, or a folder of pictures (then the rate is 25 frames per second).
         stream: index of the video stream in the container; default: the first that is no cover picture.
+        most_frames: counting ends, and the video is refused, where it has more.
+        most_pixels: a video whose header claims more is refused before anything of it is decoded.
 
     Raises:
         VideoError: no such file, no video in it, no such stream, an unknown codec or pixel format, or nothing that
@@ -62,19 +66,26 @@ def probe(path: Path, stream: int | None = None) -> VideoInfo:
     with open_input(path) as container:
         video = video_stream(container, path, stream)
         chosen = video.index
+        claimed = video.codec_context
+        if most_pixels is not None and claimed is not None and claimed.width * claimed.height > most_pixels:
+            raise VideoError(
+                f"{path} has {claimed.width}x{claimed.height} pixels, more than --max-pixels {most_pixels}."
+            )
         decoding = Decoding(container, video, path)
         first = list(islice(decoding.frames(), _LOOK))
         if not first:
             raise VideoError(f"Nothing of {path} can be decoded.", "It is damaged, encrypted or incomplete.")
     with open_input(path) as container:  # afresh: the packets were used up
-        return _info(container, video_stream(container, path, chosen), path, first)
+        return _info(container, video_stream(container, path, chosen), path, first, most_frames)
 
 
-def _info(container: InputContainer, video: VideoStream, path: Path, first: list[av.VideoFrame]) -> VideoInfo:
+def _info(
+    container: InputContainer, video: VideoStream, path: Path, first: list[av.VideoFrame], most: int | None
+) -> VideoInfo:
     context, shown = video.codec_context, first[0]
     layout = layout_of(shown.format.name)
     rotation, mirrored = _orientation(shown)
-    n_frames, spanned = _count(container, video)
+    n_frames, spanned = _count(container, video, path, most)
     time_base = video.time_base or Fraction(1, 1000)
     duration = video.duration * time_base if video.duration else spanned
     if duration is None and container.duration is not None:
@@ -109,7 +120,7 @@ def _info(container: InputContainer, video: VideoStream, path: Path, first: list
     )
 
 
-def _count(container: InputContainer, video: VideoStream) -> tuple[int, Fraction | None]:
+def _count(container: InputContainer, video: VideoStream, path: Path, most: int | None) -> tuple[int, Fraction | None]:
     """How many frames the packets hold, and how long they last if they were read for it."""
     index = video.index_entries
     if "mov" in container.format.name and 0 < video.frames == len(index):
@@ -123,6 +134,8 @@ def _count(container: InputContainer, video: VideoStream) -> tuple[int, Fraction
         if packet.is_keyframe and not keyed:
             count, begin, keyed = 0, None, True  # a recording that starts between key frames: those before are gone
         count += 1
+        if most is not None and count > most:
+            raise VideoError(f"{path} has more frames than --max-frames {most}.", "Cut it, or raise the limit.")
         time = packet.pts if packet.pts is not None else packet.dts
         if time is not None:
             begin = time if begin is None else min(begin, time)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,21 +25,54 @@ _PALETTE = 3
 _EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
 
 
-def read_image(path: Path) -> Pixels:
+MOST_PIXELS = 8192 * 8192
+"""Most that a picture may have, where the caller says nothing else: a few kilobytes can claim any size."""
+
+
+def check_size(path: Path, most: int = MOST_PIXELS) -> None:
+    """Refuse a picture by its header, before anything of it is unpacked.
+
+    Raises:
+        VideoError: it has more than ``most`` pixels; names the limit.
+    """
+    height, width, _, kind = png_header(path)
+    if kind < 0:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with Image.open(path) as picture:
+                    width, height = picture.size
+        except Image.DecompressionBombError as error:
+            raise VideoError(f"{path} claims to be too large: {error}.", "Limits: --max-pixels.") from error
+        except Exception:  # whatever is wrong with it, its reader says in words
+            return
+    if height * width > most:
+        raise VideoError(f"{path} has {width}x{height} pixels, more than --max-pixels {most}.", "Give a smaller one.")
+
+
+def read_image(path: Path, most: int = MOST_PIXELS) -> Pixels:
     """A picture as it was stored: uint8 or uint16, ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA.
 
     Grey with alpha and palettes come as RGB(A); a camera's orientation tag is not applied.
 
+    Args:
+        path: the file.
+        most: pixels it may have; see ``check_size``.
+
     Raises:
-        VideoError: the file is missing, is no picture, or holds other than 8 or 16 bit integers.
+        VideoError: the file is missing, is no picture, is too large, or holds other than 8 or 16 bit integers.
     """
+    check_size(path, most)
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise VideoError(f"The picture {path} cannot be read: {error.strerror}.") from error
     # What OpenCV would print about a damaged file, the exception says.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
-    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error:  # over OpenCV's own limit
+        image = None
     if image is None:
         raise VideoError(f"{path} is not a picture that can be read.", "Save it again as a PNG.")
     if image.dtype not in (np.uint8, np.uint16):
@@ -55,12 +89,13 @@ def _from_opencv(image: Any) -> Pixels:
     return cast(Pixels, cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB))
 
 
-def read_index(path: Path) -> U8:
-    """The palette indices ``(H, W)`` of a palette PNG.
+def read_index(path: Path, most: int = MOST_PIXELS) -> U8:
+    """The palette indices ``(H, W)`` of a palette PNG of at most so many pixels.
 
     Raises:
-        VideoError: the file is missing or is no palette PNG.
+        VideoError: the file is missing, too large, or is no palette PNG.
     """
+    check_size(path, most)
     if png_header(path)[3] != _PALETTE:
         raise VideoError(f"{path} is not a PNG with a palette.")
     try:
@@ -71,15 +106,15 @@ def read_index(path: Path) -> U8:
     return np.array(raw_plane(frame, 0, "u1", frame.width)[: frame.height])
 
 
-def read_mask(path: Path) -> tuple[Pixels, bool]:
+def read_mask(path: Path, most: int = MOST_PIXELS) -> tuple[Pixels, bool]:
     """A mask picture as stored: ``(indices, True)`` for a palette PNG, else ``(read_image(path), False)``.
 
     Raises:
         VideoError: the file cannot be read.
     """
     if png_header(path)[3] == _PALETTE:
-        return read_index(path), True
-    return read_image(path), False
+        return read_index(path, most), True
+    return read_image(path, most), False
 
 
 def png_header(path: Path) -> tuple[int, int, int, int]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections import deque
@@ -18,6 +17,7 @@ import av
 from av.container import OutputContainer
 from av.packet import Packet
 
+from vrm.disk import disk_error
 from vrm.errors import OutputError
 from vrm.media.container import FRAMES
 from vrm.media.encode import for_encoder
@@ -51,7 +51,12 @@ class WriteReport:
 
 
 def write_video(
-    plan: OutputPlan, frames: Iterable[Frame], *, part: bool = False, progress: Progress | None = None
+    plan: OutputPlan,
+    frames: Iterable[Frame],
+    *,
+    part: bool = False,
+    progress: Progress | None = None,
+    ready: Callable[[Path], None] | None = None,
 ) -> WriteReport:
     """Encode frames and write them with the source's other streams; the file appears only when it is whole.
 
@@ -64,20 +69,29 @@ def write_video(
         part: the frames are a stretch of the source: the other streams are cut to it. As where nothing is copied,
             the output then starts when the source starts.
         progress: called after each frame.
+        ready: called with the complete file (or folder) just before it gets its name.
 
     Raises:
         OutputError: the disk is full, the folder cannot be written to, or the encoder gave up.
     """
     if plan.container == FRAMES:
-        return write_frames(plan, frames, progress=progress)
+        return write_frames(plan, frames, progress=progress, ready=ready)
     arriving = _Arriving(frames)
     with _written_aside(plan, arriving) as aside:
         written, packets = _encode_to(aside, plan, arriving, part, progress)
         _sync(aside)
+        if ready is not None:
+            ready(aside)
     return WriteReport(plan.path, written, plan.path.stat().st_size, packets, plan.kept, plan.lost, plan.notes)
 
 
-def write_frames(plan: OutputPlan, frames: Iterable[Frame], *, progress: Progress | None = None) -> WriteReport:
+def write_frames(
+    plan: OutputPlan,
+    frames: Iterable[Frame],
+    *,
+    progress: Progress | None = None,
+    ready: Callable[[Path], None] | None = None,
+) -> WriteReport:
     """Write frames as a folder of PNGs with the names of the source's frames.
 
     Raises:
@@ -93,10 +107,16 @@ def write_frames(plan: OutputPlan, frames: Iterable[Frame], *, progress: Progres
     with _written_aside(plan, arriving) as aside:
         aside.mkdir()
         for frame in arriving:
-            write_png(aside / f"{names[frame.index]}.png", frame)
+            try:
+                write_png(aside / f"{names[frame.index]}.png", frame)
+            except OutputError as error:
+                reason = disk_error(error) or error.what
+                raise OutputError(f"Writing frames to {plan.path} failed: {reason}.", error.fix) from error
             written += 1
             if progress is not None:
                 progress(written)
+        if ready is not None:
+            ready(aside)
     size = sum(p.stat().st_size for p in plan.path.iterdir())
     return WriteReport(plan.path, written, size, {}, plan.kept, plan.lost, plan.notes)
 
@@ -189,16 +209,6 @@ class _Picture:
 
 # --- no half file -----------------------------------------------------------------------------------------------
 
-_DISK = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EACCES: "it may not be written to",
-    errno.EPERM: "it may not be written to",
-    errno.EROFS: "it is read-only",
-    errno.EFBIG: "the file grew too large for the file system",
-    errno.EIO: "the disk reports an error",
-}
-
 
 class _Arriving:
     """Iterates over frames and remembers an error of theirs, which is none of the output's."""
@@ -227,14 +237,14 @@ def _written_aside(plan: OutputPlan, arriving: _Arriving) -> Iterator[Path]:
     aside = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     try:
         yield aside
-        _put_in_place(aside, target)
+        _put_in_place(aside, target, plan.overwrite)
     except (av.error.FFmpegError, OSError) as err:
         if err is arriving.error:
             raise
-        code = err.errno or 0
-        if code in _DISK:
+        reason = disk_error(err)
+        if reason is not None:
             raise OutputError(
-                f"Writing to the folder {target.absolute().parent} failed: {_DISK[code]}.",
+                f"Writing to the folder {target.absolute().parent} failed: {reason}.",
                 "Free some space, or choose another folder for the output.",
             ) from err
         if isinstance(err, av.error.FFmpegError):
@@ -247,7 +257,11 @@ def _written_aside(plan: OutputPlan, arriving: _Arriving) -> Iterator[Path]:
         _remove(aside)
 
 
-def _put_in_place(aside: Path, target: Path) -> None:
+def _put_in_place(aside: Path, target: Path, overwrite: bool) -> None:
+    if not overwrite and (target.exists() or target.is_symlink()):
+        raise OutputError(
+            f"The output {target} has appeared meanwhile, and is not overwritten.", "Choose another name, or --resume."
+        )
     if aside.is_dir() and target.is_dir():
         shutil.rmtree(target)
     aside.replace(target)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vrm.errors import OutputError
+from vrm.disk import writing
 from vrm.motion.result import Candidate, HoleFill
 from vrm.types import Pixels
 
@@ -44,10 +44,8 @@ class FillFolder(MutableMapping[int, HoleFill]):
         }
         if fill.source is not None and fill.place is not None:
             arrays |= {"source": fill.source, "place": fill.place}
-        try:
+        with writing(f"Scratch cannot be written in {self._folder}"):
             np.savez(self._file(t), **arrays)  # type: ignore[arg-type]
-        except OSError as error:
-            raise OutputError(f"Scratch space ran out in {self._folder}: {error.strerror}.", "Free space.") from error
         self._frames.add(t)
 
     def __getitem__(self, t: int) -> HoleFill:
@@ -91,10 +89,8 @@ class FrameFolder(MutableMapping[int, Pixels]):
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def __setitem__(self, t: int, frame: Pixels) -> None:
-        try:
+        with writing(f"Scratch cannot be written in {self._folder}"):
             np.save(self._file(t), frame)
-        except OSError as error:
-            raise OutputError(f"Scratch space ran out in {self._folder}: {error.strerror}.", "Free space.") from error
         with self._lock:
             self._recent.pop(t, None)
             self._frames.add(t)

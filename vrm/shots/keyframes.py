@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from vrm.errors import UsageError, VideoError, WeightsError
-from vrm.media.stills import read_image
+from vrm.media.stills import MOST_PIXELS, read_image
 from vrm.types import Bool, Masks, Pixels, VideoInfo
 
 _ASPECT = 0.02
@@ -30,7 +30,11 @@ class Keyframes:
 
 
 def load_keyframes(
-    wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: int, keep: MutableMapping[int, Pixels] | None = None
+    wanted: Sequence[tuple[int, Path]],
+    info: VideoInfo,
+    depth: int,
+    most: int = MOST_PIXELS,
+    keep: MutableMapping[int, Pixels] | None = None,
 ) -> Keyframes:
     """Read what ``--keyframe`` named.
 
@@ -38,6 +42,7 @@ def load_keyframes(
         wanted: frame numbers and pictures, in the displayed orientation.
         info: the video.
         depth: 8 or 16: bits of the frames that engines see.
+        most: pixels that a picture may have.
         keep: an empty mapping the pictures go into; a dict by default.
 
     Raises:
@@ -52,7 +57,7 @@ def load_keyframes(
                 f"--keyframe {t}={path}: the video has {info.n_frames} frames, 0 to {info.n_frames - 1}.",
                 "Frames are counted from 0.",
             )
-        image, note = _fitted(_rgb(path), t, path, info.display_size)
+        image, note = _fitted(_rgb(path, most), t, path, info.display_size)
         if note:
             notes.append(note)
         images[t] = cast(Pixels, np.ascontiguousarray(np.rot90(_of_depth(image, depth), info.rotation // 90)))
@@ -122,9 +127,9 @@ def export_times(shots: Sequence[tuple[int, int]], holes: Masks, given: Mapping[
     return sorted(times)
 
 
-def _rgb(path: Path) -> Pixels:
+def _rgb(path: Path, most: int) -> Pixels:
     try:
-        image = read_image(path)
+        image = read_image(path, most)
     except VideoError as error:
         raise VideoError(f"--keyframe: {error.what}", error.fix) from error
     if image.ndim == 2:

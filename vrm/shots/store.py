@@ -13,7 +13,8 @@ from typing import Protocol
 
 import numpy as np
 
-from vrm.errors import OutputError, VideoError
+from vrm.disk import writing
+from vrm.errors import VideoError
 from vrm.types import Pixels
 
 CHUNK = 32
@@ -103,12 +104,8 @@ class FrameStore:
             while len(self._chunks) > 2 and self._on_disk() * rgb.nbytes >= self._disk_bytes:
                 self._drop_oldest()
             files.append(self._folder / f"{t:08d}.npy")
-            try:
+            with writing(f"Scratch cannot be written in {self._folder}"):
                 np.save(files[-1], rgb)
-            except OSError as error:
-                raise OutputError(
-                    f"Scratch space ran out in {self._folder}: {error.strerror}.", "Free space."
-                ) from error
             self._remember(t, rgb)
 
     def _remember(self, t: int, rgb: Pixels) -> None:

@@ -7,6 +7,7 @@ Everything needed to go on is kept in one file beside the weights, and every loo
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vrm.disk import DAMAGED, write_whole
 from vrm.errors import EngineError, OutputError, UsageError, WeightsError
 from vrm.nets.ade20k import Ade20kFeatures, perceptual_loss
 from vrm.nets.patches import (
@@ -315,19 +317,23 @@ class _Run:
             "discriminator": self.discriminator.state_dict(),
             "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
         }
-        partial = self.kept.with_suffix(".part")
-        try:
-            torch.save(state, partial)
-            partial.replace(self.kept)
-        except OSError as error:
-            raise OutputError(f"The training cannot be kept in {self.kept}: {error}.", "Free space.") from error
+        data = io.BytesIO()
+        torch.save(state, data)
+        what = f"The training cannot be kept in {self.kept}"
+        write_whole(self.kept, lambda file: file.write(data.getbuffer()), what, durable=True)
 
     def _restore(self) -> None:
-        state = torch.load(self.kept, map_location=self.compute.device, weights_only=True)
-        if state["network"] != self.options.network:
-            raise WeightsError(f"{self.kept} is of another network: {state['network']}.", "Give the same options.")
-        self.step = state["step"]
-        self.generator.load_state_dict(state["generator"])
-        self.discriminator.load_state_dict(state["discriminator"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
+        try:
+            state = torch.load(self.kept, map_location=self.compute.device, weights_only=True)
+            if state["network"] != self.options.network:
+                raise WeightsError(f"{self.kept} is of another network: {state['network']}.", "Give the same options.")
+            self.step = int(state["step"])
+            self.generator.load_state_dict(state["generator"])
+            self.discriminator.load_state_dict(state["discriminator"])
+            for name, optimiser in self.optimisers.items():
+                optimiser.load_state_dict(state["optimisers"][name])
+        except DAMAGED as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise WeightsError(
+                f"{self.kept} is damaged: {reason}.", "Train anew: leave out --resume, or give another --name."
+            ) from error

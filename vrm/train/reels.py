@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from vrm.disk import writing
 from vrm.errors import UsageError, VideoError
 from vrm.media.container import ENDINGS
 from vrm.media.folder import frame_files
@@ -164,7 +165,8 @@ class Footage:
 
     def _decoded(self, reel: Reel) -> U8:
         """A video's frames at the size of training, from the scratch folder; decoded on first use."""
-        found = decoded(reel.path, self.scratch, self.size, range(_MOST), _at_size)
+        with writing(f"Decoded clips cannot be written to {self.scratch}"):
+            found = decoded(reel.path, self.scratch, self.size, range(_MOST), _at_size)
         if len(found) < self.count:
             raise VideoError(f"Of {reel.path} only {len(found)} frames can be decoded, {self.count} are needed.")
         return found

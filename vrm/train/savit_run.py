@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from vrm.disk import DAMAGED, write_whole, writing
 from vrm.errors import EngineError, OutputError, UsageError, VrmError, WeightsError
 from vrm.media.stills import write_png
 from vrm.nets.savit import Savit
@@ -67,32 +69,36 @@ class Checkpoint:
 
     def there(self) -> bool:
         """True if one was written."""
-        return (self.folder / "tensors.safetensors").exists()
+        return (self.folder / "done.json").exists()
 
     def write(self, trainer: Trainer) -> None:
         """Replace it, whole. Raises OutputError."""
-        from safetensors.torch import save_file
+        from safetensors.torch import save
 
         tensors, held = trainer.state()
         about = {"done": trainer.done, **_identity(trainer)}
-        try:
+        what = f"The checkpoint cannot be written to {self.folder}"
+        with writing(what):
             self.folder.mkdir(parents=True, exist_ok=True)
-            partial = [self.folder / f"{name}.part" for name in ("tensors", "optimisers")]
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial[0])
-            torch.save(held, partial[1])
-            # One name decides: a state that was cut short between the two does not count.
-            partial[1].replace(self.folder / f"optimisers-{trainer.done}.pt")
-            partial[0].replace(self.folder / "tensors.safetensors")
-            (self.folder / "done.part").write_text(json.dumps(about))
-            (self.folder / "done.part").replace(self.folder / "done.json")
-            for old in self.folder.glob("optimisers-*.pt"):
-                if old.name != f"optimisers-{trainer.done}.pt":
-                    old.unlink()
-        except OSError as error:
-            raise OutputError(f"The checkpoint cannot be written to {self.folder}: {error.strerror}.") from error
+        own = self._files(trainer.done)
+        data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+        write_whole(own[0], lambda file: file.write(data), what, durable=True)
+        kept = io.BytesIO()
+        torch.save(held, kept)
+        write_whole(own[1], lambda file: file.write(kept.getbuffer()), what, durable=True)
+        # One file decides, last: a state that was cut short before it does not count.
+        text = json.dumps(about).encode()
+        write_whole(self.folder / "done.json", lambda file: file.write(text), what, durable=True)
+        for old in (*self.folder.glob("tensors-*"), *self.folder.glob("optimisers-*")):
+            if old not in own:
+                old.unlink(missing_ok=True)
+
+    def _files(self, done: int) -> tuple[Path, Path]:
+        return self.folder / f"tensors-{done}.safetensors", self.folder / f"optimisers-{done}.pt"
 
     def read(self, trainer: Trainer) -> None:
-        """Bring a trainer to where it stood. Raises WeightsError if it is of another configuration."""
+        """Bring a trainer to where it stood. Raises WeightsError if it is of another configuration, or damaged."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         try:
@@ -102,12 +108,14 @@ class Checkpoint:
                 raise WeightsError(
                     f"The checkpoint in {self.folder} is of another training: {', '.join(changed)} differ."
                 )
-            held = torch.load(
-                self.folder / f"optimisers-{about['done']}.pt", map_location=trainer.compute.device, weights_only=True
-            )
-            trainer.restore(load_file(self.folder / "tensors.safetensors", str(trainer.compute.device)), held)
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise WeightsError(f"The checkpoint in {self.folder} cannot be used: {error}") from error
+            tensors, optimisers = self._files(about["done"])
+            held = torch.load(optimisers, map_location=trainer.compute.device, weights_only=True)
+            trainer.restore(load_file(tensors, str(trainer.compute.device)), held)
+        except (*DAMAGED, SafetensorError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise WeightsError(
+                f"The checkpoint in {self.folder} is damaged: {reason}.", "Train anew, into another folder."
+            ) from error
 
 
 def _identity(trainer: Trainer) -> dict[str, object]:

@@ -1,0 +1,40 @@
+"""``vrm clean``: parse, one call, print."""
+
+import json as json_text
+from typing import Annotated
+
+import typer
+
+from vrm.cli import words as w
+
+
+def clean(
+    scratch: Annotated[
+        bool, typer.Option("--scratch", help="Remove the scratch of jobs that were interrupted or killed.")
+    ] = False,
+    fits: Annotated[bool, typer.Option("--fits", help="Remove what was learned of videos (--resume).")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="Remove weights that were fetched or imported.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="All three.")] = False,
+    older_than: Annotated[
+        str | None,
+        typer.Option(
+            "--older-than",
+            metavar="AGE",
+            help="Only what has not changed for so long: 7d, 12h, 30m.",
+            show_default=False,
+        ),
+    ] = None,
+    json: w.Json = False,
+) -> None:
+    """Show what scratch, fits and weights take on the disk; remove what is named.
+
+    Without an option nothing is removed. What a running job uses is never removed.
+    """
+    from vrm.housekeeping import age, clear, listing, text
+
+    kinds = {"scratch": scratch or all, "fits": fits or all, "weights": weights or all}
+    seconds = age(older_than) if older_than is not None else 0.0
+    items = listing()
+    if any(kinds.values()):
+        items = clear(items, [name for name, wanted in kinds.items() if wanted], seconds)
+    typer.echo(json_text.dumps([item.to_dict() for item in items], indent=2) if json else text(items))
