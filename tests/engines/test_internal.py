@@ -60,9 +60,10 @@ def test_fitting_does_better_than_the_prefill_where_the_truth_is_known():
     holes = box_holes(8, 64, 96, (20, 30, 40, 54))
     shot = SmallShot(holes, pan=0)  # a static camera: nothing is ever seen behind the hole
     plan = dataclasses.replace(
-        internal.PLANS["balanced"], budget=Budget(40, 3e-3, check_every=10), width=8, crops=2, side=48
+        internal.PLANS["balanced"], budget=Budget(100, 3e-3, check_every=10), width=8, crops=2, side=48
     )
-    engine = create_engine(options(preset="balanced", prior="none"))
+    # In bf16 the few steps of a test get anywhere on some processors only.
+    engine = create_engine(options(preset="balanced", prior="none", dtype="fp32"))
     lessons = take_lessons(shot, plan, 0, no_progress)
     torch.manual_seed(0)
     net = internal.Fuser(internal.CHANNELS, internal.CANDIDATES, 8)
