@@ -35,6 +35,7 @@ def test_every_word_reaches_the_options() -> None:
         "weights": Path("own.safetensors"),
         "keyframe": {40: "clean.png"},
         "export_keyframes": "frames",
+        "no_fallback": True,
         "prefill": False,
         "start": 1.5,
         "end": "100f",
@@ -70,7 +71,7 @@ def test_every_word_reaches_the_options() -> None:
     assert options.export_keyframes == Path("frames")
     assert (options.engine.preset, options.engine.prior, options.engine.prefill) == ("fast", "none", False)
     assert (options.engine.device, options.engine.dtype, options.engine.threads) == ("cuda:1", "fp32", 2)
-    assert (options.engine.seed, options.engine.memory_gb) == (7, 2.5)
+    assert (options.engine.seed, options.engine.memory_gb, options.engine.fallback) == (7, 2.5, False)
     assert (options.output.codec, options.output.crf, options.output.lossless) == ("ffv1", None, True)
     assert (options.output.pix_fmt, options.output.overwrite) == ("yuv444p", True)
     assert (options.start, options.end) == (Moment.parse("1.5"), Moment(frame=100))

@@ -23,6 +23,7 @@ from vrm.segment.panoptic import Panoptic, Segment, from_classes
 from vrm.segment.prompter import create_prompter
 from vrm.segment.registry import create_segmenter
 from vrm.segment.taxonomy import CATEGORIES, VOID, taxonomy
+from vrm.state import Job
 from vrm.types import Masks
 from vrm.weights import write
 from vrm.work import Work
@@ -226,7 +227,7 @@ def test_a_video_is_labelled_once_whoever_asks(folders, tmp_path, monkeypatch):
     options = RemoveOptions(mask=mask, engine=OPTIONS)
     (tmp_path / "scratch").mkdir()
     info = probe(tmp_path / "clip")
-    work = Work.begin(info, tmp_path / "out", options, Events(), tmp_path / "scratch")
+    work = Work.begin(info, tmp_path / "out", options, Events(), Job(tmp_path / "scratch"))
     classes = load_classes(work).masks
     labels = labels_for_engine(work, Masks(info.size, info.n_frames))
     assert sorted(asked) == [0, 1, 2]

@@ -15,6 +15,10 @@ from vrm.errors import VideoError
 _LISTS = {"hls", "concat", "dash", "imf", "sdp", "vapoursynth", "avisynth", "ffmetadata"}
 """Formats that make FFmpeg open other files, of whose choice the user knows nothing, or that may never end."""
 
+_LIST_HEADS = (b"#extm3u", b"ffconcat", b";ffmetadata", b"v=0")
+_LIST_ROOTS = (b"<mpd", b"<compositionplaylist", b"<assetmap")
+"""How such files begin, in small letters. FFmpeg must not even open them: a live playlist is polled for ever."""
+
 _MOST_PIXELS = 1 << 29
 """No decoder makes a larger picture, whatever its stream claims on the way."""
 
@@ -29,6 +33,7 @@ def open_input(path: Path) -> InputContainer:
     """
     if path.exists() and not path.is_file():
         raise VideoError(f"{path} is no file, but a pipe or a device.", "Videos are read more than once: give a file.")
+    _refuse_list(path)
     try:
         # Absolute, or FFmpeg would take a name with a colon for a protocol.
         container = av.open(str(path.absolute()), metadata_errors="replace")
@@ -48,6 +53,17 @@ def open_input(path: Path) -> InputContainer:
         container.close()
         raise VideoError(f"{path} is a text file, not a video.")
     return container
+
+
+def _refuse_list(path: Path) -> None:
+    """Raise VideoError for a file that names other files. What cannot be read is told by who opens it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(2048).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    except OSError:
+        return
+    if head.startswith(_LIST_HEADS) or (head.startswith(b"<") and any(root in head for root in _LIST_ROOTS)):
+        raise VideoError(f"{path} is a list of other files, not a video.", "Give the video itself.")
 
 
 def is_cover(stream: Stream) -> bool:
