@@ -24,6 +24,7 @@ from pathlib import Path
 
 from vrm import api
 from vrm.cli.progress import listener
+from vrm.errors import VrmError
 from vrm.options import ENGINES
 from vrm.process import behave
 
@@ -90,4 +91,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except VrmError as error:
+        sys.exit(f"error: {error}")

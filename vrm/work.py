@@ -36,7 +36,7 @@ from vrm.shots.cuts import find_shots, small
 from vrm.shots.patches import Extra
 from vrm.shots.view import ShotView
 from vrm.state import SHOTS, Job, versions
-from vrm.types import U8, Bool, Pixels, VideoInfo
+from vrm.types import U8, Bool, Pixels, VideoInfo, eight_bits
 
 _DEFAULTS = RemoveOptions()
 
@@ -224,8 +224,8 @@ class Work:
         self._pictures.append(
             Picture(
                 before.index,
-                shown(_eight_bits(before.rgb())),
-                shown(_eight_bits(after.rgb())),
+                shown(eight_bits(before.rgb())),
+                shown(eight_bits(after.rgb())),
                 shown(hole),
                 None if coverage is None else shown(coverage),
                 tuple((name, shown(view)) for name, view in self._views.get(before.index, ())),
@@ -301,7 +301,3 @@ def mask_readers(options: RemoveOptions = _DEFAULTS) -> Readers:
                 yield frame.rgb()
 
     return Readers(still=still, video=video)
-
-
-def _eight_bits(rgb: Pixels) -> np.ndarray:
-    return rgb if rgb.dtype == np.uint8 else (rgb >> 8).astype(np.uint8)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vrm.errors import MaskError
-from vrm.types import Bool
+from vrm.types import Bool, eight_bits
 
 GREY_SPREAD = 8
 """Largest difference between the channels, of 255, at which an RGB picture still counts as grey."""
@@ -122,7 +122,7 @@ def _from_colour(colour: npt.NDArray[Any], picture: Picture, want_ids: bool) -> 
 
 def _voc_ids(colour: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
     """Ids of RGB colours: bit k of the id lies in the high bits of R, G, B in turn (PASCAL VOC development kit)."""
-    rgb = (colour >> 8).astype(np.uint8) if colour.dtype == np.uint16 else colour
+    rgb = eight_bits(colour)
     ids = np.zeros(rgb.shape[:2], np.uint8)
     for bit in range(8):
         ids |= ((rgb[:, :, bit % 3] >> (7 - bit // 3)) & 1) << bit

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, cast
 
 import cv2
 import numpy as np
 
 from vrm.motion.membrane import Array
-from vrm.types import U8, Bool, Pixels
+from vrm.types import U8, Bool, Pixels, eight_bits
 
 
 class FrameAccess(Protocol):
@@ -56,9 +56,7 @@ class WorkingFrames:
         """Frame t, uint8 ``(h, w)``; its hole holds what was last put there (at first the object itself)."""
         if t not in self._grey:
             frame = self.shot.frame(t)
-            grey: Array = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-            if grey.dtype == np.uint16:
-                grey = (grey >> 8).astype(np.uint8)
+            grey: Array = eight_bits(cast(Pixels, cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)))
             if self.scale < 1:
                 grey = cv2.resize(grey, self.size[::-1], interpolation=cv2.INTER_AREA)
             self._grey[t] = grey

@@ -16,7 +16,7 @@ from vrm.media.folder import frame_files
 from vrm.media.probe import probe
 from vrm.media.stills import read_image, read_mask
 from vrm.train.blobs import holes
-from vrm.train.decoded import decoded
+from vrm.train.decoded import at_size, decoded
 from vrm.types import U8, Bool
 
 _ROOTS = (
@@ -151,7 +151,7 @@ class Footage:
 
     def _frames(self, reel: Reel, times: np.ndarray) -> U8:
         if reel.frames:
-            return np.stack([fitted(eight_bit_rgb(read_image(reel.frames[t])), self.size) for t in times])
+            return np.stack([at_size(read_image(reel.frames[t]), self.size) for t in times])
         return np.stack([self._decoded(reel)[t] for t in times])
 
     def _labels(self, reel: Reel, times: np.ndarray) -> U8:
@@ -166,28 +166,7 @@ class Footage:
     def _decoded(self, reel: Reel) -> U8:
         """A video's frames at the size of training, from the scratch folder; decoded on first use."""
         with writing(f"Decoded clips cannot be written to {self.scratch}"):
-            found = decoded(reel.path, self.scratch, self.size, range(_MOST), _at_size)
+            found = decoded(reel.path, self.scratch, self.size, range(_MOST))
         if len(found) < self.count:
             raise VideoError(f"Of {reel.path} only {len(found)} frames can be decoded, {self.count} are needed.")
         return found
-
-
-def _at_size(rgb: np.ndarray, size: tuple[int, int]) -> U8:
-    return fitted(eight_bit_rgb(rgb), size)
-
-
-def eight_bit_rgb(image: np.ndarray) -> U8:
-    """A picture of any kind as uint8 ``(H, W, 3)``."""
-    if image.dtype == np.uint16:
-        image = image >> 8
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, 2)
-    return image[..., :3].astype(np.uint8, copy=False)
-
-
-def fitted(image: U8, size: tuple[int, int]) -> U8:
-    """A picture at a size, its shape not kept, as the papers train."""
-    if image.shape[:2] == size:
-        return image
-    how = cv2.INTER_AREA if image.shape[0] >= size[0] else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.uint8)

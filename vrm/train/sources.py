@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from vrm.errors import UsageError
 from vrm.media.probe import probe
 from vrm.media.stills import read_image
 from vrm.train.clips import FRAMES, clip_paths
-from vrm.train.decoded import decoded
+from vrm.train.decoded import at_size, decoded
 from vrm.types import U8
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
@@ -75,27 +74,15 @@ def _bytes(frames: Sequence[U8]) -> int:
 
 def _picture(path: Path, shorter: int) -> list[U8]:
     image = read_image(path)
-    return [_fitted(image, _reduced((image.shape[0], image.shape[1]), shorter))]
+    return [at_size(image, _reduced((image.shape[0], image.shape[1]), shorter))]
 
 
 def _clip(path: Path, shorter: int, scratch: Path) -> Sequence[U8]:
     info = probe(path)
     start = max(0, (info.n_frames - FRAMES) // 2)
-    return decoded(path, scratch, _reduced(info.size, shorter), range(start, start + FRAMES), _fitted)  # type: ignore[return-value]
+    return decoded(path, scratch, _reduced(info.size, shorter), range(start, start + FRAMES))  # type: ignore[return-value]
 
 
 def _reduced(size: tuple[int, int], shorter: int) -> tuple[int, int]:
     scale = min(1.0, shorter / min(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def _fitted(image: np.ndarray, size: tuple[int, int]) -> U8:
-    """A picture of any kind as uint8 RGB of a size."""
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    if image.ndim == 2:
-        image = np.repeat(image[..., None], 3, -1)
-    image = image[..., :3]
-    if image.shape[:2] != size:
-        image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
-    return image.astype(np.uint8, copy=False)
