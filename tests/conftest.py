@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 
 from vrm.media.layout import fill, layout_of
 from vrm.types import Colour
+
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side they would wait for one another's threads
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 LOSSLESS = {

@@ -160,7 +160,7 @@ def test_where_nothing_can_be_hidden_the_prefill_is_handed_on(monkeypatch):
         np.testing.assert_array_equal(patch.rgb, wanted[t].rgb)
 
 
-def test_a_share_of_the_network_lies_between_the_prefill_and_the_network(monkeypatch):
+def test_what_is_taken_of_the_network_is_what_is_shown(monkeypatch):
     monkeypatch.setattr(internal, "restore_detail", lambda fill, rgb, size: rgb)
     monkeypatch.setattr(internal, "complete_unseen", lambda shot, found, patches: None)
     shot = SmallShot(CASES["plain"]())
@@ -169,13 +169,23 @@ def test_a_share_of_the_network_lies_between_the_prefill_and_the_network(monkeyp
     net = Fuser(CHANNELS, CANDIDATES, 8)
     torch.nn.init.normal_(net.head.conv.weight, std=0.5)
     compute.place(net.eval())
+    asked = []
+
+    def third(prefill, network, index, size):
+        asked.append((index, np.abs(network - prefill).max()))
+        return prefill + (network - prefill) / 3
 
     def fill(trust):
         return FusedSession(shot, net, trust, compute, History()).fill(window)
 
-    whole, half, none = fill(Trust(1, 1)), fill(Trust(0.5, 0.5)), fill(Trust(0, 0))
+    monkeypatch.setattr(internal, "take", third)
+    part = fill(Trust(1, 1))
+    assert [index.size for index, _ in asked] == [shot.hole(t).sum() for t in sorted(part)]
+    assert max(change for _, change in asked) > 0.02
+    monkeypatch.setattr(internal, "take", lambda prefill, network, index, size: network)
+    whole = fill(Trust(1, 1))
+    none = fill(Trust(0, 0))
     for t, patch in none.items():
-        far = whole[t].rgb.astype(float) - patch.rgb
-        assert np.abs(far).max() > 4
+        far = whole[t].rgb - patch.rgb.astype(float)
         clipped = (whole[t].rgb == 0) | (whole[t].rgb == 255)
-        np.testing.assert_allclose((half[t].rgb - patch.rgb.astype(float))[~clipped], far[~clipped] / 2, atol=1.1)
+        np.testing.assert_allclose((part[t].rgb - patch.rgb.astype(float))[~clipped], far[~clipped] / 3, atol=1.1)

@@ -67,8 +67,8 @@ def test_an_unlikely_candidate_counts_little():
     assert np.abs(restored(fill)[HOLE] - 0.3).max() < 0.01
 
 
-def test_detail_is_strengthened_by_half_at_most():
+def test_detail_is_strengthened_twice_at_most():
     fill = fill_of(noise(1))
     weak = 0.5 + 0.1 * (fill.rgb - 0.5)
     out = restored(HoleFill(fill.index, fill.candidates, weak, fill.seen, fill.confidence))
-    assert out[INNER].std() == pytest.approx(0.008 * 1.5, rel=0.05)
+    assert out[INNER].std() == pytest.approx(0.008 * 2, rel=0.05)

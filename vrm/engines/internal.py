@@ -18,7 +18,7 @@ from vrm.engines.base import Progress, Session, Shot, Window, as_float
 from vrm.engines.crop import in_tiles
 from vrm.engines.kept import FitFolder, HalfFit, Kept
 from vrm.engines.memorise import MemorySession, fit_memory
-from vrm.engines.trust import Trust, judge
+from vrm.engines.trust import Trust, judge, take
 from vrm.motion.detail import restore_detail
 from vrm.motion.unseen import complete_unseen
 from vrm.nets.fuser import Fuser
@@ -27,7 +27,7 @@ from vrm.train.device import Compute, choose
 from vrm.train.fit import Budget, History, fit
 from vrm.train.holes import Copy, held_back
 from vrm.train.initialise import unit_variance
-from vrm.train.inputs import CANDIDATES, CHANNELS, CONFIDENCE_ROW, Sample, pack, unpack
+from vrm.train.inputs import CANDIDATES, CHANNELS, Sample, pack, unpack
 from vrm.train.lessons import MARGIN, Lesson, draw, fuser_loss, hide, lesson, tiles
 from vrm.types import Box, Patch, Pixels, grow_box
 from vrm.weights import find, load_into
@@ -331,13 +331,14 @@ class FusedSession:
             for t, fill in found.fills.items():
                 if window.start <= t < window.stop and fill.index.size:
                     frame = self.shot.frame(t)
-                    rgb = self._fuse(frame, pack(fill, found.size))
+                    network = self._fuse(frame, pack(fill, found.size))
+                    rgb = take(fill.rgb, network, fill.index, found.size)
                     patches[t] = to_patch(frame, fill.index, restore_detail(fill, rgb, found.size))
         complete_unseen(self.shot, found, patches)
         return patches
 
     def _fuse(self, frame: Pixels, sample: Sample) -> np.ndarray:
-        """The hole's colours, float32 ``(N, 3)``."""
+        """The network's colours in the hole, float32 ``(N, 3)``."""
         h, w = sample.size
         rows, cols = np.divmod(sample.index, w)
         around = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
@@ -349,9 +350,7 @@ class FusedSession:
             device = self.compute.device
             with self.compute.autocast():
                 fused, _ = self.net(self.compute.put(x[None]), colours[None].to(device), valid[None].to(device))
-            prefill = colours[0]
-            mixed = prefill + self.trust.share(x[CONFIDENCE_ROW]) * (fused[0].float().cpu() - prefill)
-            return np.ascontiguousarray(mixed.numpy().transpose(1, 2, 0))
+            return np.ascontiguousarray(fused[0].float().cpu().numpy().transpose(1, 2, 0))
 
         out = in_tiles(box, TILE, render)
         picked: np.ndarray = out[rows - box[0], cols - box[1]]

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from vrm.motion.detail import local_mean
+from vrm.motion.fuse import length_scale, odd
+from vrm.motion.membrane import Array
+from vrm.motion.tracks import box_around
 from vrm.train.device import Compute
 from vrm.train.inputs import CONFIDENCE_ROW
 from vrm.train.lessons import Batch
@@ -15,21 +20,28 @@ from vrm.train.lessons import Batch
 DOUBT = 0.3
 """Ridge of the regression, relative to its own scale: the holes it is judged on are not the ones to be filled."""
 
-CAUTION = 0.4
-"""Share of that verdict which is acted on: known pixels elsewhere in the picture flatter the network, whose changes to
-a moving thing in the hole cost what they gained on still ground (figures in docs/engines/internal.md)."""
-
-_LEAST = 0.05
+_LEAST = 0.125
 """A smaller share than this is not worth running the network for."""
+
+SHARE = 0.6
+"""How much of a small change of the network is taken."""
+
+SMALL = 0.02
+"""Changes of this size (of colours in [0, 1]) count as small. Larger ones are guesses at what motion could not see:
+right on still ground, wrong on moving things, and the held-back holes do not tell which it is."""
+
+EVEN = 11
+"""Changes are averaged over so many pixels, on frames 432 wide: the network's tone is better than motion's, its detail
+flickers."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """The verdict on one video: how much of the network's change to the prefill is taken.
+    """The verdict on one video: how much of the network's change to the prefill is worth taking.
 
     Attributes:
         unseen: share, 0..1, where motion saw nothing (confidence 0).
-        seen: share where it surely saw the background (confidence 1); in between, the share is in between.
+        seen: share where it surely saw the background (confidence 1).
         errors: mean squared error on the held-back holes by source: "prefill", "spatial", "network", "mixed".
     """
 
@@ -42,9 +54,31 @@ class Trust:
         """False where the prefill alone is as good."""
         return max(self.unseen, self.seen) >= _LEAST
 
-    def share(self, confidence: Tensor) -> Tensor:
-        """The share at pixels of this confidence (0..1)."""
-        return self.unseen + (self.seen - self.unseen) * confidence
+
+def take(prefill: Array, network: Array, index: np.ndarray, size: tuple[int, int]) -> Array:
+    """What is taken of the network's colours: ``SHARE`` of its change, evened out, and less the larger it is.
+
+    ``prefill + SHARE * d * exp(-(|d| / SMALL)^2)``: d the mean change over ``EVEN`` by ``EVEN`` pixels of the hole, |d|
+    the largest of its three colours.
+
+    Args:
+        prefill, network: float32 ``(N, 3)`` in [0, 1]: motion's own fusion, and the network's.
+        index: int64 ``(N,)``: flat indices of the hole's pixels.
+        size: (height, width) of the frame.
+
+    Returns:
+        Float32 ``(N, 3)``.
+    """
+    hole = np.zeros(size, np.bool_)
+    hole.reshape(-1)[index] = True
+    y0, x0, y1, x1 = box_around(hole, 0)
+    inside = hole[y0:y1, x0:x1]
+    change = np.zeros((*inside.shape, 3), np.float32)
+    change[inside] = network - prefill
+    even = local_mean(change, inside, odd(EVEN * length_scale(size)))[inside]
+    largest = np.abs(even).max(1, keepdims=True)
+    taken: Array = prefill + np.float32(SHARE) * even * np.exp(-np.square(largest / SMALL))
+    return taken
 
 
 @torch.no_grad()
@@ -77,7 +111,7 @@ def judge(net: nn.Module, held: Sequence[Batch], compute: Compute) -> Trust:
         normal += regressors @ regressors.T
         target += regressors @ (batch.truth - prefill).double().flatten().cpu()
     ridge = DOUBT * torch.diag(normal.diagonal()) + 1e-9 * torch.eye(2, dtype=torch.float64)
-    shares = CAUTION * torch.linalg.solve(normal + ridge, target).clamp(0, 1)
+    shares = torch.linalg.solve(normal + ridge, target).clamp(0, 1)
     total["mixed"] = total["prefill"] - 2 * float(shares @ target) + float(shares @ normal @ shares)
     unseen, seen = shares.tolist()
     return Trust(unseen, seen, tuple((name, value / max(count, 1)) for name, value in total.items()))

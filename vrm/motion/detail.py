@@ -17,7 +17,7 @@ _DETAIL = 9
 _LOCAL = 21
 """The energy of detail is compared over windows of so many pixels, likewise."""
 
-_MOST = 1.5
+_MOST = 2.0
 """Detail is strengthened at most so many times: what is nearly gone would come back as noise."""
 
 _FAINT = 1e-6
@@ -50,8 +50,8 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int]) -> Array:
     own = np.zeros((*inside.shape, 3), np.float32)
     own[inside] = rgb
     high = _high(own, inside, detail)
-    wanted = _mean(_candidates_energy(fill, inside, detail), inside, local)
-    present = _mean(np.square(high).mean(-1), inside, local)
+    wanted = local_mean(_candidates_energy(fill, inside, detail), inside, local)
+    present = local_mean(np.square(high).mean(-1), inside, local)
     gain = np.sqrt(np.clip((wanted + _FAINT) / (present + _FAINT), 1, _MOST**2))
     restored: Array = np.clip(rgb + (gain[inside, None] - 1) * high[inside], 0, 1)
     return restored
@@ -75,13 +75,20 @@ def _candidates_energy(fill: HoleFill, inside: Bool, detail: int) -> Array:
 
 def _high(image: Array, counts: Bool, size: int) -> Array:
     """An image less its local mean over the pixels that count."""
-    share = np.maximum(cv2.blur(counts.astype(np.float32), (size, size)), 1e-3)
-    high: Array = image - cv2.blur(image * counts[..., None], (size, size)) / share[..., None]
+    high: Array = image - local_mean(image, counts, size)
     return high
 
 
-def _mean(values: Array, inside: Bool, size: int) -> Array:
-    """Local mean over the pixels inside."""
-    share = np.maximum(cv2.blur(inside.astype(np.float32), (size, size)), 1e-3)
-    mean: Array = cv2.blur(values * inside, (size, size)) / share
+def local_mean(values: Array, counts: Bool, size: int) -> Array:
+    """Mean over the pixels that count in a window around each pixel.
+
+    Args:
+        values: float32 ``(h, w[, C])``.
+        counts: bool ``(h, w)``.
+        size: of the square window, odd.
+    """
+    square, nothing = (size, size), cv2.BORDER_CONSTANT
+    share = np.maximum(cv2.blur(counts.astype(np.float32), square, borderType=nothing), 1e-3)
+    counted = values * counts if values.ndim == 2 else values * counts[..., None]
+    mean: Array = cv2.blur(counted, square, borderType=nothing) / (share if values.ndim == 2 else share[..., None])
     return mean
