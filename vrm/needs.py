@@ -74,13 +74,16 @@ LEAST = {"fast": (0.70e9, 37.0), "internal": (0.85e9, 55.0), "savit": (1.1e9, 55
 bound of 1) and 4K (1.77 GB under one of 2), ``internal`` at 1080p (1.14 GB and more); the others are set beside it."""
 
 
-def frames_on_disk(info: VideoInfo, folder: Path) -> int:
-    """Bytes of decoded frames that scratch may hold: at most a quarter of what is free, and two chunks at least."""
+def frames_on_disk(info: VideoInfo, folder: Path, at_once: int = 1) -> int:
+    """Bytes of decoded frames that scratch may hold: at most a quarter of what is free, and two chunks at least.
+
+    ``at_once`` processes share that.
+    """
     least = CHUNKS * frame_bytes(info)
-    return max(least, min(FRAMES_ON_DISK, free_bytes(folder) // 4))
+    return max(least, min(FRAMES_ON_DISK, free_bytes(folder) // 4) // at_once)
 
 
-def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[int, int]]) -> None:
+def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[int, int]], at_once: int = 1) -> None:
     """Refuse work whose frames, fills and patches do not fit into scratch.
 
     Args:
@@ -88,6 +91,7 @@ def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[in
         folder: scratch, maybe with an earlier run's windows.
         holes: what is to be filled.
         shots: where.
+        at_once: processes that fill it.
 
     Raises:
         OutputError: before the engine starts.
@@ -101,7 +105,8 @@ def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[in
     fills = largest * _FILL_BYTES * min(_WINDOW, len(times))
     frames = min(CHUNKS, info.n_frames) * frame_bytes(info)
     there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    _enough(patches + fills + frames - there, folder, "Scratch", "Set XDG_CACHE_HOME to a place with more room.")
+    needed = patches + (fills + frames) * at_once - there
+    _enough(needed, folder, "Scratch", "Set XDG_CACHE_HOME to a place with more room.")
 
 
 def check_output_disk(info: VideoInfo, plan: OutputPlan, options: RemoveOptions, note: Callable[[str], None]) -> None:

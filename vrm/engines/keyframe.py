@@ -22,7 +22,7 @@ from vrm.engines.generate import (
     masked_times,
     network_size,
 )
-from vrm.engines.internal import to_patch
+from vrm.engines.prefill import to_patch
 from vrm.errors import WeightsError
 from vrm.motion.detail import restore_detail
 from vrm.motion.result import Propagation

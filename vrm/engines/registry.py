@@ -9,11 +9,11 @@ from vrm.errors import UsageError
 from vrm.options import EngineOptions
 
 ENGINES: dict[str, str] = {
-    "internal": "vrm.engines.internal:InternalEngine",
+    "internal": "vrm.engines.prefill:create_internal",
     "savit": "vrm.engines.savit:SavitEngine",
     "keyframe": "vrm.engines.keyframe:KeyframeEngine",
 }
-"""Name to "module:class"; the module is imported when the engine is first asked for."""
+"""Name to "module:class" (or a function that gives the engine); imported when the engine is first asked for."""
 
 
 def create_engine(options: EngineOptions) -> Engine:
