@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
-
 from engines.savit_weights import small_savit
+
 from vrm.engines import internal
 from vrm.errors import OutOfMemory, VideoError
 from vrm.events import Events
