@@ -5,7 +5,6 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 
@@ -46,7 +45,7 @@ class KeptFrames(MutableMapping[int, Pixels]):
             y0, x0, y1, x1 = (int(n) for n in file["box"])
             out[y0:y1, x0:x1] = file["part"]
         out.flags.writeable = False
-        return cast(Pixels, out)
+        return out
 
     def __delitem__(self, t: int) -> None:
         self._frames.remove(t)

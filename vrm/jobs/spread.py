@@ -120,14 +120,15 @@ class Spread:
 
         question = self._ray.remote(_look).options(num_cpus=0, max_retries=0)
         places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in self._nodes()]
-        asked = [question.options(scheduling_strategy=place).remote(str(self._source)) for place in places]
+        named = [str(self._source), *_read_there(self._words)]
+        asked = [question.options(scheduling_strategy=place).remote(named) for place in places]
         ready, _ = self._ray.wait(asked, num_returns=len(asked), timeout=_ASKED) if asked else ([], [])
         for reference in ready:
             try:
                 found = self._ray.get(reference)
             except self._ray.exceptions.RayError:
                 continue  # a machine that has just gone; its part goes elsewhere
-            wrong = _wrong(found, str(self._source), __version__)
+            wrong = _wrong(found, __version__)
             if wrong is not None:
                 raise wrong
 
@@ -167,18 +168,26 @@ def _room(node: dict[str, Any], need: Need) -> int:
     return int(min([*rooms, have.get("GPU", 0) // need.gpus] if need.gpus else rooms))
 
 
-def _look(source: str) -> dict[str, Any]:
-    """On a machine: can it work on the video?"""
-    return {"node": socket.gethostname(), "vrm": __version__, "there": Path(source).exists()}
+def _read_there(words: dict[str, Any]) -> list[str]:
+    """The files beside the video that engines read."""
+    named = [words.get(name) for name in ("labels", "weights", "prior", "segmenter")]
+    named += [str(key).rpartition("=")[2] for key in words.get("keyframe") or ()]
+    return [str(name) for name in named if name is not None and Path(str(name)).exists()]
 
 
-def _wrong(found: dict[str, Any], source: str, version: str) -> VrmError | None:
+def _look(named: list[str]) -> dict[str, Any]:
+    """On a machine: can it work on files of these names?"""
+    missing = [name for name in named if not Path(name).exists()]
+    return {"node": socket.gethostname(), "vrm": __version__, "missing": missing}
+
+
+def _wrong(found: dict[str, Any], version: str) -> VrmError | None:
     """Why a machine, by what it said, cannot work on the video for a vrm of that version."""
     if found["vrm"] != version:
         words = f"The machine {found['node']} has vrm {found['vrm']}, not {version}."
         return UsageError(words, "Install the same version everywhere.")
-    if not found["there"]:
-        words = f"The machine {found['node']} does not find {source}."
+    if found["missing"]:
+        words = f"The machine {found['node']} does not find {', '.join(found['missing'])}."
         return VideoError(words, "All machines need the files under the same paths: a shared folder.")
     return None
 
@@ -186,7 +195,7 @@ def _wrong(found: dict[str, Any], source: str, version: str) -> VrmError | None:
 def _perform_part(given: dict[str, Any], shared: dict[str, bytes], prepared: dict[str, bytes] | None) -> dict[str, Any]:
     """The task, on whichever machine."""
     kept, work = Kept(), PartWork()
-    wrong = _wrong(_look(given["input"]), given["input"], given["vrm"])
+    wrong = _wrong(_look([given["input"]]), given["vrm"])
     if wrong is not None:
         error = failure(wrong.what, wrong.fix, wrong.exit_code)
         return {"result": {"error": error}, "files": {}, "said": []}
