@@ -96,14 +96,27 @@ def test_a_process_that_dies_costs_only_time(long: Path) -> None:
     assert list(Path("cache/vrm/scratch").iterdir()) == []
 
 
-def test_what_fails_in_a_process_fails_as_in_one(long: Path) -> None:
-    heard = Heard()
+def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = module.perform
+
+    def vanish(given: dict[str, Any], events: Events, hands: Any) -> dict[str, Any]:
+        do = hands.do
+
+        def later(*args: Any) -> Any:
+            long.rename("gone.mp4")  # only the processes notice: this one has looked at it already
+            yield from do(*args)
+
+        hands.do = later
+        return real(given, events, hands)
+
+    monkeypatch.setattr(module, "perform", vanish)
     with pytest.raises(BatchError, match="1 of 1 failed") as caught:
-        # The labels go after the plan was made: only the processes look for them.
-        remove("two.mkv", heard, jobs=2, threads=2, memory=2.0, engine="savit", weights="none-of-that-name")
+        remove("two.mkv", jobs=2, threads=2)
     (outcome,) = caught.value.summary.outcomes  # type: ignore[attr-defined]
-    assert outcome.error["exit_code"] == 5
+    assert outcome.error["exit_code"] == 3
+    assert "long.mp4" in outcome.error["text"]
     assert not Path("two.mkv").exists()
+    assert list(Path("cache/vrm/scratch").iterdir()) == []
 
 
 def test_short_videos_and_single_processes_are_not_divided(long: Path) -> None:
