@@ -57,21 +57,33 @@ def clips(here: Path, make_video: Callable[..., Path]) -> Path:
 WORDS: dict[str, Any] = {"mask": "mask.png", "static_mask": True, "preset": "fast", "threads": 1, "device": "cpu"}
 
 
-@pytest.fixture
-def nodes(here: Path) -> Iterator[Any]:
-    """A cluster of a head without CPUs, and two machines of one CPU each."""
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A cluster of a head without CPUs, and one machine of one CPU."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    made.lost = made.add_node(num_cpus=1)
-    made.kept = made.add_node(num_cpus=1)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        made.add_node(num_cpus=1)
+        made.scratch = cache / "vrm" / "scratch"
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def nodes(head: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The cluster with a second machine, which will be lost."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(head.scratch.parents[1]))
+    head.lost = head.add_node(num_cpus=1)
+    return head
 
 
 @pytest.mark.slow
 def test_a_machine_lost_in_the_middle_changes_no_byte(clips: Path, nodes: Any, here: Path) -> None:
-    scratch = here / "cache" / "vrm" / "scratch"
+    scratch = nodes.scratch
 
     def lose() -> None:
         end = time.monotonic() + 120
@@ -120,8 +132,8 @@ def long(here: Path, make_video: Callable[..., Path]) -> Path:
 
 
 @pytest.mark.slow
-def test_windows_of_one_video_outlive_a_machine(long: Path, nodes: Any, here: Path) -> None:
-    scratch = here / "cache" / "vrm" / "scratch"
+def test_windows_of_one_video_outlive_a_machine(long: Path, nodes: Any) -> None:
+    scratch = nodes.scratch
     words = WORDS | {"mask": "masks", "static_mask": False}
 
     def lose() -> None:

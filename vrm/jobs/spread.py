@@ -118,10 +118,12 @@ class Spread:
         """Have every machine that could take a part say whether it can work on this video. Raises VrmError."""
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        question = self._ray.remote(_look).options(num_cpus=0, max_retries=0)
+        question = self._ray.remote(_look)
         places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in self._nodes()]
         named = [str(self._source), *_read_there(self._words)]
-        asked = [question.options(scheduling_strategy=place).remote(named) for place in places]
+        asked = [
+            question.options(num_cpus=0, max_retries=0, scheduling_strategy=place).remote(named) for place in places
+        ]
         ready, _ = self._ray.wait(asked, num_returns=len(asked), timeout=_ASKED) if asked else ([], [])
         for reference in ready:
             try:
