@@ -25,7 +25,7 @@ from vrm.jobs.plan import Job
 from vrm.jobs.pool import Begun, Ended, Message, Said, remove_partial
 from vrm.jobs.work import failure, perform, plain, task
 from vrm.options import EngineOptions
-from vrm.process import behave
+from vrm.process import behave, environment
 
 TRIES = 4
 """Of one video, whose machine or process was lost."""
@@ -127,6 +127,7 @@ class Cluster:
             num_gpus=self._need.gpus,
             memory=self._need.memory,
             max_retries=0,  # retried here, where the note about it and the cleaning up are
+            runtime_env={"env_vars": environment()},
         )
         self._running[remote.remote(given)] = job, tries, time.monotonic()
 

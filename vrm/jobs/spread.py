@@ -19,7 +19,7 @@ from vrm.jobs.schedule import Schedule
 from vrm.jobs.work import PartWork, as_error, failure, part_task
 from vrm.options import EngineOptions
 from vrm.parts import Done, Part, files_made, files_to_send, write_files
-from vrm.process import behave
+from vrm.process import behave, environment
 from vrm.scratch import scratch_folder, sweep
 
 _ASKED = 60
@@ -121,9 +121,8 @@ class Spread:
         question = self._ray.remote(_look)
         places = [NodeAffinitySchedulingStrategy(node["NodeID"], soft=False) for node in self._nodes()]
         named = [str(self._source), *_read_there(self._words)]
-        asked = [
-            question.options(num_cpus=0, max_retries=0, scheduling_strategy=place).remote(named) for place in places
-        ]
+        usual: dict[str, Any] = {"num_cpus": 0, "max_retries": 0, "runtime_env": {"env_vars": environment()}}
+        asked = [question.options(scheduling_strategy=place, **usual).remote(named) for place in places]
         ready, _ = self._ray.wait(asked, num_returns=len(asked), timeout=_ASKED) if asked else ([], [])
         for reference in ready:
             try:
@@ -141,6 +140,7 @@ class Spread:
             num_gpus=self._need.gpus,
             memory=self._need.memory,
             max_retries=0,  # tried again here, where the note about it is
+            runtime_env={"env_vars": environment()},
         )
         given = part_task(self._source, self._words, Path(), part)
         self._running[remote.remote(given, shared, prepared)] = part
