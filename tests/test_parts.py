@@ -65,6 +65,9 @@ class Apart:
         self.tmp_path, self.options, self.source, self.fails = tmp_path, options, source, fails
         self.parts = []
 
+    def close(self):
+        self.closed = True
+
     def do(self, folder, parts, note):
         sent = files_to_send(folder)
         for part in sorted(parts, key=lambda p: (p.window is not None, -(p.window or 0))):

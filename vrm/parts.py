@@ -80,6 +80,10 @@ class Workers(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Leave nothing running; may be called twice."""
+        ...
+
 
 def fill_beside(
     work: Work, engine: Engine, holes: Masks, filling: Filling, stretches: list[Stretch], workers: Workers
@@ -122,11 +126,14 @@ def fill_beside(
     filling.take_over = True
     total = sum(part.frames for part in parts)
     work.events.stage("fill", total)
-    with work.timed("fill"):
-        for done in workers.do(folder, parts, work.note):
-            if done.facts is not None:
-                work.beside(done.facts)
-                work.events.advance("fill", done.part.frames)
+    try:
+        with work.timed("fill"):
+            for done in workers.do(folder, parts, work.note):
+                if done.facts is not None:
+                    work.beside(done.facts)
+                    work.events.advance("fill", done.part.frames)
+    finally:
+        workers.close()  # before the folder goes, and so that none holds memory while the result is written
 
 
 def _parts(engine: Engine, filling: Filling, stretches: list[Stretch]) -> Iterator[Part]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -99,15 +101,15 @@ def test_a_process_that_dies_costs_only_time(long: Path) -> None:
 def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = module.perform
 
-    def vanish(given: dict[str, Any], events: Events, hands: Any) -> dict[str, Any]:
-        do = hands.do
+    def vanish(given: dict[str, Any], events: Events, workers: Any) -> dict[str, Any]:
+        do = workers.do
 
         def later(*args: Any) -> Any:
             long.rename("gone.mp4")  # only the processes notice: this one has looked at it already
             yield from do(*args)
 
-        hands.do = later
-        return real(given, events, hands)
+        workers.do = later
+        return real(given, events, workers)
 
     monkeypatch.setattr(module, "perform", vanish)
     with pytest.raises(BatchError, match="1 of 1 failed") as caught:
@@ -116,6 +118,23 @@ def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.M
     assert outcome.error["exit_code"] == 3
     assert "long.mp4" in outcome.error["text"]
     assert not Path("two.mkv").exists()
+    assert list(Path("cache/vrm/scratch").iterdir()) == []
+
+
+def test_an_interrupt_ends_all_processes_and_leaves_nothing(long: Path) -> None:
+    line = "remove long.mp4 -o two.mkv --mask masks --preset fast --device cpu --threads 2 --jobs 2"
+    begun = subprocess.Popen([sys.executable, "-m", "vrm", *line.split()], stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 60
+    while not (found := list(Path("cache").glob("vrm/scratch/job-*/process-*"))) and time.monotonic() < end:
+        time.sleep(0.005)
+    begun.send_signal(signal.SIGINT)
+    said = begun.communicate(timeout=60)[1]
+    assert begun.returncode == 130, said
+    for folder in found:
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(folder.name.removeprefix("process-")), 0)
+    assert not Path("two.mkv").exists()
+    assert "Traceback" not in said
     assert list(Path("cache/vrm/scratch").iterdir()) == []
 
 

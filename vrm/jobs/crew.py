@@ -63,7 +63,7 @@ class Crew:
                             self._lost(schedule, part, code, tries[part], note)
 
     def close(self) -> None:
-        """End every process: those at work are interrupted, and killed if they do not clear up in time."""
+        """End every process: those at work are interrupted, killed if they do not clear up in time. May be repeated."""
         for process in self._processes.values():
             process.interrupt()
         end = time.monotonic() + pool.PATIENCE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from vrm.errors import VrmError
 from vrm.events import Events
@@ -19,14 +19,6 @@ LEAST_FRAMES = 60
 """Shorter videos are not divided: what they would gain, processes take to start."""
 
 
-class Hands(Workers, Protocol):
-    """Workers that hold something until they are closed."""
-
-    def close(self) -> None:
-        """Leave nothing running."""
-        ...
-
-
 @dataclass(frozen=True)
 class Divided:
     """A video whose windows are handed out.
@@ -35,20 +27,20 @@ class Divided:
         job: the video.
         words: of what this process does itself: with the threads and memory of one of those that help, so that the
             result is that of one process which has as much.
-        hands: who helps.
+        workers: who helps.
     """
 
     job: Job
     words: dict[str, Any]
-    hands: Hands
+    workers: Workers
 
     def perform(self, events: Events) -> dict[str, Any]:
         """Do it; see ``vrm.jobs.work.perform``."""
-        return perform(task(self.job.input, self.job.output, self.words), events, self.hands)
+        return perform(task(self.job.input, self.job.output, self.words), events, self.workers)
 
     def close(self) -> None:
         """Leave nothing running."""
-        self.hands.close()
+        self.workers.close()
 
 
 def divide(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, note: Callable[[str], None]) -> Divided | None:
@@ -70,8 +62,8 @@ def divide(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, note: Ca
     if batch.ray is not None:
         from vrm.jobs.spread import Spread
 
-        hands = Spread(job.input, job.words, batch.ray, options, batch.jobs, note)
-        return Divided(job, hands.words_here, hands)
+        spread = Spread(job.input, job.words, batch.ray, options, batch.jobs, note)
+        return Divided(job, spread.words_here, spread)
     from vrm.jobs.crew import Crew
 
     parts, notes = shares(batch.jobs or 1, options, count_gpus(options.device))

@@ -100,7 +100,7 @@ class Spread:
                 yield Done(part, told["result"]["facts"])
 
     def close(self) -> None:
-        """Interrupt what is under way; a cluster that was started for this run ends."""
+        """Interrupt what is under way; a cluster that was started for this run ends. May be called twice."""
         references = list(self._running)
         for reference in references:
             self._ray.cancel(reference)
@@ -109,6 +109,7 @@ class Spread:
         self._running.clear()
         if self._ours:
             self._ray.shutdown()
+        self._ours = False
 
     def _nodes(self) -> list[dict[str, Any]]:
         """The machines that could take a part."""
