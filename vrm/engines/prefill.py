@@ -7,21 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm.engines.base import Engine, Progress, Session, Shot, Window
+from vrm.engines.base import Progress, Session, Shot, Window
 from vrm.motion.detail import restore_detail
 from vrm.motion.unseen import complete_unseen
 from vrm.options import EngineOptions
 from vrm.types import Patch, Pixels
 from vrm.weights import find
-
-
-def create_internal(options: EngineOptions) -> Engine:
-    """The internal engine: the whole of it only where a network takes part."""
-    if options.preset == "fast" and options.prefill is not False:
-        return PrefillEngine(options)
-    from vrm.engines.internal import InternalEngine
-
-    return InternalEngine(options)
 
 
 class PrefillEngine:
