@@ -46,21 +46,19 @@ class Crew:
                 self._hand_out(folder, schedule, selector)
                 for key, _ in selector.select():
                     process: _Process = key.data
-                    part = process.part
-                    assert part is not None
                     for record in process.records():
                         if record.get("event") == "note":
                             note(record["text"])
-                        if "ended" in record:
-                            process.part = None
+                        if "ended" in record and process.part is not None:
+                            part, process.part = process.part, None
                             yield from self._ended(schedule, part, record["ended"])
                     if process.over:
                         selector.unregister(process.out)
                         self._processes.pop(process.slot)
                         code = process.end()
-                        if process.part is not None:
-                            tries[part] += 1
-                            self._lost(schedule, part, code, tries[part], note)
+                        if process.part is not None:  # not one that waited for work
+                            tries[process.part] += 1
+                            self._lost(schedule, process.part, code, tries[process.part], note)
 
     def close(self) -> None:
         """End every process: those at work are interrupted, killed if they do not clear up in time. May be repeated."""
