@@ -1,20 +1,24 @@
-"""Many short clips: one after another, two at a time, and over Ray, as ratios of one run.
+"""Many short clips: a command for each, one after another, two at a time, and over Ray, as ratios of one run.
 
-    python benchmarks/batch.py VIDEO [--clips 50] [--frames 24] [--jobs 2] [--preset fast] [--box 0.2] [--commands]
+    python benchmarks/batch.py VIDEO [--clips 50] [--frames 24] [--jobs 2] [--preset fast] [--box 0.2] [--rows ...]
 
 Cuts so many clips out of VIDEO (a file; ffmpeg encodes them anew), each beginning a little later, and removes a static
-box from all of them: with --jobs 1 (all threads for each), with --jobs N (as many threads in all), and with --ray local
-(as many tasks at a time, each with as many threads as one of the N). --commands also runs a command for each clip. The
-ratio is the time of --jobs 1 over the row's; the last line says whether --jobs N and Ray wrote the same bytes.
+box from all of them: with a shell's loop (a ``vrm remove`` for each clip), with one command and --jobs 1 (all threads
+for each clip), with --jobs N (as many threads in all), and with --ray local (as many tasks at a time, each with as many
+threads as one of the N). A row has the seconds by the clock, the processor's seconds of all its processes, and how many
+times as fast it was as the loop and as --jobs 1: "one job after another" can mean either. The last line says whether
+--jobs N and Ray wrote the same bytes.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -46,12 +50,18 @@ def box_mask(video: Path, path: Path, share: float) -> None:
     cv2.imwrite(str(path), picture)
 
 
-def timed(*words: object) -> float:
-    """Seconds of one command."""
-    begin = time.perf_counter()
-    command = [sys.executable, "-m", "vrm", "remove", *map(str, words)]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return time.perf_counter() - begin
+def timed(*commands: Sequence[object]) -> tuple[float, float]:
+    """Seconds by the clock and of the processor of commands one after another, with all their processes."""
+    begin, used = time.perf_counter(), _used()
+    for words in commands:
+        command = [sys.executable, "-m", "vrm", "remove", *map(str, words)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - begin, _used() - used
+
+
+def _used() -> float:
+    found = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found.ru_utime + found.ru_stime
 
 
 def main() -> None:
@@ -63,7 +73,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=EngineOptions().cpu_threads)
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--box", type=float, default=0.2)
-    parser.add_argument("--commands", action="store_true", help="also a command for each clip")
+    parser.add_argument("--rows", default="loop,one,jobs,ray", help="which of these; ratios need loop and one")
     args = parser.parse_args()
     each = max(1, args.threads // args.jobs)
     with tempfile.TemporaryDirectory() as name:
@@ -72,30 +82,30 @@ def main() -> None:
         cut(args.video, clips, args.clips, args.frames)
         box_mask(args.video, mask, args.box)
         words = ("--mask", mask, "--static-mask", "--preset", args.preset, "--device", "cpu")
+        whole = (*words, "--threads", args.threads)
+        (work / "loop").mkdir()
+        loop = [(path, "-o", work / "loop" / path.name, *whole) for path in sorted(clips.iterdir())]
         rows = {
-            "--jobs 1": (clips, "-o", work / "one", "--jobs", 1, "--threads", args.threads, *words),
-            f"--jobs {args.jobs}": (clips, "-o", work / "jobs", "--jobs", args.jobs, "--threads", args.threads, *words),
-            "--ray local": (
-                *(clips, "-o", work / "ray", "--ray", "local", "--jobs", args.jobs, "--threads", each),
-                *words,
+            "loop": ("loop of commands", loop),
+            "one": ("--jobs 1", [(clips, "-o", work / "one", "--jobs", 1, *whole)]),
+            "jobs": (f"--jobs {args.jobs}", [(clips, "-o", work / "jobs", "--jobs", args.jobs, *whole)]),
+            "ray": (
+                f"--ray local --jobs {args.jobs}",
+                [(clips, "-o", work / "ray", "--ray", "local", "--jobs", args.jobs, *words, "--threads", each)],
             ),
         }
         print(f"{args.clips} clips of {args.frames} frames, {args.preset}, {args.threads} threads in all")
-        print(f"{'':14s} {'seconds':>8s} {'ratio':>6s}")
-        base = 0.0
-        for label, row in rows.items():
-            seconds = timed(*row)
-            base = base or seconds
-            print(f"{label:14s} {seconds:8.1f} {base / seconds:6.2f}", flush=True)
-        if args.commands:
-            seconds = sum(
-                timed(path, "-o", work / f"single-{path.name}", "--threads", args.threads, *words)
-                for path in sorted(clips.iterdir())
-            )
-            print(f"{'commands':14s} {seconds:8.1f} {base / seconds:6.2f}", flush=True)
-        made = sorted(path.name for path in (work / "jobs").iterdir())
-        same = all((work / "jobs" / n).read_bytes() == (work / "ray" / n).read_bytes() for n in made)
-        print(f"{len(made)} clips, the same bytes from --jobs {args.jobs} and --ray local: {same}")
+        print(f"{'':22s} {'seconds':>8s} {'processor':>9s} {'as loop':>8s} {'as --jobs 1':>11s}")
+        taken: dict[str, float] = {}
+        for row in args.rows.split(","):
+            label, commands = rows[row]
+            taken[row], used = timed(*commands)
+            ratios = [f"{taken[base] / taken[row]:.2f}" if base in taken else "" for base in ("loop", "one")]
+            print(f"{label:22s} {taken[row]:8.1f} {used:9.1f} {ratios[0]:>8s} {ratios[1]:>11s}", flush=True)
+        if {"jobs", "ray"} <= set(taken):
+            made = sorted(path.name for path in (work / "jobs").iterdir())
+            same = all((work / "jobs" / n).read_bytes() == (work / "ray" / n).read_bytes() for n in made)
+            print(f"{len(made)} clips, the same bytes from --jobs {args.jobs} and --ray local: {same}")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ FLOORS = [
     {"evaluate"},
     {"jobs"},
     {"pipeline"},
+    {"parts"},
     {"filling"},
     {"pointing"},
     {"labelling"},

@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import subprocess
 import sys
@@ -8,7 +9,12 @@ import pytest
 import torch
 
 from vrm.errors import OutOfMemory
+from vrm.events import Events
+from vrm.media.probe import probe
 from vrm.memory import bounded, is_shortage
+from vrm.needs import least_gb
+from vrm.options import EngineOptions, MaskOptions, RemoveOptions
+from vrm.pipeline import remove
 
 GROWING = """
 import numpy as np
@@ -57,3 +63,20 @@ def test_each_library_s_shortage_is_known():
     assert is_shortage(OSError(errno.ENOMEM, "Cannot allocate memory"))
     assert not is_shortage(ValueError("shapes do not fit"))
     assert not is_shortage(OSError(errno.ENOSPC, "No space left on device"))
+
+
+def test_the_least_that_will_do_is_said_before_the_work(tmp_path, monkeypatch, make_video):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    source = make_video(tmp_path / "in.mp4", frames=2, size=(1080, 1920))
+    info = probe(source)
+    said = {}
+    for words in ({"preset": "fast"}, {"preset": "balanced"}, {"engine": "savit"}, {"engine": "keyframe"}):
+        options = EngineOptions(**words)
+        said[words.get("engine", words.get("preset"))] = least_gb(info, options)
+    assert said == {"fast": 1.0, "balanced": 1.4, "savit": 1.4, "keyframe": 1.0}
+    assert least_gb(dataclasses.replace(info, height=2160, width=3840), EngineOptions(preset="fast")) == 1.2
+    mask = MaskOptions(path=tmp_path / "none.png")
+    options = RemoveOptions(mask=mask, engine=EngineOptions(preset="balanced", memory_gb=1))
+    with pytest.raises(OutOfMemory, match=r"1920x1080 cannot be worked on in --memory 1 .*--memory 1\.4"):
+        remove(source, tmp_path / "out.mp4", options, Events())
+    assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".mp4") == ["in.mp4"]

@@ -1,5 +1,6 @@
 """Freed memory goes back to the system, also after large blocks have come and gone."""
 
+import os
 import subprocess
 import sys
 
@@ -68,3 +69,14 @@ def test_freed_frames_go_back_to_the_system() -> None:
     if kept(on=False) < 100:
         pytest.skip("this C library gives memory back by itself")
     assert kept(on=True) < 40
+
+
+def test_linear_algebra_takes_one_thread_unless_the_user_says_otherwise() -> None:
+    code = "import os; from vrm.process import behave; behave(); print(os.environ['OPENBLAS_NUM_THREADS'])"
+
+    def found(**more: str) -> str:
+        own = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"} | more
+        return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=own).stdout
+
+    assert found() == "1\n"
+    assert found(OPENBLAS_NUM_THREADS="3") == "3\n"

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from vrm.engines.base import Engine, Joining, Session, Window
 from vrm.engines.registry import create_engine
 from vrm.errors import OutOfMemory
 from vrm.masks.shape import ShapedMasks
+from vrm.media.read import Reader
 from vrm.memory import give_back, is_shortage
-from vrm.needs import DEFAULT_GB, LEAST_GB, window_memory
+from vrm.needs import DEFAULT_GB, LEAST_GB, frame_memory, frames_on_disk, window_memory
 from vrm.options import EngineOptions
 from vrm.pointing import labels_for_engine
 from vrm.report.model import FrameCoverage, ShotReport
@@ -26,7 +27,7 @@ from vrm.shots.store import FrameStore
 from vrm.shots.view import ShotView
 from vrm.shots.windows import plan_windows
 from vrm.state import STEPS, WINDOWS
-from vrm.types import U8, Pixels
+from vrm.types import U8, Masks, Pixels
 from vrm.work import Work
 
 _FIX = "Give --memory GB, a smaller mask or a smaller range, or --device cpu where the GPU's was too small."
@@ -71,6 +72,29 @@ def _half(device: str) -> str:
     return "bf16" if device.startswith("cuda") and torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """What is to be filled of one shot.
+
+    Attributes:
+        start, stop: the shot, as far as the engine looks.
+        wanted: the frames of it that are to be filled, where they have a hole.
+        windows: in order.
+    """
+
+    start: int
+    stop: int
+    wanted: range
+    windows: tuple[Window, ...]
+
+
+def frame_store(work: Work, at_once: int = 1) -> FrameStore:
+    """The video's frames, in the memory and on the disk that one of ``at_once`` processes may use."""
+    reader, folder = Reader(work.info), work.folder("frames")
+    memory, disk = frame_memory(work.options.engine), frames_on_disk(work.info, folder, at_once)
+    return FrameStore(reader.frames, work.last, folder, memory_bytes=memory, disk_bytes=disk)
+
+
 class Filling:
     """The filling of one video.
 
@@ -92,26 +116,42 @@ class Filling:
         self._steps: list[list[int]] = work.job.read_json(STEPS) or [] if work.job.kept else []
         self._taken = 0
         self._labels: Callable[[int], U8] | None = None
+        self.take_over = work.job.kept
+        """Whether windows that others have finished are used: an interrupted run, or processes beside this one."""
 
-    def run(self, shots: list[tuple[int, int]], within: range) -> PatchStore:
-        """Fill all shots, ``(start, stop)`` each, in order, as far as they lie within the frames that are wanted.
+    @property
+    def lowered(self) -> bool:
+        """An earlier run has gone on with less memory somewhere."""
+        return bool(self._steps)
+
+    def stretches(self, shots: list[tuple[int, int]], within: range) -> list[Stretch]:
+        """What is to be filled of all shots, ``(start, stop)`` each, that lie within the frames that are wanted."""
+        found = []
+        for start, stop in shots:
+            wanted = range(max(start, within.start), min(stop, within.stop))
+            if not isinstance(self._engine, Joining):  # whose keyframes may lie outside a preview
+                start, stop = wanted.start, wanted.stop
+            found.append(Stretch(start, stop, wanted, tuple(self._planned(start, stop, wanted))))
+        return found
+
+    def run(self, stretches: Sequence[Stretch]) -> PatchStore:
+        """Fill stretches in order.
 
         Raises:
             OutOfMemory: there is no smaller way to work, or ``--no-fallback`` was given.
             VrmError: whatever the engine meets.
         """
-        for start, stop in shots:
-            wanted = range(max(start, within.start), min(stop, within.stop))
-            if not isinstance(self._engine, Joining):  # whose keyframes may lie outside a preview
-                start, stop = wanted.start, wanted.stop
-            covered = self._shot(start, stop, wanted)
-            self._work.report.shots.append(ShotReport(start, stop, tuple(covered.values())))
+        for stretch in stretches:
+            windows = list(stretch.windows)
+            if self._taken:  # with less memory since
+                windows = self._planned(stretch.start, stretch.stop, stretch.wanted)
+            covered = self._shot(stretch.start, stretch.stop, stretch.wanted, windows)
+            self._work.report.shots.append(ShotReport(stretch.start, stretch.stop, tuple(covered.values())))
         return self.patches
 
-    def _shot(self, start: int, stop: int, wanted: range) -> dict[int, FrameCoverage]:
-        windows = self._planned(start, stop, wanted)
+    def _shot(self, start: int, stop: int, wanted: range, windows: list[Window]) -> dict[int, FrameCoverage]:
         covered: dict[int, FrameCoverage] = {}
-        session: _Open | None = None
+        session: OpenShot | None = None
         at = 0
         while at < len(windows):
             window = windows[at]
@@ -150,24 +190,17 @@ class Filling:
 
     def _finished(self, window: Window) -> dict[int, FrameCoverage] | None:
         """Coverage of a window that an earlier run finished."""
-        if not self._work.job.kept:
+        if not self.take_over:
             return None
         extra = self.patches.finished(window)
         return None if extra is None else self._work.recall(extra, window)
 
-    def _open(self, start: int, stop: int, windows: list[Window]) -> _Open:
-        work = self._work
+    def _open(self, start: int, stop: int, windows: list[Window]) -> OpenShot:
         if self._engine.labelled and self._labels is None:
-            self._labels = labels_for_engine(work, self._holes)
-        fills, labels = work.folder("fills"), self._labels
-        view = ShotView(
-            self._store, self._holes, start, stop, windows, work.depth, work.motion, fills, work.progress,
-            self._keyframes, labels,
-        )  # fmt: skip
-        with work.timed("fit"):
-            session = self._engine.prepare(view, work.progress)
-        work.note(*session.notes)
-        return _Open(work, view, session)
+            self._labels = labels_for_engine(self._work, self._holes)
+        return OpenShot.begin(
+            self._work, self._engine, self._store, self._holes, self._keyframes, self._labels, start, stop, windows
+        )
 
     def _lower(self, error: Exception | None) -> Step:
         """The next step down. Raises OutOfMemory."""
@@ -200,12 +233,27 @@ class Filling:
 
 
 @dataclass
-class _Open:
+class OpenShot:
     """A shot whose session stands ready."""
 
     work: Work
     view: ShotView
     session: Session
+
+    @classmethod
+    def begin(
+        cls, work: Work, engine: Engine, store: FrameStore, holes: Masks, keyframes: Mapping[int, Pixels],
+        labels: Callable[[int], U8] | None, start: int, stop: int, windows: list[Window],
+    ) -> OpenShot:  # fmt: skip
+        """Let the engine prepare for the shot ``start..stop-1``; ``windows`` are all that will be asked of it."""
+        fills = work.folder("fills")
+        view = ShotView(
+            store, holes, start, stop, windows, work.depth, work.motion, fills, work.progress, keyframes, labels
+        )
+        with work.timed("fit"):
+            session = engine.prepare(view, work.progress)
+        work.note(*session.notes)
+        return cls(work, view, session)
 
     def fill(self, window: Window, patches: PatchStore) -> dict[int, FrameCoverage]:
         """Fill one window and keep it; its coverage."""

@@ -127,7 +127,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         if options.labels is not None:
             model: Segmenter = Precomputed(LabelMaps(options.labels, info, (work.first, work.last)))
         else:
-            model = create_segmenter(options.segmenter, options.engine)
+            model = create_segmenter(options.segmenter, options.engine, work.note)
         timed = _Timed(model)
         shots = survey(work)
         steady = Steadied(timed, options.every, PREVIEW_SIDE)
@@ -172,7 +172,7 @@ def label_video(work: Work) -> Path:
     folder = work.folder("labels")
     if (folder / ABOUT).exists():
         return folder
-    model = create_segmenter(work.options.mask.segmenter, work.options.engine)
+    model = create_segmenter(work.options.mask.segmenter, work.options.engine, work.note)
     if work.options.mask.classes:
         model.taxonomy.find(work.options.mask.classes)  # a misspelt name is told before hours of labelling
     steady = Steadied(model)

@@ -12,6 +12,7 @@ from vrm.media.plan import OutputPlan
 from vrm.memory import is_shortage
 from vrm.options import EngineOptions, RemoveOptions
 from vrm.types import Masks, VideoInfo
+from vrm.weights import find
 
 DEFAULT_GB = 3.0
 LEAST_GB = 1.0
@@ -62,25 +63,44 @@ def check_memory(info: VideoInfo, options: RemoveOptions) -> None:
 
 
 def least_gb(info: VideoInfo, options: EngineOptions) -> float:
-    """The smallest bound in GB, in tenths, that a video of this size should need; measured, see docs/resume.md."""
-    fixed, each = LEAST[options.engine]
-    if options.preset == "fast" and options.engine == "internal":
-        fixed, each = LEAST["fast"]
+    """The smallest bound in GB, in tenths, that a video of this size should need; measured, see benchmarks/RESULTS.md.
+
+    Raises:
+        WeightsError: there are no weights of the name asked for.
+    """
+    fixed, each = LEAST[_kind(options)]
     return max(LEAST_GB, -(-int((fixed + each * frame_bytes(info)) / 1e7) // 10) / 10)
 
 
-LEAST = {"fast": (0.70e9, 37.0), "internal": (0.85e9, 55.0), "savit": (1.1e9, 55.0), "keyframe": (0.85e9, 40.0)}
-"""Bytes at least, and further bytes for each byte of a decoded frame. ``fast`` was measured at 1080p (0.98 GB under a
-bound of 1) and 4K (1.77 GB under one of 2), ``internal`` at 1080p (1.14 GB and more); the others are set beside it."""
+def _kind(options: EngineOptions) -> str:
+    if options.engine == "internal" and options.preset == "fast" and options.prefill is not False:
+        return "fast"
+    if options.engine == "keyframe" and options.weights != "none" and find(options.weights, "two-stream") is not None:
+        return "two-stream"
+    return options.engine
 
 
-def frames_on_disk(info: VideoInfo, folder: Path) -> int:
-    """Bytes of decoded frames that scratch may hold: at most a quarter of what is free, and two chunks at least."""
+LEAST = {
+    "fast": (0.25e9, 38.0),
+    "internal": (0.98e9, 55.0),
+    "savit": (1.1e9, 38.0),
+    "keyframe": (0.70e9, 38.0),
+    "two-stream": (1.10e9, 38.0),
+}
+"""Bytes at least, and further bytes for each byte of a decoded frame: a little above the peaks of runs under such
+bounds, with a hole of a fiftieth of the frame. Larger holes can need more; the work then ends on the way, in words."""
+
+
+def frames_on_disk(info: VideoInfo, folder: Path, at_once: int = 1) -> int:
+    """Bytes of decoded frames that scratch may hold: at most a quarter of what is free, and two chunks at least.
+
+    ``at_once`` processes share that.
+    """
     least = CHUNKS * frame_bytes(info)
-    return max(least, min(FRAMES_ON_DISK, free_bytes(folder) // 4))
+    return max(least, min(FRAMES_ON_DISK, free_bytes(folder) // 4) // at_once)
 
 
-def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[int, int]]) -> None:
+def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[int, int]], at_once: int = 1) -> None:
     """Refuse work whose frames, fills and patches do not fit into scratch.
 
     Args:
@@ -88,6 +108,7 @@ def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[in
         folder: scratch, maybe with an earlier run's windows.
         holes: what is to be filled.
         shots: where.
+        at_once: processes that fill it.
 
     Raises:
         OutputError: before the engine starts.
@@ -101,7 +122,8 @@ def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[in
     fills = largest * _FILL_BYTES * min(_WINDOW, len(times))
     frames = min(CHUNKS, info.n_frames) * frame_bytes(info)
     there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    _enough(patches + fills + frames - there, folder, "Scratch", "Set XDG_CACHE_HOME to a place with more room.")
+    needed = patches + (fills + frames) * at_once - there
+    _enough(needed, folder, "Scratch", "Set XDG_CACHE_HOME to a place with more room.")
 
 
 def check_output_disk(info: VideoInfo, plan: OutputPlan, options: RemoveOptions, note: Callable[[str], None]) -> None:

@@ -280,7 +280,8 @@ class BatchOptions:
         manifest: a list of jobs, .csv or .jsonl.
         allow_outside: a manifest may write outside the output folder.
         skip_existing: what is there already is not made again.
-        jobs: videos worked on at the same time; None = 1 here, as many as there is room for on a cluster.
+        jobs: videos worked on at the same time, or windows of one; None = 1 here, as many as there is room for on a
+            cluster.
         ray: "auto", "local", or the address of a Ray cluster; None = processes of this machine.
         summary: a JSON file for what became of each, or None.
     """

@@ -19,7 +19,7 @@ from vrm.engines.base import KEYFRAME_GRID
 from vrm.engines.registry import create_engine
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events
-from vrm.filling import Filling
+from vrm.filling import Filling, frame_store
 from vrm.masks.load import LoadedMasks, load
 from vrm.masks.shape import ShapedMasks, shape
 from vrm.media.frame import Frame
@@ -28,8 +28,9 @@ from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.read import Reader
 from vrm.media.write import write_video
 from vrm.motion.keep import FrameFolder
-from vrm.needs import check_disk, check_memory, check_output_disk, frame_memory, frames_on_disk, in_words
+from vrm.needs import check_disk, check_memory, check_output_disk, in_words
 from vrm.options import RemoveOptions
+from vrm.parts import Workers, fill_beside
 from vrm.pointing import Pointing, check_pointing, load_classes
 from vrm.report.model import RemoveReport
 from vrm.scratch import scratch_folder, sweep
@@ -46,7 +47,9 @@ from vrm.work import Work, mask_readers, open_video, survey
 _PREVIEW_SECONDS = 3
 
 
-def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -> RemoveReport:
+def remove(
+    source: Path, target: Path, options: RemoveOptions, events: Events, workers: Workers | None = None
+) -> RemoveReport:
     """Remove what the masks cover from one video and write the result.
 
     Args:
@@ -54,6 +57,7 @@ def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -
         target: the video (or, for a folder, the folder) to write; it appears when it is complete, or not at all.
         options: everything else.
         events: told about stages, progress and everything the user should know.
+        workers: processes that fill windows beside each other, or None: this one fills them one after another.
 
     Returns:
         What was done; also written to ``options.report`` where that is given.
@@ -75,7 +79,7 @@ def remove(source: Path, target: Path, options: RemoveOptions, events: Events) -
             if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
                 made = _Made(_unshaped(loaded.masks), PatchStore(work.folder(WINDOWS)), work.first, work.last)
             else:
-                made = _make(work, loaded)
+                made = _make(work, loaded, workers)
             _write(work, plan, made)
             work.finish()
             if options.report is not None:
@@ -95,7 +99,7 @@ def track(source: Path, target: Path, options: RemoveOptions, events: Events) ->
         work = Work.begin(info, target, saved, events, Job(scratch))
         loaded = _load(work)
         shots = survey(work)
-        store = _frames(work)
+        store = frame_store(work)
         shaped = _shape(work, _follow(work, loaded, shots, store), shots)
         store.close()
     work.report.frames = info.n_frames
@@ -137,7 +141,7 @@ def _load(work: Work) -> LoadedMasks:
     return loaded
 
 
-def _make(work: Work, loaded: LoadedMasks) -> _Made:
+def _make(work: Work, loaded: LoadedMasks, workers: Workers | None) -> _Made:
     """Everything between reading and writing: shots, following, shaping, filling."""
     options = work.options.mask
     engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
@@ -150,7 +154,7 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
         frames = list(loaded.masks.frames())
         reach = range(max(work.first, frames[0] - REACH), min(work.last, frames[-1] + 1 + REACH))
     shots = survey(work, reach)
-    store = _frames(work)
+    store = frame_store(work)
     masks = _shape(work, _follow(work, loaded, shots, store), shots)
     if engine.name == "keyframe":
         check_shots(shots, masks.holes, keyframes.images, engine.generates)
@@ -165,17 +169,14 @@ def _make(work: Work, loaded: LoadedMasks) -> _Made:
     if work.wants_pictures:
         work.telling = tuple(telling_frames(masks.holes, shots))
     inside = [shot for shot in shots if shot[0] < last and shot[1] > first]
-    check_disk(work.info, work.job.folder, masks.holes, inside)
-    patches = Filling(work, engine, masks, store, keyframes.images).run(inside, range(first, last))
+    check_disk(work.info, work.job.folder, masks.holes, inside, workers.at_once if workers else 1)
+    filling = Filling(work, engine, masks, store, keyframes.images)
+    stretches = filling.stretches(inside, range(first, last))
+    if workers is not None:
+        fill_beside(work, engine, masks.holes, filling, stretches, workers)
+    patches = filling.run(stretches)
     store.close()
     return _Made(masks, patches, first, last)
-
-
-def _frames(work: Work) -> FrameStore:
-    reader = Reader(work.info)
-    folder = work.folder("frames")
-    memory, disk = frame_memory(work.options.engine), frames_on_disk(work.info, folder)
-    return FrameStore(reader.frames, work.last, folder, memory_bytes=memory, disk_bytes=disk)
 
 
 def _follow(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store: FrameStore) -> Masks:

@@ -117,7 +117,7 @@ class Pointing:
         self._prompter: Prompter | None = None
         if self._prompts:
             span = (work.first, work.last)
-            self._prompter = create_prompter(options.sam, work.options.engine, store.frame, span)
+            self._prompter = create_prompter(options.sam, work.options.engine, store.frame, span, work.note)
 
     def masks(self, loaded: LoadedMasks) -> Masks | None:
         """The masks of all frames, or None where nothing was pointed at and no class was named.

@@ -6,7 +6,8 @@ pages come and go); a much smaller size would make it half as fast. What lies fr
 window (``vrm.memory``).
 
 OpenMP's threads spin while they wait. Where anything else runs on the machine, networks then take two to three times
-as long (and what else runs suffers too).
+as long (and what else runs suffers too). So do those of NumPy's linear algebra (OpenBLAS), which takes all cores for
+matrices too small to share, and whose sums depend on how many there are: it gets one thread.
 """
 
 from __future__ import annotations
@@ -24,10 +25,17 @@ _SPINS = "10000"
 
 
 def behave() -> None:
-    """To be called before torch is imported, which reads the environment then; what the user has set stays."""
-    if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", _SPINS)
+    """To be called before NumPy and torch are imported, which read the environment; what the user has set stays."""
+    os.environ.update(environment())
     _give_back_freed_memory()
+
+
+def environment() -> dict[str, str]:
+    """The variables that NumPy and torch are to find; what the user has set stays."""
+    wanted = {"OPENBLAS_NUM_THREADS": "1"}
+    if "OMP_WAIT_POLICY" not in os.environ:
+        wanted["GOMP_SPINCOUNT"] = _SPINS
+    return {name: os.environ.get(name, value) for name, value in wanted.items()}
 
 
 def _give_back_freed_memory() -> None:

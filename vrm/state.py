@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import shutil
-import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -26,6 +25,7 @@ from platformdirs import user_cache_path
 from vrm.disk import existing, write_whole
 from vrm.engines.kept import FitFolder, video_key
 from vrm.errors import OutputError, UsageError
+from vrm.masks.packed import pack, unpack
 from vrm.options import RemoveOptions
 from vrm.scratch import (
     KEPT,
@@ -57,16 +57,23 @@ class Job:
         folder: private, claimed by this process.
         kept: a run with ``--resume`` goes on from what it holds.
         notes: what the user should know of it.
+        common: where fits and windows lie, if not in ``folder``: several processes work on one video.
     """
 
     folder: Path
     kept: bool = False
     notes: list[str] = field(default_factory=list)
+    common: Path | None = None
 
     @property
     def fits(self) -> Path:
         """Where the engine keeps what it learns."""
-        return self.folder / "fits"
+        return (self.common or self.folder) / "fits"
+
+    @property
+    def windows(self) -> Path:
+        """Where finished windows are kept."""
+        return (self.common or self.folder) / WINDOWS
 
     def read_json(self, name: str) -> Any:
         """What ``write_json`` wrote; None where there is nothing, or it is damaged."""
@@ -89,37 +96,18 @@ class Job:
 
     def read_masks(self, size: tuple[int, int], n_frames: int) -> tuple[Masks, list[str]] | None:
         """The masks that ``write_masks`` kept, and the notes that go with them; None as in ``read_json``."""
-        masks = Masks(size, n_frames)
         try:
-            data = (self.folder / MASKS).read_bytes()
-            length = int.from_bytes(data[:8], "little")
-            index = json.loads(data[8 : 8 + length])
-            bits = memoryview(data)[8 + length :]
-            if zlib.crc32(bits) != index["crc"]:
-                return None
-            for t, box, start, stop in index["frames"]:
-                y0, x0, y1, x1 = box
-                masks.put_packed(t, (y0, x0, y1, x1), bytes(bits[start:stop]))
-            return masks, list(index["notes"])
-        except (OSError, ValueError, KeyError, TypeError, IndexError, zlib.error):
+            found = unpack((self.folder / MASKS).read_bytes(), size, n_frames)
+        except OSError:
             return None
+        return None if found is None else (found[0], list(found[1]))
 
     def write_masks(self, masks: Masks, notes: list[str]) -> None:
         """Keep masks that took work to find. Raises OutputError."""
-        if not self.kept:
-            return
-        frames, parts, at = [], [], 0
-        for t in masks.frames():
-            packed = masks.packed(t)
-            assert packed is not None
-            frames.append((t, packed[0], at, at + len(packed[1])))
-            parts.append(packed[1])
-            at += len(packed[1])
-        bits = b"".join(parts)
-        index = json.dumps({"frames": frames, "notes": notes, "crc": zlib.crc32(bits)}).encode()
-        data = len(index).to_bytes(8, "little") + index + bits
-        what = f"Scratch cannot be written in {self.folder}"
-        write_whole(self.folder / MASKS, lambda file: file.write(data), what, durable=True)
+        if self.kept:
+            data = pack(masks, notes)
+            what = f"Scratch cannot be written in {self.folder}"
+            write_whole(self.folder / MASKS, lambda file: file.write(data), what, durable=True)
 
 
 @contextlib.contextmanager
@@ -203,7 +191,7 @@ def _discard_stale(own: Path, facts: dict[str, Any], about: dict[str, Any]) -> l
 def _tidied(folder: Path) -> bool:
     """Remove what no later run can use; True if anything is left that one can."""
     _empty(folder, keep=_DURABLE)
-    return any(path.is_file() for name in ("windows", "fits") for path in (folder / name).glob("*")) or any(
+    return any(path.is_file() for name in ("windows", "fits") for path in (folder / name).rglob("*")) or any(
         (folder / name).exists() for name in _DURABLE if "." in name
     )
 

@@ -6,9 +6,10 @@ import contextlib
 import resource
 import sys
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -141,7 +142,13 @@ class Work:
     def finish(self) -> None:
         """Close the report."""
         unit = 1 if sys.platform == "darwin" else 1024
-        self.report.peak_memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+        self.report.peak_memory_mb = max(self.report.peak_memory_mb, own)
+
+    def beside(self, facts: Mapping[str, Any]) -> None:
+        """What another process, which did a part of the work, says of itself."""
+        self.report.device, self.report.dtype = facts["device"], facts["dtype"]
+        self.report.peak_memory_mb = max(self.report.peak_memory_mb, facts["peak_memory_mb"])
 
     @property
     def pictures(self) -> list[Picture]:

@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 
 from vrm import api
-from vrm.errors import BatchError, UsageError
+from vrm.errors import BatchError, UsageError, VideoError
 from vrm.events import Events
 from vrm.jobs import cluster as module
+from vrm.jobs import spread
 from vrm.jobs.cluster import Need
+from vrm.jobs.divide import LEAST_FRAMES
 from vrm.options import BatchOptions
 
 ray = pytest.importorskip("ray")
@@ -55,21 +57,33 @@ def clips(here: Path, make_video: Callable[..., Path]) -> Path:
 WORDS: dict[str, Any] = {"mask": "mask.png", "static_mask": True, "preset": "fast", "threads": 1, "device": "cpu"}
 
 
-@pytest.fixture
-def nodes(here: Path) -> Iterator[Any]:
-    """A cluster of a head without CPUs, and two machines of one CPU each."""
+@pytest.fixture(scope="module")
+def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A cluster of a head without CPUs, and one machine of one CPU."""
     from ray.cluster_utils import Cluster
 
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    made.lost = made.add_node(num_cpus=1)
-    made.kept = made.add_node(num_cpus=1)
-    yield made
-    made.shutdown()
+    with pytest.MonkeyPatch.context() as patch:
+        cache = tmp_path_factory.mktemp("cache")
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        patch.setenv("OMP_NUM_THREADS", "1")
+        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+        made.add_node(num_cpus=1)
+        made.scratch = cache / "vrm" / "scratch"
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def nodes(head: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The cluster with a second machine, which will be lost."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(head.scratch.parents[1]))
+    head.lost = head.add_node(num_cpus=1)
+    return head
 
 
 @pytest.mark.slow
 def test_a_machine_lost_in_the_middle_changes_no_byte(clips: Path, nodes: Any, here: Path) -> None:
-    scratch = here / "cache" / "vrm" / "scratch"
+    scratch = nodes.scratch
 
     def lose() -> None:
         end = time.monotonic() + 120
@@ -104,6 +118,61 @@ def test_a_cluster_for_one_run(clips: Path, here: Path) -> None:
     assert [path.name for path in (here / "far").iterdir()] == ["c0.mp4"]
 
 
+@pytest.fixture
+def long(here: Path, make_video: Callable[..., Path]) -> Path:
+    """A video with masks in four stretches, each a window."""
+    make_video(here / "long.mp4", frames=LEAST_FRAMES, size=SIZE)
+    (here / "masks").mkdir()
+    for t in range(LEAST_FRAMES):
+        picture = np.zeros(SIZE, np.uint8)
+        if t % 19 < 4:
+            picture[30:60, 40 + t // 2 : 80 + t // 2] = 255
+        cv2.imwrite(str(here / "masks" / f"{t:05d}.png"), picture)
+    return here / "long.mp4"
+
+
+@pytest.mark.slow
+def test_windows_of_one_video_outlive_a_machine(long: Path, nodes: Any) -> None:
+    scratch = nodes.scratch
+    words = WORDS | {"mask": "masks", "static_mask": False}
+
+    def lose() -> None:
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            if len(list(scratch.glob("job-*/process"))) >= 2:  # both machines fill a window
+                nodes.remove_node(nodes.lost, allow_graceful=False)
+                return
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    heard = Notes()
+    over = api.remove_batch([long], "far.mp4", batch=BatchOptions(ray=nodes.address), events=heard, **words)
+    thread.join()
+    assert over.count("done") == 1
+    assert [note for note in heard.notes if "was lost; it is done again" in note]
+    api.remove_batch([long], "near.mp4", batch=BatchOptions(jobs=1), **words)
+    assert Path("far.mp4").read_bytes() == Path("near.mp4").read_bytes()
+
+
+def test_a_machine_that_cannot_do_parts_says_so(here: Path) -> None:
+    given = module.task(here / "none.mp4", here / "out.mp4", {}) | {"part": {"folder": "", "shot": 0, "window": 0}}
+    assert "does not find" in spread._perform_part(given, {}, None)["result"]["error"]["text"]
+    found = {"node": "there", "vrm": "0.0.1", "missing": []}
+    assert "has vrm 0.0.1" in str(spread._wrong(found, "0.0.2"))
+    assert spread._wrong(found, "0.0.1") is None
+    assert isinstance(spread._wrong(found | {"missing": ["none.mp4"]}, "0.0.1"), VideoError)
+    (here / "k.png").touch()
+    assert spread._read_there({"keyframe": ["4=k.png", "5=none.png"], "weights": "auto"}) == ["k.png"]
+
+
+def test_how_many_tasks_a_machine_has_room_for() -> None:
+    node = {"Resources": {"CPU": 9.0, "GPU": 2.0, "memory": 7e9}}
+    assert spread._room(node, Need(2, 0, 1_000_000_000)) == 4
+    assert spread._room(node, Need(2, 0, 3_000_000_000)) == 2
+    assert spread._room(node, Need(1, 1, 0)) == 2
+
+
 def test_what_a_task_needs_fits_a_machine_or_not() -> None:
     need = Need(2, 1, 1000)
     assert need.fits({"CPU": 2.0, "GPU": 1.0, "memory": 1000.0})
@@ -115,15 +184,15 @@ def test_what_a_task_needs_fits_a_machine_or_not() -> None:
 def test_paths_mean_the_same_on_another_machine(here: Path) -> None:
     (here / "w.safetensors").touch()
     words = {"mask": "m.png", "keyframe": ["4=k.png"], "weights": "w.safetensors", "prior": "none", "grow": 3}
-    assert module._absolute(words) == {
+    assert module.absolute(words) == {
         "mask": here / "m.png",
         "keyframe": [f"4={here / 'k.png'}"],
         "weights": here / "w.safetensors",
         "prior": "none",
         "grow": 3,
     }
-    assert module._absolute({"keyframe": {4: Path("k.png")}}) == {"keyframe": [f"4={here / 'k.png'}"]}
-    assert module._absolute({"keyframe": ["folder"]}) == {"keyframe": [str(here / "folder")]}
+    assert module.absolute({"keyframe": {4: Path("k.png")}}) == {"keyframe": [f"4={here / 'k.png'}"]}
+    assert module.absolute({"keyframe": ["folder"]}) == {"keyframe": [str(here / "folder")]}
 
 
 def test_no_cluster_answers(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ def test_sam_gives_what_the_library_gives(tmp_path, ending):
 
 def test_the_picture_is_encoded_once_per_frame(tmp_path, monkeypatch):
     ours = prompter(models.sam(tmp_path / "sam.pth")[0])
-    encoder, calls = ours._predictor.model.image_encoder, []
+    encoder, calls = ours._model.model._predictor.model.image_encoder, []
     monkeypatch.setattr(encoder, "forward", lambda x, real=encoder.forward: (calls.append(1), real(x))[1])
     scene = Scene(2)
     first = ours.outline(0, scene(0), [(50.5, 70.5)])
@@ -56,7 +56,7 @@ def test_the_encoder_in_bf16_is_near(tmp_path):
     coarse = prompter(path, EngineOptions(device="cpu", dtype="bf16", threads=1))
     for each in (exact, coarse):
         each.outline(0, picture, [(50.5, 70.5)])
-    one, other = exact._predictor.features, coarse._predictor.features
+    one, other = exact._model.model._predictor.features, coarse._model.model._predictor.features
     assert other.dtype == torch.float32
     assert float((one - other).abs().mean() / one.abs().mean()) < 0.05
 

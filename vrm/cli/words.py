@@ -304,7 +304,7 @@ Jobs = Annotated[
     typer.Option(
         "--jobs",
         metavar="N",
-        help="Videos at the same time; they share --threads and --memory, and have a GPU each. Default: 1.",
+        help="Videos at the same time, or windows of one; they share --threads and --memory, a GPU each. Default: 1.",
         rich_help_panel=MANY,
     ),
 ]
@@ -313,7 +313,7 @@ Ray = Annotated[
     typer.Option(
         "--ray",
         metavar="auto|local|ADDRESS",
-        help="Spread videos over a Ray cluster; each has --threads (default 1) and --memory to itself.",
+        help="Spread videos, or windows of one, over a Ray cluster; each has --threads (default 1) and --memory.",
         rich_help_panel=MANY,
     ),
 ]

@@ -184,6 +184,8 @@ class Engine(Protocol):
         device, dtype: where and in which number format it works, after "auto" was decided, in words.
         labelled: asks the shot for label maps.
         generates: can begin without a single frame that the user has cleaned.
+        keeps: ``prepare`` takes long, and keeps what it made in ``EngineOptions.fits``: sessions that other processes
+            open on the same shot take that over.
     """
 
     name: str
@@ -191,6 +193,7 @@ class Engine(Protocol):
     dtype: str
     labelled: bool
     generates: bool
+    keeps: bool
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Look at the shot, fit if the engine fits, and return the session that fills it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from torch.nn import functional as F
 
 from vrm.engines.base import KEYFRAME_GRID, Progress, Shot, Window, as_float
 from vrm.engines.coverage import coverage_map
+from vrm.engines.kept_frames import KeptFrames
 from vrm.motion.context_flow import context_flow, square, square_hole
 from vrm.motion.flow import DisFlow, FlowEstimator
 from vrm.motion.keep import FrameFolder
@@ -175,8 +177,9 @@ def context_times(t: int, start: int, stop: int, offsets: tuple[int, ...]) -> li
 
 
 def generate_keyframes(
-    shot: Shot, given: Mapping[int, Pixels], generator: Generator, prealign: bool, progress: Progress
-) -> Made:
+    shot: Shot, given: Mapping[int, Pixels], generator: Generator, prealign: bool, progress: Progress,
+    keep: Path | None = None,
+) -> Made:  # fmt: skip
     """Complete a grid of frames; each is context for the next, and so are the user's own.
 
     Args:
@@ -185,6 +188,7 @@ def generate_keyframes(
         generator: the network.
         prealign: let motion fill what it saw reliably, first.
         progress: told about the frames.
+        keep: a folder that they are kept in, and taken from if they are there already.
 
     Returns:
         Whole frames of the shot's depth, as far as a window may need them.
@@ -192,22 +196,31 @@ def generate_keyframes(
     near = [range(w.start - KEYFRAME_GRID, w.stop + KEYFRAME_GRID) for w in shot.windows()]
     times = grid_times(shot.start, shot.stop, lambda t: bool(shot.hole(t).any()), given)
     times = [t for t in times if any(t in frames for frames in near)]
-    made = Made() if shot.scratch is None else Made(FrameFolder(shot.scratch), FrameFolder(shot.scratch))
+    made = _made(shot, keep)
     origins = Origins(shot, given, made.origins)
     kept: dict[int, Mapping[int, Pixels]] = dict.fromkeys(given, given)
     work = _Work(shot, Keyframes(kept), generator)
     with generator.compute.running(0), torch.inference_mode():
         for i, t in enumerate(times):
             progress("keyframes", i, len(times))
-            origin = np.where(shot.hole(t), np.uint8(NEVER), np.uint8(0))
-            seen = _prealigned(shot, t, Keyframes(kept), origins, origin) if prealign else None
-            made.frames[t] = work.complete(t, seen)
-            made.origins[t] = origin
+            if t not in made.frames or t not in made.origins:
+                origin = np.where(shot.hole(t), np.uint8(NEVER), np.uint8(0))
+                seen = _prealigned(shot, t, Keyframes(kept), origins, origin) if prealign else None
+                made.origins[t] = origin
+                made.frames[t] = work.complete(t, seen)
             kept[t] = made.frames
             work.settle(t)
     if times:
         progress("keyframes", len(times), len(times))
     return made
+
+
+def _made(shot: Shot, keep: Path | None) -> Made:
+    if keep is not None:
+        nothing = np.zeros(shot.size, np.uint8)
+        frames = KeptFrames(keep / "frames", shot.frame, shot.hole)
+        return Made(frames, KeptFrames(keep / "origins", lambda t: nothing, shot.hole))
+    return Made() if shot.scratch is None else Made(FrameFolder(shot.scratch), FrameFolder(shot.scratch))
 
 
 def _prealigned(

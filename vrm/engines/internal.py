@@ -18,6 +18,7 @@ from vrm.engines.base import Progress, Session, Shot, Window, as_float
 from vrm.engines.crop import in_tiles
 from vrm.engines.kept import FitFolder, HalfFit, Kept
 from vrm.engines.memorise import MemorySession, fit_memory
+from vrm.engines.prefill import PrefillSession, to_patch
 from vrm.engines.trust import Trust, judge, take
 from vrm.motion.detail import restore_detail
 from vrm.motion.unseen import complete_unseen
@@ -85,6 +86,7 @@ class InternalEngine:
     name = "internal"
     labelled = False
     generates = True
+    keeps = True
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
@@ -273,26 +275,6 @@ def fit_fuser(
     return history, judge(net, looks, compute)
 
 
-class PrefillSession:
-    """What motion propagated, its detail restored."""
-
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, shot: Shot) -> None:
-        self.shot = shot
-
-    def fill(self, window: Window) -> dict[int, Patch]:
-        """Patches of the window's frames that have a hole."""
-        found = self.shot.propagation(window)
-        patches = {}
-        for t, fill in found.fills.items():
-            if window.start <= t < window.stop and fill.index.size:
-                frame = self.shot.frame(t)
-                patches[t] = to_patch(frame, fill.index, restore_detail(fill, fill.rgb, found.size))
-        complete_unseen(self.shot, found, patches)
-        return patches
-
-
 class FusedSession:
     """The fitted fuser over what motion found.
 
@@ -319,7 +301,7 @@ class FusedSession:
         net.load_state_dict(kept.tensors)
         compute.place(net.eval())
         trust = Trust(kept.about["unseen"], kept.about["seen"])
-        return cls(shot, net, trust, compute, History(), ("The fit of an earlier run was used.",))
+        return cls(shot, net, trust, compute, History(), kept.notes)
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""
@@ -355,13 +337,3 @@ class FusedSession:
         out = in_tiles(box, TILE, render)
         picked: np.ndarray = out[rows - box[0], cols - box[1]]
         return picked
-
-
-def to_patch(frame: Pixels, index: np.ndarray, rgb: np.ndarray) -> Patch:
-    """The box around the hole's pixels with ``rgb`` (float ``(N, 3)`` in [0, 1]) in the hole, the frame elsewhere."""
-    rows, cols = np.divmod(index, frame.shape[1])
-    box = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
-    out = frame[box[0] : box[2], box[1] : box[3]].copy()
-    top = np.iinfo(frame.dtype).max
-    out[rows - box[0], cols - box[1]] = np.clip(np.rint(rgb * np.float32(top)), 0, top).astype(frame.dtype)
-    return Patch(box, out)

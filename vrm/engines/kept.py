@@ -9,7 +9,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,18 @@ class Kept:
     Attributes:
         about: what the networks are built with, plain JSON values.
         tensors: their weights by name, in full precision, so that a fit used again gives the same bytes.
+        lent: it is another job's.
     """
 
     about: dict[str, Any]
     tensors: dict[str, torch.Tensor]
+    lent: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of a session with this fit."""
+        told = tuple(self.about.get("notes", ()))
+        return (*told, "The fit of an earlier run was used.") if self.lent else told
 
 
 class FitFolder:
@@ -64,7 +72,7 @@ class FitFolder:
         for at in sorted(lent, key=lambda at: abs(at - start)):
             found = self._read(lent[at])
             if found is not None:
-                return found
+                return replace(found, lent=True)
         return None
 
     @staticmethod

@@ -22,7 +22,7 @@ from vrm.engines.generate import (
     masked_times,
     network_size,
 )
-from vrm.engines.internal import to_patch
+from vrm.engines.prefill import to_patch
 from vrm.errors import WeightsError
 from vrm.motion.detail import restore_detail
 from vrm.motion.result import Propagation
@@ -36,6 +36,7 @@ class KeyframeEngine:
 
     Attributes:
         generates: whether a network makes the keyframes that the user did not give.
+        keeps: whether it keeps those.
     """
 
     name = "keyframe"
@@ -46,7 +47,7 @@ class KeyframeEngine:
         self.compute = choose(options)
         self.device, self.dtype = self.compute.names
         self.generator: Generator | None = load_generator(options.weights, self.compute, options.preset)
-        self.generates = self.generator is not None
+        self.generates = self.keeps = self.generator is not None
 
     def joints(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
         """The keyframes of a shot, the user's and those that will be generated."""
@@ -64,7 +65,10 @@ class KeyframeEngine:
         made, notes = Made(), []
         if self.generator is not None and shot.windows():
             alone = self.options.preset == "paper" or self.options.prefill is False
-            made = generate_keyframes(shot, given, self.generator, not alone, progress)
+            keep = None
+            if self.options.fits is not None:
+                keep = self.options.fits / f"keyframes-{shot.start}-{self.compute.device.type}-{self.dtype}"
+            made = generate_keyframes(shot, given, self.generator, not alone, progress, keep)
             if made.frames:
                 notes.append(f"{len(made.frames)} keyframes were generated, {len(given)} are yours.")
                 notes += self._enlarged(shot.size)

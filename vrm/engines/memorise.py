@@ -212,7 +212,8 @@ class MemorySession:
         tensors = {f"{k}.{n}": v for k, level in enumerate(self.levels) for n, v in level.net.state_dict().items()}
         place = None if self.place is None else self.place.box
         widths = [level.net.width for level in self.levels]
-        return Kept({"box": place, "sizes": [level.size for level in self.levels], "widths": widths}, tensors)
+        sizes = [level.size for level in self.levels]
+        return Kept({"box": place, "sizes": sizes, "widths": widths, "notes": list(self.notes)}, tensors)
 
     @classmethod
     def restored(cls, shot: Shot, kept: Kept, compute: Compute) -> MemorySession:
@@ -227,7 +228,7 @@ class MemorySession:
                 y0, x0, y1, x1 = kept.about["box"]
                 size = [round(n * max(size) / max(y1 - y0, x1 - x0)) for n in place.native]
             levels.append(Level(net, (max(1, size[0]), max(1, size[1]))))
-        return cls(shot, place, levels, compute, ("The fit of an earlier run was used.",))
+        return cls(shot, place, levels, compute, kept.notes)
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""

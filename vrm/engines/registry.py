@@ -15,6 +15,9 @@ ENGINES: dict[str, str] = {
 }
 """Name to "module:class"; the module is imported when the engine is first asked for."""
 
+WITHOUT_NETWORK = "vrm.engines.prefill:PrefillEngine"
+"""The internal engine where motion does it all: it starts without torch."""
+
 
 def create_engine(options: EngineOptions) -> Engine:
     """The engine the options name, configured by them.
@@ -24,6 +27,7 @@ def create_engine(options: EngineOptions) -> Engine:
     """
     if options.engine not in ENGINES:
         raise UsageError(f"--engine {options.engine} is unknown.", f"Choose from: {', '.join(ENGINES)}.")
-    module, _, name = ENGINES[options.engine].partition(":")
+    alone = options.engine == "internal" and options.preset == "fast" and options.prefill is not False
+    module, _, name = (WITHOUT_NETWORK if alone else ENGINES[options.engine]).partition(":")
     engine: Engine = getattr(import_module(module), name)(options)
     return engine

@@ -45,6 +45,7 @@ class SavitEngine:
 
     name = "savit"
     generates = True
+    keeps = False
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options

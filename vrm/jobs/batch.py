@@ -12,13 +12,13 @@ from typing import Any, Protocol
 
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events
+from vrm.jobs.divide import Divided, divide, machine_options
 from vrm.jobs.find import is_folder_of_videos
 from vrm.jobs.manifest import WRITTEN
 from vrm.jobs.outcome import Outcome, Summary
 from vrm.jobs.plan import Job, plan_inputs, plan_manifest
 from vrm.jobs.pool import Begun, Ended, Message, Pool, Said
 from vrm.jobs.shares import count_gpus, shares
-from vrm.keywords import build_options
 from vrm.options import BatchOptions
 
 
@@ -90,7 +90,14 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
     waiting = state.skip_those_there()
     _make_folders(waiting)
     interrupted = False
-    if waiting:
+    divided = divide(waiting, words, batch, events.note)
+    if divided is not None:
+        with closing(divided):
+            try:
+                state.alone(divided)
+            except KeyboardInterrupt:
+                interrupted = True
+    elif waiting:
         with closing(_runner(waiting, words, batch, events)) as runner:
             try:
                 for message in runner.messages():
@@ -128,7 +135,7 @@ class Runner(Protocol):
 
 
 def _runner(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, events: Events) -> Runner:
-    options = build_options(**{k: v for k, v in words.items() if k in ("threads", "memory", "device")}).engine
+    options = machine_options(words)
     if batch.ray is not None:
         from vrm.jobs.cluster import Cluster
 
@@ -163,6 +170,13 @@ class _State:
             self._relays[job.index].tell(message.record)
         else:
             self._end(_outcome(message))
+
+    def alone(self, divided: Divided) -> None:
+        """Work on a divided video in this process, which hands out its windows."""
+        job = divided.job
+        begin = time.monotonic()
+        result = divided.perform(self._events.job(job.index, str(job.input), str(job.output)))
+        self._end(_outcome(Ended(job, result, time.monotonic() - begin)))
 
     def all(self) -> Iterator[Outcome]:
         """Every job's outcome, in order; those that are not over are left."""

@@ -25,14 +25,14 @@ from vrm.jobs.plan import Job
 from vrm.jobs.pool import Begun, Ended, Message, Said, remove_partial
 from vrm.jobs.work import failure, perform, plain, task
 from vrm.options import EngineOptions
-from vrm.process import behave
+from vrm.process import behave, environment
 
-_TRIES = 4
+TRIES = 4
 """Of one video, whose machine or process was lost."""
 
 _USUAL_BYTES = 3_000_000_000
-_POLL = 0.5
-_PATIENCE = 20
+POLL = 0.5
+PATIENCE = 20
 """Seconds that interrupted tasks have for clearing up."""
 
 
@@ -81,10 +81,10 @@ class Cluster:
         self._waiting = deque((job, 1) for job in jobs)
         self._running: dict[Any, tuple[Job, int, float]] = {}
         self._stopped = False
-        self._ray, self._ours = _connect(address, options)
+        self._ray, self._ours = connect(address, options)
         self._task = self._ray.remote(_perform)
         try:
-            self._need = _need(self._ray, options, address == "local", note)
+            self._need = need_of(self._ray, options, address == "local", note)
         except BaseException:
             self.close()
             raise
@@ -94,7 +94,7 @@ class Cluster:
         while self._waiting or self._running:
             while self._waiting and len(self._running) < self._most:
                 self._submit(*self._waiting.popleft())
-            ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=_POLL)
+            ready, _ = self._ray.wait(list(self._running), num_returns=1, timeout=POLL)
             for reference in ready:
                 yield from self._collect(reference)
             if self._stopped and not ready:
@@ -108,7 +108,7 @@ class Cluster:
         for reference in references:
             self._ray.cancel(reference)
         if references:
-            self._ray.wait(references, num_returns=len(references), timeout=_PATIENCE)
+            self._ray.wait(references, num_returns=len(references), timeout=PATIENCE)
 
     def close(self) -> None:
         """Leave the cluster; one that was started for this run ends. What the caller had connected stays so."""
@@ -120,13 +120,14 @@ class Cluster:
         if tries > 1:
             # The lost machine may have finished the file, but not said so; nothing else was there before.
             words = words | {"overwrite": True}
-        given = task(job.input.absolute(), job.output.absolute(), _absolute(words))
+        given = task(job.input.absolute(), job.output.absolute(), absolute(words))
         remote = self._task.options(
             name=f"vrm {job.input.name}",
             num_cpus=self._need.cpus,
             num_gpus=self._need.gpus,
             memory=self._need.memory,
             max_retries=0,  # retried here, where the note about it and the cleaning up are
+            runtime_env={"env_vars": environment()},
         )
         self._running[remote.remote(given)] = job, tries, time.monotonic()
 
@@ -140,7 +141,7 @@ class Cluster:
             if self._stopped:
                 return
             why = "ran out of memory" if isinstance(error, lost.OutOfMemoryError) else "was lost"
-            if tries < _TRIES:
+            if tries < TRIES:
                 self._note(f"{job.input}: the process or machine that worked on it {why}; it is tried again.")
                 self._waiting.append((job, tries + 1))
                 return
@@ -163,16 +164,18 @@ class Cluster:
         yield Ended(job, told["result"], told["seconds"], told["node"], tries)
 
 
-class _Kept(Events):
+class Kept(Events):
     """Keeps what is said, to be handed over with the result."""
 
     def __init__(self) -> None:
         self.said: list[dict[str, Any]] = []
 
     def note(self, text: str) -> None:
+        """Keep a note."""
         self.said.append({"event": "note", "text": text})
 
     def done(self, report: Any) -> None:
+        """Keep a report."""
         self.said.append({"event": "done", "report": report.to_dict()})
 
 
@@ -180,7 +183,7 @@ def _perform(given: dict[str, Any]) -> dict[str, Any]:
     """The task, on whichever machine."""
     node = socket.gethostname()
     begin = time.monotonic()
-    kept = _Kept()
+    kept = Kept()
     if given["vrm"] != __version__:
         words = f"The machine {node} has vrm {__version__}, not {given['vrm']}."
         result: dict[str, Any] = {"error": failure(words, "Install the same version everywhere.")}
@@ -193,7 +196,7 @@ def _perform(given: dict[str, Any]) -> dict[str, Any]:
     return {"result": result, "said": kept.said, "seconds": time.monotonic() - begin, "node": node}
 
 
-def _connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
+def connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
     """Ray, connected, and whether it was not before.
 
     It is silent, and does without its habit of installing the driver's environment on the cluster.
@@ -224,7 +227,7 @@ def _connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
     return ray, True
 
 
-def _need(ray: Any, options: EngineOptions, local: bool, note: Callable[[str], None]) -> Need:
+def need_of(ray: Any, options: EngineOptions, local: bool, note: Callable[[str], None]) -> Need:
     """What each task declares; what no machine has is refused here, or would be waited for for ever."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if options.device.startswith("cuda:"):
@@ -235,16 +238,16 @@ def _need(ray: Any, options: EngineOptions, local: bool, note: Callable[[str], N
     cpus = options.threads or 1
     largest = int(max((node.get("memory", 0) for node in nodes if node.get("CPU", 0) >= cpus), default=0))
     memory = int(options.memory_gb * 1e9) if options.memory_gb else min(_USUAL_BYTES, largest)
-    need = Need(cpus, int(gpus and options.device != "cpu"), memory)
-    if not any(need.fits(node) for node in nodes):
-        what = f"{need.cpus} CPUs, {need.gpus} GPUs and {need.memory / 1e9:.1f} GB"
+    found = Need(cpus, int(gpus and options.device != "cpu"), memory)
+    if not any(found.fits(node) for node in nodes):
+        what = f"{found.cpus} CPUs, {found.gpus} GPUs and {found.memory / 1e9:.1f} GB"
         if local:
-            raise UsageError(f"This machine has not the {what} that a video asks for.", "Lower --threads or --memory.")
-        note(f"No machine of the cluster has the {what} that a video asks for; waiting for one that has.")
-    return need
+            raise UsageError(f"This machine has not the {what} that a task asks for.", "Lower --threads or --memory.")
+        note(f"No machine of the cluster has the {what} that a task asks for; waiting for one that has.")
+    return found
 
 
-def _absolute(words: dict[str, Any]) -> dict[str, Any]:
+def absolute(words: dict[str, Any]) -> dict[str, Any]:
     """Words whose paths mean the same in any working folder."""
     found = dict(words)
     if "keyframe" in found:

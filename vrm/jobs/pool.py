@@ -29,7 +29,7 @@ WORKER = (
 """How a process is started: a program of its own, so that whoever calls us from Python needs no main guard, and nothing
 is imported from the folder one happens to be in."""
 
-_PATIENCE = 20
+PATIENCE = 20
 """Seconds that interrupted processes have for clearing up."""
 
 _RENEWED_AFTER = (1, 6)
@@ -99,7 +99,7 @@ class Pool:
     def stop(self) -> None:
         """End every process: those at work are interrupted, and killed if they do not clear up in time."""
         with self._lock:
-            patience = 0 if self._stopped else _PATIENCE
+            patience = 0 if self._stopped else PATIENCE
             self._stopped = True
             processes = list(self._processes.values())
         for process in processes:
@@ -177,7 +177,7 @@ class Pool:
             self._messages.put(Said(job, record))
         lost = result is None
         if result is None:
-            result = {"error": _death(process.wait())}
+            result = {"error": death(process.wait())}
             remove_partial(job.output, str(process.pid))
             if self._stopped:
                 return True
@@ -199,7 +199,7 @@ def _literal(text: str) -> str:
     return "".join(f"[{c}]" if c in "*?[" else c for c in text)
 
 
-def _death(code: int) -> dict[str, Any]:
+def death(code: int) -> dict[str, Any]:
     """What is known of a process that ended without a word."""
     if code >= 0:
         return failure(f"The process that worked on it ended with code {code}.")

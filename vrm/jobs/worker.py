@@ -1,4 +1,4 @@
-"""A process that works on one video after another, started by ``vrm.jobs.pool``.
+"""A process that works on one video, or one part of a video, after another, started by ``vrm.jobs.pool`` or ``crew``.
 
 It reads tasks from standard input and writes what happens to standard output, one JSON object a line: events as
 ``JsonEvents`` writes them, and ``{"ended": {...}}`` after each task. It ends when its input does, also in the middle of
@@ -13,6 +13,7 @@ import queue
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TextIO
 
 from vrm.events import JsonEvents
@@ -34,12 +35,17 @@ def main() -> None:
 
 
 def _serve(out: TextIO) -> None:
-    from vrm.jobs.work import perform
+    from vrm.jobs.work import PartWork, perform
 
+    parts = PartWork()
     tasks: queue.Queue[str] = queue.Queue()
     threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
     while True:
-        done = perform(json.loads(tasks.get()), JsonEvents(out))
+        given, events = json.loads(tasks.get()), JsonEvents(out)
+        if "part" in given:
+            done = parts.perform(given, Path(given["part"]["folder"]) / f"process-{os.getpid()}", events)
+        else:
+            done = perform(given, events)
         out.write(json.dumps({"ended": done}) + "\n")
         out.flush()
 

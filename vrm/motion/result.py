@@ -55,12 +55,20 @@ class HoleFill:
     source: np.ndarray | None = None
     place: np.ndarray | None = None
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes it takes."""
+        own = (self.index, self.rgb, self.seen, self.confidence, self.source, self.place)
+        others = (array for c in self.candidates.values() for array in (c.rgb, c.valid, c.error, c.distance))
+        return sum(array.nbytes for array in (*own, *others) if array is not None)
+
 
 @dataclass
 class Propagation:
     """The result for one window: a ``HoleFill`` for each frame that has a hole, keyed by frame number.
 
-    ``fills`` may lie in files (``vrm.motion.keep``): what it gives is a copy then, and is changed by setting it anew.
+    ``fills`` may lie in files (``vrm.motion.keep``): what it gives is not to be written to, and is changed by setting
+    it anew.
     """
 
     size: tuple[int, int]

@@ -68,7 +68,7 @@ class RemoveReport:
         changed_outside: samples outside the grown mask that differ from the decoder's; must be 0.
         shots: in order.
         timings: seconds per stage, in order.
-        peak_memory_mb: largest resident size of the process.
+        peak_memory_mb: largest resident size of the process, or of one that worked beside it.
         engine, preset, device, dtype, threads, seed: what was used, after "auto" was decided.
         options: the options as asked for, ready for JSON.
         kept, lost, notes: one line each: what came through unchanged, what could not, what else to know.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
 
 from vrm.types import U8, Bool
 
@@ -40,6 +39,8 @@ def complete_frame(labels: U8, hole: Bool, *, k: int = NEIGHBOURS, scale: int = 
         uint8 ``(H, W)``; pixels that are neither in the hole nor the object's own are unchanged. If nothing is known,
         the labels as they are.
     """
+    from scipy.spatial import cKDTree  # slow to import, and vrm remove mostly does without
+
     if not hole.any():
         return labels.copy()
     unknown = hole | own_region(labels, hole)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_matrix
-from scipy.sparse.csgraph import breadth_first_order, dijkstra, maximum_flow
 
 from vrm.types import F32, Bool
 
@@ -59,6 +57,9 @@ class Borders:
         ours, others = np.flatnonzero(counts > 0), np.flatnonzero(counts < 0)
         if not ours.size or not others.size:
             return np.asarray(odds > 0)
+        from scipy.sparse import csr_matrix  # slow to import, and few runs cut
+        from scipy.sparse.csgraph import breadth_first_order, maximum_flow
+
         source, sink = n, n + 1
         start = np.concatenate([rows, columns, np.full(ours.size, source), others])
         end = np.concatenate([columns, rows, ours, np.full(others.size, sink)])
@@ -88,6 +89,9 @@ class Borders:
         Args:
             points: indices into the flattened picture.
         """
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.csgraph import dijkstra
+
         rows, columns, costs = self._edges
         n = self._shape[0] * self._shape[1]
         steps = csr_matrix((np.maximum(1.02 - costs, 0.01), (rows, columns)), shape=(n, n))

@@ -11,7 +11,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-from scipy.ndimage import find_objects
 
 from vrm.media.frame import Frame
 from vrm.media.layout import layout_of
@@ -109,6 +108,8 @@ class LabelWriter:
 
     def _segments(self, frame: Labelled) -> tuple[np.ndarray, list[dict[str, Any]]]:
         """Numbers of this frame from 1 as a uint16 map, and each number's facts; boxes are x, y, width, height."""
+        from scipy.ndimage import find_objects  # slow to import, and vrm remove does without
+
         shown = self._shown(frame.voted)
         counts = np.bincount(shown.ravel())
         numbers = [int(n) for n in np.flatnonzero(counts) if n]

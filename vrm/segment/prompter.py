@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from vrm.options import EngineOptions
 from vrm.segment.click import correct, discs, outline_points
+from vrm.segment.fallback import MovablePrompter, Note, silent
 from vrm.segment.located import located
 from vrm.segment.outline import Outline, outline_box
 from vrm.track.follow import Tracked
@@ -85,18 +87,24 @@ class ColourAndMotion:
 
 
 def create_prompter(
-    sam: str | None, options: EngineOptions, frame: Callable[[int], Pixels], span: tuple[int, int]
+    sam: str | None, options: EngineOptions, frame: Callable[[int], Pixels], span: tuple[int, int], note: Note = silent
 ) -> Prompter:
     """The prompter that ``--sam`` names, or the one without weights.
+
+    ``note`` is told where it does not fit into a device's memory.
 
     Raises:
         WeightsError: there are no such weights, or they are no SAM.
     """
     if sam is None:
         return ColourAndMotion(frame, span)
+    path = located(sam, "sam", "--sam")
+    return MovablePrompter(lambda options: _sam(path, options), options, note)
+
+
+def _sam(path: Path, options: EngineOptions) -> Prompter:
     from vrm.train.device import choose
 
-    path = located(sam, "sam", "--sam")
     if path.is_dir():
         from vrm.segment.sam2 import Sam2
 

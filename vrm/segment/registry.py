@@ -6,12 +6,13 @@ from pathlib import Path
 
 from vrm.errors import UsageError, WeightsError
 from vrm.options import EngineOptions
+from vrm.segment.fallback import MovableSegmenter, Note, silent
 from vrm.segment.located import located
 from vrm.segment.panoptic import Segmenter
 
 
-def create_segmenter(name: str | None, options: EngineOptions) -> Segmenter:
-    """The segmenter that ``--segmenter`` names.
+def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:
+    """The segmenter that ``--segmenter`` names; ``note`` is told where it does not fit into a device's memory.
 
     Raises:
         UsageError: none is named.
@@ -27,7 +28,7 @@ def create_segmenter(name: str | None, options: EngineOptions) -> Segmenter:
         raise WeightsError(
             f"--segmenter {name} is a file.", "Give the folder with the model's configuration and weights."
         )
-    return _of_folder(path, options)
+    return MovableSegmenter(lambda options: _of_folder(path, options), options, note)
 
 
 def _of_folder(path: Path, options: EngineOptions) -> Segmenter:

@@ -80,6 +80,10 @@ class PatchStore:
         )
         self._put(window, {t: patch.box for t, patch in patches.items()})
 
+    def holds(self, window: Window) -> bool:
+        """Whether there is a file of the window, damaged or not; it is not taken over."""
+        return self._file(window).exists()
+
     def finished(self, window: Window) -> Extra | None:
         """Take over a window that an earlier run finished; None where there is none, or its file is damaged.
 
