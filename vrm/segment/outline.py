@@ -15,7 +15,7 @@ import numpy as np
 
 from vrm.motion.completion import complete
 from vrm.motion.flow import DisFlow
-from vrm.segment.cut import Borders, ColourModel
+from vrm.segment.cut import Borders, ColourModel, smooth_lab
 from vrm.track.features import shrink
 from vrm.track.follow import enlarged
 from vrm.types import F32, U8, Bool, Box, Pixels, grow_box
@@ -82,7 +82,7 @@ def outline_box(
         cuts: how many vote, 1 to 3.
     """
     part = _part(frame, t, box, span, ours, others)
-    borders = Borders(_smooth(part.rgb))
+    borders = Borders(smooth_lab(part.rgb))
     votes = [_cut(part, borders, strength) for strength in _VOTES[:cuts]]
     mask = np.asarray(np.mean(votes, 0) > 0.5)
     if part.speed is not None and not _plausible(mask, part.inside):
@@ -176,12 +176,6 @@ def _speed(frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, in
     return np.asarray(np.min(speeds, 0), np.float32)
 
 
-def _smooth(rgb: U8) -> F32:
-    """Lab colours, slightly blurred, in units of ten."""
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / np.float32(10)
-    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.7), np.float32)
-
-
 def _cut(part: _Part, borders: Borders, strength: float) -> Bool:
     """One cut: motion and place first, then colour models and cut in turn."""
     moves = _motion_odds(part)
@@ -191,7 +185,7 @@ def _cut(part: _Part, borders: Borders, strength: float) -> Bool:
         return np.where(part.inside, odds, -9).astype(np.float32)
 
     mask = borders.cut(settled(part.prior + 2 * moves), strength)
-    colours = _smooth(part.rgb).reshape(-1, 3).astype(np.float64)
+    colours = smooth_lab(part.rgb).reshape(-1, 3).astype(np.float64)
     # Motion bleeds over the rim of things: once there are colours, it speaks for the thing only weakly.
     rest = 0.3 * part.prior + np.where(moves > 0, 0.3 * moves, moves)
     for _ in range(_ROUNDS):
