@@ -80,7 +80,7 @@ class BoxPrompt:
 
 
 def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float], int]:
-    number = r"\s*\d+(?:\.\d+)?\s*"
+    number = r"\s*-?\d+(?:\.\d+)?\s*"
     if not re.fullmatch(rf"{number}(?:,{number}){{{count - 1}}}(?:@\s*\d+f?\s*)?", text):
         raise UsageError(f"{option} {text} cannot be read.", f"Write {form}.")
     values, _, frame = text.partition("@")
