@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from vrm import api
 from vrm.cli.main import run
@@ -264,6 +265,23 @@ def test_files_missing_from_a_model_folder(folders, tmp_path):
         (broken / gone).unlink()
         with pytest.raises(WeightsError, match=r"config\.json"):
             create_segmenter(str(broken), OPTIONS)
+
+
+def test_weights_that_are_not_the_models_are_refused(folders, tmp_path):
+    pytest.importorskip("transformers")
+    broken = tmp_path / "broken"
+    shutil.copytree(folders("mask2former"), broken)
+    weights = broken / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:2000])
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        create_segmenter(str(broken), OPTIONS)
+    tensors = load(whole)
+    # transformers itself would go on with random numbers in its place.
+    del tensors["class_predictor.weight"]
+    weights.write_bytes(save(tensors, {"format": "pt"}))
+    with pytest.raises(WeightsError, match=r"1 of \d+ tensors are missing, such as class_predictor\.weight"):
+        create_segmenter(str(broken), OPTIONS)
 
 
 def test_what_names_no_model(tmp_path, monkeypatch):
