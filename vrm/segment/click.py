@@ -43,7 +43,7 @@ def outline_points(
     ours, others = discs(points, size), discs(not_points, size) if not_points else None
     best, best_box = None, None
     for box in dict.fromkeys(_boxes(frame, t, points, span)):
-        found = outline_box(frame, t, box, span, ours=ours, others=others, cuts=1)
+        found = outline_box(frame, t, box, span, ours=ours, others=others, quick=True)
         mask = _connected(found.mask, ours)
         whole = mask.sum() / max(1, found.mask.sum())  # an outline of which the click is on a speck is of another thing
         found = Outline(mask, float(found.confidence * _fits(found.mask, box) * whole) * _usual(float(mask.mean())))

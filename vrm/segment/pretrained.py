@@ -33,7 +33,7 @@ def loaded(kind: Any, folder: Path, **more: Any) -> Any:
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    verbosity = logging.get_verbosity()  # type: ignore[no-untyped-call]
+    verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     try:
         return kind.from_pretrained(folder, local_files_only=True, **more)
@@ -45,7 +45,7 @@ def loaded(kind: Any, folder: Path, **more: Any) -> Any:
             f"It holds {names}; needed are config.json, model.safetensors and preprocessor_config.json.",
         ) from error
     finally:
-        logging.set_verbosity(verbosity)  # type: ignore[no-untyped-call]
+        logging.set_verbosity(verbosity)
 
 
 def loaded_net(kind: Any, folder: Path) -> Any:
