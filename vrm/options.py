@@ -55,6 +55,8 @@ class Point:
         """Read ``X,Y`` or ``X,Y@FRAME``. Raises UsageError."""
         option = "--not-point" if keep else "--point"
         (x, y), frame = _numbers(text, 2, option, "X,Y or X,Y@FRAME, such as 320,200@12")
+        if x < 0 or y < 0:
+            raise UsageError(f"{option} {text} lies outside the frame.", "Pixels are counted from 0 at the top left.")
         return cls(x, y, frame, keep)
 
 

@@ -89,7 +89,7 @@ def check_pointing(work: Work) -> None:
                 "Frames are counted from 0.",
             )
         if isinstance(prompt, Point):
-            inside = 0 <= prompt.x < width and 0 <= prompt.y < height
+            inside = prompt.x < width and prompt.y < height
         else:  # a box may reach over the rim: what lies outside is cut off
             inside = prompt.x0 < width and prompt.y0 < height and prompt.x1 > 0 and prompt.y1 > 0
         if not inside:
