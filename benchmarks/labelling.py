@@ -1,16 +1,25 @@
-"""What labelling costs beside the network, and what the vote does to flicker.
+"""What labelling costs beside the network, what the vote does to flicker, and how much memory `vrm segment` takes.
 
     python benchmarks/labelling.py VIDEO [--frames N] [--every N] [--folder MODEL]
+    python benchmarks/labelling.py VIDEO --lengths 12,36 [--size 1920x1080] [--folder MODEL]
 
 Without a model's folder a Mask2Former of Swin-T size with random weights is built (its labels mean nothing, its time
 and its flicker are a network's). Printed: seconds per frame in the network, seconds per frame in everything else but
 writing (decoding, flow, numbering, vote), their ratio, flicker before and after the vote, and peak memory.
+
+With --lengths, ffmpeg makes clips of so many frames of VIDEO (repeated if it is shorter) in that size, and the whole
+command labels each, writing included: its largest resident set (Linux: ru_maxrss), which must not grow with the length,
+seconds per frame in the network and in everything else.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -72,6 +81,34 @@ class Timed:
         return found
 
 
+def command(video: Path, folder: Path, threads: int) -> tuple[float, dict]:
+    """Peak memory in MB of one `vrm segment`, and its report."""
+    with tempfile.TemporaryDirectory() as scratch:
+        words = [str(video), "-o", f"{scratch}/labels", "--segmenter", str(folder), "--threads", str(threads), "--json"]
+        with Path(scratch, "events").open("w+") as events:
+            process = subprocess.Popen([sys.executable, "-m", "vrm", "segment", *words], stdout=events)
+            _, status, used = os.wait4(process.pid, 0)
+            if status:
+                raise SystemExit(f"vrm segment failed on {video}")
+            events.seek(0)
+            done = [json.loads(line) for line in events][-1]
+    return used.ru_maxrss / 1024, done["report"]
+
+
+def lengths(video: Path, folder: Path, counts: list[int], size: str, threads: int) -> None:
+    print(f"{'frames':>6s} {'size':>10s} {'peak MB':>8s} {'network, s/frame':>17s} {'the rest':>9s} {'share':>7s}")
+    for count in counts:
+        with tempfile.TemporaryDirectory() as scratch:
+            clip = Path(scratch) / "clip.mp4"
+            words = ["-vf", f"scale={size.replace('x', ':')}", "-frames:v", str(count), "-pix_fmt", "yuv420p", "-an"]
+            source = ["ffmpeg", "-v", "error", "-stream_loop", "-1", "-i", str(video)]
+            subprocess.run([*source, *words, "-c:v", "libx264", "-preset", "ultrafast", str(clip)], check=True)
+            peak, report = command(clip, folder, threads)
+        net = report["network_seconds"] / report["frames"]
+        rest = report["seconds"] / report["frames"] - net
+        print(f"{report['frames']:6d} {size:>10s} {peak:8.0f} {net:17.2f} {rest:9.2f} {rest / net:7.1%}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
@@ -79,14 +116,19 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--lengths", help="frames of each clip for the whole command: 12,36")
+    parser.add_argument("--size", default="1920x1080")
     chosen = parser.parse_args()
     import torch
 
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
-    info = probe(chosen.video)
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or build(Path(scratch))
+        if chosen.lengths:
+            lengths(chosen.video, folder, [int(n) for n in chosen.lengths.split(",")], chosen.size, chosen.threads)
+            return
+        info = probe(chosen.video)
         model = Timed(create_segmenter(str(folder), EngineOptions(threads=chosen.threads)))
         steady = Steadied(model, chosen.every)
         begin, frames, voted = time.perf_counter(), 0, 0.0

@@ -105,6 +105,12 @@ def test_labelling(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     model = mask2former(tmp_path / "model")
     lines = output("labelling.py", str(video), "--frames", "3", "--folder", str(model)).splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["network", "all", "flicker"]
+    if shutil.which("ffmpeg") is None:
+        return
+    words = ["--folder", str(model), "--lengths", "2,4", "--size", "96x64"]
+    rows = [line.split() for line in output("labelling.py", str(video), *words).splitlines()[1:]]
+    assert [row[:2] for row in rows] == [["2", "96x64"], ["4", "96x64"]]
+    assert all(float(row[2]) > 50 for row in rows)
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compared with ffmpeg, which is not here")

@@ -65,6 +65,24 @@ def decoded(path):
         return list(reader.frames())
 
 
+@pytest.mark.parametrize("grow", [0, None, 3])
+def test_masks_of_every_frame_are_exact_where_nothing_is_to_grow(mask_folder, tmp_path, grow):
+    masks, frames = mask_folder(5, empty=(2,)), tmp_path / "clip"
+    frames.mkdir()
+    for t in range(5):
+        cv2.imwrite(str(frames / f"{t}.png"), np.random.default_rng(t).integers(0, 255, (*SIZE, 3), np.uint8))
+    options = RemoveOptions(mask=MaskOptions(path=masks, grow=grow))
+    report = track(frames, tmp_path / "out", options, Events())
+    written = [cv2.imread(str(path), 0) > 0 for path in sorted((tmp_path / "out").iterdir())]
+    if grow == 0:
+        for t, mask in enumerate(written):
+            assert np.array_equal(mask, (object_mask(t) > 0) & (t != 2))
+        assert report.notes == []
+    else:
+        assert written[2][object_mask(2) > 0].all(), "what is missing from one mask would flash back"
+        assert any("lack an object" in note and "--grow 0" in note for note in report.notes)
+
+
 @pytest.mark.parametrize(
     ("codec", "pix_fmt", "name"),
     [

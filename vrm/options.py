@@ -55,6 +55,8 @@ class Point:
         """Read ``X,Y`` or ``X,Y@FRAME``. Raises UsageError."""
         option = "--not-point" if keep else "--point"
         (x, y), frame = _numbers(text, 2, option, "X,Y or X,Y@FRAME, such as 320,200@12")
+        if x < 0 or y < 0:
+            raise UsageError(f"{option} {text} lies outside the frame.", "Pixels are counted from 0 at the top left.")
         return cls(x, y, frame, keep)
 
 
@@ -80,7 +82,7 @@ class BoxPrompt:
 
 
 def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float], int]:
-    number = r"\s*\d+(?:\.\d+)?\s*"
+    number = r"\s*-?\d+(?:\.\d+)?\s*"
     if not re.fullmatch(rf"{number}(?:,{number}){{{count - 1}}}(?:@\s*\d+f?\s*)?", text):
         raise UsageError(f"{option} {text} cannot be read.", f"Write {form}.")
     values, _, frame = text.partition("@")

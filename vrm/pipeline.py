@@ -100,7 +100,7 @@ def track(source: Path, target: Path, options: RemoveOptions, events: Events) ->
         loaded = _load(work)
         shots = survey(work)
         store = frame_store(work)
-        shaped = _shape(work, _follow(work, loaded, shots, store), shots)
+        shaped = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
         store.close()
     work.report.frames = info.n_frames
     work.report.masked_frames = sum(1 for _ in shaped.objects.frames())
@@ -155,7 +155,7 @@ def _make(work: Work, loaded: LoadedMasks, workers: Workers | None) -> _Made:
         reach = range(max(work.first, frames[0] - REACH), min(work.last, frames[-1] + 1 + REACH))
     shots = survey(work, reach)
     store = frame_store(work)
-    masks = _shape(work, _follow(work, loaded, shots, store), shots)
+    masks = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
     if engine.name == "keyframe":
         check_shots(shots, masks.holes, keyframes.images, engine.generates)
         for t in keyframes.images:
@@ -218,9 +218,16 @@ def _found(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store:
     return masks
 
 
-def _shape(work: Work, masks: Masks, shots: list[tuple[int, int]]) -> ShapedMasks:
+def _shape(work: Work, loaded: LoadedMasks, masks: Masks, shots: list[tuple[int, int]]) -> ShapedMasks:
+    # Who gives a mask of every frame and says that none is to grow means exactly those.
+    own = work.options.mask.path is not None and loaded.annotated is None
     with work.timed("masks"):
-        shaped = shape(masks, shots, work.options.mask)
+        shaped = shape(masks, shots, work.options.mask, exact=own and work.options.mask.grow == 0)
+        if own and shaped.closed:
+            work.note(
+                f"Masks that lack an object which the frames beside have: {shaped.closed}. It goes there too; with "
+                "--grow 0 masks are taken exactly as they are."
+            )
         save_to = work.options.mask.save_to
         if save_to is not None:
             grown = work.options.mask.grow is not None and work.options.mask.save_to == work.target

@@ -88,11 +88,10 @@ def check_pointing(work: Work) -> None:
                 f"{_text(prompt)} is on frame {prompt.frame}, but the frames are {work.first} to {work.last - 1}.",
                 "Frames are counted from 0.",
             )
-        inside = (
-            prompt.x < width and prompt.y < height
-            if isinstance(prompt, Point)
-            else prompt.x0 < width and prompt.y0 < height
-        )
+        if isinstance(prompt, Point):
+            inside = prompt.x < width and prompt.y < height
+        else:  # a box may reach over the rim: what lies outside is cut off
+            inside = prompt.x0 < width and prompt.y0 < height and prompt.x1 > 0 and prompt.y1 > 0
         if not inside:
             raise MaskError(
                 f"{_text(prompt)} lies outside the frame.",

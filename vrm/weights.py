@@ -155,6 +155,39 @@ def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCar
     return card, place
 
 
+def located(name: str, network: str, option: str) -> Path:
+    """Where the weights lie that a word of the command line means.
+
+    Args:
+        name: a path to a file or folder; the name of a folder among the user's weights (``<cache>/vrm/weights/NAME``),
+            as models of several files are kept; or the name of a card for ``network``.
+        network: as cards call it: "segmenter", "sam", "lpips", ...
+        option: the word, for messages.
+
+    Raises:
+        WeightsError: it is none of these, or damaged; nothing is fetched without being asked for.
+    """
+    path = Path(name)
+    if path.exists():
+        return path
+    own = own_folder() / name
+    if len(path.parts) == 1 and own.is_dir():
+        return own
+    if path.suffix or len(path.parts) > 1:
+        raise WeightsError(f"{option} {name} does not exist.", "Give a file, a folder, or a name of vrm weights list.")
+    try:
+        found = find(name, network)
+    except WeightsError as error:
+        raise WeightsError(
+            f"{option} {name} is neither a file or folder nor the name of weights that fit. {error.what}", error.fix
+        ) from error
+    if found is None:
+        raise WeightsError(f"{option} {name} is not here.", "Give a file or folder.")
+    card, folder = found
+    verify(card, folder)
+    return folder / card.file
+
+
 def load(card: WeightCard, folder: Path | None = None) -> dict[str, torch.Tensor]:
     """The tensors of a card's file, after size and checksum have been verified.
 

@@ -37,7 +37,7 @@ def square(x: int, y: int = 10, side: int = 10, size=SIZE) -> np.ndarray:
 
 
 EMPTY = np.zeros(SIZE, bool)
-EXACT = MaskOptions(grow=0)
+UNGROWN = MaskOptions(grow=0)
 
 
 @pytest.mark.parametrize(("size", "grow"), [((240, 432), 2), ((480, 854), 4), ((1080, 1920), 8), ((2160, 3840), 16)])
@@ -85,14 +85,14 @@ def test_feather_alone_widens_the_ring():
 
 
 def test_frame_without_its_mask_is_filled():
-    shaped = shape(sequence(square(20), EMPTY, square(20)), [(0, 3)], EXACT)
+    shaped = shape(sequence(square(20), EMPTY, square(20)), [(0, 3)], UNGROWN)
     np.testing.assert_array_equal(shaped.objects[1], square(20))
 
 
 def test_moving_object_does_not_flash_back():
     truth = [square(4 + 8 * t) for t in range(5)]
     given = [*truth[:2], EMPTY, *truth[3:]]
-    shaped = shape(sequence(*given), [(0, 5)], EXACT)
+    shaped = shape(sequence(*given), [(0, 5)], UNGROWN)
     assert shaped.objects[2][truth[2]].all()
     assert shaped.objects[2].sum() < 1.5 * truth[2].sum()
     for t in (0, 1, 3, 4):
@@ -103,7 +103,7 @@ def test_one_of_two_objects_drops_out():
     fixed = square(45, 25)
     truth = [square(2 + 12 * t, 2) | fixed for t in range(3)]
     given = [truth[0], fixed, truth[2]]
-    shaped = shape(sequence(*given), [(0, 3)], EXACT)
+    shaped = shape(sequence(*given), [(0, 3)], UNGROWN)
     assert shaped.objects[1][truth[1]].all()
 
 
@@ -111,8 +111,18 @@ def test_half_an_object_drops_out():
     whole = square(20, 10, 14)
     half = whole.copy()
     half[:, 27:] = False
-    shaped = shape(sequence(whole, half, whole), [(0, 3)], EXACT)
+    shaped = shape(sequence(whole, half, whole), [(0, 3)], UNGROWN)
     np.testing.assert_array_equal(shaped.objects[1], whole)
+
+
+def test_exact_masks_are_left_alone():
+    truth = [square(4 + 8 * t) for t in range(5)]
+    given = [*truth[:2], EMPTY, *truth[3:]]
+    shaped = shape(sequence(*given), [(0, 5)], UNGROWN, exact=True)
+    for t, mask in enumerate(given):
+        np.testing.assert_array_equal(shaped.objects[t], mask)
+    assert shaped.closed == 0
+    assert shape(sequence(*given), [(0, 5)], UNGROWN).closed == 1
 
 
 def test_two_empty_frames_stay_empty():
@@ -122,13 +132,13 @@ def test_two_empty_frames_stay_empty():
 
 
 def test_flicker_on_every_other_frame_is_closed():
-    shaped = shape(sequence(*[square(20), EMPTY] * 3, square(20)), [(0, 7)], EXACT)
+    shaped = shape(sequence(*[square(20), EMPTY] * 3, square(20)), [(0, 7)], UNGROWN)
     assert list(shaped.objects.frames()) == list(range(7))
 
 
 def test_masks_do_not_leak_across_a_cut():
     frames = [square(20), EMPTY, square(20), EMPTY, square(20)]
-    shaped = shape(sequence(*frames), [(0, 2), (2, 5)], EXACT)
+    shaped = shape(sequence(*frames), [(0, 2), (2, 5)], UNGROWN)
     assert list(shaped.objects.frames()) == [0, 2, 3, 4]
 
 
@@ -139,7 +149,7 @@ def test_frames_outside_the_shots_are_dropped():
 
 def test_steady_motion_is_left_alone():
     truth = [square(4 + 8 * t) for t in range(5)]
-    shaped = shape(sequence(*truth), [(0, 5)], EXACT)
+    shaped = shape(sequence(*truth), [(0, 5)], UNGROWN)
     for t, mask in enumerate(truth):
         np.testing.assert_array_equal(shaped.objects[t], mask)
 

@@ -9,16 +9,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load, save
 
 from vrm import api
 from vrm.cli.main import run
+from vrm.convert.checkpoint import read_tensors
 from vrm.errors import UsageError, WeightsError
 from vrm.events import Events
 from vrm.media.probe import probe
 from vrm.options import EngineOptions, MaskOptions, RemoveOptions
 from vrm.pointing import labels_for_engine, load_classes
 from vrm.segment.hugging import HuggingSegmenter
-from vrm.segment.located import tensors
 from vrm.segment.panoptic import Panoptic, Segment, from_classes
 from vrm.segment.prompter import create_prompter
 from vrm.segment.registry import create_segmenter
@@ -266,6 +267,23 @@ def test_files_missing_from_a_model_folder(folders, tmp_path):
             create_segmenter(str(broken), OPTIONS)
 
 
+def test_weights_that_are_not_the_models_are_refused(folders, tmp_path):
+    pytest.importorskip("transformers")
+    broken = tmp_path / "broken"
+    shutil.copytree(folders("mask2former"), broken)
+    weights = broken / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:2000])
+    with pytest.raises(WeightsError, match="cannot be loaded"):
+        create_segmenter(str(broken), OPTIONS)
+    tensors = load(whole)
+    # transformers itself would go on with random numbers in its place.
+    del tensors["class_predictor.weight"]
+    weights.write_bytes(save(tensors, {"format": "pt"}))
+    with pytest.raises(WeightsError, match=r"1 of \d+ tensors are missing, such as class_predictor\.weight"):
+        create_segmenter(str(broken), OPTIONS)
+
+
 def test_what_names_no_model(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(WeightsError, match="neither a file or folder nor the name"):
@@ -294,15 +312,22 @@ class Payload:
 def test_a_pickle_of_other_things_is_refused_and_never_run(tmp_path, ending):
     path, trace = tmp_path / f"evil{ending}", tmp_path / "trace"
     torch.save({"weights": Payload(str(trace))}, path)
-    with pytest.raises(WeightsError, match="not loaded"):
-        tensors(path)
+    with pytest.raises(WeightsError, match=r"more than tensors \(.*open\), so it was not loaded"):
+        read_tensors(path)
     path.write_bytes(pickle.dumps(Payload(str(trace))))
-    with pytest.raises(WeightsError, match="not loaded"):
-        tensors(path)
+    with pytest.raises(WeightsError, match="not loaded") as refused:
+        read_tensors(path)
+    # torch's own text tells how to run it anyway; ours is one sentence, and one that says what to do.
+    assert "weights_only=False" not in str(refused.value)
+    assert str(refused.value).count("\n") == 0
+    assert len(str(refused.value)) < len(str(path)) + 200
     assert not trace.exists()
     torch.save({"step": 3}, path)
     with pytest.raises(WeightsError, match="no table of tensors"):
-        tensors(path)
+        read_tensors(path)
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(WeightsError, match="is damaged"):
+        read_tensors(path)
 
 
 def test_classes_need_something_that_labels(tmp_path):

@@ -105,3 +105,8 @@ def test_small_holes_of_an_outline_are_filled_and_large_ones_stay():
     assert found[10:14, 10:14].all()
     assert np.array_equal(found[:10], mask[:10])
     assert not found[20:50, 30:60].any()
+    # A small one that shows ground, as between two legs, stays as well.
+    odds = np.zeros(mask.shape, np.float32)
+    odds[9:15, 9:15] = -0.5
+    assert not _without_holes(mask, odds)[10:14, 10:14].any()
+    assert _without_holes(mask, -odds)[10:14, 10:14].all()

@@ -138,7 +138,9 @@ def test_points_correct_masks_of_all_frames(clip):
     ("words", "code", "said"),
     [
         (["--point", "900,20"], 4, "lies outside the frame. The video is shown at 176x120"),
+        (["--point=-5,20"], 2, "--point -5,20 lies outside the frame. Pixels are counted from 0"),
         (["--box", "300,20,400,60"], 4, "lies outside the frame"),
+        (["--box=-30,20,0,60"], 4, "lies outside the frame"),
         (["--point", "20,20@77"], 4, "is on frame 77, but the frames are 0 to 7"),
         (["--not-point", "20,20"], 2, "Nothing says what to follow"),
         (["--point", "20"], 2, "cannot be read. Write X,Y"),

@@ -15,6 +15,7 @@ from vrm.segment.maps import LabelMaps
 from vrm.segment.panoptic import Panoptic, Segment, from_classes
 from vrm.segment.steady import Steadied, _elected
 from vrm.segment.taxonomy import CATEGORIES, VOID, taxonomy
+from vrm.segment.tracks import Tracks
 from vrm.segment.warp import chained, looked_up, upsized
 from vrm.types import Masks
 
@@ -52,6 +53,21 @@ def test_the_vote_mends_single_frames_and_lowers_flicker():
         assert 17 not in classes
     assert steady.flicker.after < 0.3 * steady.flicker.before
     assert steady.flicker.before > 0.03
+
+
+def test_thousands_of_things_keep_their_class():
+    known = taxonomy("coco-panoptic")
+    things = [i for i, thing in enumerate(known.things) if thing]
+    tracks, stuff = Tracks(known), known.things.index(False)
+    for t in range(300):
+        ids = np.arange(6, dtype=np.int32).reshape(2, 3)
+        labels = [things[(t + k) % len(things)] for k in range(4)] + [stuff]
+        numbers, _ = tracks.number(Panoptic(ids, tuple(map(Segment, range(1, 6), labels))), None, None)
+        assert numbers[0, 0] == 0
+        assert numbers[1, 2] == 1 + stuff
+        assert numbers.ravel()[1:5].tolist() == list(range(256 + 4 * t, 260 + 4 * t))
+        assert tracks.classes(numbers).ravel().tolist() == [VOID, *labels]
+        assert tracks.label(int(numbers[0, 1])) == labels[0]
 
 
 def test_steady_labels_are_left_alone():

@@ -57,6 +57,11 @@ def test_words_of_the_command_line():
 def test_an_unknown_class_names_the_nearest_and_where_to_find_all():
     with pytest.raises(UsageError, match=r"--class persn is no class.*person.*vrm segment --classes coco-panoptic"):
         taxonomy("coco-panoptic").find(["persn"])
+    own = named(["bird", "water"], "mine")
+    with pytest.raises(UsageError, match=r"is no class of mine. Nearest: bird. It has: bird, water\.$"):
+        own.find(["brid"])
+    with pytest.raises(UsageError, match=r"c39 and 20 more\.$"):
+        named([f"c{i}" for i in range(60)], "long").find(["unheard of"])
 
 
 def test_a_models_own_order_is_translated_by_name():

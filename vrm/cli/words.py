@@ -55,7 +55,10 @@ InvertMask = Annotated[bool, typer.Option("--invert-mask", help="Black goes, not
 Grow = Annotated[
     int | None,
     typer.Option(
-        "--grow", metavar="PX", help="Enlarge the mask. Default: chosen from the image size.", rich_help_panel=GOES
+        "--grow",
+        metavar="PX",
+        help="Enlarge the mask; 0: exactly as given. Default: chosen from the image size.",
+        rich_help_panel=GOES,
     ),
 ]
 Feather = Annotated[

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -31,17 +33,41 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             from safetensors.torch import load_file
 
             return dict(load_file(path))
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickles that it refuses all the same
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"{path} holds more than tensors, which vrm refuses to run: {str(error).splitlines()[0]}",
-            "Save its state_dict alone with torch.save, in the code base it comes from.",
+            f"{path} holds more than tensors{_culprit(error)}, so it was not loaded: a pickle can run programs.",
+            "Save its state_dict alone with torch.save where it comes from, or give .safetensors.",
         ) from error
     except Exception as error:  # each format has errors of its own
-        raise WeightsError(f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0]}") from error
+        raise WeightsError(
+            f"{path} cannot be read as a checkpoint: it is damaged, or something else.",
+            "Get it again, or give another.",
+        ) from error
     if not isinstance(found, Mapping):
         raise WeightsError(f"{path} holds a {type(found).__name__}, not tensors by name.")
     return dict(found)
+
+
+def _culprit(error: pickle.UnpicklingError) -> str:
+    """What a pickle would have called, if torch names it; the rest of its long text tells how to run it anyway."""
+    named = re.search(r"GLOBAL (\S+)", str(error))
+    return f" ({named[1]})" if named else ""
+
+
+def read_tensors(path: Path, *parts: str) -> dict[str, Tensor]:
+    """The tensors of a checkpoint by name: those of the first of ``parts`` that it has, else all of it.
+
+    Raises:
+        WeightsError: see ``read_checkpoint``; or it does not hold tensors alone there.
+    """
+    held = read_checkpoint(path)
+    try:
+        return state_of(held, *parts)
+    except WeightsError as error:
+        raise WeightsError(f"{path} holds no table of tensors.", "Give a file of weights.") from error
 
 
 def state_of(held: Mapping[str, Any], *parts: str) -> dict[str, Tensor]:

@@ -90,16 +90,18 @@ def open_networks(lpips: Sequence[str], fid: str | None, i3d: str | None, device
     networks = Networks(device=choose(EngineOptions(device=device, dtype="fp32")).device)
     networks.names = tuple(_described(name) for name in (*lpips, fid, i3d) if name)
     for name in lpips:
-        measure, net = _lpips(read_weights(name, "lpips"), name)
+        measure, net = _lpips(read_weights(name, "lpips", "--lpips"), name)
         networks.lpips[measure] = net.to(networks.device)
     if fid:
         from vrm.nets.inception import FidInception
 
-        networks.inception = _filled(FidInception(), read_weights(fid, "fid-inception"), fid).to(networks.device)
+        networks.inception = _filled(FidInception(), read_weights(fid, "fid-inception", "--fid"), fid).to(
+            networks.device
+        )
     if i3d:
         from vrm.nets.i3d import I3d
 
-        tensors = {k: v for k, v in read_weights(i3d, "i3d").items() if not k.startswith("logits.")}
+        tensors = {k: v for k, v in read_weights(i3d, "i3d", "--i3d").items() if not k.startswith("logits.")}
         networks.i3d = _filled(I3d(), tensors, i3d).to(networks.device)
     return networks
 
@@ -109,35 +111,11 @@ def _described(name: str) -> str:
     return f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" if path.is_file() else name
 
 
-def read_weights(name: str, network: str) -> dict[str, torch.Tensor]:
-    """The tensors of a file, or of the card of that name. Raises WeightsError."""
-    path = Path(name)
-    if not path.suffix:
-        found = weights.find(name, network)
-        if found is None:
-            raise WeightsError(f"There are no weights named '{name}'.", "Give a file.")
-        return weights.load(*found)
-    if not path.is_file():
-        raise WeightsError(f"{path} is not there.", "Give a safetensors file, or a .pt or .pth file of a state dict.")
-    if path.suffix == ".safetensors":
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+def read_weights(name: str, network: str, option: str) -> dict[str, torch.Tensor]:
+    """The tensors of what a word of the command line names. Raises WeightsError."""
+    from vrm.convert.checkpoint import read_tensors
 
-        try:
-            return dict(load_file(path))
-        except SafetensorError as error:
-            raise WeightsError(f"{path} is not a safetensors file: {error}.") from error
-    import pickle
-
-    import torch
-
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise WeightsError(f"{path} holds more than tensors, or is damaged; it was not run.") from error
-    if not isinstance(state, Mapping) or not all(isinstance(v, torch.Tensor) for v in state.values()):
-        raise WeightsError(f"{path} is not a state dict.", "Save model.state_dict().")
-    return dict(state)
+    return read_tensors(weights.located(name, network, option))
 
 
 def _filled(net: Any, tensors: Mapping[str, torch.Tensor], name: str) -> Any:

@@ -118,10 +118,7 @@ def remarks(rows: list[Row]) -> list[str]:
         if n:
             said.append(f"{method}: {n} infinite values (equal frames) are in no mean.")
         if changed := [row.clip for row in mine if row.score is not None and row.score.outside_max]:
-            why = (
-                "" if "baseline" in mine[0].settings else " (vrm remove closes drop-outs of masks; they are not judged)"
-            )
-            said.append(f"{method} changed pixels outside the hole in {', '.join(changed)}{why}.")
+            said.append(f"{method} changed pixels outside the hole in {', '.join(changed)}.")
     return said
 
 

@@ -38,12 +38,14 @@ class ShapedMasks:
         holes: ``objects`` grown by ``grow`` pixels (Euclidean): everything in it is made anew.
         grow: pixels between an object and the rim of its hole.
         feather: pixels of ramp at the rim, at most ``grow``.
+        closed: on how many frames an object had dropped out of its mask and was put back.
     """
 
     objects: Masks
     holes: Masks
     grow: int
     feather: int
+    closed: int = 0
 
     def alpha(self, t: int) -> tuple[Box, F32] | None:
         """How much of the fill counts at each pixel of frame t, or None where nothing is removed.
@@ -64,13 +66,14 @@ class ShapedMasks:
         return box, ramp
 
 
-def shape(masks: Masks, shots: Sequence[tuple[int, int]], options: MaskOptions) -> ShapedMasks:
+def shape(masks: Masks, shots: Sequence[tuple[int, int]], options: MaskOptions, *, exact: bool = False) -> ShapedMasks:
     """Close drop-outs within each shot, grow, and settle the feather.
 
     Args:
         masks: as the user gave them.
         shots: ``(start, stop)`` of each stretch without a cut; masks outside all of them are dropped.
         options: ``grow`` and ``feather`` if the user chose them.
+        exact: every mask is as it is meant to be: nothing is closed.
     """
     grow = default_grow(masks.size) if options.grow is None else options.grow
     if options.grow is None and options.feather is not None:
@@ -78,15 +81,17 @@ def shape(masks: Masks, shots: Sequence[tuple[int, int]], options: MaskOptions) 
     feather = grow // 2 if options.feather is None else options.feather
     objects = Masks(masks.size, masks.n_frames)
     holes = Masks(masks.size, masks.n_frames)
+    closed = 0
     for start, stop in shots:
-        for t, mask in _closed(masks, start, stop):
+        for t, mask, lost in _closed(masks, start, stop, exact):
+            closed += lost
             if mask is None:
                 objects.repeat(t, t - 1)
                 holes.repeat(t, t - 1)
             else:
                 objects[t] = mask
                 holes[t] = grown(mask, grow)
-    return ShapedMasks(objects, holes, grow, feather)
+    return ShapedMasks(objects, holes, grow, feather, closed)
 
 
 def grown(mask: Bool, by: int) -> Bool:
@@ -106,24 +111,27 @@ def _distance(mask: Bool) -> F32:
     return np.asarray(cv2.distanceTransform(away, cv2.DIST_L2, cv2.DIST_MASK_PRECISE), np.float32)
 
 
-def _closed(masks: Masks, start: int, stop: int) -> Iterator[tuple[int, Bool | None]]:
-    """Each frame of a shot and its mask without drop-outs; None where it is the frame before's, unchanged."""
+def _closed(masks: Masks, start: int, stop: int, exact: bool) -> Iterator[tuple[int, Bool | None, bool]]:
+    """Each frame of a shot, its mask without drop-outs (None: the frame before's, unchanged), and if one was closed."""
     for t in range(start, stop):
         still = t > start and masks.same(t - 1, t) and (t == stop - 1 or masks.same(t, t + 1))
         if still and (t - 1 == start or masks.same(t - 2, t - 1)):
-            yield t, None
-        elif t == start or t == stop - 1 or masks.box(t - 1) is None or masks.box(t + 1) is None:
-            yield t, masks[t]
+            yield t, None, False
+        elif exact or t == start or t == stop - 1 or masks.box(t - 1) is None or masks.box(t + 1) is None:
+            yield t, masks[t], False
         else:
-            yield t, _united(masks, t)
+            yield t, *_united(masks, t)
 
 
-def _united(masks: Masks, t: int) -> Bool:
-    """Frame t's mask and what both neighbours have: pixels set on both, and objects that vanish for one frame."""
+def _united(masks: Masks, t: int) -> tuple[Bool, bool]:
+    """Frame t's mask and what both neighbours have: pixels set on both, and objects that vanish for one frame.
+
+    The second value says if there were such objects.
+    """
     box = union_box((masks.box(t - 1), masks.box(t), masks.box(t + 1)))
     mask = masks[t]
     if box is None:
-        return mask
+        return mask, False
     y0, x0, y1, x1 = box
     before, now, after = (m[y0:y1, x0:x1] for m in (masks[t - 1], mask, masks[t + 1]))
     there = now.copy()
@@ -135,7 +143,7 @@ def _united(masks: Masks, t: int) -> Bool:
         pairs = [(before, after)]
     for one, two in pairs:
         now |= _between(one, two)
-    return mask
+    return mask, bool(pairs)
 
 
 def _lost_pieces(before: Bool, there: Bool, after: Bool, share: float) -> Iterator[tuple[Bool, Bool]]:

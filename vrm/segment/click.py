@@ -13,10 +13,10 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow import DisFlow
-from vrm.segment.cut import Borders, ColourModel
+from vrm.segment.cut import Borders, ColourModel, smooth_lab
 from vrm.segment.outline import Outline, outline_box
 from vrm.track.features import camera_motion, shrink
-from vrm.types import F32, Bool, Box, Pixels, bounding_box, grow_box
+from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
 
 _SIDE = 160
 """Longest side of the picture that boxes are guessed on."""
@@ -43,7 +43,7 @@ def outline_points(
     ours, others = discs(points, size), discs(not_points, size) if not_points else None
     best, best_box = None, None
     for box in dict.fromkeys(_boxes(frame, t, points, span)):
-        found = outline_box(frame, t, box, span, ours=ours, others=others, cuts=1)
+        found = outline_box(frame, t, box, span, ours=ours, others=others, quick=True)
         mask = _connected(found.mask, ours)
         whole = mask.sum() / max(1, found.mask.sum())  # an outline of which the click is on a speck is of another thing
         found = Outline(mask, float(found.confidence * _fits(found.mask, box) * whole) * _usual(float(mask.mean())))
@@ -77,7 +77,7 @@ def correct(frame: Pixels, mask: Bool, not_points: Sequence[tuple[float, float]]
     to = (small.shape[1], small.shape[0])
     inside = cv2.resize(mask[y0:y1, x0:x1].astype(np.uint8), to, interpolation=cv2.INTER_NEAREST) > 0
     seeds = cv2.resize(stays[y0:y1, x0:x1].astype(np.uint8), to, interpolation=cv2.INTER_NEAREST) > 0
-    lab = _lab(small)
+    lab = smooth_lab(small)
     borders = Borders(lab)
     colours = lab.reshape(-1, 3).astype(np.float64)
     away = borders.distances(np.flatnonzero(seeds.ravel()).tolist() or [int(inside.ravel().argmax())])
@@ -115,7 +115,7 @@ def _boxes(
         min(small.shape[0] - 1, int(y * scale)) * small.shape[1] + min(small.shape[1] - 1, int(x * scale))
         for x, y in points
     ]
-    away = Borders(_lab(small)).distances(seeds)
+    away = Borders(smooth_lab(small)).distances(seeds)
     regions = [np.asarray(away <= np.quantile(away, share)) for share in _SHARES]
     moving = _moving(frame, t, span)
     if moving is not None:
@@ -163,8 +163,3 @@ def _connected(mask: Bool, ours: Bool) -> Bool:
     _, pieces = cv2.connectedComponents(mask.astype(np.uint8))
     hit = np.unique(pieces[ours & mask])
     return np.asarray(np.isin(pieces, hit[hit > 0]) | ours)
-
-
-def _lab(rgb: np.ndarray) -> F32:
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / np.float32(10)
-    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.7), np.float32)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from vrm.types import F32, Bool
+from vrm.types import F32, U8, Bool
 
 F64 = npt.NDArray[np.float64]
 
@@ -25,11 +25,17 @@ _DIRECTIONS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.7), (1, -1, 0.7))
 """The neighbour below or to the right, and one over its distance: each pair of the 8-neighbourhood once."""
 
 
+def smooth_lab(rgb: U8) -> F32:
+    """Lab colours, slightly blurred, in units of ten: ``(h, w, 3)`` of uint8 RGB."""
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / np.float32(10)
+    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.7), np.float32)
+
+
 class Borders:
     """What a border costs between each pixel of a picture and its eight neighbours (GrabCut, Eq. 11).
 
     Args:
-        lab: float32 ``(h, w, 3)``, any linear scale.
+        lab: float32 ``(h, w, 3)``, any linear scale, such as ``smooth_lab``'s.
     """
 
     def __init__(self, lab: F32) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from vrm.errors import UsageError, WeightsError
 from vrm.segment.panoptic import Panoptic, Segment
-from vrm.segment.sam2 import loaded, model_type
+from vrm.segment.pretrained import loaded, loaded_net, model_type
 from vrm.segment.taxonomy import TAXONOMIES, VOID, Taxonomy, named, taxonomy
 from vrm.train.device import Compute
 from vrm.types import U8, Pixels, eight_bits
@@ -51,8 +51,8 @@ class HuggingSegmenter:
             self._processor: Any = transformers.OneFormerProcessor(pictures, words)
         else:
             self._processor = loaded(transformers.AutoImageProcessor, folder)
-        net: Any = loaded(transformers.AutoModelForUniversalSegmentation, folder, use_safetensors=True)
-        self._net = net.eval().to(compute.device)
+        net = loaded_net(transformers.AutoModelForUniversalSegmentation, folder)
+        self._net = net.to(compute.device)
         self.name = f"{net.config.model_type} ({folder.name})"
         self.device, self.dtype = compute.names
         names = [str(net.config.id2label[i]) for i in range(len(net.config.id2label))]

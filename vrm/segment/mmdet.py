@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from vrm.convert.checkpoint import read_tensors
 from vrm.errors import UsageError, WeightsError
-from vrm.segment.located import tensors
 from vrm.segment.mmseg import checkpoint_in, config_in, quiet
 from vrm.segment.mmstub import allow_mmseg
 from vrm.segment.panoptic import Panoptic, Segment
@@ -40,7 +40,7 @@ class MmdetSegmenter:
                 f"{config} is a config of mmdetection, which is not installed.",
                 "Install it (pip install mmdet==3.3.0), or take a model of transformers or mmsegmentation.",
             )
-        state = tensors(checkpoint)
+        state = read_tensors(checkpoint, "state_dict")
         allow_mmseg()  # the same stand-in for compiled operations
         with quiet():
             from mmdet.apis import inference_detector, init_detector

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from vrm.convert.checkpoint import read_tensors
 from vrm.errors import WeightsError
-from vrm.segment.located import tensors
 from vrm.segment.mmstub import allow_mmseg
 from vrm.segment.panoptic import Panoptic, from_classes
 from vrm.segment.taxonomy import taxonomy
@@ -38,7 +38,7 @@ class MmsegSegmenter:
 
     def __init__(self, folder: Path, compute: Compute) -> None:
         config, checkpoint = config_in(folder), checkpoint_in(folder)
-        state = tensors(checkpoint)
+        state = read_tensors(checkpoint, "state_dict")
         allow_mmseg()
         with quiet():
             from mmseg.apis import inference_model, init_model

@@ -3,19 +3,21 @@
 What lies outside the box is ground, and shows what the ground looks like and how it moves. Inside, the ground's motion
 is continued from there; what moves differently is more likely the thing. Colour models of both are fitted in turn with
 the minimum cut (GrabCut). A few cuts that trust the evidence differently vote on every pixel: one alone can tip over.
+Then the frames around are asked what the ground's motion explains (``vrm.segment.ground``), and it is cut once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from vrm.motion.completion import complete
 from vrm.motion.flow import DisFlow
-from vrm.segment.cut import Borders, ColourModel
+from vrm.segment.cut import Borders, ColourModel, smooth_lab
+from vrm.segment.ground import GroundEvidence, ground_evidence
 from vrm.track.features import shrink
 from vrm.track.follow import enlarged
 from vrm.types import F32, U8, Bool, Box, Pixels, grow_box
@@ -29,11 +31,15 @@ _ROUNDS = 4
 _FAST = 0.65
 """Motion counts as the thing's from this share of its fastest parts on."""
 _HOLE = 0.02
-"""Holes of an outline up to this share of its area are filled."""
+"""Holes of an outline up to this share of its area are filled ..."""
+_SHOWS = -0.1
+"""... but for those of lower log odds, on average, by what the frames around said."""
 _VOTES = (4.0, 4.5, 5.0)
 """How much a border costs in each of the cuts."""
 _STILL = 1.5
 """Motion from this many times the ground's own unevenness on can be the thing's; a third of it says nothing."""
+_FAITH = 1.0
+"""Log odds by which a second look stays with the first."""
 
 
 @dataclass(frozen=True)
@@ -69,29 +75,35 @@ def outline_box(
     *,
     ours: Bool | None = None,
     others: Bool | None = None,
-    cuts: int = 3,
+    quick: bool = False,
 ) -> Outline:
     """The thing in a box on frame t.
 
     Args:
-        frame: gives frame n of the video, uint8 or uint16 RGB ``(H, W, 3)``; asked for t and two beside it.
+        frame: gives frame n of the video, uint8 or uint16 RGB ``(H, W, 3)``; asked for t and frames near it.
         t: the frame.
         box: around the thing, tight if possible; nothing outside of it is taken.
         span: ``(start, stop)`` of the shot.
         ours, others: pixels ``(H, W)`` that are certainly the thing, or certainly not.
-        cuts: how many vote, 1 to 3.
+        quick: one cut and one look only: to choose between boxes.
     """
     part = _part(frame, t, box, span, ours, others)
-    borders = Borders(_smooth(part.rgb))
-    votes = [_cut(part, borders, strength) for strength in _VOTES[:cuts]]
+    borders = Borders(smooth_lab(part.rgb))
+    strengths = _VOTES[:1] if quick else _VOTES
+    votes = [_cut(part, borders, strength) for strength in strengths]
     mask = np.asarray(np.mean(votes, 0) > 0.5)
     if part.speed is not None and not _plausible(mask, part.inside):
-        part = _Part(part.where, part.rgb, part.inside, part.sure, None, part.prior)
-        votes = [_cut(part, borders, strength) for strength in _VOTES[:cuts]]
+        part = replace(part, speed=None)
+        votes = [_cut(part, borders, strength) for strength in strengths]
         mask = np.asarray(np.mean(votes, 0) > 0.5)
-    y0, x0, y1, x1 = part.where
-    full = np.zeros(frame(t).shape[:2], np.bool_)
-    full[y0:y1, x0:x1] = _without_holes(enlarged(mask.astype(np.float32), frame(t)[y0:y1, x0:x1]))
+    full = _full(mask, part, frame(t))
+    seen = None if quick else ground_evidence(frame, t, box, full, span)
+    if seen is not None:
+        before, odds = _small(part, full.astype(np.float32)) > 0.5, _seen(part, seen, full.shape)
+        again = [_cut_again(part, borders, strength, before, odds) for strength in strengths]
+        better = np.asarray(np.mean(again, 0) > 0.5)
+        if _plausible(better, part.inside):
+            votes, mask, full = again, better, _full(better, part, frame(t), odds)
     if others is not None:
         full &= ~others
     if ours is not None:
@@ -99,12 +111,43 @@ def outline_box(
     return Outline(full, _confidence(mask, votes, part, borders))
 
 
-def _without_holes(mask: Bool) -> Bool:
-    """A mask whose small holes are filled: a door handle or a window shows no ground."""
+def _full(mask: Bool, part: _Part, rgb: Pixels, odds: F32 | None = None) -> Bool:
+    """A mask of the part in the frame's own size."""
+    y0, x0, y1, x1 = part.where
+    full = np.zeros(rgb.shape[:2], np.bool_)
+    large = None if odds is None else np.asarray(cv2.resize(odds, (x1 - x0, y1 - y0)), np.float32)
+    full[y0:y1, x0:x1] = _without_holes(enlarged(mask.astype(np.float32), rgb[y0:y1, x0:x1]), large)
+    return full
+
+
+def _small(part: _Part, plane: np.ndarray) -> np.ndarray:
+    """What a plane of the frame's size holds there, at working size."""
+    y0, x0, y1, x1 = part.where
+    size = (part.inside.shape[1], part.inside.shape[0])
+    return np.asarray(cv2.resize(plane[y0:y1, x0:x1], size, interpolation=cv2.INTER_AREA))
+
+
+def _seen(part: _Part, seen: GroundEvidence, size: tuple[int, ...]) -> F32:
+    """Log odds by what the frames around said, at working size.
+
+    Ground that the thing is about to cover looks as unexplained as the thing; but it moves as the ground does.
+    """
+    thing, ground = (_small(part, cv2.resize(odds, (size[1], size[0]))) for odds in (seen.thing, seen.ground))
+    return np.asarray(np.clip(thing * np.clip(1 + _motion_odds(part), 0, 1) + ground, -3, 3), np.float32)
+
+
+def _without_holes(mask: Bool, odds: F32 | None = None) -> Bool:
+    """A mask whose small holes are filled, but for those that show ground by the log odds, if there are some.
+
+    A door handle or a window shows no ground, the space between two legs does.
+    """
     _, pieces, facts, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     rim = np.concatenate([pieces[0], pieces[-1], pieces[:, 0], pieces[:, -1]])
-    small = facts[:, cv2.CC_STAT_AREA] < _HOLE * np.count_nonzero(mask)
+    area = facts[:, cv2.CC_STAT_AREA]
+    small = area < _HOLE * np.count_nonzero(mask)
     small[np.union1d(rim, [0])] = False
+    if odds is not None:
+        small &= np.bincount(pieces.ravel(), odds.ravel(), len(area)) >= _SHOWS * area
     return np.asarray(mask | small[pieces])
 
 
@@ -176,24 +219,33 @@ def _speed(frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, in
     return np.asarray(np.min(speeds, 0), np.float32)
 
 
-def _smooth(rgb: U8) -> F32:
-    """Lab colours, slightly blurred, in units of ten."""
-    lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / np.float32(10)
-    return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.7), np.float32)
-
-
 def _cut(part: _Part, borders: Borders, strength: float) -> Bool:
     """One cut: motion and place first, then colour models and cut in turn."""
+    mask = borders.cut(_settled(part, part.prior + 2 * _motion_odds(part)), strength)
+    return _in_turn(part, borders, strength, mask, _rest(part))
+
+
+def _cut_again(part: _Part, borders: Borders, strength: float, before: Bool, odds: F32) -> Bool:
+    """A second cut that starts from the first outline and what the frames around said for and against it."""
+    mask = np.asarray((before & (odds > -0.5)) | (part.inside & (odds > 1)))
+    return _in_turn(part, borders, strength, mask, _rest(part) + odds + np.where(before, _FAITH, -_FAITH))
+
+
+def _settled(part: _Part, odds: np.ndarray) -> F32:
+    """Log odds, certain where something is certain."""
+    odds = np.where(part.sure != 0, 9 * part.sure, odds)
+    return np.where(part.inside, odds, -9).astype(np.float32)
+
+
+def _rest(part: _Part) -> np.ndarray:
+    """Log odds of all but colours. Motion bleeds over the rim of things: it speaks for the thing only weakly."""
     moves = _motion_odds(part)
+    return np.asarray(0.3 * part.prior + np.where(moves > 0, 0.3 * moves, moves))
 
-    def settled(odds: np.ndarray) -> F32:
-        odds = np.where(part.sure != 0, 9 * part.sure, odds)
-        return np.where(part.inside, odds, -9).astype(np.float32)
 
-    mask = borders.cut(settled(part.prior + 2 * moves), strength)
-    colours = _smooth(part.rgb).reshape(-1, 3).astype(np.float64)
-    # Motion bleeds over the rim of things: once there are colours, it speaks for the thing only weakly.
-    rest = 0.3 * part.prior + np.where(moves > 0, 0.3 * moves, moves)
+def _in_turn(part: _Part, borders: Borders, strength: float, mask: Bool, rest: np.ndarray) -> Bool:
+    """Colour models and cut in turn, from a first mask on."""
+    colours = smooth_lab(part.rgb).reshape(-1, 3).astype(np.float64)
     for _ in range(_ROUNDS):
         chosen = mask.ravel()
         if chosen.sum() < 20:
@@ -201,7 +253,7 @@ def _cut(part: _Part, borders: Borders, strength: float) -> Bool:
         ours = ColourModel(colours, chosen, _PARTS)
         ground = ColourModel(colours, ~chosen, _PARTS + 2)
         looks = np.clip(ours(colours) - ground(colours), -4, 4).reshape(mask.shape)
-        mask = borders.cut(settled(rest + looks), strength)
+        mask = borders.cut(_settled(part, rest + looks), strength)
     return mask
 
 

@@ -9,10 +9,10 @@ from typing import Protocol
 from vrm.options import EngineOptions
 from vrm.segment.click import correct, discs, outline_points
 from vrm.segment.fallback import MovablePrompter, Note, silent
-from vrm.segment.located import located
 from vrm.segment.outline import Outline, outline_box
 from vrm.track.follow import Tracked
 from vrm.types import Bool, Box, Pixels
+from vrm.weights import located
 
 
 class Prompter(Protocol):

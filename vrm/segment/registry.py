@@ -7,8 +7,8 @@ from pathlib import Path
 from vrm.errors import UsageError, WeightsError
 from vrm.options import EngineOptions
 from vrm.segment.fallback import MovableSegmenter, Note, silent
-from vrm.segment.located import located
 from vrm.segment.panoptic import Segmenter
+from vrm.weights import located
 
 
 def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from vrm.convert.checkpoint import read_tensors
 from vrm.errors import WeightsError
-from vrm.segment.located import tensors
 from vrm.segment.outline import Outline
 from vrm.train.device import Compute
 from vrm.types import Bool, Box, Pixels, eight_bits
@@ -35,7 +35,7 @@ class Sam:
         from segment_anything import SamPredictor
 
         self._compute = compute
-        state = tensors(path)
+        state = read_tensors(path, "model")
         try:
             net = _network(state)
             net.load_state_dict(state, strict=True)

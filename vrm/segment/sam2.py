@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from vrm.errors import UsageError, WeightsError
 from vrm.segment.click import correct
 from vrm.segment.outline import Outline
+from vrm.segment.pretrained import loaded, loaded_net, model_type
 from vrm.track.follow import Tracked
 from vrm.train.device import Compute
 from vrm.types import Bool, Box, Masks, Pixels, eight_bits
@@ -20,21 +20,6 @@ _STRETCH = 48
 """Frames that one memory follows; the next starts from the last mask, so that memory stays bounded."""
 KINDS = ("sam2", "sam2_video")
 """Model types of transformers' config.json that are taken."""
-
-
-def model_type(folder: Path) -> str:
-    """What ``config.json`` in a folder calls its model.
-
-    Raises:
-        WeightsError: no such file, or not readable.
-    """
-    path = folder / "config.json"
-    try:
-        return str(json.loads(path.read_text(encoding="utf-8")).get("model_type", ""))
-    except (OSError, ValueError, AttributeError) as error:
-        raise WeightsError(
-            f"{folder} holds no readable config.json.", "Give a model folder of transformers, with all its files."
-        ) from error
 
 
 class Sam2:
@@ -65,7 +50,7 @@ class Sam2:
         net = transformers.Sam2VideoModel if self.video else transformers.Sam2Model
         processor = transformers.Sam2VideoProcessor if self.video else transformers.Sam2Processor
         self._compute = compute
-        self._net: Any = loaded(net, folder, use_safetensors=True).eval().to(compute.device)
+        self._net: Any = loaded_net(net, folder).to(compute.device)
         self._processor: Any = loaded(processor, folder)
         self._seen: tuple[int, Any] | None = None
 
@@ -204,22 +189,3 @@ class Sam2:
                 if n != part[0]:
                     yield n, there, sure
                 mask = there if n != part[0] else mask
-
-
-def loaded(kind: Any, folder: Path, **more: Any) -> Any:
-    """``from_pretrained`` of a local folder: nothing is downloaded, nothing but tensors is read from weights.
-
-    Raises:
-        WeightsError: a file is missing, damaged, or of another model.
-    """
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        return kind.from_pretrained(folder, local_files_only=True, **more)
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        names = ", ".join(sorted(p.name for p in folder.iterdir())) or "nothing"
-        raise WeightsError(
-            f"The model folder {folder} cannot be loaded: {(str(error).strip().splitlines() or ['?'])[0][:300]}",
-            f"It holds {names}; needed are config.json, model.safetensors and preprocessor_config.json.",
-        ) from error

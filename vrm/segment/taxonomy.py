@@ -26,6 +26,8 @@ VOID = 255
 TAXONOMIES = ("coco-panoptic", "coco-stuff", "ade20k")
 
 _FOLDER = Path(__file__).parent / "data"
+_TOLD = 40
+"""Classes of a user's own list that a message names."""
 _COLOURS = (
     (220, 40, 60),
     (255, 160, 30),
@@ -90,10 +92,7 @@ class Taxonomy:
         for name in names:
             found = self._one(name)
             if not found:
-                raise UsageError(
-                    f"--class {name} is no class of {self.name}.",
-                    f"{self._nearest(name)}All of them: vrm segment --classes {self.name}",
-                )
+                raise UsageError(f"--class {name} is no class of {self.name}.", f"{self._nearest(name)}{self._all()}")
             chosen.update(found)
         return tuple(sorted(chosen))
 
@@ -110,6 +109,13 @@ class Taxonomy:
         known = {_key(c): c for c in self.classes} | {_short(c): c for c in self.classes}
         near = list(dict.fromkeys(known[k] for k in get_close_matches(_key(name), known, 4, 0.5)))
         return f"Nearest: {', '.join(near)}. " if near else ""
+
+    def _all(self) -> str:
+        """Where all classes are told: a user's own list has no page of its own."""
+        if self.name in TAXONOMIES:
+            return f"All of them: vrm segment --classes {self.name}"
+        more = f" and {len(self.classes) - _TOLD} more" if len(self.classes) > _TOLD else ""
+        return f"It has: {', '.join(self.classes[:_TOLD])}{more}."
 
     def translate(self, names: Sequence[str]) -> U8:
         """uint8 ``(256,)``: from a model's own list of class names to classes of this taxonomy, void where it has none.

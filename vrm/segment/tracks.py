@@ -27,7 +27,7 @@ class Tracks:
         self._things = taxonomy.things
         self._table = np.full(_FIRST_THING, VOID, np.uint8)
         self._table[1 : 1 + len(taxonomy.classes)] = np.arange(len(taxonomy.classes))
-        self._labels = list(self._table)
+        self._count = _FIRST_THING
 
     def classes(self, ids: Ids) -> U8:
         """The class of each number."""
@@ -58,9 +58,11 @@ class Tracks:
         return np.asarray(table[found.ids]), scores
 
     def _new(self, label: int) -> int:
-        self._labels.append(np.uint8(label))
-        self._table = np.array(self._labels, np.uint8)
-        return len(self._labels) - 1
+        if self._count == len(self._table):
+            self._table = np.concatenate([self._table, np.full_like(self._table, VOID)])
+        self._table[self._count] = label
+        self._count += 1
+        return self._count - 1
 
     def _matched(self, found: Panoptic, before: Ids, back: F32) -> dict[int, int]:
         """Segment to number, by overlap along the flow, best first; each number once, and only within a class."""
