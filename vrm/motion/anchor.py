@@ -64,15 +64,16 @@ def anchor(
     known = ~dilate(frames.hole(t), GUARD)[y0:y1, x0:x1]
     offset = np.array([trail.box[1] - x0, trail.box[0] - y0], np.float32)
     points = grid(y1 - y0, x1 - x0)
-    moved = np.float32([[1, 0, 0], [0, 1, 0]])  # places of this frame's pixels in the frame as it would be without drift
-    before = None
-    for _ in range(_TURNS):
+    # Where this frame's pixels would be if they had drifted as the trail has.
+    moved: Array = np.eye(2, 3, dtype=np.float32)
+    before = 0.0
+    for turn in range(_TURNS):
         places = _apply(motion, _apply(moved, points) - offset)
         warped, visible = _warped(frames.grey(key), thing, places)
         compare = visible & known
         if compare.sum() < _LEAST * scale**2:
             return trail
-        if before is None:
+        if turn == 0:
             before = _apart(here, warped, compare)
         # Where one shows nothing to compare, both are given the same: no flow is made up there.
         flow = estimator(np.where(compare, here, warped), warped)
@@ -108,7 +109,8 @@ def _similarity(here: Array, there: Array, tolerance: float) -> Array | None:
 
 
 def _apply(matrix: Array, points: Array) -> Array:
-    return points @ matrix[:, :2].T + matrix[:, 2]
+    places: Array = points @ matrix[:, :2].T + matrix[:, 2]
+    return places
 
 
 def _warped(grey: Array, thing: Bool, places: Array) -> tuple[Array, Bool]:

@@ -111,7 +111,7 @@ def _aligner(
     whole: Collection[int],
 ) -> Aligner | None:
     """For far frames, if there are any; it looks at frames filled once more."""
-    if not config.distant or not (config.sources and len(distant) or whole):
+    if not config.distant or not ((config.sources and len(distant)) or whole):
         return None
     tracks.refill(window)
     return Aligner(frames, flow)

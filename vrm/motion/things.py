@@ -341,7 +341,7 @@ class Things:
 
 
 def _continued(apart: Array, near: Bool, scale: float) -> Array:
-    """Motion known at some pixels, everywhere: as one rigid thing where most of them agree, smooth where they do not."""
+    """Motion known at some pixels, everywhere: as one rigid thing where most of them agree, else smooth."""
     ys, xs = np.nonzero(near)
     keep = np.s_[:: max(1, len(ys) // 600)]
     here = np.stack([xs, ys], -1)[keep].astype(np.float32)
