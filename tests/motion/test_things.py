@@ -142,3 +142,30 @@ def test_only_what_hangs_together_with_something_seen_to_move_is_a_thing():
     assert kept[2:8, 2:8].all()
     assert kept.sum() == 36
     assert not _touching(found, np.zeros_like(found)).any()
+
+
+def test_a_keyframe_is_also_looked_at_directly(shot, view):
+    config = replace(CONFIG, meet=True)
+    with_keys = propagate(view, 4, 7, 0, N, config, whole=view.filled(range(N)))
+    without = propagate(view, 4, 7, 0, N, config)
+    assert with_keys.fills[5].candidates["distant0"].valid.any()
+    assert "distant0" not in without.fills[5].candidates
+
+
+def test_a_thing_that_the_next_keyframe_does_not_show_is_doubted_half_way(shot, view):
+    frames = WorkingFrames(view, 960)
+    tracks = Tracks(frames, CONFIG, DisFlow())
+    tracks.run(range(N), range(N), lambda n: None)
+    things = Things(tracks, view.filled(range(N)), range(N))
+    ys, xs = np.nonzero(shot.inside(N - 1) & shot.hole(N - 1))
+    xy = np.stack([xs, ys], -1).astype(np.float32)
+    last, none = np.full(len(ys), N - 1), np.full(len(ys), -1)
+    nowhere = np.zeros_like(xy)
+    alone = {"moving backward": (last, xy, nowhere), "moving forward": (none, nowhere, nowhere)}
+    # The first keyframe shows the square as well: it stays.
+    assert things._passed(0, alone).mean() < 0.2
+    things._lasts[N - 1][:] = 5
+    assert things._passed(N - 1 - 6, alone).all()
+    assert not things._passed(N - 1 - 5, alone).any()
+    both = {**alone, "moving forward": (np.zeros(len(ys), int), xy, nowhere)}
+    assert not things._passed(N - 1 - 6, both).any()

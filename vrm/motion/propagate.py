@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
 
 import numpy as np
 
@@ -70,12 +70,12 @@ def propagate(
 
     tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
     trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
-    aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant)
+    aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant, whole or ())
     things = _things(tracks, whole, range(start, stop), range(context_start, context_stop)) if whole else None
     found = Propagation(shot.size, {} if keep is None else keep)
 
     def fill(t: int) -> HoleFill:
-        picked = _pick(aligner, t, distant, config)
+        picked = _pick(aligner, t, distant, config, whole or ())
         if config.meet:
             tracks.meet(t)
         if things is not None:
@@ -108,18 +108,24 @@ def _aligner(
     config: MotionConfig,
     window: range,
     distant: Sequence[int],
+    whole: Collection[int],
 ) -> Aligner | None:
     """For far frames, if there are any; it looks at frames filled once more."""
-    if not config.sources or not config.distant or not len(distant):
+    if not config.distant or not ((config.sources and len(distant)) or whole):
         return None
     tracks.refill(window)
     return Aligner(frames, flow)
 
 
-def _pick(aligner: Aligner | None, t: int, distant: Sequence[int], config: MotionConfig) -> Pick | None:
+def _pick(
+    aligner: Aligner | None, t: int, distant: Sequence[int], config: MotionConfig, whole: Collection[int]
+) -> Pick | None:
     if aligner is None:
         return None
-    return pick(aligner, t, choose_sources(t, distant, config.sources), config.distant)
+    sources = choose_sources(t, distant, config.sources)
+    before, after = (k for k in whole if t - _BEYOND <= k < t), (k for k in whole if t < k <= t + _BEYOND)
+    nearest = [k for k in (max(before, default=None), min(after, default=None)) if k is not None]
+    return pick(aligner, t, sources + [k for k in nearest if k not in sources], config.distant)
 
 
 def _fused(found: FrameGuesses, config: MotionConfig) -> HoleFill:

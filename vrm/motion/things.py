@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vrm.motion.anchor import anchor
 from vrm.motion.completion import camera_motion, complete, grid, transform
 from vrm.motion.crew import each
 from vrm.motion.frames import dilate
@@ -38,8 +39,23 @@ _LIKE = 0.07
 _UNLIKE = 0.1
 """Difference of grey levels above which the two sides do not show the same thing."""
 
+_EVIDENT = 0.01
+"""Grey levels (of 1) that flow must explain better than the camera's motion does, to be a thing's."""
+
+_BETWEEN = 41
+"""Pixels of a thing, likewise, that may lie between such places with nothing on them to tell."""
+
+_BEND = 3.0
+"""Pixels that flow may depart from the rigid motion of the thing it is part of, likewise."""
+
+_RIGID = 0.5
+"""Pixels that a rigid thing's flow may be off, likewise."""
+
 _NEAR = 3
 """Pixels between what is seen to move and the hidden rest of it, at most, likewise."""
+
+_RIM = 2
+"""Pixels around a thing that show neither it nor the background for certain, likewise."""
 
 _CORE = 4
 """Pixels from the rim of a thing to where its flow is its own, likewise."""
@@ -93,25 +109,57 @@ class Things:
         self._lock = threading.Lock()
         for _ in each(self._estimate, range(window.start, window.stop - 1)):
             pass
-        self.backward = self._chain(window)
-        self.forward = self._chain(window[::-1])
+        across: dict[int, list[Trail]] = {t: [] for t in whole}
+        self.backward = self._chain(window, across)
+        self.forward = self._chain(window[::-1], across)
         seen = {t: self._seen_moving(t) for t in whole}
         for t in whole:
             hole = whole[t]
             self._moving.setdefault(t, np.zeros(self.frames.size, np.bool_))[hole] = _touching(
                 self._in_front(t), dilate(seen[t], round(_NEAR * self.scale))
             )[hole]
+        self._rim = {t: dilate(mask, round(_RIM * self.scale)) for t, mask in self._moving.items()}
+        self._lasts = {t: self._passing(t, trails) for t, trails in across.items()}
 
     def hole(self, t: int) -> Bool:
         """The hole that frame t has or had."""
         return self.whole[t] if t in self.whole else self.frames.hole(t)
 
     def meet(self, t: int, bound: float) -> None:
-        """Move the trails of frame t to where both sides agree."""
+        """Take the drift out of the trails of frame t, and move them to where both sides agree."""
+        for trails in (self.backward, self.forward):
+            if t in trails:
+                trails[t] = self._anchored(t, trails[t], bound)
         backward, forward = self.backward.get(t), self.forward.get(t)
         if backward is not None and forward is not None:
             met = meet(self.frames, t, backward, forward, _PATIENCE * bound, self.tracks.estimator)
             self.backward[t], self.forward[t] = met
+
+    def _anchored(self, t: int, trail: Trail, bound: float) -> Trail:
+        """The trail without the drift that is seen beside the hole."""
+        for key in np.intersect1d(trail.frame, list(self.whole)):
+            trail = anchor(
+                self.frames, t, trail, int(key), self._moving[int(key)], _PATIENCE * bound, self.tracks.estimator
+            )  # fmt: skip
+        return trail
+
+    def _passing(self, t: int, trails: Sequence[Trail]) -> Array:
+        """For each pixel of a whole frame: after how many frames a thing there is doubted; infinite where it is not.
+
+        Legs do not go where the body goes. Along the thing's own motion the next whole frame shows the thing again, or
+        it does not: then it was there for half the time, if nothing else tells.
+        """
+        bound = _PATIENCE * self.tracks.config.bound
+        lasts = np.full(self.frames.size, np.inf, np.float32)
+        for trail in trails:
+            y0, x0, y1, x1 = trail.box
+            trail = self._anchored(t, trail, self.tracks.config.bound)
+            known = trail.inside & np.isin(trail.frame, list(self.whole)) & (trail.error <= bound)
+            gone = known.copy()
+            gone[known] = ~_labels(trail.frame[known], trail.xy[known], self._moving)
+            half = np.where(gone, np.abs(trail.frame - t) / 2, np.inf)
+            lasts[y0:y1, x0:x1] = np.minimum(lasts[y0:y1, x0:x1], half)
+        return lasts
 
     def sort(self, t: int, rows: np.ndarray, cols: np.ndarray, bound: float) -> Sorted:
         """What is a thing and what is background at working pixels (rows, cols) of frame t."""
@@ -127,8 +175,20 @@ class Things:
         front = arrives / weight > 0.5
         for name, (source, xy, drift) in things.items():
             things[name] = np.where(front, source, -1), xy, drift
-        behind = front & ~self._disagree(things, rows, cols)
-        return Sorted(things, behind, self._moving)
+        behind = front & ~self._disagree(things, rows, cols) & ~self._passed(t, things)
+        return Sorted(things, behind, self._rim)
+
+    def _passed(self, t: int, things: dict[str, tuple[np.ndarray, Array, Array]]) -> Bool:
+        """Where a thing is shown by one side alone, from so long ago that it may be gone."""
+        sides = [source >= 0 for source, _, _ in things.values()]
+        passed = np.zeros(sides[0].shape, np.bool_)
+        for source, xy, _ in things.values():
+            near = np.rint(xy).astype(np.int32)
+            for s in np.intersect1d(source, list(self._lasts)):
+                at = source == s
+                passed[at] |= self._lasts[int(s)][near[at, 1], near[at, 0]] < abs(int(s) - t)
+        alone: Bool = passed & (sides[0] ^ sides[1])
+        return alone
 
     def _disagree(self, things: dict[str, tuple[np.ndarray, Array, Array]], rows: np.ndarray, cols: np.ndarray) -> Bool:
         """Where the two sides show different things."""
@@ -190,20 +250,25 @@ class Things:
         apart = flow - still
         moving = (np.linalg.norm(apart, axis=-1) > _OWN * self.scale) & ~dilate(unseen, 2)
         # Estimated flow drags a rim of the background along: there the camera explains more.
-        moving &= self._misfit(first, second, points + flow) <= self._misfit(first, second, points + still) + 0.002
+        # And flow wanders where there is nothing to hold on to: only what the camera does not explain moves by itself.
+        gain = self._misfit(first, second, points + still) - self._misfit(first, second, points + flow)
+        evident = moving & (gain > _EVIDENT)
         size = odd(5 * self.scale)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (odd(_BETWEEN * self.scale),) * 2)
+        between = cv2.morphologyEx(dilate(evident, size).view(np.uint8), cv2.MORPH_CLOSE, disc).view(np.bool_)
+        moving &= (gain >= -0.002) & between
         moving = cv2.morphologyEx(
             moving.view(np.uint8), cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         ).view(np.bool_)
         # The rim of a thing moves less than it does: flow is smoothed there. Its core is asked first.
         core = ~dilate(~moving, round(_CORE * self.scale))
         for sample, reach in ((core, 24), (core, 60), (moving, 24), (moving, 60)):
-            near = sample & usable & dilate(hole, round(reach * self.scale))
+            near = evident & sample & usable & dilate(hole, round(reach * self.scale))
             if near.sum() >= _LEAST * self.scale**2:
                 break
         else:
             return None, moving
-        spread = push_pull(apart, near.astype(np.float32))
+        spread = _continued(apart, near, self.scale)
         return np.where((unseen | dilate(hole, _GROW))[..., None], still + spread, flow).astype(np.float32), moving
 
     def _misfit(self, first: U8, second: U8, places: Array) -> Array:
@@ -212,15 +277,19 @@ class Things:
         size = (odd(5 * self.scale),) * 2
         return cv2.blur(cv2.absdiff(first, warped).astype(np.float32) / 255, size)
 
-    def _chain(self, times: Sequence[int]) -> dict[int, Trail]:
+    def _chain(self, times: Sequence[int], across: Mapping[int, list[Trail]]) -> dict[int, Trail]:
+        """Trails towards ``times[0]``; those of whole frames are put into ``across``."""
         trails: dict[int, Trail] = {}
         trail: Trail | None = None
         for before, t in itertools.pairwise(times):
             trail = step(self._pairs.get((t, before)), self.hole(t), before, self.frames.hole(before), trail)
-            if trail is not None and t not in self.whole:
-                trails[t] = trail
-            if t in self.whole:
-                trail = None
+            if t not in self.whole:
+                if trail is not None:
+                    trails[t] = trail
+                continue
+            if trail is not None:
+                across[t].append(trail)
+            trail = None
         return trails
 
     def _seen_moving(self, t: int) -> Bool:
@@ -269,6 +338,23 @@ class Things:
             at = source == s
             out[at] = remap(self.frames.grey(int(s)), xy[at])
         return out
+
+
+def _continued(apart: Array, near: Bool, scale: float) -> Array:
+    """Motion known at some pixels, everywhere: as one rigid thing where most of them agree, else smooth."""
+    ys, xs = np.nonzero(near)
+    keep = np.s_[:: max(1, len(ys) // 600)]
+    here = np.stack([xs, ys], -1)[keep].astype(np.float32)
+    there = here + apart[near][keep]
+    cv2.setRNGSeed(0)
+    matrix, agree = cv2.estimateAffinePartial2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=_RIGID * scale)
+    if matrix is None or agree.mean() < 0.6:
+        return push_pull(apart, near.astype(np.float32))
+    points = grid(*near.shape)
+    rigid = points @ matrix[:, :2].T.astype(np.float32) + matrix[:, 2].astype(np.float32) - points
+    rest = apart - rigid
+    near = near & (np.linalg.norm(rest, axis=-1) <= _BEND * scale)
+    return (rigid + push_pull(rest, near.astype(np.float32))).astype(np.float32)
 
 
 def _touching(found: Bool, seeds: Bool) -> Bool:
