@@ -91,8 +91,8 @@ LEAST = {
 bounds, with a hole of a fiftieth of the frame."""
 
 _PER_HOLE = 1100
-"""Further bytes for each pixel of a larger hole: 942 against 417 MB for ``fast``, 1336 against 879 for key frames, where
-a hole at 1920x1080 was a quarter of the frame."""
+"""Further bytes for each pixel of a larger hole: 942 against 417 MB for ``fast``, 1336 against 879 for key frames,
+where a hole at 1920x1080 was a quarter of the frame."""
 
 
 def hole_warning(info: VideoInfo, options: EngineOptions, holes: Masks) -> str | None:
