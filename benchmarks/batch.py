@@ -5,9 +5,9 @@
 Cuts so many clips out of VIDEO (a file; ffmpeg encodes them anew), each beginning a little later, and removes a static
 box from all of them: with a shell's loop (a ``vrm remove`` for each clip), with one command and --jobs 1 (all threads
 for each clip), with --jobs N (as many threads in all), and with --ray local (as many tasks at a time, each with as many
-threads as one of the N). A row has the seconds by the clock, the processor's seconds of all its processes, and how many
-times as fast it was as the loop and as --jobs 1: "one job after another" can mean either. The last line says whether
---jobs N and Ray wrote the same bytes.
+threads as one of the N). A row has the seconds by the clock, the processor's seconds of all its processes (Ray's do not
+all count), and how many times as fast it was as the loop and as --jobs 1: "one job after another" can mean either. The
+last line says whether --jobs N and Ray wrote the same bytes.
 """
 
 from __future__ import annotations

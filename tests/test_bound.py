@@ -12,9 +12,10 @@ from vrm.errors import OutOfMemory
 from vrm.events import Events
 from vrm.media.probe import probe
 from vrm.memory import bounded, is_shortage
-from vrm.needs import least_gb
+from vrm.needs import hole_warning, least_gb
 from vrm.options import EngineOptions, MaskOptions, RemoveOptions
 from vrm.pipeline import remove
+from vrm.types import Masks
 
 GROWING = """
 import numpy as np
@@ -75,6 +76,14 @@ def test_the_least_that_will_do_is_said_before_the_work(tmp_path, monkeypatch, m
         said[words.get("engine", words.get("preset"))] = least_gb(info, options)
     assert said == {"fast": 1.0, "balanced": 1.4, "savit": 1.4, "keyframe": 1.0}
     assert least_gb(dataclasses.replace(info, height=2160, width=3840), EngineOptions(preset="fast")) == 1.2
+    holes = Masks(info.size, 2)
+    for share, warned in ((0.1, False), (0.5, True)):
+        hole = np.zeros(info.size, bool)
+        hole[: int(share * 1080), : int(share * 1920)] = True
+        holes[1] = hole
+        found = hole_warning(info, EngineOptions(engine="keyframe", memory_gb=1.0, weights="none"), holes)
+        assert (found is not None) is warned
+    assert hole_warning(info, EngineOptions(engine="keyframe", weights="none"), holes) is None
     mask = MaskOptions(path=tmp_path / "none.png")
     options = RemoveOptions(mask=mask, engine=EngineOptions(preset="balanced", memory_gb=1))
     with pytest.raises(OutOfMemory, match=r"1920x1080 cannot be worked on in --memory 1 .*--memory 1\.4"):

@@ -28,7 +28,7 @@ from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.read import Reader
 from vrm.media.write import write_video
 from vrm.motion.keep import FrameFolder
-from vrm.needs import check_disk, check_memory, check_output_disk, in_words
+from vrm.needs import check_disk, check_memory, check_output_disk, hole_warning, in_words
 from vrm.options import RemoveOptions
 from vrm.parts import Workers, fill_beside
 from vrm.pointing import Pointing, check_pointing, load_classes
@@ -156,6 +156,7 @@ def _make(work: Work, loaded: LoadedMasks, workers: Workers | None) -> _Made:
     shots = survey(work, reach)
     store = frame_store(work)
     masks = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
+    work.note(*filter(None, [hole_warning(work.info, work.options.engine, masks.holes)]))
     if engine.name == "keyframe":
         check_shots(shots, masks.holes, keyframes.images, engine.generates)
         for t in keyframes.images:
