@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.engines import internal, memorise
+from vrm.engines import internal, memorise, prefill
 from vrm.engines.base import no_progress
 from vrm.engines.internal import FusedSession, PrefillSession, stretches, take_lessons
 from vrm.engines.registry import create_engine
@@ -45,7 +45,7 @@ def test_paper_learns_the_known_pixels(monkeypatch):
 
 
 def test_fast_hands_on_what_motion_found_with_its_detail_restored(monkeypatch):
-    monkeypatch.setattr(internal, "complete_unseen", lambda shot, found, patches: None)
+    monkeypatch.setattr(prefill, "complete_unseen", lambda shot, found, patches: None)
     shot = SmallShot(CASES["plain"]())
     window = shot.windows()[0]
     patches = create_engine(options(preset="fast", prior="none")).prepare(shot, no_progress).fill(window)
@@ -161,8 +161,9 @@ def test_where_nothing_can_be_hidden_the_prefill_is_handed_on(monkeypatch):
 
 
 def test_what_is_taken_of_the_network_is_what_is_shown(monkeypatch):
-    monkeypatch.setattr(internal, "restore_detail", lambda fill, rgb, size: rgb)
-    monkeypatch.setattr(internal, "complete_unseen", lambda shot, found, patches: None)
+    for module in (internal, prefill):
+        monkeypatch.setattr(module, "restore_detail", lambda fill, rgb, size: rgb)
+        monkeypatch.setattr(module, "complete_unseen", lambda shot, found, patches: None)
     shot = SmallShot(CASES["plain"]())
     (window,) = shot.windows()
     compute = choose(options(dtype="fp32"))

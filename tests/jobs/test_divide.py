@@ -121,7 +121,8 @@ def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.M
     assert list(Path("cache/vrm/scratch").iterdir()) == []
 
 
-def test_an_interrupt_ends_all_processes_and_leaves_nothing(long: Path) -> None:
+def test_an_interrupt_ends_all_processes_and_leaves_nothing(long: Path, make_video: Callable[..., Path]) -> None:
+    make_video(long, frames=module.LEAST_FRAMES, size=(480, 600))  # masks are enlarged with it
     line = "remove long.mp4 -o two.mkv --mask masks --preset fast --device cpu --threads 2 --jobs 2"
     begun = subprocess.Popen([sys.executable, "-m", "vrm", *line.split()], stderr=subprocess.PIPE, text=True)
     end = time.monotonic() + 60
