@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from vrm.process import environment
+
+os.environ.update(environment())  # as the program does: before NumPy and torch, which read it, are imported
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side they would wait for one another's threads
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
 import av
 import numpy as np
 import pytest
 
 from vrm.media.layout import fill, layout_of
 from vrm.types import Colour
-
-if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side they would wait for one another's threads
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 LOSSLESS = {
