@@ -71,6 +71,7 @@ def head(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         made.add_node(num_cpus=1)
         made.scratch = cache / "vrm" / "scratch"
         yield made
+        ray.shutdown()  # this process too leaves it
         made.shutdown()
 
 

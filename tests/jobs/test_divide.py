@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -124,7 +125,9 @@ def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.M
 def test_an_interrupt_ends_all_processes_and_leaves_nothing(long: Path, make_video: Callable[..., Path]) -> None:
     make_video(long, frames=module.LEAST_FRAMES, size=(480, 600))  # masks are enlarged with it
     line = "remove long.mp4 -o two.mkv --mask masks --preset fast --device cpu --threads 2 --jobs 2"
-    begun = subprocess.Popen([sys.executable, "-m", "vrm", *line.split()], stderr=subprocess.PIPE, text=True)
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background jobs are deaf to it
+    command = [sys.executable, "-m", "vrm", *line.split()]
+    begun = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
     end = time.monotonic() + 60
     while not (found := list(Path("cache").glob("vrm/scratch/job-*/process-*"))) and time.monotonic() < end:
         time.sleep(0.005)

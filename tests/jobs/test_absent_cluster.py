@@ -1,4 +1,4 @@
-"""Where there is no Ray cluster; apart from the tests that have one, which the address "auto" would find."""
+"""Where there is no Ray cluster. By its name it comes before the tests that have one, which "auto" would find."""
 
 from __future__ import annotations
 
