@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 import av
+import cv2
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
@@ -87,6 +88,11 @@ ENCODERS: tuple[Encoder, ...] = (
     Encoder("cfhd", "cfhd", "CineForm", options={"quality": "film3+"}),
     Encoder("rawvideo", "rawvideo", "raw video", lossless={}),
 )
+_AVX512 = 256
+"""OpenCV's CPU_AVX512_SKX, which its Python module does not name."""
+_WITHOUT_AVX512 = "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,LZCNT,FMA3,BMI1,BMI2,AVX2"
+"""x264's AVX-512 code for macroblock trees reads memory it never wrote where a picture is not a multiple of 128 wide:
+equal runs would give different files. AVX2, which every processor with AVX-512 has, is as fast."""
 _ALIASES = {"x264": "h264", "avc": "h264", "x265": "hevc", "h265": "hevc", "prores_aw": "prores", "svtav1": "av1"}
 _PRORES = {"Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "4444": "4444", "XQ": "4444xq"}
 _H264 = {"Constrained Baseline": "baseline", "Baseline": "baseline", "Main": "main", "High": "high"}
@@ -187,6 +193,8 @@ def library_params(
     params: list[str] = []
     if encoder.params == "x264-params" and constant_rate:
         params.append("force-cfr=1")  # states the frame rate in the stream instead of the time base; times stay
+    if encoder.params == "x264-params" and cv2.checkHardwareSupport(_AVX512):
+        params.append(_WITHOUT_AVX512)
     if encoder.name == "libx265":
         params += ["log-level=none"] + (["lossless=1"] if lossless else [])
     if mastering is not None and encoder.params:
