@@ -32,7 +32,8 @@ FLOORS = [
     {"track", "engines"},
     {"train", "convert"},
     {"motion", "masks", "nets", "metrics", "media", "report", "weights"},
-    {"events", "keywords", "options", "types", "errors", "memory", "process", "disk", "scratch", "housekeeping"},
+    {"events", "keywords", "options", "clashes", "types", "errors", "memory", "process", "disk", "scratch"}
+    | {"housekeeping"},
 ]
 """From the top down. Rooms of one floor do not import each other; only the lowest floor's modules may."""
 

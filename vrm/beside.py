@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from vrm.types import Masks, Pixels, VideoInfo
 
 
 class FolderOutput:
-    """A folder of pictures that appears when it is complete.
+    """A folder of pictures that appears when it is complete; at the end of a ``with`` block what is not in place goes.
 
     Args:
         folder: where to; pictures in it that have the same names are replaced.
@@ -30,6 +30,12 @@ class FolderOutput:
     def __init__(self, folder: Path, what: str) -> None:
         self.folder, self._what = folder, what
         self._aside = existing(folder.absolute().parent) / f".{folder.name}.{os.getpid()}.part"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.drop()
 
     def add(self, name: str, picture: Pixels) -> None:
         """Write one picture as PNG. Raises OutputError."""
@@ -62,16 +68,11 @@ class FolderOutput:
         return writing(f"{self._what} cannot be written to {self.folder}")
 
 
-def write_masks(info: VideoInfo, masks: Masks, folder: Path) -> None:
-    """Masks of all frames as 0/255 PNGs named by frame number, in the displayed orientation. Raises OutputError."""
-    out = FolderOutput(folder, "Masks")
-    try:
-        for t in range(info.n_frames):
-            turned = np.rot90(masks[t], -info.rotation // 90)
-            out.add(f"{t:05d}.png", turned.astype(np.uint8) * 255)
-        out.finish()
-    finally:
-        out.drop()
+def write_masks(info: VideoInfo, masks: Masks, out: FolderOutput) -> None:
+    """Add masks of all frames as 0/255 PNGs named by frame number, in the displayed orientation. Raises OutputError."""
+    for t in range(info.n_frames):
+        turned = np.rot90(masks[t], -info.rotation // 90)
+        out.add(f"{t:05d}.png", turned.astype(np.uint8) * 255)
 
 
 def write_keyframe(info: VideoInfo, frame: Frame, out: FolderOutput) -> None:

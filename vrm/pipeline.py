@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from vrm.beside import FolderOutput, write_keyframe, write_masks, write_report
+from vrm.clashes import refuse_clashes
 from vrm.engines.base import KEYFRAME_GRID
 from vrm.engines.registry import create_engine
 from vrm.errors import MaskError, UsageError
@@ -70,17 +71,20 @@ def remove(
         info = open_video(source, options)
         shown = replace(info, width=2 * info.width) if options.preview else info
         plan = plan_output(shown, target, options.output, copy_streams=not options.preview)
+        refuse_clashes(source, target, options)
         check_memory(info, options)
         with open_job(info, target, options) as job:
             work = Work.begin(info, target, options, events, job)
             work.say(plan)
             check_output_disk(info, plan, options, work.note)
             loaded = _load(work)
-            if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
-                made = _Made(_unshaped(loaded.masks), PatchStore(work.folder(WINDOWS)), work.first, work.last)
-            else:
-                made = _make(work, loaded, workers)
-            _write(work, plan, made)
+            with FolderOutput(options.mask.save_to or target, "Masks") as saved:
+                if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
+                    made = _Made(_unshaped(loaded.masks), PatchStore(work.folder(WINDOWS)), work.first, work.last)
+                else:
+                    made = _make(work, loaded, workers, saved)
+                _write(work, plan, made)
+                saved.finish()
             work.finish()
             if options.report is not None:
                 write_report(work.report, work.pictures, options.report)
@@ -95,6 +99,7 @@ def track(source: Path, target: Path, options: RemoveOptions, events: Events) ->
     """
     with in_words(), scratch_folder() as scratch:
         info = open_video(source, options)
+        refuse_clashes(source, target, options, whole=False)
         saved = replace(options, mask=replace(options.mask, save_to=target))
         work = Work.begin(info, target, saved, events, Job(scratch))
         loaded = _load(work)
@@ -102,6 +107,9 @@ def track(source: Path, target: Path, options: RemoveOptions, events: Events) ->
         store = frame_store(work)
         shaped = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
         store.close()
+        with FolderOutput(target, "Masks") as out:
+            write_masks(info, shaped.objects if options.mask.grow is None else shaped.holes, out)
+            out.finish()
     work.report.frames = info.n_frames
     work.report.masked_frames = sum(1 for _ in shaped.objects.frames())
     work.finish()
@@ -141,7 +149,7 @@ def _load(work: Work) -> LoadedMasks:
     return loaded
 
 
-def _make(work: Work, loaded: LoadedMasks, workers: Workers | None) -> _Made:
+def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: FolderOutput) -> _Made:
     """Everything between reading and writing: shots, following, shaping, filling."""
     options = work.options.mask
     engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
@@ -156,6 +164,8 @@ def _make(work: Work, loaded: LoadedMasks, workers: Workers | None) -> _Made:
     shots = survey(work, reach)
     store = frame_store(work)
     masks = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
+    if options.save_to is not None:
+        write_masks(work.info, masks.objects, saved)
     work.note(*filter(None, [hole_warning(work.info, work.options.engine, masks.holes)]))
     if engine.name == "keyframe":
         check_shots(shots, masks.holes, keyframes.images, engine.generates)
@@ -229,10 +239,6 @@ def _shape(work: Work, loaded: LoadedMasks, masks: Masks, shots: list[tuple[int,
                 f"Masks that lack an object which the frames beside have: {shaped.closed}. It goes there too; with "
                 "--grow 0 masks are taken exactly as they are."
             )
-        save_to = work.options.mask.save_to
-        if save_to is not None:
-            grown = work.options.mask.grow is not None and work.options.mask.save_to == work.target
-            write_masks(work.info, shaped.holes if grown else shaped.objects, save_to)
     return shaped
 
 
@@ -245,8 +251,7 @@ def _write(work: Work, plan: OutputPlan, made: _Made) -> None:
     whole = not work.options.preview
     first, last = (0, None) if whole else (made.first, made.last)
     total = work.info.n_frames if whole else made.last - made.first
-    exported = FolderOutput(work.options.export_keyframes or work.target, "Keyframes")
-    try:
+    with FolderOutput(work.options.export_keyframes or work.target, "Keyframes") as exported:
         with work.timed("write"), Reader(work.info) as reader:
             frames = (_pasted(work, made, frame, exported) for frame in reader.frames(first, last))
             pairs = ((after if whole else _side_by_side(before, after)) for before, after in frames)
@@ -255,8 +260,6 @@ def _write(work: Work, plan: OutputPlan, made: _Made) -> None:
             )
             work.wrote(written, reader)
         exported.finish()
-    finally:
-        exported.drop()
 
 
 def _pasted(work: Work, made: _Made, frame: Frame, exported: FolderOutput) -> tuple[Frame, Frame]:

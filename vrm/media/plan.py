@@ -11,11 +11,15 @@ from vrm.errors import OutputError, UsageError
 from vrm.media.choose import asked_layout, choose_video, picture_words
 from vrm.media.container import ENDINGS, FRAMES, container_of
 from vrm.media.encode import Picture
+from vrm.media.folder import ENDINGS as PICTURES
 from vrm.media.layout import PixelLayout, layout_of
 from vrm.media.source import SourceFacts, read_facts
 from vrm.media.streams import Copied, StreamPlan, muxer_options, plan_streams
 from vrm.options import OutputOptions
 from vrm.types import Colour, VideoInfo
+
+_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What file managers leave in folders."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +163,8 @@ def _check_target(info: VideoInfo, out: Path, options: OutputOptions, differ: bo
             raise OutputError(f"The output {out} is {kind} already.", "Choose another name.")
         if not options.overwrite:
             raise OutputError(f"The output {out} exists already.", "Add --overwrite, or choose another name.")
+        if folder:
+            _refuse_other_things(out)
     probe = parent / f".{out.name}.{os.getpid()}.vrm-test"
     try:
         probe.touch(exist_ok=False)
@@ -167,6 +173,16 @@ def _check_target(info: VideoInfo, out: Path, options: OutputOptions, differ: bo
         raise OutputError(
             f"Nothing can be written to the folder {parent}: {err.strerror}.", "Choose another folder for the output."
         ) from err
+
+
+def _refuse_other_things(folder: Path) -> None:
+    """Raise OutputError unless a folder that is to be replaced as a whole holds frames alone."""
+    for path in folder.iterdir():
+        if not (path.is_file() and path.suffix.lower() in PICTURES) and path.name not in _SYSTEM:
+            raise OutputError(
+                f"The folder {folder} holds more than frames ({path.name}), and is not replaced.",
+                "Choose another name, or remove it yourself.",
+            )
 
 
 def _same(out: Path, source: Path) -> bool:
