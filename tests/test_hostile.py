@@ -107,6 +107,14 @@ def test_counting_ends_at_the_limit(make_video, tmp_path, monkeypatch):
 
 
 def test_pipes_devices_and_playlists_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "endless.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "endless.png"):
+        with pytest.raises(VideoError, match="a pipe or a device"):
+            read_image(tmp_path / name)
+    (tmp_path / "empty.mp4").touch()
+    with pytest.raises(VideoError, match="is empty"):
+        probe(tmp_path / "empty.mp4")
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(VideoError, match="pipe or a device"):
         probe(tmp_path / "pipe.mp4")

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from vrm.errors import UsageError
 from vrm.options import RemoveOptions
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+_NUMBERED = re.compile(r"\d{5,}\.png")
+"""What pictures of single frames are called that a job writes."""
 
 
 def read_by(source: Path, options: RemoveOptions) -> dict[Path, str]:
     """Every path that a job reads, and what it is in words."""
     named: list[tuple[str, object]] = [
-        ("the input", source),
-        ("the mask", options.mask.path),
-        ("the label maps", options.mask.labels),
-        *(("a key frame", path) for _, path in options.engine.keyframes),
+        ("input", source),
+        ("mask", options.mask.path),
+        ("label maps", options.mask.labels),
+        *(("key frame", path) for _, path in options.engine.keyframes),
     ]
     models = (options.engine.prior, options.engine.weights, options.mask.sam, options.mask.segmenter)
-    named += [("a model", name) for name in models if name is not None and os.path.lexists(name)]
+    named += [("model", name) for name in models if name is not None and os.path.lexists(name)]
     return {Path(str(path)): what for what, path in named if path is not None}
 
 
@@ -51,7 +53,7 @@ def refuse_clashes(source: Path, target: Path, options: RemoveOptions, *, whole:
         for read, what in read_by(source, options).items():
             if _meets(path, read, whole=whole and option == "-o"):
                 raise UsageError(
-                    f"{option} {path} would be written over {what}, {read}.",
+                    f"{option} {path} would be written over the {what}, {read}.",
                     "Choose another place: what is read stays as it is.",
                 )
         other = seen.setdefault(path.resolve(), option)
@@ -60,10 +62,10 @@ def refuse_clashes(source: Path, target: Path, options: RemoveOptions, *, whole:
 
 
 def _meets(path: Path, read: Path, *, whole: bool) -> bool:
-    """Whether writing to ``path`` touches what is read; a folder may be replaced as a ``whole``, or pictures in it."""
+    """Whether writing to ``path`` touches what is read: a folder goes as a ``whole``, or numbered pictures in it."""
     place, kept = path.resolve(), read.resolve()
     if place == kept or (path.exists() and read.exists() and path.samefile(read)):
         return True
     if not path.is_dir():
         return False
-    return kept.is_relative_to(place) if whole else kept.parent == place and kept.suffix.lower() in PICTURES
+    return kept.is_relative_to(place) if whole else kept.parent == place and bool(_NUMBERED.fullmatch(kept.name))

@@ -55,6 +55,17 @@ def disk_error(error: BaseException | None, among: Collection[int] = tuple(DISK)
     return None
 
 
+NO_WAY = (errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP, errno.ENOTDIR, errno.ESTALE, errno.EHOSTDOWN)
+"""What the system says of a path that leads nowhere, whatever was to be done there."""
+
+
+def path_error(error: BaseException) -> str | None:
+    """One sentence on a path that could not even be looked at; None where an error is about something else."""
+    if isinstance(error, OSError) and error.errno in NO_WAY and error.filename is not None:
+        return f"{os.fsdecode(error.filename)} cannot be used: {error.strerror}."
+    return None
+
+
 @contextlib.contextmanager
 def writing(what: str) -> Iterator[None]:
     """Turn what fails inside for the disk's sake into an OutputError that begins with ``what`` ("X cannot be kept")."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
@@ -114,6 +115,11 @@ class JsonEvents(Events):
     def _write(self, **record: Any) -> None:
         self._out.write(json_text(record | self._mark) + "\n")
         self._out.flush()
+
+
+def printable(text: str, keep: str = "\n\t") -> str:
+    """Text for a terminal: what a file's name or its tags hold to steer one (escapes, bells) is spelled out instead."""
+    return "".join(c if c in keep or unicodedata.category(c) != "Cc" else f"\\x{ord(c):02x}" for c in text)
 
 
 def json_text(record: dict[str, Any], indent: int | None = None) -> str:

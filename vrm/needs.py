@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vrm.disk import FREE, FULL, disk_error, existing, free_bytes
-from vrm.errors import OutOfMemory, OutputError, VrmError
+from vrm.disk import FREE, FULL, disk_error, existing, free_bytes, path_error
+from vrm.errors import OutOfMemory, OutputError, UsageError, VrmError
 from vrm.media.plan import OutputPlan
 from vrm.memory import is_shortage
 from vrm.options import EngineOptions, RemoveOptions
@@ -179,7 +179,8 @@ def gigabytes(count: float) -> str:
 
 @contextlib.contextmanager
 def in_words() -> Iterator[None]:
-    """Shortages that no place further in has put into words: of memory (OutOfMemory) and of disk (OutputError)."""
+    """What no place further in has put into words: shortages of memory (OutOfMemory) and of disk (OutputError), paths
+    that lead nowhere (UsageError)."""
     try:
         yield
     except VrmError:
@@ -188,6 +189,8 @@ def in_words() -> Iterator[None]:
         if is_shortage(error):
             fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
             raise OutOfMemory("The machine ran out of memory.", fix) from error
+        if (words := path_error(error)) is not None:
+            raise UsageError(words, "Check the path and its permissions.") from error
         reason = disk_error(error, FULL)
         if reason is None:
             raise

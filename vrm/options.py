@@ -13,6 +13,8 @@ from vrm.errors import UsageError
 ENGINES = ("internal", "savit", "keyframe")
 PRESETS = ("fast", "balanced", "best", "paper")
 DTYPES = ("auto", "fp32", "bf16", "fp16")
+MOST_THREADS, MOST_SEED = 1024, 2**31 - 1
+"""What the libraries take."""
 
 
 @dataclass(frozen=True)
@@ -192,8 +194,12 @@ class EngineOptions:
             raise UsageError(f"--device {self.device} is unknown.", "Use auto, cpu, cuda, cuda:N or mps.")
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"--threads {self.threads} is less than one.")
-        if self.memory_gb is not None and self.memory_gb < 1:
-            raise UsageError(f"--memory {self.memory_gb} is too little.", "Give at least 1 (GB).")
+        if self.threads is not None and self.threads > MOST_THREADS:
+            raise UsageError(f"--threads {self.threads} is more than {MOST_THREADS}.")
+        if self.memory_gb is not None and not 1 <= self.memory_gb <= 1e6:
+            raise UsageError(f"--memory {self.memory_gb:g} is outside 1..1,000,000.", "Give GB, at least 1.")
+        if not 0 <= self.seed <= MOST_SEED:
+            raise UsageError(f"--seed {self.seed} is outside 0..{MOST_SEED}.")
         if self.weights != "auto" and self.engine == "internal":
             raise UsageError("--engine internal takes no --weights.", "Its start is --prior; or give another --engine.")
         if self.keyframes and self.engine != "keyframe":
@@ -271,6 +277,7 @@ class RemoveOptions:
     def __post_init__(self) -> None:
         if self.report is not None and self.report.suffix.lower() not in (".html", ".json"):
             raise UsageError(f"--report {self.report} is neither .html nor .json.", "Choose one of the two endings.")
+        _limits(self.max_pixels, self.max_frames)
 
 
 @dataclass(frozen=True)
@@ -301,6 +308,8 @@ class BatchOptions:
             raise UsageError(f"--jobs {self.jobs} is less than one.")
         if self.allow_outside and self.manifest is None:
             raise UsageError("--allow-outside means nothing without --manifest.")
+        if self.summary is not None and self.summary.suffix.lower() != ".json":
+            raise UsageError(f"--summary {self.summary} does not end in .json.", "Give a file's name that does.")
         if self.manifest is not None and self.recursive:
             raise UsageError("--recursive means nothing to --manifest.", "Its lines name the videos.")
 
@@ -345,6 +354,13 @@ class SegmentOptions:
             )
         if self.segmenter is not None and self.labels is not None:
             raise UsageError("--labels and --segmenter cannot be combined.", "One of them says what is where.")
+        _limits(self.max_pixels, self.max_frames)
+
+
+def _limits(pixels: int, frames: int) -> None:
+    for option, value in (("--max-pixels", pixels), ("--max-frames", frames)):
+        if value < 1:
+            raise UsageError(f"{option} {value} is less than one, and refuses every video.")
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:

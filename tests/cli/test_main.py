@@ -103,12 +103,48 @@ def test_lines_that_do_not_parse(line: str, capfd: pytest.CaptureFixture[str]) -
         "remove a.mp4 --mask m.png --device gpu",
         "remove a.mp4 --mask m.png --report r.pdf",
         "remove a.mp4 --mask m.png --preset paper --prefill",
+        "remove a.mp4 --mask m.png --memory nan",
+        "remove a.mp4 --mask m.png --memory inf",
+        "remove a.mp4 --mask m.png --memory 0.5",
+        "remove a.mp4 --mask m.png --seed -1",
+        "remove a.mp4 --mask m.png --seed 99999999999999999999",
+        "remove a.mp4 --mask m.png --threads 1000000",
+        "remove a.mp4 --mask m.png --max-frames -1",
+        "remove a.mp4 --mask m.png --max-pixels 0",
+        "segment a.mp4 -o x --max-frames 0",
         "track a.mp4 -o masks",
     ],
 )
 def test_options_that_mean_nothing(line: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(line.split()) == 2
     assert "Traceback" not in capfd.readouterr().err
+
+
+LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"remove {LONG}.mp4 --mask m.png",
+        f"remove {LONG}.mp4 b.mp4 --mask m.png -o out",
+        f"remove a.mp4 b.mp4 --mask {LONG} -o out",
+        f"remove a.mp4 b.mp4 --mask m.png -o {LONG}/",
+        f"track {LONG}.mp4 --mask m.png -o out",
+        f"info {LONG}.mp4",
+    ],
+)
+def test_a_name_that_the_system_refuses(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.mp4", "b.mp4"):
+        Path(name).touch()
+    assert run(line.split()) in (2, 3, 8)
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert "too long" in err.lower()
+    assert len(err.splitlines()) == 1
 
 
 def test_help_of_everything(capfd: pytest.CaptureFixture[str]) -> None:

@@ -150,6 +150,31 @@ def test_many_videos(terminal: bool, capfd: pytest.CaptureFixture[str], monkeypa
     assert ("a.mp4: motion" in err) == terminal
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_names_that_would_steer_the_terminal(
+    terminal: bool, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    name = "[b]\x1b]0;mine\x07\n.mp4"
+    with listener(False) as events:
+        events.batch(1)
+        one = events.job(0, name, "out")
+        one.stage("motion", 3)
+        one.note("a note")
+        outcome = Outcome(0, name, "out", "failed", error={"text": f"{name} is bad.", "fix": ""})
+        events.ended(outcome)
+        events.summary(Summary((outcome,), 1.0))
+    err = capfd.readouterr().err
+    assert "\x1b]0" not in err
+    assert "\x07" not in err
+    assert "note: [b]\\x1b]0;mine\\x07\\x0a.mp4: a note" in err
+    assert ("[b]\\x1b]0;mine\\x07\\x0a.mp4: motion" in err) == terminal
+    assert err.splitlines()[-2].startswith("failed")
+
+
 def test_a_summary_as_json(tmp_path: Path) -> None:
     BATCH.write(tmp_path / "s.json")
     record = json.loads((tmp_path / "s.json").read_text())

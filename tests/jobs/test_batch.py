@@ -180,6 +180,33 @@ def test_what_is_there_is_skipped_without_a_process(here: Path, monkeypatch: pyt
     assert run(["remove", "a.mp4", "--mask", "m.png", "-o", "out/a.mp4", "--skip-existing"]) == 0
 
 
+def test_a_summary_takes_the_place_of_nothing_but_a_summary(here: Path) -> None:
+    names = clips("a.mp4", "b.mp4")
+    Path("s.json").write_text('{"mine": 1}')
+    with pytest.raises(OutputError, match=r"s\.json exists, and is no summary"):
+        remove(names, Events(), summary=Path("s.json"))
+    assert Path("s.json").read_text() == '{"mine": 1}'
+    assert not Path("out").exists()
+    Path("file").touch()
+    with pytest.raises(OutputError, match="cannot be made"):
+        remove(names, Events(), summary=Path("file/s.json"))
+    for _ in range(2):  # the second takes the place of the first
+        assert remove(names, Events(), summary=Path("new/s.json"), skip_existing=True).count("failed") == 0
+    assert json.loads(Path("new/s.json").read_text())["skipped"] == 2
+
+
+def test_one_video_that_was_named_alone_has_its_own_exit_code(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    clips("mask.mp4", "bug.mp4")
+    words = ["--mask", "m.png", "-o", "out/", "--skip-existing", "--summary", "s.json"]
+    assert run(["remove", "mask.mp4", *words]) == 4
+    assert capfd.readouterr().err.splitlines()[-1] == "vrm: The mask does not fit. Give another."
+    assert json.loads(Path("s.json").read_text())["failed"] == 1
+    assert run(["remove", "bug.mp4", *words]) == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err
+    Path("list.csv").write_text("input,mask\nmask.mp4,m.png\n")
+    assert run(["remove", "--manifest", "list.csv", "-o", "out"]) == 7
+
+
 def test_a_folder_that_cannot_be_made(here: Path) -> None:
     Path("out").touch()
     with pytest.raises(OutputError):

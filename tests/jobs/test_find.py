@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from vrm.errors import UsageError, VideoError
-from vrm.jobs.batch import read_list, stands_for_many
+from vrm.events import Events
+from vrm.jobs.batch import plan, read_list, stands_for_many
 from vrm.jobs.find import Source, find_sources
 from vrm.jobs.naming import default_output, distinct_names, is_folder, output_in
 from vrm.keywords import build_options
+from vrm.options import BatchOptions
 
 Tree = Callable[..., Path]
 
@@ -93,7 +98,28 @@ def test_what_is_missing_or_empty_is_named(tree: Tree) -> None:
         find_sources([root / "empty"])
 
 
+def test_what_is_neither_file_nor_folder_is_left_out_with_a_word(tree: Tree) -> None:
+    root = tree("in/a.mp4", "in/b.mp4")
+    (root / "in" / "gone.mp4").symlink_to("nothing.mp4")
+    os.mkfifo(root / "in" / "pipe.mp4")
+    found, notes = find_sources([root / "in"])
+    assert names(found) == [".:a.mp4", ".:b.mp4"]
+    assert len(notes) == 1
+    assert "gone.mp4" in notes[0]
+    assert "pipe.mp4" in notes[0]
+    assert find_sources([root / "in" / "a.mp4", root / "in" / "b.mp4"])[1] == []
+
+
+def test_a_list_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vrm.jobs.batch.MOST_BYTES", 1000)
+    with Path("/dev/zero").open("rb") as endless:
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=endless))
+        with pytest.raises(UsageError, match="list on standard input is longer"):
+            plan(["-"], "out", {"mask": "m.png"}, BatchOptions(), Events())
+
+
 def test_lists_have_lines_or_zero_bytes() -> None:
+    assert read_list("a\u2028b.mp4\r\nc\x0bd.mp4".encode()) == [Path("a\u2028b.mp4"), Path("c\x0bd.mp4")]
     assert read_list(b"a.mp4\n\nb c.mp4\r\n") == [Path("a.mp4"), Path("b c.mp4")]
     assert read_list(b"a\nb.mp4\0c.mp4\0") == [Path("a\nb.mp4"), Path("c.mp4")]
     assert read_list(b"") == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,20 @@ def test_unknown_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> No
         ('{"input": 3}\n', "names no input"),
         ('{"input": "a.mp4", "grow": true}\n', "grow is True"),
         ('{"input": "a.mp4", "output": 5}\n', "output is not a path"),
+        ('{"input": "a.mp4", "output": " "}\n', "output is not a path"),
+        ('{"input": " "}\n', "names no input"),
+        ('{"input": "a.mp4", "grow": 1.5}\n', "grow is 1.5, not a whole number"),
+        ('{"input": "a.mp4", "grow": Infinity}\n', "grow is inf, not a whole number"),
+        ('{"input": "a.mp4", "point": 5}\n', "point is 5, not text"),
+        ('{"input": "a.mp4", "class": 5}\n', "class is 5, not text"),
+        ('{"input": "a.mp4", "object": [null]}\n', "object is '[None]', not text, a number, or a list of them"),
+        ('{"input": "a.mp4", "codec": {"a": 1}}\n', "codec is \"{'a': 1}\", not text"),
+        ('{"input": ' + "[" * 100_000 + "]" * 100_000 + "}", "line 1: is not JSON"),
+        ("a.mp4,m.png\n", "one of them is 'input'"),
+        ("mask,output\nm.png,b.mp4\n", "one of them is 'input'"),
+        ("input,mask,Mask\na.mp4,m.png,n.png\n", "has two columns 'mask'"),
+        ('input,mask\na.mp4,m.png\n"b.mp4,m.png\n' + "x" * 200_000, "line 3: cannot be read (field larger than"),
+        ("input,crf\n../x/a.mp4,70..1\n", "crf is '70..1', not"),
     ],
 )
 def test_what_is_no_list(tmp_path: Path, text: str, words: str) -> None:
@@ -105,3 +120,19 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
     assert "cannot be read" in refused(tmp_path / "none.csv")
     (tmp_path / "b.csv").write_bytes(b"\xff\xfe\x00")
     assert "not UTF-8" in refused(tmp_path / "b.csv")
+
+
+def test_letters_that_end_lines_elsewhere(tmp_path: Path) -> None:
+    for text in ('{"input": "a\u2028b.mp4"}\n', "input\na\u2028b.mp4\n", "input\r\na\u2028b.mp4\r\n"):
+        (row,) = read_manifest(written(tmp_path, text))
+        assert row.input.name == "a\u2028b.mp4"
+
+
+def test_what_never_ends_or_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "a pipe or a device" in refused(Path("/dev/zero"))
+    os.mkfifo(tmp_path / "p.csv")
+    assert "a pipe or a device" in refused(tmp_path / "p.csv")
+    monkeypatch.setattr("vrm.jobs.manifest.MOST_BYTES", 1 << 20)
+    with (tmp_path / "huge.csv").open("wb") as file:
+        file.truncate(2 << 20)
+    assert "more than 1 MB" in refused(tmp_path / "huge.csv")

@@ -59,7 +59,7 @@ def test_two_of_one_stem_do_not_meet(here: Path) -> None:
 
 def test_a_source_is_never_an_output(here: Path) -> None:
     touch("in/a.mp4", "in/b.mp4")
-    with pytest.raises(UsageError, match="is an input"):
+    with pytest.raises(UsageError, match=r"is the input of in/a\.mp4"):
         planned("in", output="in", overwrite=True)
 
 
@@ -173,7 +173,47 @@ def test_what_a_whole_manifest_cannot_share(here: Path) -> None:
         listed("input,mask\na.mp4,m.png\na.mp4,m.png\n")
 
 
-@pytest.mark.parametrize("words", [{"jobs": 0}, {"allow_outside": True}, {"manifest": Path("m"), "recursive": True}])
+def test_nothing_that_is_read_is_written_over(here: Path) -> None:
+    touch(
+        "in/a.mp4", "in/b.mp4", "masks/a.mp4", "masks/b.mp4", "list/a.mp4", "list/b.mp4", "list/m.mkv", "a.mp4", "m.mp4"
+    )
+    with pytest.raises(UsageError, match=r"masks/a\.mp4 of in/a\.mp4 is the mask of in/a\.mp4"):
+        planned("in", output="masks", mask="masks", overwrite=True)
+    with pytest.raises(UsageError, match=r"output m\.mp4 of a\.mp4 is the mask of a\.mp4"):
+        planned("a.mp4", output="m.mp4", mask="m.mp4", overwrite=True, batch={"jobs": 2})
+    text = "input,mask,output\na.mp4,m.mkv,c.mp4\nb.mp4,m.mkv,m.mkv\n"
+    with pytest.raises(UsageError, match=r"output list/m\.mkv of line 3 is the mask of line 3"):
+        listed(text, output=None, overwrite=True)
+
+
+@pytest.mark.parametrize(("column", "place"), [("report", "r.json"), ("save-masks", "mm"), ("export-keyframes", "k")])
+def test_two_lines_have_a_place_each(here: Path, column: str, place: str) -> None:
+    touch("list/a.mp4", "list/b.mp4", "list/m.png")
+    with pytest.raises(UsageError, match=f"line 2 and line 3 would both be written to out/{place}"):
+        listed(f"input,mask,{column}\na.mp4,m.png,{place}\nb.mp4,m.png,{place}\n")
+
+
+def test_reports_and_masks_that_are_in_the_way(here: Path) -> None:
+    touch("in/a.mp4", "in/b.mp4", "out/a.mp4", "out/a.mp4.html", "out/b.mp4.html", "grown/b/0.png")
+    with pytest.raises(OutputError, match=r"^out/b\.mp4\.html exists"):
+        planned("in", report="html", batch={"skip_existing": True})
+    with pytest.raises(OutputError, match=r"^grown/b exists"):
+        planned("in", save_masks="grown", batch={"skip_existing": True})
+    assert len(planned("in", report="html", save_masks="grown", overwrite=True)) == 2
+
+
+def test_a_folder_in_a_line_of_a_manifest(here: Path) -> None:
+    touch("list/in/a.mp4", "list/a.mp4", "list/m.png", "list/plate/f1.png", "list/plate/f2.png")
+    with pytest.raises(UsageError, match="line 2: its input list/in is a folder: name the videos"):
+        listed("input,mask\nin,m.png\n")
+    text = "input,mask,output\na.mp4,m.png,x/\nplate,m.png,y\na.mp4,m.png,.\n"
+    assert outputs(listed(text)) == ["out/x/a.mp4", "out/y", "out/a.mp4"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [{"summary": Path("s.mp4")}, {"jobs": 0}, {"allow_outside": True}, {"manifest": Path("m"), "recursive": True}],
+)
 def test_options_that_mean_nothing(words: dict[str, Any]) -> None:
     with pytest.raises(VrmError):
         BatchOptions(**words)

@@ -43,6 +43,13 @@ def test_a_gpu_for_each() -> None:
     assert [share.device for share in shares(1, EngineOptions(), 2)[0]] == ["cuda:0"]
 
 
+def test_the_gpu_of_a_mac_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.sys, "platform", "darwin")
+    found, notes = shares(4, EngineOptions(threads=8), 1)
+    assert [(share.device, share.threads) for share in found] == [("mps", 8)]
+    assert "so 1" in notes[0]
+
+
 def test_a_small_machine_is_warned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "machine_memory", lambda: 4 << 30)
     assert "bound it with --memory" in shares(2, EngineOptions(threads=2), 0)[1][0]

@@ -7,6 +7,7 @@ import typer
 
 from vrm import api
 from vrm.cli import words as w
+from vrm.cli.progress import tell
 
 
 def info(
@@ -24,4 +25,4 @@ def info(
     if json:
         typer.echo(json_text.dumps(video_facts(facts), indent=2, ensure_ascii=False))
     else:
-        typer.echo(describe(facts), nl=False)
+        tell(describe(facts).removesuffix("\n"))

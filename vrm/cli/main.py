@@ -23,7 +23,7 @@ from vrm.cli.track import track
 from vrm.cli.train import train
 from vrm.cli.weights import weights
 from vrm.errors import VrmError
-from vrm.events import JsonEvents
+from vrm.events import JsonEvents, printable
 from vrm.jobs.work import foreseen
 from vrm.process import behave
 
@@ -135,7 +135,7 @@ def _say(text: str, style: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(file=sys.stderr, highlight=False).print(Text(" ".join(text.split()), style), soft_wrap=True)
+    Console(file=sys.stderr, highlight=False).print(Text(printable(" ".join(text.split())), style), soft_wrap=True)
 
 
 def _hush() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from vrm.events import Events, JsonEvents, Result
+from vrm.events import Events, JsonEvents, Result, printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,13 +61,13 @@ class TerminalEvents(Events):
 
     def note(self, text: str) -> None:
         """Print a line on stderr, above the bars."""
-        self._console.print(f"note: {text}", markup=False, soft_wrap=True)
+        self._console.print(printable(f"note: {text}", ""), markup=False, soft_wrap=True)
 
     def done(self, report: Result) -> None:
         """Take the bars away and print the summary on stdout."""
         self.close()
         own = getattr(report, "text", None)
-        typer.echo(own() if own is not None else summary(report))
+        tell(own() if own is not None else summary(report))
 
     def batch(self, total: int) -> None:
         """Show a bar of all videos."""
@@ -86,9 +86,9 @@ class TerminalEvents(Events):
             self._jobs.pop(facts["job"]).over()
         if error := facts["error"]:
             if trace := error.get("traceback"):
-                self._console.print(trace, markup=False, soft_wrap=True)
+                self._console.print(printable(trace), markup=False, soft_wrap=True)
             words = " ".join(filter(None, (f"failed: {facts['input']}:", error["text"], error["fix"])))
-            self._console.print(words, markup=False, soft_wrap=True, style="red")
+            self._console.print(printable(words, ""), markup=False, soft_wrap=True, style="red")
 
     def summary(self, summary: Result) -> None:
         """Take the bars away and print the table on stderr."""
@@ -110,12 +110,12 @@ class _JobEvents(Events):
         self._console = console
         self._bars = bars
         self._name = name
-        self._task = None if bars is None else bars.add_task(name, total=None)
+        self._task = None if bars is None else bars.add_task(printable(name, ""), total=None)
 
     def stage(self, name: str, total: int) -> None:
         """Start the bar again, under the stage's name."""
         if self._bars is not None and self._task is not None:
-            self._bars.reset(self._task, total=total or None, description=f"{self._name}: {name}")
+            self._bars.reset(self._task, total=total or None, description=printable(f"{self._name}: {name}", ""))
 
     def advance(self, name: str, n: int = 1) -> None:
         """Move the bar."""
@@ -124,17 +124,22 @@ class _JobEvents(Events):
 
     def note(self, text: str) -> None:
         """Print a line on stderr."""
-        self._console.print(f"note: {self._name}: {text}", markup=False, soft_wrap=True)
+        self._console.print(printable(f"note: {self._name}: {text}", ""), markup=False, soft_wrap=True)
 
     def done(self, report: Result) -> None:
         """Print what a single video's summary is, on stdout."""
-        typer.echo(summary(report))
+        tell(summary(report))
 
     def over(self) -> None:
         """Take the bar away."""
         if self._bars is not None and self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None
+
+
+def tell(text: str) -> None:
+    """Print on stdout: a program gets names as they are, a terminal nothing that would steer it."""
+    typer.echo(printable(text) if sys.stdout.isatty() else text)
 
 
 def summary(report: Result) -> str:
@@ -153,7 +158,7 @@ def _bars(console: Console) -> Progress:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),

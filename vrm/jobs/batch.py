@@ -8,17 +8,18 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events
 from vrm.jobs.divide import Divided, divide, machine_options
 from vrm.jobs.find import is_folder_of_videos
-from vrm.jobs.manifest import WRITTEN
-from vrm.jobs.outcome import Outcome, Summary
+from vrm.jobs.manifest import MOST_BYTES, WRITTEN
+from vrm.jobs.outcome import Outcome, Summary, check_summary
 from vrm.jobs.plan import Job, plan_inputs, plan_manifest
 from vrm.jobs.pool import Begun, Ended, Message, Pool, Said
 from vrm.jobs.shares import count_gpus, shares
+from vrm.jobs.work import as_error
 from vrm.options import BatchOptions
 
 
@@ -36,7 +37,7 @@ def plan(
         return plan_manifest(batch.manifest, output, words, batch)
     paths: list[Path] = []
     for text in inputs:
-        paths += read_list(sys.stdin.buffer.read()) if text == "-" else [Path(text)]
+        paths += read_list(_whole(sys.stdin.buffer)) if text == "-" else [Path(text)]
     if not paths:
         raise UsageError("There is nothing to work on.", "Give INPUT, or --manifest.")
     jobs, notes = plan_inputs(paths, output, words, batch, listed="-" in inputs)
@@ -53,8 +54,17 @@ def stands_for_many(text: str) -> bool:
 def read_list(data: bytes) -> list[Path]:
     """The paths of a list: one a line, or ended by zero bytes as ``find -print0`` writes them."""
     text = os.fsdecode(data)
-    names = text.split("\0") if "\0" in text else text.splitlines()
+    # Not splitlines: names may hold what Unicode counts as the end of a line.
+    names = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
     return [Path(name) for name in names if name.strip()]
+
+
+def _whole(stream: BinaryIO) -> bytes:
+    """All of a list of names, unless it never ends."""
+    data = stream.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UsageError(f"The list on standard input is longer than {MOST_BYTES >> 20} MB.", "Is it a list of names?")
+    return data
 
 
 class _Told:
@@ -81,9 +91,12 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
 
     Raises:
         BatchError: some failed; all others are done. The summary was told to ``events`` before.
+        VrmError: of a video that was named alone, its own error.
         Interrupted: Ctrl-C; what is done stays.
-        VrmError: nothing was begun: no cluster, a folder that cannot be made.
+        VrmError: nothing was begun: no cluster, a folder that cannot be made, a summary in the place of something else.
     """
+    if batch.summary is not None:
+        check_summary(batch.summary, bool(words.get("overwrite")))
     begin = time.monotonic()
     events.batch(len(jobs))
     state = _State(jobs, events)
@@ -108,11 +121,13 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
                 for message in runner.messages():  # what was finished by then counts
                     state.hear(message)
     summary = Summary(tuple(state.all()), time.monotonic() - begin)
+    events.summary(summary)
     if batch.summary is not None:
         summary.write(batch.summary)
-    events.summary(summary)
     if interrupted:
         raise Interrupted(f"interrupted: {summary.line()}.", "Nothing half-written is left; --skip-existing goes on.")
+    if summary.count("failed") and jobs[0].alone:
+        raise as_error(summary.outcomes[0].error)
     if summary.count("failed"):
         raise BatchError(f"{summary.count('failed')} of {len(jobs)} failed; see the list.", summary=summary)
     return summary

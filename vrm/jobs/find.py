@@ -74,6 +74,9 @@ def find_sources(
             if found.setdefault(source.path.resolve(), source) is not source:
                 twice.append(str(source.path))
     notes = [f"{_few(twice)}: given twice, worked on once."] if twice else []
+    looked_into = dict.fromkeys(source.path.parent for source in found.values() if source.path not in inputs)
+    if odd := [str(path) for folder in looked_into for path in _odd(folder)]:
+        notes.append(f"{_few(odd)}: a link to nothing, a pipe or a device, and left out.")
     sources = list(found.values())
     if results:
         there = {(source.path.parent.resolve(), stem(source.path)) for source in sources}
@@ -138,6 +141,12 @@ def _inside(folder: Path, strict: bool = False) -> _Inside:
             "Name the videos themselves, or move one kind elsewhere.",
         )
     return _Inside(videos, [], folders)
+
+
+def _odd(folder: Path) -> list[Path]:
+    """What is called like a video, and is neither file nor folder."""
+    entries = (path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and not path.name.startswith("."))
+    return sorted(path for path in entries if not path.is_file() and not path.is_dir())
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import OutputError
-from vrm.events import json_text
+from vrm.events import json_text, printable
 
 STATUSES = ("done", "skipped", "failed", "left")
 """Left: not done when the work was interrupted."""
@@ -78,7 +79,8 @@ class Summary:
         for o in self.outcomes:
             seen = "" if o.coverage is None else f"{o.coverage:.0%}"
             numbers = (f"{o.seconds:.1f}", str(o.frames), seen) if o.status == "done" else ("", "", "")
-            rows.append((o.status, *numbers, o.input, o.output if o.status == "done" else o.error.get("text", "")))
+            last = o.output if o.status == "done" else o.error.get("text", "")
+            rows.append((o.status, *numbers, printable(o.input, ""), printable(last, "")))
         wide = [max(len(row[k]) for row in rows) for k in range(5)]
         lines = [
             "  ".join(
@@ -94,7 +96,7 @@ class Summary:
         return f"{', '.join(parts)}; {self.seconds:.1f} s"
 
     def write(self, path: Path) -> None:
-        """The same as JSON. Raises OutputError."""
+        """The same as JSON; see ``check_summary`` first. Raises OutputError."""
         aside = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             aside.write_text(json_text(self.to_dict(), indent=2) + "\n", encoding="utf-8")
@@ -103,3 +105,33 @@ class Summary:
             raise OutputError(f"The summary cannot be written to {path}: {error.strerror}.") from error
         finally:
             aside.unlink(missing_ok=True)
+
+
+def check_summary(path: Path, overwrite: bool) -> None:
+    """Make sure before the work that a summary can be written, over nothing but an earlier one.
+
+    Args:
+        path: the file.
+        overwrite: whatever is there may go.
+
+    Raises:
+        OutputError: something else is there, or its folder cannot be written to.
+    """
+    try:
+        path.absolute().parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"The folder of --summary {path} cannot be made: {error.strerror}.") from error
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise OutputError(f"The summary cannot be written to {path}: its folder may not be written to.")
+    if path.exists() and not (_is_summary(path) or (overwrite and path.is_file())):
+        raise OutputError(
+            f"--summary {path} exists, and is no summary of vrm.", "Choose another name or give --overwrite."
+        )
+
+
+def _is_summary(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and {"total", "jobs", *STATUSES} <= found.keys()

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from vrm.clashes import read_by, refuse_clashes, written_by
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
-from vrm.jobs.find import Source, find_sources
+from vrm.jobs.find import Source, find_sources, is_folder_of_videos
 from vrm.jobs.manifest import WRITTEN, Row, read_manifest, refuse
 from vrm.jobs.match import match
 from vrm.jobs.naming import default_output, distinct_names, is_folder, output_in
@@ -30,6 +31,7 @@ class Job:
         words: for ``build_options``.
         line: of the manifest, or 0.
         there: the output exists and is to be left as it is.
+        alone: the one input of the command, named itself: what goes wrong with it goes wrong with the command.
     """
 
     index: int
@@ -38,6 +40,7 @@ class Job:
     words: dict[str, Any] = field(default_factory=dict)
     line: int = 0
     there: bool = False
+    alone: bool = False
 
     @property
     def where(self) -> str:
@@ -116,7 +119,8 @@ def _only(source: Source, output: str | Path | None, words: dict[str, Any], batc
     options = _said(words)
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
     target = Path(output) if named and output is not None else _target(source, output, options)
-    return _checked([Job(0, source.path, target, words)], batch, None if named or output is None else Path(output))[0]
+    job = Job(0, source.path, target, words, alone=True)
+    return _checked([job], batch, None if named or output is None else Path(output))[0]
 
 
 def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bool) -> Job:
@@ -127,8 +131,12 @@ def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bo
     for what, there in (("input", row.input), ("mask", options.mask.path), ("labels", options.mask.labels)):
         if there is not None and not there.exists():
             raise VideoError(f"its {what} {there} cannot be found")
+    if is_folder_of_videos(row.input):
+        raise UsageError(f"its input {row.input} is a folder: name the videos in it, a line each")
     if row.output is not None:
         target = _placed(root, row.output)
+        if not row.input.is_dir() and (row.output.endswith("/") or target.is_dir() or target == _placed(root, ".")):
+            target = output_in(target, row.input, options)
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
     return Job(index, row.input, target, given, row.line)
@@ -190,21 +198,7 @@ def _checked(jobs: list[Job], batch: BatchOptions, root: Path | None) -> list[Jo
     overwrite = any(job.words.get("overwrite") for job in jobs)
     if overwrite and batch.skip_existing:
         raise UsageError("--overwrite and --skip-existing cannot be combined.")
-    inputs = {job.input.resolve(): job for job in jobs}
-    written: dict[Path, Job] = {}
-    for job in jobs:
-        place = job.output.resolve()
-        if place in inputs:
-            raise UsageError(
-                f"The output {job.output} of {job.where} is an input ({inputs[place].where}).",
-                "Sources stay as they are.",
-            )
-        other = written.setdefault(place, job)
-        if other is not job:
-            raise UsageError(
-                f"{other.where} and {job.where} would both be written to {job.output}.",
-                "Rename one, keep sub-folders with --recursive, or give outputs in a manifest.",
-            )
+    _refuse_meeting(jobs)
     there = [job for job in jobs if job.output.exists()]
     if there and not overwrite and not batch.skip_existing:
         few = ", ".join(str(job.output) for job in there[:5]) + (" ..." if len(there) > 5 else "")
@@ -212,8 +206,47 @@ def _checked(jobs: list[Job], batch: BatchOptions, root: Path | None) -> list[Jo
             f"{len(there)} of {len(jobs)} outputs exist: {few}.",
             "Add --skip-existing, --overwrite, or choose another folder.",
         )
+    if not overwrite:
+        _refuse_beside([job for job in jobs if not job.output.exists()])
     for job in jobs:
         folder = job.output.absolute().parent
         if not folder.is_dir() and (root is None or not _inside(folder, root)):
             raise OutputError(f"The folder {folder} for the output of {job.where} does not exist.", "Create it first.")
     return [replace(job, there=True) if job.output.exists() and batch.skip_existing else job for job in jobs]
+
+
+def _refuse_meeting(jobs: list[Job]) -> None:
+    """Refuse jobs that would write over what they, or others, read or write. Raises UsageError."""
+    known = [(job, build_options(**job.words)) for job in jobs]
+    read = {path.resolve(): (job, what) for job, options in known for path, what in read_by(job.input, options).items()}
+    read |= {job.input.resolve(): (job, "input") for job in jobs}
+    written: dict[Path, Job] = {}
+    for job, options in known:
+        for option, path in written_by(job.output, options).items():
+            place = path.resolve()
+            what = "output" if option == "-o" else option
+            if place in read:
+                other, of_it = read[place]
+                raise UsageError(
+                    f"The {what} {path} of {job.where} is the {of_it} of {other.where}.", "Sources stay as they are."
+                )
+            other = written.setdefault(place, job)
+            if other is not job:
+                raise UsageError(
+                    f"{other.where} and {job.where} would both be written to {path}.",
+                    "Rename one, keep sub-folders with --recursive, or give outputs in a manifest.",
+                )
+        refuse_clashes(job.input, job.output, options)
+
+
+def _refuse_beside(jobs: list[Job]) -> None:
+    """Refuse jobs whose reports, masks or key frames are in the way. Raises OutputError."""
+    there = [
+        path
+        for job in jobs
+        for option, path in written_by(job.output, build_options(**job.words)).items()
+        if option != "-o" and path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    ]
+    if there:
+        few = ", ".join(str(path) for path in there[:5]) + (" ..." if len(there) > 5 else "")
+        raise OutputError(f"{few} exists.", "Choose another place or give --overwrite.")

@@ -51,7 +51,7 @@ def shares(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Shar
     notes = []
     devices = [options.device]
     if options.device in ("auto", "cuda") and gpus:
-        devices = [f"cuda:{k}" for k in range(gpus)]
+        devices = ["mps"] if sys.platform == "darwin" else [f"cuda:{k}" for k in range(gpus)]
     if processes > len(devices) and ((gpus and options.device != "cpu") or options.device.startswith(("cuda", "mps"))):
         notes.append(f"--jobs {processes}: one process for each GPU, so {len(devices)}.")
         processes = len(devices)
@@ -76,9 +76,13 @@ def shares(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Shar
 
 
 def count_gpus(device: str) -> int:
-    """CUDA devices that may be used; asks torch only where a driver is installed."""
+    """GPUs that may be used: CUDA's, asking torch only where a driver is installed, or the one of a Mac."""
     if device == "cpu":
         return 0
+    if sys.platform == "darwin":
+        from torch.backends import mps
+
+        return int(mps.is_available())
     try:
         ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:

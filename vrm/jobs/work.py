@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vrm import __version__
-from vrm.disk import FREE, FULL, disk_error
-from vrm.errors import OutOfMemory, OutputError, VrmError
+from vrm.disk import FREE, FULL, disk_error, path_error
+from vrm.errors import OutOfMemory, OutputError, UsageError, VrmError
 from vrm.events import Events
 from vrm.keywords import build_options
 from vrm.memory import is_shortage
@@ -122,6 +122,8 @@ def foreseen(error: Exception) -> VrmError | None:
         return OutOfMemory("The machine ran out of memory.", fix)
     if (reason := disk_error(error, FULL)) is not None:
         return OutputError(f"Writing {getattr(error, 'filename', None) or 'a file'} failed: {reason}.", FREE)
+    if (words := path_error(error)) is not None:
+        return UsageError(words, "Check the path and its permissions.")
     return None
 
 

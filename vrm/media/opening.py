@@ -33,6 +33,8 @@ def open_input(path: Path) -> InputContainer:
     """
     if path.exists() and not path.is_file():
         raise VideoError(f"{path} is no file, but a pipe or a device.", "Videos are read more than once: give a file.")
+    if path.exists() and not path.stat().st_size:
+        raise VideoError(f"{path} is empty: it has no bytes.", "Copy it again.")
     _refuse_list(path)
     try:
         # Absolute, or FFmpeg would take a name with a colon for a protocol.

@@ -121,9 +121,11 @@ def png_header(path: Path) -> tuple[int, int, int, int]:
     """``(height, width, bits per sample, colour type)`` of a PNG, or zeros and -1 if the file is none.
 
     Raises:
-        VideoError: the file cannot be opened.
+        VideoError: the file cannot be opened, or is none.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise VideoError(f"The picture {path} cannot be read: it is a folder, a pipe or a device.")
         with path.open("rb") as file:
             head = file.read(26)
     except OSError as error:
