@@ -283,6 +283,33 @@ def test_a_signal_ends_the_children_too(here: Path, sent: signal.Signals) -> Non
         assert [job["status"] for job in json.loads(Path("s.json").read_text())["jobs"]] == ["done", "left", "left"]
 
 
+DEAF = "import signal; signal.pthread_kill = lambda *_: None; from vrm.jobs.worker import main; main()"
+
+
+def test_a_process_ends_when_its_input_does_though_no_signal_arrives() -> None:
+    words = [sys.executable, "-P", "-c", f"import sys; sys.path.append({pool._ROOT!r}); {DEAF}"]
+    assert subprocess.run(words, stdin=subprocess.DEVNULL, timeout=60).returncode == 0
+
+
+STAYS = """
+import sys, time
+sys.path[:0] = sys.argv[1:]
+import stand_in
+from vrm.jobs import worker
+worker.signal.pthread_kill = lambda *_: None
+serve = worker._serve
+worker._serve = lambda out: (serve(out), time.sleep(600))
+worker.main()
+"""
+
+
+def test_a_process_that_will_not_end_holds_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    places = (pool._ROOT, str(Path(__file__).parent))
+    monkeypatch.setattr(pool, "WORKER", (sys.executable, "-c", STAYS, *places))
+    monkeypatch.setattr(pool, "PATIENCE", 0.5)
+    assert remove(clips("a.mp4", "b.mp4"), Events()).count("done") == 2
+
+
 def test_names_that_mean_something_to_glob(here: Path) -> None:
     Path("out").mkdir()
     for name in (".a[1].77.part.mp4", ".a1.77.part.mp4", ".a[1].78.part.mp4"):

@@ -152,7 +152,11 @@ class Pool:
         assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError):
             process.stdin.close()
-        process.wait()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:  # it has said its last word, and has nothing left to clear up
+            process.kill()
+            process.wait()
         process.stdout.close()
 
     def _work(self, slot: int, process: subprocess.Popen[bytes], job: Job, share: Share) -> bool:

@@ -38,10 +38,10 @@ def _serve(out: TextIO) -> None:
     from vrm.jobs.work import PartWork, perform
 
     parts = PartWork()
-    tasks: queue.Queue[str] = queue.Queue()
+    tasks: queue.Queue[str | None] = queue.Queue()
     threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
-    while True:
-        given, events = json.loads(tasks.get()), JsonEvents(out)
+    while (line := tasks.get()) is not None:
+        given, events = json.loads(line), JsonEvents(out)
         if "part" in given:
             done = parts.perform(given, Path(given["part"]["folder"]) / f"process-{os.getpid()}", events)
         else:
@@ -50,14 +50,18 @@ def _serve(out: TextIO) -> None:
         out.flush()
 
 
-def _listen(tasks: queue.Queue[str]) -> None:
+def _listen(tasks: queue.Queue[str | None]) -> None:
     """Hand on what comes, line by line; at its end stop the work, or the waiting for work."""
+    main = threading.main_thread().ident
+    assert main is not None
     waiting = b""
     while more := os.read(0, 1 << 16):  # not sys.stdin: a thread that waits in its lock would break Python's exit
         *lines, waiting = (waiting + more).split(b"\n")
         for line in lines:
             tasks.put(line.decode())
-    os.kill(os.getpid(), signal.SIGTERM)
+    tasks.put(None)
+    # To that thread: the system may hand a signal for the process to this one, and the other would wait on.
+    signal.pthread_kill(main, signal.SIGTERM)
 
 
 def _interrupt(signum: int, frame: object) -> None:
