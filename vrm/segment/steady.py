@@ -169,15 +169,16 @@ class Steadied:
 
     def _carried(self, key: Labelled | None, waiting: list[Labelled], following: Labelled | None) -> Iterator[Labelled]:
         """The waiting frames with the labels of the nearer labelled frame, along the flow."""
-        for k, frame in enumerate(waiting):
+        count, back = len(waiting), [frame.flows[-1] for frame in waiting]
+        for k in range(count):
             assert key is not None
-            steps = [f.flows[-1] for f in reversed(waiting[: k + 1])]
-            source = key
-            if following is not None and len(waiting) - k < k + 1:
-                steps, source = [f.flows[1] for f in waiting[k:]], following
+            steps, source = back[k::-1], key
+            if following is not None and count - k < k + 1:
+                steps, source = [f.flows[1] for f in waiting], following
+            frame = waiting.pop(0)  # labels of full size are there for the few frames that vote, not for all that wait
             frame.ids = looked_up(source.ids, upsized(chained(steps), source.ids.shape))
             frame.before = self._small_classes(frame, frame.ids)
-        yield from waiting
+            yield frame
 
     def _small_classes(self, frame: Labelled, ids: Ids) -> U8:
         height, width = frame.grey.shape
