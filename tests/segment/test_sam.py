@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import cv2
 import numpy as np
 import pytest
@@ -150,6 +152,32 @@ def test_what_is_no_sam(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(WeightsError, match=r"config\.json"):
         prompter(tmp_path / "empty")
+
+
+class Payload:
+    """Runs a program when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_a_pickle_of_other_things_ends_the_command_and_never_runs(tmp_path, capsys):
+    source = Scene(2).save(tmp_path / "clip")
+    (tmp_path / "mm").mkdir()
+    (tmp_path / "mm" / "config.py").write_text("model = dict()")
+    for path in (tmp_path / "evil.pth", tmp_path / "mm" / "evil.pth"):
+        torch.save({"state_dict": Payload(str(tmp_path / "trace"))}, path)
+    words = [["--point", "50,70", "--sam", str(tmp_path / "evil.pth")]]
+    if find_spec("mmseg"):
+        words.append(["--class", "dog", "--segmenter", str(tmp_path / "mm")])
+    for each in words:
+        assert run(["track", str(source), "-o", str(tmp_path / "m"), *each, "--threads", "1"]) == 5
+        assert "so it was not loaded" in capsys.readouterr().err
+    assert not (tmp_path / "trace").exists()
+    assert not (tmp_path / "m").exists()
 
 
 def test_an_empty_sam_mask_is_an_error_of_the_mask(tmp_path, capsys):
