@@ -79,9 +79,7 @@ def fetch_model(
         sums: dict[str, str] = {}
         network = ""
         for file in sorted(files, key=lambda file: file.name != "config.json"):
-            sums[file.name] = _fetched(
-                f"{address}/{file.name}", file, aside, lambda n, d=done: progress("fetch", d + n, total)
-            )
+            sums[file.name] = _fetched(f"{address}/{file.name}", file, aside, _onward(progress, done, total))
             done += file.bytes
             network = network or _network(aside, repository)  # the first is config.json: before the weights
         card = ModelCard(name, repository, revision, licence, network, sums, total)
@@ -94,6 +92,11 @@ def fetch_model(
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return card, target
+
+
+def _onward(progress: Progress, done: int, total: int) -> Callable[[int], None]:
+    """Progress of one file as progress of all."""
+    return lambda n: progress("fetch", done + n, total)
 
 
 def _listed(repository: str) -> tuple[str, str, list[_File]]:
