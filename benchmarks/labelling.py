@@ -1,11 +1,15 @@
 """What labelling costs beside the network, what the vote does to flicker, and how much memory `vrm segment` takes.
 
     python benchmarks/labelling.py VIDEO [--frames N] [--every N] [--folder MODEL]
+    python benchmarks/labelling.py CLIPS_FOLDER --annotated [NAME ...] [--frames N]
     python benchmarks/labelling.py VIDEO --lengths 12,36 [--size 1920x1080] [--folder MODEL]
 
 Without a model's folder a Mask2Former of Swin-T size with random weights is built (its labels mean nothing, its time
 and its flicker are a network's). Printed: seconds per frame in the network, seconds per frame in everything else but
 writing (decoding, flow, numbering, vote), their ratio, flicker before and after the vote, and peak memory.
+
+With --annotated, the vote is measured on maps that people drew: clips are folders with ``frames/`` and ``masks/``, and
+what they annotated is one class, the rest another.
 
 With --lengths, ffmpeg makes clips of so many frames of VIDEO (repeated if it is shorter) in that size, and the whole
 command labels each, writing included: its largest resident set (Linux: ru_maxrss), which must not grow with the length,
@@ -25,13 +29,17 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
+from tracking import truth
 
 from vrm.media.probe import probe
 from vrm.media.read import Reader
+from vrm.metrics.regions import region_similarity
 from vrm.options import EngineOptions
+from vrm.segment.panoptic import from_classes
 from vrm.segment.registry import create_segmenter
 from vrm.segment.steady import Steadied
-from vrm.segment.taxonomy import taxonomy
+from vrm.segment.taxonomy import named, taxonomy
 
 
 def build(folder: Path) -> Path:
@@ -81,6 +89,37 @@ class Timed:
         return found
 
 
+class Drawn:
+    """Masks that people drew, as maps of two classes."""
+
+    name, device, dtype = "annotations", "", ""
+    taxonomy = named(("ground", "object"), "annotations")
+
+    def __init__(self, folder: Path) -> None:
+        self.files = sorted(folder.iterdir())
+
+    def label(self, frame, t=0):
+        return from_classes(truth(self.files[t]).astype(np.uint8))
+
+
+def annotated(clips: Path, names: list[str], frames: int) -> None:
+    """Flicker of drawn maps before and after the vote, and how far the vote moves them (J against the drawn ones)."""
+    rows = []
+    print(f"{'clip':28s}{'frames':>8s}{'before':>9s}{'after':>9s}{'J':>8s}")
+    for name in names or sorted(d.name for d in clips.glob("davis-*") if (d / "masks").is_dir()):
+        info = probe(clips / name / "frames")
+        drawn = Drawn(clips / name / "masks")
+        steady = Steadied(drawn)
+        kept = []
+        with Reader(info) as reader:
+            for frame in steady(((f.index, f.rgb()) for f in reader.frames(0, frames)), {0}):
+                kept.append(region_similarity(steady.tracks.classes(frame.voted) == 1, truth(drawn.files[frame.t])))
+        rows.append((steady.flicker.before, steady.flicker.after, float(np.mean(kept))))
+        print(f"{name:28s}{len(kept):8d}{rows[-1][0]:9.2%}{rows[-1][1]:9.2%}{rows[-1][2]:8.3f}", flush=True)
+    before, after, kept = np.mean(rows, 0)
+    print(f"{'mean':36s}{before:9.2%}{after:9.2%}{kept:8.3f}")
+
+
 def command(video: Path, folder: Path, threads: int) -> tuple[float, dict]:
     """Peak memory in MB of one `vrm segment`, and its report."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -115,6 +154,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=6)
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--annotated", nargs="*", metavar="NAME", help="default: every davis-* clip")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--lengths", help="frames of each clip for the whole command: 12,36")
     parser.add_argument("--size", default="1920x1080")
@@ -123,6 +163,9 @@ def main() -> None:
 
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
+    if chosen.annotated is not None:
+        annotated(chosen.video, chosen.annotated, chosen.frames)
+        return
     with tempfile.TemporaryDirectory() as scratch:
         folder = chosen.folder or build(Path(scratch))
         if chosen.lengths:

@@ -113,6 +113,13 @@ def test_labelling(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     assert all(float(row[2]) > 50 for row in rows)
 
 
+def test_labelling_of_annotations(cases: Path) -> None:
+    lines = output("labelling.py", str(cases), "--annotated", "clip", "--frames", "4").splitlines()
+    assert [line.split()[0] for line in lines] == ["clip", "clip", "mean"]
+    assert lines[1].split()[1] == "4"
+    assert numbers(lines[1])[-1] > 0.8
+
+
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compared with ffmpeg, which is not here")
 def test_passthrough_and_long_video(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     video = make_video(tmp_path / "clip.mp4", frames=8, size=(64, 96))

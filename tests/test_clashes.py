@@ -73,6 +73,12 @@ def test_what_lies_beside_is_no_clash(here):
     refuse_clashes(here / "in.mp4", here, options(here), whole=False)
 
 
+def test_an_overlay_is_never_written_over_the_mask(here):
+    words = {"whole": False, "overlay": here / "mask.mkv"}
+    with pytest.raises(UsageError, match="--overlay .* would be written over the mask"):
+        refuse_clashes(here / "in.mp4", here / "masks", options(here, mask="mask.mkv"), **words)
+
+
 def test_a_mask_survives_overwrite(here):
     before = (here / "mask.mkv").read_bytes()
     with pytest.raises(UsageError, match="over the mask"):

@@ -19,6 +19,7 @@ from vrm import api, errors, housekeeping
 from vrm.cli.main import run
 from vrm.convert import bring
 from vrm.jobs import batch
+from vrm.segment import hub
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
@@ -79,7 +80,7 @@ class Reached(BaseException):
 def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[object] = []
 
-    def accept(input: Path, *args: object, events: object = None, **options: Any) -> None:
+    def accept(input: Path, *args: object, events: object = None, overlay: object = None, **options: Any) -> None:
         calls.append(api.build_options(**options))
 
     def reached(*args: object, **words: object) -> None:
@@ -94,6 +95,8 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     # The pages' folders are not there: what ends in a slash stands for a folder of videos, frames/ for one of frames.
     monkeypatch.setattr(batch, "stands_for_many", lambda text: text in ("-", "clips/"))
     monkeypatch.setattr(bring, "import_weights", reached)
+    monkeypatch.setattr(bring, "fetch_weights", reached)
+    monkeypatch.setattr(hub, "fetch_model", reached)
     for name in ("evaluate_cases", "evaluate_score", "evaluate_run", "evaluate_masks", "evaluate_labels"):
         monkeypatch.setattr(api, name, reached)
     for name in ("train_internal", "train_savit", "train_keyframe"):

@@ -103,17 +103,26 @@ def remove_batch(
     return run_batch(plan([str(path) for path in inputs], output, given, batch, events), given, batch, events)
 
 
-def track_masks(input: PathLike, output: PathLike, *, events: Events | None = None, **words: Unpack[Words]) -> None:
+def track_masks(
+    input: PathLike,
+    output: PathLike,
+    *,
+    overlay: PathLike | None = None,
+    events: Events | None = None,
+    **words: Unpack[Words],
+) -> None:
     """Write the mask of every frame as PNGs into the folder ``output``; they are enlarged only if ``grow`` is given.
 
-    Arguments and errors as in ``remove``. (``vrm.track`` is the room that follows masks, hence the longer name.)
+    Arguments and errors as in ``remove``; ``overlay`` is a video to be written with the masks laid over it.
+    (``vrm.track`` is the room that follows masks, hence the longer name.)
     """
     options = build_options(**words)
     if not options.mask.given:
         raise UsageError("Nothing says what to follow.", "Give --mask, --point, --box or --class (mask= in Python).")
     from vrm.pipeline import track as track_one
 
-    track_one(Path(input), Path(output), options, events or Events())
+    over = None if overlay is None else Path(overlay)
+    track_one(Path(input), Path(output), options, events or Events(), over)
 
 
 def segment_video(input: PathLike, output: PathLike, *, events: Events | None = None, **words: object) -> SegmentReport:

@@ -37,19 +37,23 @@ def written_by(target: Path, options: RemoveOptions) -> dict[str, Path]:
     return {option: path for option, path in named.items() if path is not None}
 
 
-def refuse_clashes(source: Path, target: Path, options: RemoveOptions, *, whole: bool = True) -> None:
+def refuse_clashes(
+    source: Path, target: Path, options: RemoveOptions, *, whole: bool = True, overlay: Path | None = None
+) -> None:
     """Refuse a job that would write over what it reads, ``--overwrite`` or not, or two things to one place.
 
     Args:
         source, target: what the job is about.
         options: of the job.
         whole: a target that is a folder is replaced as a whole, not only the pictures in it.
+        overlay: a further video that is written.
 
     Raises:
         UsageError: names both.
     """
     seen: dict[Path, str] = {}
-    for option, path in written_by(target, options).items():
+    written = written_by(target, options) | ({} if overlay is None else {"--overlay": overlay})
+    for option, path in written.items():
         for read, what in read_by(source, options).items():
             if _meets(path, read, whole=whole and option == "-o"):
                 raise UsageError(

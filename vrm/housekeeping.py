@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import time
@@ -63,9 +64,27 @@ def listing() -> list[Item]:
         found.append(Item("scratch", entry.path, entry.bytes, entry.changed, about, running=entry.state == "running"))
     cache = user_cache_path("vrm")
     found += [_item("fits", folder, "what was learned of a video") for folder in _inside(cache / "fits")]
-    files = [path for path in _inside(cache / "weights") if path.suffix == ".safetensors"]
+    files = [path for path in _inside(cache / "weights") if _ours(path)]
     found += [_item("weights", path, f"fetched or imported: {path.stem}") for path in files]
     return sorted(found, key=lambda item: (KINDS.index(item.kind), item.changed))
+
+
+def _ours(path: Path) -> bool:
+    """Weights that vrm brought: safetensors, and what it wrote a card for; what the user put there stays."""
+    if path.is_dir():
+        return (path / "vrm.json").is_file()
+    return path.suffix == ".safetensors" or (path.suffix == ".pth" and _card(path) is not None)
+
+
+def _card(path: Path) -> Path | None:
+    """The card that names a file as its own, or None; ``sam_vit_b_01ec64.pth`` has ``sam-vit-b.json``."""
+    for card in (path.with_suffix(".json"), *sorted(path.parent.glob("*.json"))):
+        try:
+            if json.loads(card.read_text(encoding="utf-8")).get("file") == path.name:
+                return card
+        except (OSError, ValueError, AttributeError):
+            continue
+    return None
 
 
 def _inside(folder: Path) -> list[Path]:
@@ -111,9 +130,12 @@ def _gone(item: Item) -> bool:
     if item.path.is_dir():
         shutil.rmtree(item.path, ignore_errors=True)
     elif item.kind == "weights":
+        card = _card(item.path)
         try:
             item.path.unlink(missing_ok=True)
             item.path.with_suffix(".json").unlink(missing_ok=True)
+            if card is not None:
+                card.unlink(missing_ok=True)
         except OSError:
             return False
     return not item.path.exists()

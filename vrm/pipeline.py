@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vrm.beside import FolderOutput, write_keyframe, write_masks, write_report
+from vrm.beside import FolderOutput, overlay_plan, write_keyframe, write_masks, write_overlay, write_report
 from vrm.clashes import refuse_clashes
 from vrm.engines.base import KEYFRAME_GRID
 from vrm.engines.registry import create_engine
@@ -92,14 +92,18 @@ def remove(
     return work.report
 
 
-def track(source: Path, target: Path, options: RemoveOptions, events: Events) -> RemoveReport:
+def track(
+    source: Path, target: Path, options: RemoveOptions, events: Events, overlay: Path | None = None
+) -> RemoveReport:
     """Write the mask of every frame as PNGs, in the displayed orientation, into the folder ``target``.
 
-    Masks are enlarged only if ``options.mask.grow`` says so; ``remove`` grows what it is given by itself.
+    Masks are enlarged only if ``options.mask.grow`` says so; ``remove`` grows what it is given by itself. ``overlay``
+    is a video to be written with the same masks laid over it.
     """
     with in_words(), scratch_folder() as scratch:
         info = open_video(source, options)
-        refuse_clashes(source, target, options, whole=False)
+        refuse_clashes(source, target, options, whole=False, overlay=overlay)
+        plan = None if overlay is None else overlay_plan(info, overlay, options.output.overwrite)
         saved = replace(options, mask=replace(options.mask, save_to=target))
         work = Work.begin(info, target, saved, events, Job(scratch))
         loaded = _load(work)
@@ -107,9 +111,13 @@ def track(source: Path, target: Path, options: RemoveOptions, events: Events) ->
         store = frame_store(work)
         shaped = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
         store.close()
+        shown = shaped.objects if options.mask.grow is None else shaped.holes
         with FolderOutput(target, "Masks") as out:
-            write_masks(info, shaped.objects if options.mask.grow is None else shaped.holes, out)
+            write_masks(info, shown, out)
             out.finish()
+        if plan is not None:
+            with work.timed("write"):
+                write_overlay(info, shown, plan, lambda n: work.progress("write", n, info.n_frames))
     work.report.frames = info.n_frames
     work.report.masked_frames = sum(1 for _ in shaped.objects.frames())
     work.finish()

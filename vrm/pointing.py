@@ -9,7 +9,7 @@ import numpy as np
 
 from vrm.errors import MaskError
 from vrm.labelling import label_video
-from vrm.masks.load import LoadedMasks
+from vrm.masks.load import LoadedMasks, judge
 from vrm.options import BoxPrompt, Point
 from vrm.segment.click import discs
 from vrm.segment.complete import complete_frame
@@ -122,7 +122,18 @@ class Pointing:
         """The masks of all frames, or None where nothing was pointed at and no class was named.
 
         Points beside a mask or a class correct it: what they add or take away is followed through the shot.
+
+        Raises:
+            MaskError: nothing was found where a prompt is, or all masks cover everything.
         """
+        masks = self._masks(loaded)
+        if masks is not None and not masks.empty:
+            span = self._work.last - self._work.first
+            turn = "Name fewer classes." if self._work.options.mask.classes else "Give a smaller --box, or --not-point."
+            self._work.note(*judge(masks, span, turn))
+        return masks
+
+    def _masks(self, loaded: LoadedMasks) -> Masks | None:
         work = self._work
         if work.options.mask.classes:
             found = held(loaded.masks, self._store.frame, self._shots, work.progress)

@@ -40,7 +40,7 @@ from vrm.scratch import (
     scratch_root,
 )
 from vrm.types import Masks, VideoInfo
-from vrm.weights import known
+from vrm.weights import known, models
 
 LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 
@@ -245,6 +245,7 @@ def shaping(info: VideoInfo, options: RemoveOptions) -> dict[str, Any]:
         "options for the engine": engine | {"threads": options.engine.cpu_threads},
         "the range": [options.start, options.end, options.preview],
         "weights": [[card.name, card.sha256] for card, _ in known()] + [_identity(p) for p in _files(options)],
+        "models": [[card.name, card.revision] for card, _ in models()],
         "versions": versions(),
         "the machine": [platform.machine(), cv2.getCPUFeaturesLine()],
     }

@@ -2,7 +2,8 @@
 
 A card is ``<name>.json`` beside ``<file>`` (safetensors). What ships lies in ``weights/`` of a checkout, in an
 installed package in ``vrm/_weights``; what the user fetched or converted lies in ``<cache>/vrm/weights``. A card
-without its file names the place it can be fetched from.
+without its file names the place it can be fetched from. A model of several files is a folder there, with a card in it
+(``vrm.json``) if vrm fetched it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 FOREIGN = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 """Endings of checkpoints of other code bases, which ``vrm weights import`` converts."""
+
+
+MODEL_CARD = "vrm.json"
+"""The card of a model that is a folder of files, among them."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,66 @@ class WeightCard:
             raise WeightsError(f"The card of '{self.name or self.file}' lacks its name, licence or network.")
         if len(self.sha256) != 64 or self.bytes < 1 or Path(self.file).name != self.file:
             raise WeightsError(f"The card of '{self.name}' has a broken file name, size or checksum.")
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known about a model of several files that was fetched.
+
+    Attributes:
+        name: of its folder.
+        repository, revision: where it was fetched from; the revision is a commit.
+        licence: as stated there, or NOASSERTION.
+        network: what it is good for: "segmenter", "sam".
+        files: sha256, in hex, of each file by name.
+        bytes: of all files.
+    """
+
+    name: str
+    repository: str
+    revision: str
+    licence: str
+    network: str
+    files: Mapping[str, str]
+    bytes: int
+
+    def __post_init__(self) -> None:
+        if not (self.name and self.licence and self.network and self.files):
+            raise WeightsError(f"The card of the model '{self.name}' lacks its name, licence, network or files.")
+        if any(Path(file).name != file or len(digest) != 64 for file, digest in self.files.items()):
+            raise WeightsError(f"The card of the model '{self.name}' has a broken file name or checksum.")
+
+
+def models() -> list[tuple[ModelCard, Path]]:
+    """The cards of fetched models and their folders, by name; folders that the user put there have none."""
+    found = []
+    for path in sorted(own_folder().glob(f"*/{MODEL_CARD}")):
+        with contextlib.suppress(WeightsError):
+            found.append((read_model_card(path.parent), path.parent))
+    return found
+
+
+def read_model_card(folder: Path) -> ModelCard:
+    """The card in a model's folder. Raises WeightsError: there is none, or it lacks something."""
+    path = folder / MODEL_CARD
+    try:
+        return ModelCard(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise WeightsError(f"The card {path} cannot be read: {error}.") from error
+
+
+def verify_model(card: ModelCard, folder: Path) -> None:
+    """Hold a model's files against their checksums. Raises WeightsError."""
+    for name, digest in card.files.items():
+        path = folder / name
+        again = f"Get it again: vrm weights fetch {card.repository} --overwrite"
+        try:
+            with path.open("rb") as file:
+                same = hashlib.file_digest(file, "sha256").hexdigest() == digest
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror}.", again) from error
+        if not same:
+            raise WeightsError(f"{path} is damaged: its checksum is not the card's.", again)
 
 
 def weights_folder() -> Path | None:
@@ -137,7 +202,9 @@ def named(name: str, folder: Path | None = None) -> tuple[WeightCard, Path]:
                 raise WeightsError(f"The weights '{name}' are not here.", way)
             return card, holder
     names = ", ".join(card.name for card, _ in known(folder)) or "none"
-    raise WeightsError(f"There are no weights named '{name}'.", f"Known: {names}.")
+    raise WeightsError(
+        f"There are no weights named '{name}'.", f"Known: {names}; vrm weights list says what can be fetched."
+    )
 
 
 def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCard, Path] | None:
@@ -172,6 +239,8 @@ def located(name: str, network: str, option: str) -> Path:
         return path
     own = own_folder() / name
     if len(path.parts) == 1 and own.is_dir():
+        if (own / MODEL_CARD).is_file():
+            verify_model(read_model_card(own), own)
         return own
     if path.suffix or len(path.parts) > 1:
         raise WeightsError(f"{option} {name} does not exist.", "Give a file, a folder, or a name of vrm weights list.")

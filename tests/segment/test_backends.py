@@ -236,6 +236,49 @@ def test_a_video_is_labelled_once_whoever_asks(folders, tmp_path, monkeypatch):
         assert np.array_equal(classes[t], np.isin(labels(t), [CATEGORIES.index("animal"), CATEGORIES.index("plain")]))
 
 
+@pytest.mark.parametrize("name", ["maskformer", "eomt", "oneformer", "mmseg"])
+def test_the_command_with_every_backend(folders, tmp_path, name):
+    pytest.importorskip("mmseg" if name == "mmseg" else "transformers")
+    folder = folders(name)
+    if name == "oneformer":  # as it is published: the list of class names lies elsewhere, and nothing is downloaded
+        folder = shutil.copytree(folder, tmp_path / "published")
+        (folder / "coco_panoptic.json").unlink()
+    if name == "mmseg":
+        folder = models.mmseg(tmp_path / "stuff", classes=171)
+    (tmp_path / "clip").mkdir()
+    random = np.random.default_rng(1)
+    for t in range(2):
+        cv2.imwrite(str(tmp_path / "clip" / f"{t}.png"), random.integers(0, 255, (40, 56, 3), dtype=np.uint8))
+    words = ["--segmenter", str(folder), "--device", "cpu", "--dtype", "fp32", "--threads", "1"]
+    assert run(["segment", str(tmp_path / "clip"), "-o", str(tmp_path / "out"), *words]) == 0
+    about = json.loads((tmp_path / "out" / "labels.json").read_text())
+    assert about["taxonomy"] == ("coco-stuff" if name == "mmseg" else "coco-panoptic")
+    assert len(list((tmp_path / "out" / "classes").glob("*.png"))) == 2
+
+
+def test_a_cascade_of_mmsegmentation_has_the_classes_of_its_last_head(tmp_path, picture):
+    pytest.importorskip("mmseg")
+    from vrm.segment.mmstub import allow_mmseg
+
+    allow_mmseg()
+    from mmseg.apis import init_model
+
+    config = tmp_path / "cascade.py"
+    head = (
+        'dict(type="FCNHead", in_channels=32, in_index=3, channels=8, num_convs=1, concat_input=False, '
+        'num_classes=150, norm_cfg=dict(type="BN"), loss_decode=dict(type="CrossEntropyLoss"))'
+    )
+    second = head.replace("FCNHead", "OCRHead").replace("num_convs=1, concat_input=False, ", "ocr_channels=8, ")
+    text = models.MMSEG.replace("CLASSES", "150").replace("EncoderDecoder", "CascadeEncoderDecoder")
+    begin, end = text.index("    decode_head="), text.index("    train_cfg=")
+    config.write_text(f"{text[:begin]}    num_stages=2,\n    decode_head=[{head}, {second}],\n{text[end:]}")
+    net = init_model(str(config), None, device="cpu")
+    torch.save({"state_dict": net.state_dict()}, tmp_path / "cascade.pth")
+    found = create_segmenter(str(tmp_path), OPTIONS)
+    assert found.taxonomy is taxonomy("ade20k")
+    assert found.label(picture).ids.shape == picture.shape[:2]
+
+
 def test_the_command_with_a_model(folders, tmp_path, capsys):
     pytest.importorskip("transformers")
     frames = tmp_path / "clip"
@@ -330,7 +373,8 @@ def test_a_pickle_of_other_things_is_refused_and_never_run(tmp_path, ending):
         read_tensors(path)
 
 
-def test_classes_need_something_that_labels(tmp_path):
+def test_classes_need_something_that_labels(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     cv2.imwrite(str(tmp_path / "0.png"), np.zeros((32, 32, 3), np.uint8))
     with pytest.raises(UsageError, match="--labels"):
         api.remove(tmp_path, tmp_path.parent / "out", class_="person")

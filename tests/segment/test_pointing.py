@@ -1,7 +1,10 @@
 """From the command line to masks and clean videos."""
 
+import importlib
+import itertools
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import av
 import cv2
@@ -21,6 +24,7 @@ from vrm.segment.maps import LabelMaps
 from .scene import SIZE, Scene, similarity
 
 QUICK = ["--threads", "1"]
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture
@@ -102,6 +106,58 @@ def test_a_box_is_followed(clip, capsys):
     for t, mask in enumerate(masks_of(home / "m")):
         assert similarity(mask, scene.masks[t]) > 0.8, t
     assert "followed from frame 3" in capsys.readouterr().err
+
+
+def test_an_overlay_shows_what_goes(clip, capsys):
+    scene, source, home = clip
+    labels = scene.save_labels(home / "labels")
+    words = ["track", str(source), "--class", "dog", "--labels", str(labels), *QUICK, "-o", str(home / "m")]
+    assert run([*words, "--overlay", str(home / "nowhere" / "look.mp4")]) == 8
+    assert not (home / "m").exists(), "nothing is done before what can be refused is"
+    assert run([*words, "--overlay", str(home / "look.mp4")]) == 0
+    with av.open(str(home / "look.mp4")) as container:
+        shown = [frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)]
+    assert len(shown) == 8
+    for t in (0, 7):
+        inner = cv2.erode(scene.masks[t].astype(np.uint8), np.ones((9, 9))) > 0
+        away = cv2.dilate(scene.masks[t].astype(np.uint8), np.ones((9, 9))) == 0
+        expected = 0.5 * scene.frames[t] + 0.5 * np.array([220, 40, 60])
+        assert np.abs(shown[t] - expected)[inner].mean() < 12
+        assert np.abs(shown[t] - scene.frames[t])[away].mean() < 12
+    assert run([*words, "--overlay", str(home / "look.mp4")]) == 8
+    assert "exists" in capsys.readouterr().err
+
+
+def test_a_class_that_is_everything_is_refused_as_a_mask_of_everything_is(clip, capsys):
+    scene, source, home = clip
+    for plane in scene.labels:
+        plane[:] = Scene.DOG
+    labels = scene.save_labels(home / "labels")
+    words = ["--class", "dog", "--labels", str(labels), *QUICK]
+    for command in ("track", "remove"):
+        assert run([command, str(source), "-o", str(home / "out"), *words]) == 4
+        assert "covers every pixel of every frame" in capsys.readouterr().err
+        assert not (home / "out").exists()
+
+
+def test_the_example_in_one_command(tmp_path, monkeypatch):
+    """A real file, with sound, and labels of our own: the crab goes."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    drawn = list(itertools.islice(importlib.import_module("make_example").frames(), 4))
+    (tmp_path / "labels").mkdir()
+    for t, one in enumerate(drawn):
+        write_png(tmp_path / "labels" / f"{t}.png", one.mask.astype(np.uint8))
+    (tmp_path / "labels" / "labels.json").write_text('{"classes": ["beach", "crab"]}')
+    out = tmp_path / "out.mp4"
+    words = ["--class", "crab", "--labels", str(tmp_path / "labels"), "--end", "4f", "--preset", "fast", *QUICK]
+    assert run(["remove", str(EXAMPLES / "crab.mp4"), "-o", str(out), *words]) == 0
+    before, after = probe(EXAMPLES / "crab.mp4"), probe(out)
+    assert (after.n_frames, [s.codec for s in after.streams]) == (before.n_frames, [s.codec for s in before.streams])
+    with av.open(str(out)) as container:
+        cleaned = next(container.decode(video=0)).to_ndarray(format="rgb24", src_colorspace="ITU709")
+    first = drawn[0]
+    was, left = (np.abs(p.astype(int) - first.clean)[first.mask].mean() for p in (first.shown, cleaned))
+    assert left < 0.5 * was
 
 
 def test_points_correct_masks_on_other_frames(clip):

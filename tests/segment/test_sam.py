@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import cv2
 import numpy as np
 import pytest
@@ -61,6 +63,47 @@ def test_the_encoder_in_bf16_is_near(tmp_path):
     assert float((one - other).abs().mean() / one.abs().mean()) < 0.05
 
 
+@pytest.mark.parametrize("name", ["vit_b", "vit_l", "vit_h"])
+def test_the_published_sizes_are_told_by_their_tensors(name):
+    """No weights are needed for that: the networks of the library, without memory, and ours made of their shapes."""
+    from segment_anything import sam_model_registry
+
+    from vrm.segment.sam import _network
+
+    with torch.device("meta"):
+        theirs = sam_model_registry[name]()
+        ours = _network(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict(), strict=True, assign=True)
+    assert repr(ours) == repr(theirs)
+    for one, other in zip(ours.image_encoder.blocks, theirs.image_encoder.blocks, strict=True):
+        assert (one.window_size, one.attn.num_heads) == (other.window_size, other.attn.num_heads)
+    assert ours.image_encoder.img_size == theirs.image_encoder.img_size == 1024
+    assert ours.prompt_encoder.image_embedding_size == theirs.prompt_encoder.image_embedding_size
+
+
+def test_sam2_looks_at_a_frame_once_however_many_prompts_follow(tmp_path, monkeypatch):
+    pytest.importorskip("transformers")
+    scene = Scene(4)
+    for video in (False, True):
+        ours = prompter(models.sam2(tmp_path / f"sam2-{video}", video))
+        net = ours._model.model._net
+        looks = []
+        forward = net.vision_encoder.forward
+        monkeypatch.setattr(
+            net.vision_encoder, "forward", lambda *a, f=forward, n=looks, **k: (n.append(1), f(*a, **k))[1]
+        )
+        first = ours.outline(1, scene(1), [(50.5, 70.5)])
+        ours.outline(1, scene(1), box=(40, 30, 100, 80))
+        ours.outline(1, scene(1), [(10.5, 10.5)], before=first.mask)
+        assert len(looks) == 1
+        if video:
+            ours.follow(scene, {1: scene.masks[1]}, 0, 4)
+            assert len(looks) == 4, "the other three frames, and this one neither forwards nor backwards again"
+        else:
+            ours.outline(2, scene(2), [(50.5, 70.5)])
+            assert len(looks) == 2
+
+
 @pytest.mark.parametrize("video", [False, True])
 def test_sam2(tmp_path, video):
     pytest.importorskip("transformers")
@@ -109,6 +152,32 @@ def test_what_is_no_sam(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(WeightsError, match=r"config\.json"):
         prompter(tmp_path / "empty")
+
+
+class Payload:
+    """Runs a program when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_a_pickle_of_other_things_ends_the_command_and_never_runs(tmp_path, capsys):
+    source = Scene(2).save(tmp_path / "clip")
+    (tmp_path / "mm").mkdir()
+    (tmp_path / "mm" / "config.py").write_text("model = dict()")
+    for path in (tmp_path / "evil.pth", tmp_path / "mm" / "evil.pth"):
+        torch.save({"state_dict": Payload(str(tmp_path / "trace"))}, path)
+    words = [["--point", "50,70", "--sam", str(tmp_path / "evil.pth")]]
+    if find_spec("mmseg"):
+        words.append(["--class", "dog", "--segmenter", str(tmp_path / "mm")])
+    for each in words:
+        assert run(["track", str(source), "-o", str(tmp_path / "m"), *each, "--threads", "1"]) == 5
+        assert "so it was not loaded" in capsys.readouterr().err
+    assert not (tmp_path / "trace").exists()
+    assert not (tmp_path / "m").exists()
 
 
 def test_an_empty_sam_mask_is_an_error_of_the_mask(tmp_path, capsys):

@@ -1,4 +1,5 @@
 import json
+import weakref
 
 import cv2
 import numpy as np
@@ -87,6 +88,23 @@ def test_every_nth_frame_is_labelled_and_motion_carries_the_rest(every):
     assert len(out) == 8
     for t, classes in enumerate(out):
         assert similarity(classes == Scene.DOG, scene.masks[t]) > 0.8, t
+
+
+def test_frames_that_wait_for_labels_hold_no_maps_of_full_size(monkeypatch):
+    maps = []
+
+    def kept(labels, flow, real=looked_up):
+        found = real(labels, flow)
+        if found.dtype == np.int32:
+            maps.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr("vrm.segment.steady.looked_up", kept)
+    scene = Scene(26, speed=1)
+    most = 0
+    for _ in Steadied(Oracle(scene), every=25)(enumerate(scene.frames), {0}):
+        most = max(most, sum(one() is not None for one in maps))
+    assert 0 < most <= 12
 
 
 def test_nothing_is_carried_or_voted_over_a_cut():
@@ -205,6 +223,7 @@ def test_what_is_written(clip, tmp_path, video):
     assert probe(out / "preview.mp4").n_frames == 6
     about = json.loads((out / "labels.json").read_text())
     assert {row["class"] for row in about["seen"]} >= {"dog", "grass-merged", "sky-other-merged"}
+    assert {row["class"]: row["spans"] for row in about["seen"]}["dog"] == [[0, 5]]
     assert "dog" in report.text()
 
 

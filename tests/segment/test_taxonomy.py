@@ -21,6 +21,18 @@ def test_every_class_is_assigned_once(name):
     assert all(set(row) == {"name", "category", "thing"} for row in rows)
 
 
+@pytest.mark.parametrize(("name", "dataset"), [("coco-stuff", "COCOStuffDataset"), ("ade20k", "ADE20KDataset")])
+def test_classes_stand_in_the_order_of_the_library_s_models(name, dataset):
+    pytest.importorskip("mmseg")
+    from vrm.segment.mmstub import allow_mmseg
+
+    allow_mmseg()
+    import mmseg.datasets
+
+    theirs = getattr(mmseg.datasets, dataset).METAINFO["classes"]
+    assert taxonomy(name).classes == tuple(label.strip() for label in theirs)
+
+
 def test_the_counts_of_the_published_grouping():
     counts = Counter(CATEGORIES[c] for c in taxonomy("coco-panoptic").categories)
     expected = {"person": 1, "animal": 10, "vehicle": 8, "sports": 10, "plants": 4}

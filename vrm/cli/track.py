@@ -16,10 +16,16 @@ Folder = Annotated[
     ),
 ]
 
+Overlay = Annotated[
+    Path | None,
+    typer.Option("--overlay", metavar="FILE", help="Write a video with the masks laid over it.", rich_help_panel=w.OUT),
+]
+
 
 def track(
     input: w.Input,
     output: Folder,
+    overlay: Overlay = None,
     mask: w.Mask = None,
     mask_frame: w.MaskFrame = 0,
     static_mask: w.StaticMask = False,
@@ -52,6 +58,7 @@ def track(
         api.track_masks(
             input,
             output,
+            overlay=overlay,
             events=events,
             mask=mask,
             mask_frame=mask_frame,

@@ -25,36 +25,66 @@ def several() -> None:
 @weights.command("list", cls=Command)
 def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Say which weights are here, and which can be had."""
-    from vrm.convert.registry import FOREIGN
-    from vrm.weights import known
+    from vrm.convert.registry import FOREIGN, MODELS, OFFERED
+    from vrm.weights import known, models
 
-    here = known()
+    here, folders = known(), models()
+    had = {card.name for card, _ in here} | {card.repository for card, _ in folders}
     if json:
         rows = [
             {**asdict(card), "settings": dict(card.settings), "path": str(folder / card.file)} for card, folder in here
         ]
         kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
-        typer.echo(json_text.dumps({"weights": rows, "convertible": kinds}, indent=2))
+        own = [{**asdict(card), "path": str(folder)} for card, folder in folders]
+        offered = {**{name: card.network for name, card in OFFERED.items()}, **MODELS}
+        typer.echo(
+            json_text.dumps({"weights": rows, "models": own, "fetchable": offered, "convertible": kinds}, indent=2)
+        )
         return
     for card, folder in here:
         there = (folder / card.file).is_file()
         state = str(folder / card.file) if there else f"not here; vrm weights fetch {card.name}"
         typer.echo(f"{card.name}: network {card.network}, {card.bytes / 1e6:.1f} MB, {card.licence}; {state}")
+    for model, folder in folders:
+        typer.echo(f"{model.name}: for --{model.network}, {model.bytes / 1e6:.1f} MB, {model.licence}; {folder}")
+    for card in OFFERED.values():
+        if card.name not in had:
+            about = f"for --{card.network}, {card.bytes / 1e6:.1f} MB, {card.licence}"
+            typer.echo(f"{card.name}: {about}; not here; vrm weights fetch {card.name}")
+    for name, network in MODELS.items():
+        if name not in had:
+            typer.echo(f"{name}: for --{network}; not here; vrm weights fetch {name}")
     for name, kind in FOREIGN.items():
         typer.echo(f"{name}: vrm weights import {name} FILE; {kind.source}")
 
 
 @weights.command(cls=Command)
-def fetch(name: Name, overwrite: w.Overwrite = False, json: w.Json = False) -> None:
-    """Download the file of a card, and verify it.
+def fetch(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.",
+            show_default=False,
+        ),
+    ],
+    overwrite: w.Overwrite = False,
+    json: w.Json = False,
+) -> None:
+    """Download weights, and verify them.
 
     Nothing else in vrm downloads anything.
     """
     from vrm.cli.progress import listener
     from vrm.convert.bring import fetch_weights
     from vrm.events import stages
+    from vrm.segment.hub import fetch_model, is_repository
 
     with listener(json) as events:
+        if is_repository(name):
+            model, folder = fetch_model(name, overwrite, stages(events))
+            events.note(f"Fetched and verified: --{model.network} {model.name} ({model.licence}; {folder}).")
+            return
         card, folder = fetch_weights(name, overwrite, stages(events))
         events.note(f"Fetched and verified: {folder / card.file}.")
 
@@ -94,9 +124,15 @@ def verify(
     ] = None,
 ) -> None:
     """Hold weights against the size and checksum on their cards."""
-    from vrm.weights import known, named
+    from vrm.weights import known, models, named, verify_model
     from vrm.weights import verify as check
 
+    for model, folder in models():
+        if name in (None, model.name):
+            verify_model(model, folder)
+            typer.echo(f"{model.name}: {folder} is what its card says")
+            if name is not None:
+                return
     for card, folder in known() if name is None else [named(name)]:
         if name is not None or (folder / card.file).is_file():
             check(card, folder)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from vrm import __version__
-from vrm.convert.registry import FOREIGN, converter
+from vrm.convert.registry import FOREIGN, MODELS, OFFERED, converter
 from vrm.errors import OutputError, WeightsError
 from vrm.weights import WeightCard, known, own_folder, put_card, read_card, write
 
@@ -72,7 +72,7 @@ def fetch_weights(
     if not card.url.startswith("https://"):
         raise WeightsError(f"The card of '{card.name}' names a place that is not https: {card.url}.")
     folder = own_folder()
-    _refuse(folder, card.name, overwrite)
+    _refuse(folder, card.name, overwrite, card.file)
     put_card(card, folder, lambda partial: _download(card, partial, progress))
     return card, folder
 
@@ -81,7 +81,7 @@ def _card(name: str) -> WeightCard:
     """The card of that name or path. Raises WeightsError."""
     if name.endswith(".json"):
         return read_card(Path(name))
-    all_cards = [card for card, _ in known()]
+    all_cards = [*(card for card, _ in known()), *OFFERED.values()]
     found = next((card for card in all_cards if card.name == name), None)
     if found is None and name in FOREIGN:
         raise WeightsError(
@@ -89,7 +89,7 @@ def _card(name: str) -> WeightCard:
             f"Download it there, then: vrm weights import {name} FILE",
         )
     if found is None:
-        names = ", ".join(card.name for card in all_cards if card.url) or "none"
+        names = ", ".join(dict.fromkeys([*(card.name for card in all_cards if card.url), *MODELS]))
         raise WeightsError(f"There is no card named '{name}'.", f"To be fetched: {names}, or the path of a card.")
     return found
 
@@ -97,7 +97,7 @@ def _card(name: str) -> WeightCard:
 def _download(card: WeightCard, partial: Path, progress: Callable[[str, int, int], None]) -> None:
     digest, done = hashlib.sha256(), 0
     with partial.open("wb") as out:
-        for chunk in _coming(card.url):
+        for chunk in coming(card.url):
             digest.update(chunk)
             done += len(chunk)
             if done > card.bytes:
@@ -108,7 +108,7 @@ def _download(card: WeightCard, partial: Path, progress: Callable[[str, int, int
         raise WeightsError(f"What {card.url} gave is not '{card.name}': its size or checksum is not the card's.")
 
 
-def _coming(url: str) -> Iterator[bytes]:
+def coming(url: str) -> Iterator[bytes]:
     """What an address gives, piece by piece. Raises WeightsError, also where the connection breaks on the way."""
     try:
         with urllib.request.urlopen(url, timeout=_SECONDS) as answer:
@@ -132,8 +132,7 @@ def _place(kind: str, out: Path | None) -> tuple[Path, str]:
     return out, kind
 
 
-def _refuse(folder: Path, name: str, overwrite: bool) -> None:
-    for ending in (".safetensors", ".json"):
-        path = folder / f"{name}{ending}"
+def _refuse(folder: Path, name: str, overwrite: bool, file: str = "") -> None:
+    for path in (folder / (file or f"{name}.safetensors"), folder / f"{name}.json"):
         if path.exists() and not overwrite:
             raise OutputError(f"{path} exists.", "Choose another name or give --overwrite.")

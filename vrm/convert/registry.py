@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vrm.errors import WeightsError
+from vrm.weights import WeightCard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,6 +68,37 @@ FOREIGN: dict[str, Foreign] = {
     ),
 }
 """By the name that ``vrm weights import`` takes."""
+
+
+_SAM = "https://dl.fbaipublicfiles.com/segment_anything/"
+_KIRILLOV = "Kirillov et al., Segment Anything, ICCV 2023"
+OFFERED: dict[str, WeightCard] = {
+    card.name: card
+    for card in (
+        WeightCard(
+            "sam-vit-b", "sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
+            375_042_383, "Apache-2.0", "sam", url=f"{_SAM}sam_vit_b_01ec64.pth", paper=_KIRILLOV,
+        ),
+        WeightCard(
+            "sam-vit-l", "sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
+            1_249_524_607, "Apache-2.0", "sam", url=f"{_SAM}sam_vit_l_0b3195.pth", paper=_KIRILLOV,
+        ),
+        WeightCard(
+            "sam-vit-h", "sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e",
+            2_564_550_879, "Apache-2.0", "sam", url=f"{_SAM}sam_vit_h_4b8939.pth", paper=_KIRILLOV,
+        ),
+    )
+}  # fmt: skip
+"""Files of others that are used as they were published, by the name that ``vrm weights fetch`` takes."""
+
+MODELS: dict[str, str] = {
+    "facebook/mask2former-swin-tiny-coco-panoptic": "segmenter",
+    "facebook/mask2former-swin-large-coco-panoptic": "segmenter",
+    "tue-mps/coco_panoptic_eomt_large_640": "segmenter",
+    "facebook/sam2.1-hiera-small": "sam",
+    "facebook/sam2.1-hiera-large": "sam",
+}
+"""Repositories of the Hugging Face hub whose models work here, and as what. Others of the same kinds do as well."""
 
 
 def converter(name: str) -> Callable[[Mapping[str, Tensor]], Converted]:

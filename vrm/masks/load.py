@@ -231,21 +231,32 @@ def _check_count(source: MaskSource, count: int, lengths: dict[int, int]) -> Non
 
 
 def _judged(masks: Masks, reading: _Reading, annotated: frozenset[int] | None) -> LoadedMasks:
-    """Refuse a mask that covers everything, and say where it looks odd."""
-    notes = reading.notes
     expected = len(annotated) if annotated is not None else masks.n_frames
+    turn = "Leave --invert-mask out." if reading.options.invert else "If black is what goes, add --invert-mask."
+    return LoadedMasks(masks, (*reading.notes, *judge(masks, expected, turn)), annotated)
+
+
+def judge(masks: Masks, expected: int, turn: str) -> Iterator[str]:
+    """Say where masks look odd, wherever they come from.
+
+    Args:
+        masks: of a video.
+        expected: how many frames can have a mask.
+        turn: what may be done about too much of it.
+
+    Raises:
+        MaskError: all of them cover everything.
+    """
     shares = _shares(masks)
     covered = sum(share == 1.0 for share in shares)
-    turn = "Leave --invert-mask out." if reading.options.invert else "If black is what goes, add --invert-mask."
     if shares and covered >= expected:
         raise MaskError("The mask covers every pixel of every frame, so there is nothing to fill it from.", turn)
     if not shares:
-        notes.append("The mask is empty on every frame: the video passes through.")
+        yield "The mask is empty on every frame: the video passes through."
     elif sum(shares) / len(shares) > MOSTLY:
-        notes.append(f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture. {turn}")
+        yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture. {turn}"
     elif covered:
-        notes.append(f"The mask covers everything on {covered} of {masks.n_frames} frames.")
-    return LoadedMasks(masks, tuple(notes), annotated)
+        yield f"The mask covers everything on {covered} of {masks.n_frames} frames."
 
 
 def _shares(masks: Masks) -> list[float]:

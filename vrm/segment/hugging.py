@@ -45,8 +45,8 @@ class HuggingSegmenter:
         self._one_former = kind == "oneformer"
         # OneFormer is told its task in words: its processor also holds a tokenizer.
         if self._one_former:
-            # Where its class names lie is saved as a path or a place to download from: they are taken from the folder.
-            pictures = loaded(transformers.OneFormerImageProcessor, folder, repo_path=str(folder))
+            # It would download a list of class names that only its training needs.
+            pictures = loaded(transformers.OneFormerImageProcessor, folder, class_info_file="")
             words = loaded(transformers.CLIPTokenizer, folder)
             self._processor: Any = transformers.OneFormerProcessor(pictures, words)
         else:

@@ -53,7 +53,7 @@ class MmsegSegmenter:
             net.load_state_dict(state, strict=True)
         except RuntimeError as error:
             raise WeightsError(f"{checkpoint} does not fit {config.name}: {str(error)[:300]}") from error
-        count = int(getattr(net.decode_head, "num_classes", 0))
+        count = int(getattr(net, "num_classes", 0))  # of its last head, where it has several
         if count not in _CLASSES:
             raise WeightsError(
                 f"{config} has {count} classes.", "Models of COCO-Stuff 164k (171) and ADE20K (150) are known."

@@ -15,6 +15,7 @@ import numpy as np
 from vrm.media.frame import Frame
 from vrm.media.layout import layout_of
 from vrm.media.plan import plan_output
+from vrm.media.preview import preview_frame, preview_plan
 from vrm.media.stills import write_index, write_png
 from vrm.options import OutputOptions
 from vrm.segment.maps import ABOUT
@@ -35,14 +36,13 @@ class Seen:
 
     Attributes:
         frames: on how many frames.
-        first, last: frame numbers.
+        spans: first and last frame of each stretch that it is on throughout.
         total, largest: share of the frame, summed over its frames, and at most.
         numbers: of the things (one for stuff).
     """
 
     frames: int = 0
-    first: int = -1
-    last: int = -1
+    spans: list[list[int]] = field(default_factory=list)
     total: float = 0.0
     largest: float = 0.0
     numbers: set[int] = field(default_factory=set)
@@ -93,7 +93,7 @@ class LabelWriter:
         palettes = {"classes": self._taxonomy.palette, "categories": category_palette()}
         for name, plane in maps.items():
             if self._video:
-                self._streams[name].add(_frame((plane,), "gray", source))
+                self._streams[name].add(_grey(plane, source))
             else:
                 write_index(self._folder / name / f"{frame.t:05d}.png", self._shown(plane), palettes[name])
         compact, segments = self._segments(frame)
@@ -135,10 +135,13 @@ class LabelWriter:
         return compact, segments
 
     def _count(self, label: int, number: int, t: int, share: float) -> None:
-        seen = self.seen.setdefault(label, Seen(first=t))
-        if seen.last != t:
+        seen = self.seen.setdefault(label, Seen())
+        last = seen.spans[-1][1] if seen.spans else -2
+        if last != t:
             seen.frames += 1
-        seen.last = t
+        if last < t - 1:
+            seen.spans.append([t, t])
+        seen.spans[-1][1] = t
         seen.total += share
         seen.largest = max(seen.largest, share)
         seen.numbers.add(number)
@@ -147,13 +150,9 @@ class LabelWriter:
         picture = self._shown(overlay(frame.shown, frame.after, self._taxonomy))
         stored = np.ascontiguousarray(np.rot90(_with_legend(picture), self._info.rotation // 90))
         if "preview" not in self._streams:
-            height, width = stored.shape[:2]
-            info = replace(self._info, height=height, width=width, pix_fmt="yuv420p", bit_depth=8, codec="h264")
-            options = OutputOptions(codec="h264", crf=23)
-            plan = plan_output(info, self._folder / "preview.mp4", options, copy_streams=False)
+            plan = preview_plan(self._info, self._folder / "preview.mp4", stored.shape[:2])
             self._streams["preview"] = self._open.enter_context(PushedVideo(plan))
-        planes = tuple(np.ascontiguousarray(stored[..., k]) for k in (1, 2, 0))
-        self._streams["preview"].add(_frame(planes, "gbrp", source))
+        self._streams["preview"].add(preview_frame(stored, source))
 
     def finish(self, about: dict[str, Any]) -> None:
         """Write ``labels.json``: what the values mean, and ``about``."""
@@ -175,8 +174,9 @@ class LabelWriter:
                 "class": self._taxonomy.classes[label],
                 "category": CATEGORIES[self._taxonomy.categories[label]],
                 "frames": seen.frames,
-                "first": seen.first,
-                "last": seen.last,
+                "first": seen.spans[0][0],
+                "last": seen.spans[-1][1],
+                "spans": seen.spans,
                 "things": len(seen.numbers) if self._taxonomy.things[label] else 0,
                 "area": seen.total / seen.frames,
                 "largest": seen.largest,
@@ -210,6 +210,6 @@ def _with_legend(picture: np.ndarray) -> np.ndarray:
     return out
 
 
-def _frame(planes: tuple[np.ndarray, ...], pix_fmt: str, source: Frame) -> Frame:
-    layout = layout_of(pix_fmt)
-    return Frame.from_planes(planes, layout, source.index, source.pts, source.duration, source.time_base)
+def _grey(plane: np.ndarray, source: Frame) -> Frame:
+    layout = layout_of("gray")
+    return Frame.from_planes((plane,), layout, source.index, source.pts, source.duration, source.time_base)

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from vrm.convert.checkpoint import read_tensors
 from vrm.errors import WeightsError
+
+_PICKLED = "pytorch_model.bin"
 
 
 def model_type(folder: Path) -> str:
@@ -54,7 +57,11 @@ def loaded_net(kind: Any, folder: Path) -> Any:
     Raises:
         WeightsError: see ``loaded``; or the weights are not all of this network's.
     """
-    net, said = loaded(kind, folder, use_safetensors=True, output_loading_info=True)
+    pickled = (folder / _PICKLED).is_file() and not any(folder.glob("*.safetensors"))
+    if pickled:
+        read_tensors(folder / _PICKLED)  # refuses clearly what holds more than tensors
+    more = {"use_safetensors": not pickled, "weights_only": True}
+    net, said = loaded(kind, folder, output_loading_info=True, **more)
     own = {name for name, _ in net.named_parameters()}
     lacking = sorted(own & {str(name) for name in said["missing_keys"]})
     if lacking:

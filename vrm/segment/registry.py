@@ -1,4 +1,4 @@
-"""Which segmenter a folder or a card's name means."""
+"""Which segmenter a folder or a name means, and which one is taken where none is named."""
 
 from __future__ import annotations
 
@@ -8,27 +8,46 @@ from vrm.errors import UsageError, WeightsError
 from vrm.options import EngineOptions
 from vrm.segment.fallback import MovableSegmenter, Note, silent
 from vrm.segment.panoptic import Segmenter
-from vrm.weights import located
+from vrm.weights import located, own_folder
 
 
 def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:
-    """The segmenter that ``--segmenter`` names; ``note`` is told where it does not fit into a device's memory.
+    """The segmenter that ``--segmenter`` names, or the first of the user's weights.
+
+    ``note`` is told which one was taken where none is named, and where it does not fit into a device's memory.
 
     Raises:
-        UsageError: none is named.
+        UsageError: none is named and there is none.
         WeightsError: it is not here, files are missing, or it is of another kind.
     """
     if name is None:
-        raise UsageError(
-            "Nothing says how to label the video.",
-            "Give --segmenter (a model's folder or name) or --labels (a folder of label maps).",
-        )
+        name = _present()
+        note(f"Labelled by {name}, the first segmenter among your weights; --segmenter chooses another.")
     path = located(name, "segmenter", "--segmenter")
     if not path.is_dir():
         raise WeightsError(
             f"--segmenter {name} is a file.", "Give the folder with the model's configuration and weights."
         )
     return MovableSegmenter(lambda options: _of_folder(path, options), options, note)
+
+
+def _present() -> str:
+    """The name of the first segmenter among the user's weights. Raises UsageError: there is none."""
+    from vrm.segment.hugging import KINDS
+    from vrm.segment.mmseg import is_mmseg
+    from vrm.segment.pretrained import model_type
+
+    for folder in sorted(path for path in own_folder().glob("[!.]*") if path.is_dir()):
+        try:
+            if is_mmseg(folder) or model_type(folder) in KINDS:
+                return folder.name
+        except WeightsError:
+            continue
+    raise UsageError(
+        "Nothing says how to label the video.",
+        "Give --segmenter (a model's folder or name) or --labels (a folder of label maps); or get a model once and for "
+        "all: vrm weights fetch facebook/mask2former-swin-tiny-coco-panoptic",
+    )
 
 
 def _of_folder(path: Path, options: EngineOptions) -> Segmenter:

@@ -126,11 +126,19 @@ class Sam2:
             prompts |= {"input_points": [[clicks]], "input_labels": [[kinds]]}
         if edges is not None:
             prompts["input_boxes"] = [[edges]]
-        session = self._processor.init_video_session(inference_device=self._compute.device)
+        session = self._session(t)
         mask, score = next(self._session_masks(session, [rgb], prompts))
+        self._seen = t, session.cache.get_vision_features(0)
         if before is not None:
             mask = mask | before
         return Outline(mask, score)
+
+    def _session(self, t: int) -> Any:
+        """A session that begins at frame t; it knows the picture's features where this frame was the last looked at."""
+        session = self._processor.init_video_session(inference_device=self._compute.device)
+        if self._seen is not None and self._seen[0] == t:
+            session.cache.cache_vision_features(0, self._seen[1])
+        return session
 
     def _session_masks(
         self, session: Any, frames: Sequence[np.ndarray] | Iterator[np.ndarray], prompts: dict[str, Any]
@@ -182,7 +190,7 @@ class Sam2:
             if not mask.any():
                 return
             part = path[begin : begin + _STRETCH + 1]
-            session = self._processor.init_video_session(inference_device=self._compute.device)
+            session = self._session(part[0])
             pictures = (np.ascontiguousarray(eight_bits(frame(n))) for n in part)
             found = self._session_masks(session, pictures, {"input_masks": [mask]})
             for n, (there, sure) in zip(part, found, strict=True):

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -29,6 +30,10 @@ RADIUS = 2
 _WEIGHTS = {0: 1.0, 1: 0.8, 2: 0.6}
 """What a vote counts, by distance in frames; a label of one frame alone is outvoted by its neighbours."""
 _VOID_WEIGHT = 0.3
+_AT_ONCE = 1 << 15
+"""Disputed pixels that are counted at a time: they stay in the processor's cache."""
+
+Values = TypeVar("Values", bound=np.ndarray)
 
 
 @dataclass
@@ -169,15 +174,16 @@ class Steadied:
 
     def _carried(self, key: Labelled | None, waiting: list[Labelled], following: Labelled | None) -> Iterator[Labelled]:
         """The waiting frames with the labels of the nearer labelled frame, along the flow."""
-        for k, frame in enumerate(waiting):
+        count, back = len(waiting), [frame.flows[-1] for frame in waiting]
+        for k in range(count):
             assert key is not None
-            steps = [f.flows[-1] for f in reversed(waiting[: k + 1])]
-            source = key
-            if following is not None and len(waiting) - k < k + 1:
-                steps, source = [f.flows[1] for f in waiting[k:]], following
+            steps, source = back[k::-1], key
+            if following is not None and count - k < k + 1:
+                steps, source = [f.flows[1] for f in waiting], following
+            frame = waiting.pop(0)  # labels of full size are there for the few frames that vote, not for all that wait
             frame.ids = looked_up(source.ids, upsized(chained(steps), source.ids.shape))
             frame.before = self._small_classes(frame, frame.ids)
-        yield from waiting
+            yield frame
 
     def _small_classes(self, frame: Labelled, ids: Ids) -> U8:
         height, width = frame.grey.shape
@@ -228,22 +234,32 @@ class Steadied:
         disputed = np.zeros(own.shape, np.bool_)
         for ballot in ballots[1:]:
             disputed |= ballot != own
-        where = np.flatnonzero(disputed)
-        if not where.size:
-            return own
-        ids = np.stack([ballot.reshape(-1)[where] for ballot in ballots])
-        counts = np.stack([w.reshape(-1)[where] for w in weights])
-        out = own.copy()
-        out.reshape(-1)[where] = _elected(ids, self.tracks.classes(ids), counts)
+        every = np.flatnonzero(disputed)
+        out = own.copy() if every.size else own
+        for begin in range(0, every.size, _AT_ONCE):
+            where = every[begin : begin + _AT_ONCE]
+            ids = np.stack([ballot.reshape(-1)[where] for ballot in ballots])
+            counts = np.stack([w.reshape(-1)[where] for w in weights])
+            out.reshape(-1)[where] = _elected(ids, self.tracks.classes(ids), counts)
         return out
 
 
 def _elected(ids: Ids, classes: U8, counts: np.ndarray) -> Ids:
     """The winner of each column of ``(ballots, n)``; among equals the first ballot's."""
     counts = np.where(classes == VOID, _VOID_WEIGHT * counts, counts)
-    by_class = np.stack([(counts * (classes == mine)).sum(0) for mine in classes])
-    best = np.take_along_axis(classes, by_class.argmax(0)[None], 0)
-    counts = np.where(classes == best, counts, 0)
-    by_id = np.stack([(counts * (ids == mine)).sum(0) for mine in ids])
-    by_id = np.where(classes == best, by_id, -1)
-    return np.asarray(np.take_along_axis(ids, by_id.argmax(0)[None], 0)[0], np.int32)
+    chosen = classes == _most(classes, counts)
+    return _most(ids, np.where(chosen, counts, 0), chosen)
+
+
+def _most(values: Values, counts: np.ndarray, allowed: np.ndarray | None = None) -> Values:
+    """Of each column of ``(ballots, n)`` the value with the highest sum of counts, among those allowed; the first."""
+    winner, most = values[0].copy(), np.full(values.shape[1], -2, counts.dtype)
+    for i, mine in enumerate(values):
+        total = np.zeros_like(most)
+        for value, count in zip(values, counts, strict=True):
+            total += count * (value == mine)
+        if allowed is not None:
+            total[~allowed[i]] = -1
+        better = total > most
+        winner[better], most[better] = mine[better], total[better]
+    return winner
