@@ -68,7 +68,8 @@ def inpaint(
             if centres is not None and centre not in centres:
                 continue
             seen = near + far
-            out = net(masked[seen][None], None if labels is None else torch.from_numpy(labels[seen])[None])
+            maps = None if labels is None else torch.from_numpy(labels[seen])[None]
+            out = net(masked[seen][None], maps, len(near))
             images = ((out.frames[0, : len(near)] + 1) / 2).permute(0, 2, 3, 1).numpy()
             for t, image in zip(near, images, strict=True):
                 before = made[t]

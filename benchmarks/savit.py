@@ -5,12 +5,15 @@
 
 Without weights random ones are taken: times are the same, pictures mean nothing. The hole is a box of the given share
 of the frame that wanders. Ratios are given by the clock and by processor time, which other work on the machine disturbs
-less. The engine always fills the whole clip, alone (without motion). The plain way takes most of the time, and its runs
-are alike: two pairs of neighbouring runs are made and timed, the first two and the middle two, and the rest is taken to
-last as long (a little too short, since the first run has the fewest references); results are compared in the frames that
-these four decide. ``--whole`` makes all of its runs. 80 frames of 432x240 need about 8 GB and a quarter of an hour on
-2 cores, with ``--whole`` twice that. ``--dynamic`` measures the semantic-aware block's overhead instead: the label-free network against one with label
-maps and the dynamic block, whole frames, one run of 5 and of 15 frames.
+less. The engine always fills the whole clip, alone (without motion).
+
+The plain way takes most of the time, and its runs are alike: two pairs of neighbouring runs are made and timed, the
+first two and the middle two, and the rest is taken to last as long (a little too short, since the first run has the
+fewest references); results are compared in the frames that these four decide. ``--whole`` makes all of its runs. 80
+frames of 432x240 need about 8 GB and a quarter of an hour on 2 cores, with ``--whole`` twice that.
+
+``--dynamic`` measures the semantic-aware block's overhead instead: the label-free network against one with label maps
+and the dynamic block, whole frames, one run of 5 and of 15 frames.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from vrm.engines.savit_schedule import SCHEDULES, Schedule
 from vrm.errors import UsageError, WeightsError
 from vrm.options import EngineOptions
 
-from .savit_weights import LABELLED, PLAIN, small_savit
+from .savit_weights import GUIDED, LABELLED, PLAIN, small_savit
 from .shots import SmallShot, box_holes
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -55,7 +55,7 @@ def filled(shot, session, windows=None):
     return out
 
 
-@pytest.mark.parametrize("config", [PLAIN, LABELLED], ids=["label-free", "labelled"])
+@pytest.mark.parametrize("config", [PLAIN, LABELLED, GUIDED], ids=["label-free", "labelled", "e2fgvi"])
 def test_the_paper_preset_is_the_published_inference(config):
     shot = SmallShot(moving(33, skip=(4, 5, 6, 20)), depth=16)
     labels = np.random.default_rng(0).integers(0, 8, (33, *SIZE)).astype(np.uint8)

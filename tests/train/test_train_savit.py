@@ -109,6 +109,8 @@ def test_every_row_of_the_tables_trains_a_step(name, tmp_path, data):
     )
     after = trainer.net.state_dict()
     still = [k for k, v in after.items() if torch.equal(v, before[k])]
+    # Offsets start at nothing, so what leads up to them learns from the second step on.
+    still = [k for k in still if ".offsets." not in k]
     assert all("router" in k for k in still) if name == "random" else not still, still
 
 

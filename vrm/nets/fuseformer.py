@@ -131,12 +131,12 @@ class FusionFeedForward(nn.Module):
         return out
 
 
-def fused(grid: Grid) -> Callable[[Tensor], Tensor]:
-    """What lies between the layers of F3N: the mean of overlapping tokens in every cell, then ReLU; ``(B, n, C)``."""
+def fused(grid: Grid, activation: Callable[[Tensor], Tensor] = F.relu) -> Callable[[Tensor], Tensor]:
+    """What lies between the layers of F3N: the mean of overlapping tokens in every cell, activated; ``(B, n, C)``."""
 
     def between(tokens: Tensor) -> Tensor:
         frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
-        return F.relu(fuse(frames, grid)).reshape(tokens.shape)
+        return activation(fuse(frames, grid)).reshape(tokens.shape)
 
     return between
 

@@ -232,7 +232,7 @@ def _loop(
     if config.batch % processes.count:
         raise UsageError(f"A batch of {config.batch} cannot be shared by {processes.count} processes.")
     seed, scratch = job.engine.seed, out / "decoded"
-    footage = Footage(learned, config.size, config.frames, seed, scratch)
+    footage = Footage(learned, config.size, config.frames, seed, scratch, local=config.local)
     looks = Footage(judged, config.size, config.frames, seed + 1, scratch, still=True) if judged else None
     log = Log(out) if processes.rank == 0 else None
     stream = batches(
