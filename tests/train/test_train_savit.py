@@ -323,6 +323,7 @@ def test_the_papers_schedule_is_the_default():
         5,
     )
     assert (paper.adversarial, paper.classification, paper.semantic, paper.size) == (0.01, 0.01, 0.001, (240, 432))
+    assert SavitTraining.read(str(ROOT / "examples" / "savit.toml")) == paper
     small = SavitTraining.read("small")
     with torch.device("meta"):
         assert sum(p.numel() for p in Savit(small.network).parameters()) <= 8_000_000

@@ -46,7 +46,7 @@ def savit(
         typer.Option(
             "--config",
             metavar="NAME|FILE",
-            help="small, savit, fuseformer, a row of the paper's tables (A to E, ...), or a TOML file.",
+            help="small, savit, savit-e2fgvi, a row of the paper's tables (A to E, ...), a backbone, or a TOML file.",
             rich_help_panel=w.HOW,
         ),
     ] = "small",
