@@ -80,6 +80,16 @@ def test_windows_in_any_order_and_cut_anywhere_give_the_same(preset):
     assert np.array_equal(whole, again)
 
 
+def test_the_second_backbone_fills_in_half_precision_too():
+    shot = SmallShot(moving(9), depth=16)
+    exact, half = (
+        filled(shot, engine("fast", GUIDED, dtype=dtype, prefill=False).prepare(shot, no_progress)) / 65535
+        for dtype in ("fp32", "bf16")
+    )
+    assert np.abs(exact - half)[shot.holes].mean() < 0.1
+    assert np.array_equal(exact[~shot.holes], half[~shot.holes])
+
+
 def test_frames_are_encoded_once(monkeypatch):
     shot = SmallShot(moving(40))
     made = engine()

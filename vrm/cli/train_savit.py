@@ -65,6 +65,15 @@ def savit(
             rich_help_panel=w.HOW,
         ),
     ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter",
+            metavar="NAME|DIR",
+            help="Model that first labels the clips which have no maps there.",
+            rich_help_panel=w.HOW,
+        ),
+    ] = None,
     held_out: Annotated[
         str | None,
         typer.Option(
@@ -101,6 +110,7 @@ def savit(
             config=config,
             steps=steps,
             labels=labels,
+            segmenter=segmenter,
             held=tuple(part.strip() for part in held_out.split(",")) if held_out else None,
             start=start,
             resume=resume,

@@ -108,7 +108,8 @@ def _labelled(reel: Reel, labels: Path, count: int) -> Reel:
     if len(maps) != count:
         raise UsageError(
             f"{labels / reel.name} holds {len(maps)} label maps, the clip {count} frames.",
-            f"Make them: vrm segment {reel.path} -o {labels / reel.name}; or train a configuration without labels.",
+            f"Make them: --segmenter MODEL, or vrm segment {reel.path} -o {labels / reel.name}; "
+            "or train a configuration without labels.",
         )
     return Reel(reel.name, reel.path, reel.frames, maps)
 

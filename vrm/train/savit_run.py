@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -121,6 +122,24 @@ class Checkpoint:
 def _identity(trainer: Trainer) -> dict[str, object]:
     """What must be the same for a training to go on."""
     return {**trainer.config.network.settings(), "discriminators": sorted(trainer.critics)}
+
+
+def clips_to_label(data: Path, job: SavitJob) -> list[tuple[Path, Path]]:
+    """Every clip that is trained on, and the folder its label maps belong into.
+
+    Raises:
+        UsageError: there are no clips, the configuration takes no labels, or several processes would make them.
+    """
+    if not job.config.network.experts:
+        raise UsageError("This configuration is trained without labels.", "Leave out --segmenter.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "Labels are made by one process.",
+            "Start once without torchrun, stop it when training begins, and go on with torchrun; the labels stay.",
+        )
+    labels = job.labels or data / "labels"
+    reels = find_reels(data, None, job.config.frames)
+    return [(reel.frames[0].parent if reel.frames else reel.path, labels / reel.name) for reel in reels]
 
 
 def teach_savit(
