@@ -6,7 +6,7 @@ Every run encodes all its frames, attends with explicit score matrices, decodes 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from unittest import mock
 
 import numpy as np
@@ -28,14 +28,26 @@ def plain_attention() -> Iterator[None]:
         yield
 
 
-def windows(length: int) -> Iterator[tuple[list[int], list[int]]]:
-    """Neighbours and references of each run: every fifth frame, five around it, every tenth of the others."""
+def windows(length: int) -> Iterator[tuple[int, list[int], list[int]]]:
+    """Each run's centre, neighbours and references: every fifth frame, five around it, every tenth of the others."""
     for f in range(0, length, 5):
         near = [t for t in range(f - 5, f + 6) if 0 <= t < length]
-        yield near, [t for t in range(0, length, 10) if t not in near]
+        yield f, near, [t for t in range(0, length, 10) if t not in near]
 
 
-def inpaint(net: Savit, frames: np.ndarray, holes: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:
+def decided(length: int, centres: Container[int]) -> list[int]:
+    """The frames all of whose runs stand around these centres."""
+    short = {t for f, near, _ in windows(length) if f not in centres for t in near}
+    return [t for t in range(length) if t not in short]
+
+
+def inpaint(
+    net: Savit,
+    frames: np.ndarray,
+    holes: np.ndarray,
+    labels: np.ndarray | None = None,
+    centres: Container[int] | None = None,
+) -> np.ndarray:
     """Fill a clip.
 
     Args:
@@ -43,6 +55,7 @@ def inpaint(net: Savit, frames: np.ndarray, holes: np.ndarray, labels: np.ndarra
         frames: float32 ``(T, H, W, 3)`` in [0, 1].
         holes: bool ``(T, H, W)``.
         labels: uint8 ``(T, H, W)``, or None.
+        centres: the runs that are made; None = all. Only frames that these decide are of use then.
 
     Returns:
         Float32 ``(T, H, W, 3)``; known pixels as they were.
@@ -51,11 +64,16 @@ def inpaint(net: Savit, frames: np.ndarray, holes: np.ndarray, labels: np.ndarra
     masked = masked * ~torch.from_numpy(holes)[:, None]
     made: list[np.ndarray | None] = [None] * len(frames)
     with torch.inference_mode(), plain_attention():
-        for near, far in windows(len(frames)):
+        for centre, near, far in windows(len(frames)):
+            if centres is not None and centre not in centres:
+                continue
             seen = near + far
-            out = net(masked[seen][None], None if labels is None else torch.from_numpy(labels[seen])[None])
+            maps = None if labels is None else torch.from_numpy(labels[seen])[None]
+            out = net(masked[seen][None], maps, len(near))
             images = ((out.frames[0, : len(near)] + 1) / 2).permute(0, 2, 3, 1).numpy()
             for t, image in zip(near, images, strict=True):
                 before = made[t]
                 made[t] = image if before is None else 0.5 * before + 0.5 * image
-    return np.where(holes[..., None], np.stack([m for m in made if m is not None]), frames)
+    return np.stack(
+        [np.where(h[..., None], f if m is None else m, f) for m, h, f in zip(made, holes, frames, strict=True)]
+    )

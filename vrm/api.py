@@ -241,8 +241,9 @@ def train_savit(
         name: of the weights; ``remove(..., engine="savit", weights=f"{output}/{name}.safetensors")`` uses them.
         licence: SPDX identifier.
         events: hears of progress.
-        words: ``config`` (a name or a TOML file), ``steps``, ``labels`` (a folder), ``held`` (names), ``start``
-            (weights), ``resume``, and the engine's ``device``, ``dtype``, ``threads``, ``seed``.
+        words: ``config`` (a name or a TOML file), ``steps``, ``labels`` (a folder), ``segmenter`` (which labels clips
+            that have no maps there), ``held`` (names), ``start`` (weights), ``resume``, and the engine's ``device``,
+            ``dtype``, ``threads``, ``seed``.
 
     Returns:
         The card; None in the further processes that ``torchrun`` started.
@@ -260,8 +261,16 @@ def train_savit(
     config = SavitTraining.read(str(given.pop("config", "small")))
     if "steps" in given:
         config = replace(config, steps=cast(int, given.pop("steps")))
+    segmenter = given.pop("segmenter", None)
+    if "labels" in given:
+        given["labels"] = Path(cast(PathLike, given["labels"]))
     options = SavitJob(name, licence, config, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
     events = events or Events()
+    if segmenter is not None:
+        from vrm.labelling import label_clips
+        from vrm.train.savit_run import clips_to_label
+
+        label_clips(clips_to_label(Path(data), options), str(segmenter), options.engine, events.note)
     card = teach_savit(Path(data), Path(output), options, stages(events), events.note)
     if card is not None:
         events.note(f"Written: {Path(output) / card.file} and its card.")

@@ -35,6 +35,7 @@ class Words(TypedDict, total=False):
     box: str | Iterable[str] | None
     class_: str | Iterable[str] | None
     labels: PathLike | None
+    oracle_labels: bool | None
     segmenter: PathLike | None
     sam: PathLike | None
     engine: str | None
@@ -79,6 +80,7 @@ _MASK = {
     "box": "boxes",
     "class_": "classes",
     "labels": "labels",
+    "oracle_labels": "oracle_labels",
     "segmenter": "segmenter",
     "sam": "sam",
 }

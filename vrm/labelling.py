@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from vrm.events import Events
 from vrm.media.frame import Frame
 from vrm.media.read import Reader
 from vrm.media.stills import write_png
-from vrm.options import RemoveOptions, SegmentOptions
+from vrm.options import EngineOptions, RemoveOptions, SegmentOptions
 from vrm.scratch import scratch_folder, sweep
 from vrm.segment.maps import ABOUT, LabelMaps, Precomputed
 from vrm.segment.output import PREVIEW_SIDE, LabelWriter
@@ -157,6 +157,26 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
     report.seconds = time.perf_counter() - begin
     events.done(report)
     return report
+
+
+def label_clips(
+    clips: Sequence[tuple[Path, Path]], segmenter: str, engine: EngineOptions, note: Callable[[str], None]
+) -> None:
+    """Label those of several videos that have no label maps yet; each is kept when it is done.
+
+    Args:
+        clips: each video, or folder of frames, and the folder of its labels.
+        segmenter: see ``SegmentOptions``.
+        engine: device, number format and threads.
+        note: hears which clip is at work.
+
+    Raises:
+        VrmError: see ``segment``.
+    """
+    missing = [(source, target) for source, target in clips if not (target.is_dir() and any(target.iterdir()))]
+    for n, (source, target) in enumerate(missing):
+        note(f"Labelling {source}, {n + 1} of {len(missing)}.")
+        segment(source, target, SegmentOptions(segmenter=segmenter, preview=False, engine=engine), Events())
 
 
 def label_video(work: Work) -> Path:

@@ -107,6 +107,8 @@ class MaskOptions:
         classes: names of classes or super-categories, all of which goes.
         points, boxes: what the user pointed at; beside a path or classes they correct those.
         labels: folder of label maps that ``classes`` is looked up in; None = a segmenter makes them.
+        oracle_labels: labels are those of the clean video, and are taken in the hole too, which tells an engine what is
+            behind it: for measuring alone.
         segmenter: a panoptic or semantic model: a folder, or a card's name; None = the one present.
         sam: a SAM checkpoint or SAM 2 folder, or a card's name, that points and boxes go through; None = no weights.
     """
@@ -123,6 +125,7 @@ class MaskOptions:
     points: tuple[Point, ...] = ()
     boxes: tuple[BoxPrompt, ...] = ()
     labels: Path | None = None
+    oracle_labels: bool = False
     segmenter: str | None = None
     sam: str | None = None
 
@@ -136,6 +139,8 @@ class MaskOptions:
             raise UsageError("--mask and --class cannot be combined.", "Give one of them, and correct it with --point.")
         if self.labels is not None and self.segmenter is not None:
             raise UsageError("--labels and --segmenter cannot be combined.", "One of them says what is where.")
+        if self.oracle_labels and self.labels is None:
+            raise UsageError("--oracle-labels needs the labels of the clean video.", "Give them with --labels DIR.")
         if self.sam is not None and not (self.points or self.boxes):
             raise UsageError("--sam needs something to look at.", "Give --point or --box.")
         if self.frame < 0:

@@ -75,6 +75,9 @@ def labels_for_engine(work: Work, holes: Masks) -> Callable[[int], U8] | None:
     if work.options.mask.labels is None and work.options.mask.segmenter is None:
         return None
     maps = _labels(work)
+    if work.options.mask.oracle_labels:
+        work.note("Labels in the hole are taken as they are (--oracle-labels): an oracle, not a result to be compared.")
+        return lambda t: maps.taxonomy.table[maps(t)]
     return lambda t: complete_frame(maps.taxonomy.table[maps(t)], holes[t])
 
 

@@ -64,6 +64,24 @@ def test_label_maps_reach_the_engine_and_its_routing_the_report(clip):
     assert page.count("routing: vehicle") >= 1
 
 
+def test_labels_of_the_clean_video_are_an_oracle_and_named_so(clip, capsys):
+    (clip / "labels").mkdir()
+    known = np.full((48, 64), 2, np.uint8)
+    hidden = known.copy()
+    hidden[BOX[0] : BOX[2], BOX[1] : BOX[3]] = 0
+    for t in range(8):
+        write_png(clip / "labels" / f"{t:05d}.png", hidden)
+    shown = {}
+    for words in ([], ["--oracle-labels"]):
+        out = clip / f"{len(words)}.mkv"
+        words = ["--no-prefill", "--lossless", "--grow", "0", "--labels", clip / "labels", *words]
+        assert remove(clip, "-o", out, *words, weights=small_savit(LABELLED)) == 0
+        shown[out.stem] = out.read_bytes(), "an oracle" in "".join(capsys.readouterr())
+    assert shown["0"][0] != shown["1"][0], "what is hidden makes a difference"
+    assert (shown["0"][1], shown["1"][1]) == (False, True)
+    assert remove(clip, "-o", clip / "b.mkv", "--oracle-labels", weights=small_savit(LABELLED)) == 2
+
+
 def test_missing_weights_end_with_five(clip, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     assert remove(clip, "-o", clip / "a.mkv", weights="auto") == 5

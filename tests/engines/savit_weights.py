@@ -12,6 +12,7 @@ from vrm.nets.savit import Savit, SavitConfig
 from vrm.weights import write
 
 LABELLED = SavitConfig(16, 49, 2, 3, 4, (12, 18), 8, (1,))
+GUIDED = SavitConfig(16, 49, 2, 3, 4, (12, 18), 0, (), classify=False, backbone="e2fgvi")
 PLAIN = SavitConfig(16, 49, 2, 3, 4, (12, 18), 0, (), classify=False)
 
 

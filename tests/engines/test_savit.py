@@ -14,7 +14,7 @@ from vrm.engines.savit_schedule import SCHEDULES, Schedule
 from vrm.errors import UsageError, WeightsError
 from vrm.options import EngineOptions
 
-from .savit_weights import LABELLED, PLAIN, small_savit
+from .savit_weights import GUIDED, LABELLED, PLAIN, small_savit
 from .shots import SmallShot, box_holes
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -55,7 +55,7 @@ def filled(shot, session, windows=None):
     return out
 
 
-@pytest.mark.parametrize("config", [PLAIN, LABELLED], ids=["label-free", "labelled"])
+@pytest.mark.parametrize("config", [PLAIN, LABELLED, GUIDED], ids=["label-free", "labelled", "e2fgvi"])
 def test_the_paper_preset_is_the_published_inference(config):
     shot = SmallShot(moving(33, skip=(4, 5, 6, 20)), depth=16)
     labels = np.random.default_rng(0).integers(0, 8, (33, *SIZE)).astype(np.uint8)
@@ -78,6 +78,16 @@ def test_windows_in_any_order_and_cut_anywhere_give_the_same(preset):
     cuts = [Window(115, 124, 100, 124), Window(100, 109, 100, 124), Window(109, 115, 100, 124)]
     again = filled(shot, engine(preset, prefill=False).prepare(shot, no_progress), cuts)
     assert np.array_equal(whole, again)
+
+
+def test_the_second_backbone_fills_in_half_precision_too():
+    shot = SmallShot(moving(9), depth=16)
+    exact, half = (
+        filled(shot, engine("fast", GUIDED, dtype=dtype, prefill=False).prepare(shot, no_progress)) / 65535
+        for dtype in ("fp32", "bf16")
+    )
+    assert np.abs(exact - half)[shot.holes].mean() < 0.1
+    assert np.array_equal(exact[~shot.holes], half[~shot.holes])
 
 
 def test_frames_are_encoded_once(monkeypatch):

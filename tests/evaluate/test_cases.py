@@ -91,6 +91,15 @@ def test_free_form_holes(protocol: str, clips: Path, tmp_path: Path) -> None:
     assert np.array_equal(masks[0], masks[-1]) == (protocol == "freeform-still")
 
 
+@pytest.mark.parametrize(("protocol", "share"), [("ratio-30", 0.3), ("ratio-60", 0.6)])
+def test_holes_of_a_given_share(protocol: str, share: float, clips: Path, tmp_path: Path) -> None:
+    for seed in range(3):
+        make(clips, tmp_path / str(seed), Events(), protocol=protocol, seed=seed)
+        masks = read(tmp_path / str(seed) / "cat" / "masks")
+        assert masks.astype(bool).mean() == pytest.approx(share, abs=0.02)
+        assert np.array_equal(masks[0], masks[-1])
+
+
 def test_published_holes(clips: Path, tmp_path: Path) -> None:
     hole = np.zeros((1, 48, 64), bool)
     hole[:, 10:20, 10:20] = True

@@ -1,29 +1,41 @@
-"""Windowed attention against itself written out token by token."""
+"""Which tokens a window attends to; what it makes of them is held against E2FGVI written out, in test_e2fgvi."""
 
 import pytest
 import torch
 
-from vrm.nets.focal import FocalAttention
+from vrm.nets.focal import FocalAttention, windows
 from vrm.nets.tokens import Grid
 
 
-@pytest.mark.parametrize(("size", "frames"), [((30, 54), 2), ((24, 36), 3), ((5, 7), 1)])
-def test_a_token_sees_its_window_and_every_window_pooled(size, frames):
-    torch.manual_seed(0)
-    layer = FocalAttention(8, 2).double()
+@pytest.mark.parametrize("size", [(60, 108), (30, 54), (24, 36), (5, 7), (31, 100)])
+def test_every_token_is_in_one_window_and_sees_what_lies_around(size):
     grid = Grid(*size)
-    x = torch.randn(1, frames * grid.tokens, 8).double()
-    split = x.reshape(frames, grid.rows, grid.cols, 8)
-    windows = [(a, b) for a in range(0, grid.rows, 5) for b in range(0, grid.cols, 9)]
-    pooled = [split[t, a : a + 5, b : b + 9].flatten(0, 1).mean(0) for t in range(frames) for a, b in windows]
-    found = layer(x, grid).reshape(frames, grid.rows, grid.cols, 8)
-    for a, b in windows:
-        own = split[:, a : a + 5, b : b + 9].reshape(-1, 8)
-        seen = torch.cat([own, torch.stack(pooled)])
+    found = windows(grid)
+    assert sorted(token for window in found for token in window.own) == list(range(grid.tokens))
+    for number, window in enumerate(found):
+        assert window.seen[: len(window.own)] == window.own
+        assert number in window.pooled
+        assert set(window.seen) <= set(range(grid.tokens))
+        if size == (60, 108):
+            assert len(window.seen) == 165
+            assert len(set(window.seen)) == 9 * 17, "half a window more on every side"
+
+
+def test_windows_that_are_cut_off_are_attended_alike():
+    torch.manual_seed(0)
+    layer, grid = FocalAttention(8, 2).double(), Grid(24, 36)  # 8x12 tokens
+    x = torch.randn(1, 3 * grid.tokens, 8).double()
+    with torch.no_grad():
+        found = layer(x, grid).reshape(3, grid.tokens, 8)
+        frames = x.reshape(3, grid.rows, grid.cols, 8)
+        weight, bias = layer.pool.weight[0].reshape(5, 9, 1), layer.pool.bias
+        pooled = []
+        for a, b in ((0, 0), (0, 9), (5, 0), (5, 9)):
+            part = frames[:, a : a + 5, b : b + 9]
+            pooled.append((part * weight[: part.shape[1], : part.shape[2]]).sum((1, 2)) + bias)
+        window = windows(grid)[3]
+        seen = torch.cat([x.reshape(3, -1, 8)[:, list(window.seen)].flatten(0, 1), *pooled])
         k, v = layer.key(seen), layer.value(seen)
-        for t in range(frames):
-            for i in range(a, min(a + 5, grid.rows)):
-                j = min(b + 3, grid.cols - 1)
-                q = layer.query(split[t, i, j])
-                heads = [((q[s] @ k[:, s].T) / 2).softmax(-1) @ v[:, s] for s in (slice(0, 4), slice(4, 8))]
-                assert (found[t, i, j] - layer.output(torch.cat(heads))).abs().max() < 1e-10
+        q = layer.query(x.reshape(3, -1, 8)[1, window.own[-1]])
+        heads = [((q[s] @ k[:, s].T) / 2).softmax(-1) @ v[:, s] for s in (slice(0, 4), slice(4, 8))]
+        assert (found[1, window.own[-1]] - layer.output(torch.cat(heads))).abs().max() < 1e-10

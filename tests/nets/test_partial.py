@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from vrm.nets.flow_guided import reduced
 from vrm.nets.partial import cells_for, last_block, render
 from vrm.nets.savit import Savit, SavitConfig
 from vrm.nets.tokens import Grid
@@ -19,10 +20,10 @@ BOXES = [
 ]
 
 
-def network(semantic_blocks, attention="fuseformer"):
+def network(semantic_blocks, backbone="fuseformer"):
     torch.manual_seed(0)
     config = SavitConfig(
-        32, 98, 2, 3, 8, (24, 36), 8 if semantic_blocks else 0, semantic_blocks, classify=False, attention=attention
+        32, 98, 2, 3, 8, (24, 36), 8 if semantic_blocks else 0, semantic_blocks, classify=False, backbone=backbone
     )
     net = Savit(config).eval()
     with torch.no_grad():
@@ -31,17 +32,21 @@ def network(semantic_blocks, attention="fuseformer"):
     return net
 
 
-@pytest.mark.parametrize("attention", ["fuseformer", "focal"])
-@pytest.mark.parametrize("semantic_blocks", [(), (0,), (2,)])
-@pytest.mark.parametrize("pixels", BOXES)
-def test_a_part_is_what_the_whole_gives_there(attention, semantic_blocks, pixels):
-    net = network(semantic_blocks, attention)
+PLACES = [("fuseformer", blocks, pixels) for blocks in ((), (0,), (2,)) for pixels in BOXES]
+PLACES += [("e2fgvi", (2,), pixels) for pixels in (BOXES[1], BOXES[3], BOXES[5])]
+
+
+@pytest.mark.parametrize(("backbone", "semantic_blocks", "pixels"), PLACES)
+def test_a_part_is_what_the_whole_gives_there(backbone, semantic_blocks, pixels):
+    net = network(semantic_blocks, backbone)
     frames = torch.rand(1, 3, 3, *SIZE) * 2 - 1
     labels = torch.randint(0, 8, (1, 3, *SIZE)) if semantic_blocks else None
     grid = Grid(SIZE[0] // 4, SIZE[1] // 4)
     with torch.no_grad():
         out = net(frames, labels)
         features = net.encode(frames[0], None if labels is None else net.classes(labels, frames))
+        if net.guide is not None:
+            features = net.guide(features[None], reduced(frames[0])[None])[0]
         tokens = net.tokens(features, grid).flatten(0, 1)[None]
         histogram = None if out.histogram is None else out.histogram.flatten(1, 2)
         tokens, _, _ = net.transform(tokens, grid, histogram, blocks=2)

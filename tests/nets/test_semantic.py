@@ -1,5 +1,7 @@
 """The semantic-aware parts against the paper's equations written out, in double precision."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -111,9 +113,7 @@ def test_classification_is_equation_9():
 @pytest.mark.parametrize("name", ABLATIONS)
 def test_every_row_of_the_ablations_builds_and_gives_what_it_says(name):
     config = ABLATIONS[name]
-    small = SavitConfig(
-        32, 98, 2, 5, 4, (16, 24), config.experts, config.semantic_blocks, config.route, 0, config.classify
-    )
+    small = replace(config, width=32, inner=98, heads=2, blocks=5, base=4, field=(16, 24))
     net = Savit(small)
     labels = torch.randint(0, 8, (1, 2, 64, 96)) if config.experts else None
     out = net(torch.rand(1, 2, 3, 64, 96), labels)

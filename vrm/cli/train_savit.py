@@ -46,7 +46,7 @@ def savit(
         typer.Option(
             "--config",
             metavar="NAME|FILE",
-            help="small, savit, fuseformer, a row of the paper's tables (A to E, ...), or a TOML file.",
+            help="small, savit, savit-e2fgvi, a row of the paper's tables (A to E, ...), a backbone, or a TOML file.",
             rich_help_panel=w.HOW,
         ),
     ] = "small",
@@ -62,6 +62,15 @@ def savit(
             "--labels",
             metavar="DIR",
             help="Label maps, a folder for each clip. Default: labels in DATA.",
+            rich_help_panel=w.HOW,
+        ),
+    ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter",
+            metavar="NAME|DIR",
+            help="Model that first labels the clips which have no maps there.",
             rich_help_panel=w.HOW,
         ),
     ] = None,
@@ -101,6 +110,7 @@ def savit(
             config=config,
             steps=steps,
             labels=labels,
+            segmenter=segmenter,
             held=tuple(part.strip() for part in held_out.split(",")) if held_out else None,
             start=start,
             resume=resume,

@@ -115,6 +115,14 @@ Labels = Annotated[
     Path | None,
     typer.Option("--labels", metavar="DIR", help="Label maps that --class is looked up in.", rich_help_panel=GOES),
 ]
+OracleLabels = Annotated[
+    bool,
+    typer.Option(
+        "--oracle-labels",
+        help="Labels are the clean video's, also in the hole: for measuring alone.",
+        rich_help_panel=GOES,
+    ),
+]
 Segmenter = Annotated[
     str | None,
     typer.Option("--segmenter", metavar="NAME|DIR", help="Model that labels the video.", rich_help_panel=GOES),

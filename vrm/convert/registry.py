@@ -54,6 +54,12 @@ FOREIGN: dict[str, Foreign] = {
         paper="Liu et al., FuseFormer: Fusing Fine-Grained Information in Transformers for Video Inpainting, ICCV 2021",
         source="the README of github.com/ruiliu-ai/FuseFormer links its checkpoint; the authors state no licence",
     ),
+    "e2fgvi": Foreign(
+        "vrm.convert.e2fgvi:convert",
+        licence="NOASSERTION",
+        paper="Li et al., Towards An End-to-End Framework for Flow-Guided Video Inpainting, CVPR 2022",
+        source="the README of github.com/MCG-NKU/E2FGVI links E2FGVI-CVPR22.pth; see the licence there",
+    ),
     "guided-inpainting": Foreign(
         "vrm.convert.guided:convert",
         licence="MIT",

@@ -1,4 +1,4 @@
-"""The engine savit: the semantic-aware video inpainting transformer (Lee et al. 2023); FuseFormer without labels.
+"""The engine savit: the semantic-aware video inpainting transformer (Lee et al. 2023); its backbone without labels.
 
 Streaming: the network runs around centres along the shot; what the encoder finds in a frame is kept while frames near
 it need it; the last block, the composition and the decoder work only where the hole is. ``--preset paper`` is the
@@ -8,7 +8,7 @@ published inference alone; the others see the surroundings of the hole, and let 
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from vrm.engines.savit_field import Field, field_around, whole_field
 from vrm.engines.savit_schedule import SCHEDULES, Schedule
 from vrm.errors import UsageError, WeightsError
 from vrm.motion.detail import restore_detail
+from vrm.nets.flow_guided import reduced
 from vrm.nets.partial import cells_for, last_block, render
 from vrm.nets.savit import Savit, SavitConfig
 from vrm.nets.semantic import CATEGORIES, CELL, SemanticLinear, histograms, one_hot
@@ -84,8 +85,9 @@ def load_network(name: str) -> Savit:
 
 def at_rest(net: Savit, dtype: torch.dtype) -> Savit:
     """The network with its layers' weights in the format they are multiplied in, so that no run converts them anew."""
+    exact = set() if net.guide is None else set(net.guide.modules())  # flow needs single precision
     for module in net.modules():
-        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | SemanticLinear):
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv2d | SemanticLinear) and module not in exact:
             module.to(dtype)
     return net
 
@@ -98,11 +100,13 @@ class Seen:
         features: the encoder's, ``(1, C, h, w)``.
         tokens: ``(1, tokens, width)``.
         histogram: ``(1, tokens, C)``, or None.
+        small: what flow is found from, where features are passed on, see ``vrm.nets.flow_guided.reduced``.
     """
 
     features: Tensor
     tokens: Tensor
     histogram: Tensor | None
+    small: Tensor | None = None
 
     @property
     def nbytes(self) -> int:
@@ -207,6 +211,7 @@ class SavitSession:
         seen = self._look(frames, field, work)
         net = self.net
         with self.compute.autocast():
+            seen = self._passed_on(seen, len(near), grid)
             tokens = torch.cat([s.tokens for s in seen], 1)
             shares = [s.histogram for s in seen if s.histogram is not None]
             histogram = torch.cat(shares, 1) if shares else None
@@ -222,6 +227,15 @@ class SavitSession:
                 image = render(net, part, seen[t - near.start].features, grid, box, cells, at)
                 made[t] = Guess(field, at, _as_image(image))
         return made
+
+    def _passed_on(self, seen: list[Seen], count: int, grid: Grid) -> list[Seen]:
+        """The same, the first ``count`` with what each learns of the others, where the network passes features on."""
+        if self.net.guide is None:
+            return seen
+        images = torch.stack([s.small for s in seen[:count] if s.small is not None], 1)
+        passed = self.net.guide(torch.stack([s.features for s in seen[:count]], 1), images).unbind(1)
+        own = [replace(s, features=f, tokens=self.net.tokens(f, grid)) for s, f in zip(seen, passed, strict=False)]
+        return own + seen[count:]
 
     def _place(self, field: Field, hole: Box, grid: Grid) -> tuple[Box, Box, Box]:
         """For the hole's box in the frame: its pixels at work, and the cells and tokens behind them."""
@@ -272,8 +286,10 @@ class SavitSession:
             histogram = histograms(classes)
         image = np.ascontiguousarray(work.image(t, field).transpose(2, 0, 1)[None])
         with self.compute.autocast():
-            features = self.net.encode(self.compute.put(torch.from_numpy(image)), classes).contiguous()
-            return Seen(features, self.net.tokens(features, Grid(*field.cells)), histogram)
+            frame = self.compute.put(torch.from_numpy(image))
+            features = self.net.encode(frame, classes).contiguous()
+            small = None if self.net.guide is None else reduced(frame)
+            return Seen(features, self.net.tokens(features, Grid(*field.cells)), histogram, small)
 
     def _label(self, t: int) -> U8:
         """The labels of frame t. Raises UsageError where they do not fit."""

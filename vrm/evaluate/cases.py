@@ -14,7 +14,7 @@ import numpy as np
 from vrm import __version__
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.clips import Clip, choose, find_clips
-from vrm.evaluate.freeform import Drift, blob, place
+from vrm.evaluate.freeform import Drift, blob, covering, place
 from vrm.evaluate.guided import view
 from vrm.evaluate.pictures import Pictures, load_masks, same_shape
 from vrm.evaluate.protocols import YOUTUBE_VOS_TEST, Protocol
@@ -263,6 +263,10 @@ def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, abo
     rng = np.random.default_rng(seed)
     shape = blob(size, rng)
     drift = Drift((shape.shape[0], shape.shape[1]), size, rng)
+    if protocol.share:
+        hole = covering(shape, size, drift.at + np.array(shape.shape) / 2, protocol.share)
+        yield from (hole for _ in range(count))
+        return
     for _ in range(count):
         yield grown(place(shape, size, drift.at), protocol.grow)
         if protocol.holes == "moving":

@@ -32,6 +32,19 @@ def blob(size: tuple[int, int], rng: np.random.Generator) -> Bool:
     return canvas > 0
 
 
+def covering(shape: Bool, size: tuple[int, int], centre: npt.NDArray[np.float64], share: float) -> Bool:
+    """A frame with the shape enlarged or reduced about (y, x) until it covers so much of it, cut off at the borders."""
+    low, high = 0.0, 16.0
+    best = np.zeros(size, np.bool_)
+    for _ in range(24):
+        scale = (low + high) / 2
+        h, w = (max(1, round(scale * n)) for n in shape.shape)
+        scaled = cv2.resize(shape.astype(np.uint8), (w, h), interpolation=cv2.INTER_NEAREST) > 0
+        best = place(scaled, size, centre - np.array([h, w]) / 2)
+        low, high = (scale, high) if best.mean() < share else (low, scale)
+    return best
+
+
 def place(shape: Bool, size: tuple[int, int], at: npt.NDArray[np.float64]) -> Bool:
     """The shape on an empty frame, its corner at (y, x); what lies outside is cut off."""
     out = np.zeros(size, np.bool_)

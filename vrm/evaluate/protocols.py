@@ -41,6 +41,7 @@ class Protocol:
         grow: how the hole is enlarged: "" = not, "ellipse" = once, of 9x9, "cross" = four times, of 3x3.
         clips: the clips it is defined on; empty = any.
         missing_is_black: in the masks that are read.
+        share: of the frame that a drawn hole covers; 0 = as it is drawn.
     """
 
     name: str
@@ -53,12 +54,15 @@ class Protocol:
     grow: str = ""
     clips: tuple[str, ...] = ()
     missing_is_black: bool = False
+    share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.holes not in ("box", "shuffled", "still", "moving", "own", "object", "guided"):
             raise ValueError(f"protocol {self.name}: holes {self.holes}")
         if self.grow not in ("", "ellipse", "cross") or self.resample not in ("area", "bicubic"):
             raise ValueError(f"protocol {self.name}: grow {self.grow}, resample {self.resample}")
+        if not 0 <= self.share < 1 or (self.share and (self.holes != "still" or self.grow)):
+            raise ValueError(f"protocol {self.name}: share {self.share} of {self.holes} holes")
 
 
 _OUYANG = "Ouyang et al. 2021, Table 1"
@@ -90,6 +94,8 @@ _ALL = (
         grow="cross",
     ),
     Protocol("freeform-still", "One still free-form hole for each clip.", "still", "as STTN trains", grow="cross"),
+    Protocol("ratio-30", "A still free-form hole over 30% of the frame.", "still", "SAVIT, Table 6", share=0.3),
+    Protocol("ratio-60", "A still free-form hole over 60% of the frame.", "still", "SAVIT, Table 6", share=0.6),
     Protocol("freeform-moving", "One drifting free-form hole for each clip.", "moving", "as STTN trains", grow="cross"),
     Protocol(
         "devil",

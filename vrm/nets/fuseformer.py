@@ -13,7 +13,7 @@ from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, fuse, unfold
 from vrm.types import Box
 
 _SLOPE = 0.2
-_QUERIES = 1024  # attended with at once: their scores are all that is held
+_QUERIES = 256  # attended with at once: their scores stay in the processor's cache
 _TAP = 4  # the first four layers make what later ones are given again
 _LAYERS = ((1, 2, 1), (1, 1, 1), (2, 2, 1), (4, 1, 1), (6, 1, 1), (8, 1, 2), (6, 1, 4), (4, 1, 8), (2, 1, 1))
 """Output channels as multiples of the base width, stride and groups of each convolution."""
@@ -131,12 +131,12 @@ class FusionFeedForward(nn.Module):
         return out
 
 
-def fused(grid: Grid) -> Callable[[Tensor], Tensor]:
-    """What lies between the layers of F3N: the mean of overlapping tokens in every cell, then ReLU; ``(B, n, C)``."""
+def fused(grid: Grid, activation: Callable[[Tensor], Tensor] = F.relu) -> Callable[[Tensor], Tensor]:
+    """What lies between the layers of F3N: the mean of overlapping tokens in every cell, activated; ``(B, n, C)``."""
 
     def between(tokens: Tensor) -> Tensor:
         frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
-        return F.relu(fuse(frames, grid)).reshape(tokens.shape)
+        return activation(fuse(frames, grid)).reshape(tokens.shape)
 
     return between
 

@@ -11,7 +11,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from vrm.nets.savit import Block, Savit
 from vrm.nets.semantic import CELL, SemanticFeedForward
@@ -47,7 +46,7 @@ def last_block(
     made = []
     for (t, box), around, change in zip(wanted, near, attended, strict=True):
         x = crop_tokens(frames[t : t + 1], grid, around) + change
-        spread = partial(_fused_part, grid=grid, around=around, box=box)
+        spread = partial(_fused_part, grid=grid, around=around, box=box, activation=block.activation)
         inner = block.norm2(x)
         kept = _within(x, around, box)
         if isinstance(block.feed_forward, SemanticFeedForward):
@@ -70,11 +69,11 @@ def _semantic(
     return out
 
 
-def _fused_part(tokens: Tensor, grid: Grid, around: Box, box: Box) -> Tensor:
+def _fused_part(tokens: Tensor, grid: Grid, around: Box, box: Box, activation: Callable[[Tensor], Tensor]) -> Tensor:
     """As ``vrm.nets.fuseformer.fused``: tokens of ``around`` to those of ``box``."""
     cells = grid.cells(box)
     counts = overlaps(grid, tokens.device)[cells[0] : cells[2], cells[1] : cells[3]].to(tokens.dtype)
-    return F.relu(unfold_part(fold_part(tokens, grid, around, cells) / counts, cells, box))
+    return activation(unfold_part(fold_part(tokens, grid, around, cells) / counts, cells, box))
 
 
 def _within(tokens: Tensor, around: Box, box: Box) -> Tensor:

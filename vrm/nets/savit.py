@@ -1,4 +1,4 @@
-"""SAVIT (Lee et al., ICCV 2023): FuseFormer with semantic-aware dynamic blocks. Without labels it is FuseFormer."""
+"""SAVIT (Lee et al., ICCV 2023): semantic-aware dynamic blocks on FuseFormer or E2FGVI; without labels these alone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vrm.errors import UsageError, WeightsError
+from vrm.nets.flow_guided import FlowGuide, reduced
 from vrm.nets.focal import FocalAttention
 from vrm.nets.fuseformer import Attention, Decoder, Encoder, FusionFeedForward, SoftComposition, SoftSplit, fused
 from vrm.nets.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 from vrm.nets.tokens import CELLS, Grid
+
+BACKBONES = ("fuseformer", "e2fgvi")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class SavitConfig:
         route: how labels enter the routing, see ``vrm.nets.semantic.ROUTES``.
         router: width of the router's middle layer; 0 = that of the tokens.
         classify: whether tokens of semantic-aware blocks are classified (L_cls).
-        attention: "fuseformer" (over all tokens), or "focal" (windows, as E2FGVI has it, see ``vrm.nets.focal``).
+        backbone: "fuseformer", or "e2fgvi" (Li et al., CVPR 2022): features are passed on along flow before the
+            transformer, which attends within windows, has no positional embedding, and GELU in the place of ReLU.
     """
 
     width: int = 512
@@ -47,7 +51,7 @@ class SavitConfig:
     route: str = "hardmax"
     router: int = 0
     classify: bool = True
-    attention: str = "fuseformer"
+    backbone: str = "fuseformer"
 
     def __post_init__(self) -> None:
         if self.width % self.heads or self.inner % CELLS or self.base % 4 or min(self.width, self.base, self.inner) < 1:
@@ -65,8 +69,8 @@ class SavitConfig:
             )
         if self.semantic_blocks and not self.experts:
             raise UsageError("Semantic-aware blocks need labels.", "Give experts, or no semantic_blocks.")
-        if self.attention not in ("fuseformer", "focal"):
-            raise UsageError(f"The attention '{self.attention}' is unknown.", "Choose from: fuseformer, focal.")
+        if self.backbone not in BACKBONES:
+            raise UsageError(f"The backbone '{self.backbone}' is unknown.", f"Choose from: {', '.join(BACKBONES)}.")
         if self.route not in ROUTES:
             raise UsageError(f"The route '{self.route}' is unknown.", f"Choose from: {', '.join(ROUTES)}.")
 
@@ -99,10 +103,12 @@ ABLATIONS: dict[str, SavitConfig] = {
     "experts-2": SavitConfig(width=256, experts=2),
     "experts-4": SavitConfig(width=256, experts=4),
     "blocks-2": SavitConfig(width=256, semantic_blocks=(3, 4)),
-    "focal": SavitConfig(attention="focal"),
+    "e2fgvi": SavitConfig(experts=0, semantic_blocks=(), classify=False, backbone="e2fgvi"),
+    "savit-e2fgvi": SavitConfig(backbone="e2fgvi"),
 }
-"""SAVIT, its backbone, "focal" (SAVIT on windowed attention), and the rows of Table 2 (E adds the semantic-aware
-discriminator to D, see ``vrm.train.savit``), 3, 4, 5. Which second block Table 5 took is not said: here the fifth."""
+"""SAVIT and its backbone, the rows of Table 2 (E adds the semantic-aware discriminator to D, see ``vrm.train.savit``),
+3, 4 and 5, and E2FGVI without and with the semantic-aware parts. Which second block Table 5 took is not said: here the
+fifth."""
 
 
 @dataclass(frozen=True)
@@ -128,8 +134,9 @@ class Block(nn.Module):
     def __init__(self, config: SavitConfig, semantic: bool) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
-        kind = FocalAttention if config.attention == "focal" else Attention
-        self.attention = kind(config.width, config.heads)
+        guided = config.backbone == "e2fgvi"
+        self.attention = (FocalAttention if guided else Attention)(config.width, config.heads)
+        self.activation = F.gelu if guided else F.relu
         self.semantic = semantic
         self.feed_forward: FusionFeedForward | SemanticFeedForward = (
             SemanticFeedForward(config.width, config.inner, config.experts, config.router or config.width, config.route)
@@ -143,9 +150,9 @@ class Block(nn.Module):
         inner = self.norm2(tokens)
         if isinstance(self.feed_forward, SemanticFeedForward):
             assert histogram is not None
-            change, routing = self.feed_forward(inner, histogram, fused(grid))
+            change, routing = self.feed_forward(inner, histogram, fused(grid, self.activation))
             return tokens + change, routing
-        return tokens + self.feed_forward(inner, fused(grid)), None
+        return tokens + self.feed_forward(inner, fused(grid, self.activation)), None
 
 
 class Savit(nn.Module):
@@ -162,7 +169,8 @@ class Savit(nn.Module):
         grid = Grid(*config.field)
         self.encoder = Encoder(3 + config.experts, config.base)
         self.split = SoftSplit(channels, config.width)
-        self.position = nn.Parameter(torch.zeros(grid.rows, grid.cols, config.width))
+        guided = config.backbone == "e2fgvi"
+        self.position = None if guided else nn.Parameter(torch.zeros(grid.rows, grid.cols, config.width))
         self.blocks = nn.ModuleList(Block(config, k in config.semantic_blocks) for k in range(config.blocks))
         self.composition = SoftComposition(channels, config.width, config.field)
         self.decoder = Decoder(config.base)
@@ -170,19 +178,27 @@ class Savit(nn.Module):
             nn.Linear(config.width, config.experts) for _ in config.semantic_blocks if config.classify
         )
         self.apply(_initialise)
-        nn.init.normal_(self.position, std=0.02)
+        if self.position is not None:
+            nn.init.normal_(self.position, std=0.02)
+        self.guide = FlowGuide(channels) if guided else None  # starts in its own way
 
-    def forward(self, frames: Tensor, labels: Tensor | None = None) -> Output:
+    def forward(self, frames: Tensor, labels: Tensor | None = None, local: int | None = None) -> Output:
         """Fill frames.
 
         Args:
             frames: ``(B, T, 3, H, W)`` in [-1, 1], 0 in the hole; H and W multiples of 4.
             labels: super-categories ``(B, T, H, W)``, integers 0..7; needed unless the network has no experts.
+            local: how many of the frames, the first ones, follow one another; None = all. E2FGVI passes features on
+                between these, FuseFormer does not ask.
         """
         b, t = frames.shape[:2]
         classes = None if not self.config.experts else self.classes(labels, frames)
         features = self.encode(frames.flatten(0, 1), None if classes is None else classes)
         grid = Grid(*features.shape[2:])
+        if self.guide is not None:
+            apart, small = (x.reshape(b, t, *x.shape[1:]) for x in (features, reduced(frames.flatten(0, 1))))
+            passed = self.guide(apart[:, :local], small[:, :local])
+            features = torch.cat([passed, apart[:, passed.shape[1] :]], 1).flatten(0, 1)
         histogram = None
         if classes is not None:
             histogram = histograms(classes).reshape(b, t * grid.tokens, -1)
@@ -217,11 +233,12 @@ class Savit(nn.Module):
 
     def tokens(self, features: Tensor, grid: Grid) -> Tensor:
         """Features ``(N, 2 base, h, w)`` to tokens ``(N, tokens, width)``, with their positions."""
-        out: Tensor = self.split(features) + self.positions(grid)
-        return out
+        out: Tensor = self.split(features)
+        return out if self.position is None else out + self.positions(grid)
 
     def positions(self, grid: Grid) -> Tensor:
         """The positional embedding ``(tokens, width)``, interpolated where the grid is not that of training."""
+        assert self.position is not None
         if self.position.shape[:2] == (grid.rows, grid.cols):
             return self.position.flatten(0, 1)
         maps = self.position.permute(2, 0, 1)[None]

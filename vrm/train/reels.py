@@ -108,7 +108,8 @@ def _labelled(reel: Reel, labels: Path, count: int) -> Reel:
     if len(maps) != count:
         raise UsageError(
             f"{labels / reel.name} holds {len(maps)} label maps, the clip {count} frames.",
-            f"Make them: vrm segment {reel.path} -o {labels / reel.name}; or train a configuration without labels.",
+            f"Make them: --segmenter MODEL, or vrm segment {reel.path} -o {labels / reel.name}; "
+            "or train a configuration without labels.",
         )
     return Reel(reel.name, reel.path, reel.frames, maps)
 
@@ -123,13 +124,22 @@ class Footage:
         seed: of everything random.
         scratch: videos are decoded into this folder once.
         still: samples are looked at, not learned from: consecutive frames of the middle, never flipped.
+        local: so many frames, the first ones, always follow one another, the others are from anywhere in the clip, as
+            E2FGVI samples; 0 = in half of the samples all follow one another, as FuseFormer samples.
     """
 
     def __init__(
-        self, reels: Sequence[Reel], size: tuple[int, int], count: int, seed: int, scratch: Path, still: bool = False
+        self,
+        reels: Sequence[Reel],
+        size: tuple[int, int],
+        count: int,
+        seed: int,
+        scratch: Path,
+        still: bool = False,
+        local: int = 0,
     ) -> None:
         self.reels, self.size, self.count, self.seed = list(reels), size, count, seed
-        self.scratch, self.still = scratch, still
+        self.scratch, self.still, self.local = scratch, still, local
 
     def sample(self, index: int) -> Sample:
         """Sample number ``index``. Raises VideoError where a clip cannot be read."""
@@ -138,6 +148,10 @@ class Footage:
         length = len(reel.frames) or len(self._decoded(reel))
         if self.still:
             times = np.arange(self.count) + (length - self.count) // 2
+        elif self.local:
+            first = np.arange(self.local) + int(rng.integers(length - self.local + 1))
+            others = np.setdiff1d(np.arange(length), first)
+            times = np.concatenate([first, np.sort(rng.choice(others, self.count - self.local, replace=False))])
         elif rng.random() < 0.5:
             times = np.sort(rng.choice(length, self.count, replace=False))
         else:

@@ -103,7 +103,7 @@ class Trainer:
         losses = Losses()
         self._set_rate()
         with self.compute.autocast():
-            out = self.net(batch.masked, batch.labels)
+            out = self.net(batch.masked, batch.labels, self.config.local or None)
         made = out.frames.float()
         composed = made * batch.hole + batch.truth * (1 - batch.hole)
         for name in self.critics:

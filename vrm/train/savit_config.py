@@ -13,6 +13,9 @@ from vrm.nets.savit import ABLATIONS, SavitConfig
 from vrm.nets.semantic import CELL
 from vrm.train.typed import check_types
 
+REFERENCES = 3
+"""Frames of a sample that E2FGVI takes from anywhere in the clip, after those that follow one another."""
+
 
 @dataclass(frozen=True)
 class SavitTraining:
@@ -21,7 +24,7 @@ class SavitTraining:
     Attributes:
         network: what is trained; its ``field`` follows from ``size``.
         size: height and width of the frames, multiples of 4.
-        frames: of a sample.
+        frames: of a sample; 8 for E2FGVI, of which 5 follow one another.
         batch: samples of a step, over all devices.
         steps: of the generator; the discriminators take as many.
         rate: Adam's, with beta 0 and 0.99.
@@ -66,6 +69,8 @@ class SavitTraining:
             self.save_every,
             self.patch_base,
         )
+        if self.frames < self.local:
+            raise UsageError(f"E2FGVI cannot be trained on samples of {self.frames} frames.", "Give at least 2.")
         if min(counts) < 1 or self.rate <= 0 or self.workers < 0 or self.looks < 0 or not 0 <= self.average < 1:
             raise UsageError("Counts and rates of a training are positive, and an average's decay is below 1.")
         if self.network.field != (self.size[0] // CELL, self.size[1] // CELL):
@@ -80,6 +85,11 @@ class SavitTraining:
             raise UsageError(
                 "classification is above 0 exactly where the network classifies.", "Change one of the two."
             )
+
+    @property
+    def local(self) -> int:
+        """How many frames of a sample, the first ones, always follow one another; 0 = either all do or none."""
+        return max(2, self.frames - REFERENCES) if self.network.backbone == "e2fgvi" else 0
 
     @classmethod
     def named(cls, name: str) -> SavitTraining:
@@ -97,8 +107,9 @@ class SavitTraining:
         network = ABLATIONS[name]
         return cls(
             network,
+            frames=8 if network.backbone == "e2fgvi" else 5,
             classification=0.01 if network.classify else 0.0,
-            semantic=0.0 if name in ("A", "B", "C", "D", "fuseformer") else 0.001,
+            semantic=0.0 if name in ("A", "B", "C", "D", "fuseformer", "e2fgvi") else 0.001,
         )
 
     @classmethod

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -123,6 +124,24 @@ def _identity(trainer: Trainer) -> dict[str, object]:
     return {**trainer.config.network.settings(), "discriminators": sorted(trainer.critics)}
 
 
+def clips_to_label(data: Path, job: SavitJob) -> list[tuple[Path, Path]]:
+    """Every clip that is trained on, and the folder its label maps belong into.
+
+    Raises:
+        UsageError: there are no clips, the configuration takes no labels, or several processes would make them.
+    """
+    if not job.config.network.experts:
+        raise UsageError("This configuration is trained without labels.", "Leave out --segmenter.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "Labels are made by one process.",
+            "Start once without torchrun, stop it when training begins, and go on with torchrun; the labels stay.",
+        )
+    labels = job.labels or data / "labels"
+    reels = find_reels(data, None, job.config.frames)
+    return [(reel.frames[0].parent if reel.frames else reel.path, labels / reel.name) for reel in reels]
+
+
 def teach_savit(
     data: Path, out: Path, job: SavitJob, progress: Callable[[str, int, int], None], note: Callable[[str], None]
 ) -> WeightCard | None:
@@ -232,7 +251,7 @@ def _loop(
     if config.batch % processes.count:
         raise UsageError(f"A batch of {config.batch} cannot be shared by {processes.count} processes.")
     seed, scratch = job.engine.seed, out / "decoded"
-    footage = Footage(learned, config.size, config.frames, seed, scratch)
+    footage = Footage(learned, config.size, config.frames, seed, scratch, local=config.local)
     looks = Footage(judged, config.size, config.frames, seed + 1, scratch, still=True) if judged else None
     log = Log(out) if processes.rank == 0 else None
     stream = batches(
