@@ -13,14 +13,14 @@ from typing import Any, Protocol
 from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases import RECORD
 from vrm.evaluate.clips import Clip, choose, find_clips
-from vrm.evaluate.pictures import Pictures, load_masks, open_pictures, same_shape
+from vrm.evaluate.pictures import Pictures, doubt, load_masks, open_pictures, same_shape
 from vrm.evaluate.sets import Features, set_distances
 from vrm.evaluate.stream import ahead, frames_of
 from vrm.events import Events
 from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
 from vrm.metrics.means import Mean, mean
 from vrm.metrics.warping import FlowEstimator
-from vrm.types import Pixels
+from vrm.types import Masks, Pixels
 
 
 class Gauge(Protocol):
@@ -202,18 +202,30 @@ def score_results(
     pictures = _check(clips, results, found, options)
     scored = scored_frames(cases)
     gauges = [instruments.gauges() for _ in results]
+    if len(clips) > 1:  # all of them before anything is computed, but never all of them in memory
+        for clip in clips:
+            _masks(clip, options)
     events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
     for clip in clips:
         present = pictures[clip.name]
         if not present:
             continue
         own = {k: gauges[k] for k in present}
-        scores = _score_clip(clip, present, options, instruments.estimator, events, own, scored.get(clip.name))
+        masks = _masks(clip, options)
+        said = doubt(masks, clip.name, options.invert)
+        only = scored.get(clip.name)
+        scores = _score_clip(clip, masks, present, options, instruments.estimator, events, own, only)
         for k, (score, features) in scores.items():
             found[k].clips[clip.name] = score
+            found[k].notes += [said] if said else []
             if features:
                 found[k].features[clip.name] = features
     return found
+
+
+def _masks(clip: Clip, options: ScoreOptions) -> Masks:
+    assert clip.masks is not None
+    return load_masks(clip.masks, clip.frames, clip.name, options.invert)
 
 
 def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
@@ -288,6 +300,7 @@ def _count(clip: Clip, options: ScoreOptions) -> int:
 
 def _score_clip(
     clip: Clip,
+    masks: Masks,
     pictures: dict[int, Pictures],
     options: ScoreOptions,
     estimator: FlowEstimator,
@@ -296,8 +309,6 @@ def _score_clip(
     only: frozenset[int] | None,
 ) -> dict[int, tuple[ClipScore, Features]]:
     """Stream one clip past a meter for each result."""
-    assert clip.masks is not None
-    masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
     names = options.names(clip.truth is not None)
     meters = {k: ClipMeter(names, options.skip_every, only) for k in pictures}
     for gauge in (g for k in pictures for g in gauges[k]):
