@@ -1,12 +1,13 @@
 """Frames per second of the engine savit against the plain published inference on the same weights, in one run.
 
     python benchmarks/savit.py [--weights FILE] [--config fuseformer] [--frames 80] [--size 240x432] [--hole 0.1]
-                               [--threads 2] [--rows paper-fp32,paper-bf16,fast-bf16] [--dynamic]
+                               [--threads 2] [--rows paper-fp32,paper-bf16,fast-bf16] [--rounds 2] [--dynamic]
 
 Without weights random ones are taken: times are the same, pictures mean nothing. The hole is a box of the given share
-of the frame that wanders. Ratios are given by the clock and by processor time, which other work on the machine disturbs
-less. ``--dynamic`` measures the semantic-aware block's overhead instead: the label-free network against one with label
-maps and the dynamic block, whole frames, one run of 5 and of 15 frames.
+of the frame that wanders. All ways are measured in turns; ratios (median of the rounds, smallest, largest) are given
+by the clock and by processor time, which other work on the machine disturbs less. ``--dynamic`` measures the
+semantic-aware block's overhead instead: the label-free network against one with label maps and the dynamic block,
+whole frames, one run of 5 and of 15 frames.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 from plain_savit import inpaint
+from turns import ratio, where
 
 from vrm.engines.base import Window, no_progress
 from vrm.engines.savit import SavitSession, at_rest, load_network
@@ -98,17 +100,24 @@ def compare(args: argparse.Namespace) -> None:
     net = network(args.weights, args.config, (h, w))
     shot = Wandering(args.frames, (h, w), args.hole)
     torch.set_num_threads(args.threads)
-    print(f"{args.frames} frames {w}x{h}, hole {shot.holes.mean():.0%}, {args.threads} threads, fp32 unless said")
-    with Took() as whole:
-        plain = inpaint(net, shot.frames.astype(np.float32) / 65535, shot.holes)
-    print(f"{'plain':12} {args.frames / whole.clock:7.3f} frames/s")
-    for row in args.rows.split(","):
-        preset, dtype = row.split("-")
-        made, own = ours(net, shot, preset, dtype, args.threads)
-        error = np.abs(made - plain)[shot.holes]
+    print(f"{args.frames} frames {w}x{h}, hole {shot.holes.mean():.0%}, fp32 unless said; {where(args.threads)}")
+    taken: dict[str, list[Took]] = {name: [] for name in ("plain", *args.rows.split(","))}
+    errors: dict[str, np.ndarray] = {}
+    for _ in range(args.rounds):
+        with Took() as whole:
+            plain = inpaint(net, shot.frames.astype(np.float32) / 65535, shot.holes)
+        taken["plain"].append(whole)
+        for row in args.rows.split(","):
+            made, own = ours(net, shot, *row.split("-"), args.threads)
+            taken[row].append(own)
+            errors[row] = np.abs(made - plain)[shot.holes]
+    clocks = {row: [t.clock for t in own] for row, own in taken.items()}
+    work = {row: [t.processor for t in own] for row, own in taken.items()}
+    print(f"{'plain':12} {args.frames / min(clocks['plain']):7.3f} frames/s")
+    for row, error in errors.items():
         print(
-            f"{row:12} {args.frames / own.clock:7.3f} frames/s {whole.clock / own.clock:6.2f}x, by processor time "
-            f"{whole.processor / own.processor:6.2f}x; difference from plain in the hole: "
+            f"{row:12} {args.frames / min(clocks[row]):7.3f} frames/s, {ratio(clocks['plain'], clocks[row])} times as "
+            f"fast, by processor time {ratio(work['plain'], work[row])}; difference from plain in the hole: "
             f"mean {error.mean():.1e}, most {error.max():.1e}"
         )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB (the plain way included)")
@@ -122,13 +131,15 @@ def dynamic(args: argparse.Namespace) -> None:
         frames, labels = torch.rand(1, count, 3, h, w) * 2 - 1, torch.randint(0, 8, (1, count, h, w))
         times: list[list[float]] = [[], []]
         with torch.inference_mode():
-            for _ in range(args.repeat):  # in turns, so that what else the machine does meets both
+            for _ in range(args.rounds):  # in turns, so that what else the machine does meets both
                 for k, net in enumerate(nets):
                     began = time.perf_counter()
                     net(frames, labels if k else None)
                     times[k].append(time.perf_counter() - began)
         plain, ours = (min(t) for t in times)
-        print(f"{count} frames: {plain:.2f} s without, {ours:.2f} s with labels and experts: {ours / plain - 1:+.1%}")
+        more = ratio(times[1], times[0])
+        print(f"{count} frames: {plain:.2f} s without, {ours:.2f} s with labels and experts: {more} times as long")
+    print(where(args.threads))
 
 
 if __name__ == "__main__":
@@ -141,6 +152,6 @@ if __name__ == "__main__":
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rows", default="paper-fp32,paper-bf16,fast-bf16")
     parser.add_argument("--dynamic", action="store_true")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     given = parser.parse_args()
     dynamic(given) if given.dynamic else compare(given)
