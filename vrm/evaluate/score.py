@@ -22,6 +22,9 @@ from vrm.metrics.means import Mean, mean
 from vrm.metrics.warping import FlowEstimator
 from vrm.types import Masks, Pixels
 
+FROM_NETWORKS = ("lpips", "fid", "vfid", "pvcs")
+"""Measured where their networks are (``vrm.evaluate.networks``), else reported as needing them."""
+
 
 class Gauge(Protocol):
     """Measures that need a network, one clip after another."""
@@ -63,7 +66,7 @@ class ScoreOptions:
 
     Attributes:
         clips: names or patterns; empty = all cases.
-        measures: "standard", "all", or names.
+        measures: "standard", "all", or names, those of ``FROM_NETWORKS`` too.
         skip_every: leave frames 0, N, 2N, ... out: they were given.
         frames: only the first so many.
         invert: masks have 0 = missing.
@@ -76,7 +79,7 @@ class ScoreOptions:
     invert: bool = False
 
     def __post_init__(self) -> None:
-        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, "standard", "all"}
+        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *FROM_NETWORKS, "standard", "all"}
         if unknown := [m for m in self.measures if m not in known]:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
         if self.skip_every < 0 or (self.frames is not None and self.frames < 1):
@@ -261,7 +264,7 @@ def _check(
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
     for clip in clips:
-        if not options.names(clip.truth is not None):
+        if clip.truth is None and not options.names(False):
             raise UsageError(
                 f"Clip {clip.name} has no truth, which {', '.join(options.measures)} need.",
                 f"Without truth there are: {', '.join(WITHOUT_TRUTH)}.",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-YOUTUBE_VOS_TEST = tuple(
-    """
+_NAMES = """
 0070461469 00bd64cb00 00fef116ee 012257ffcf 01475d1fe7 0163b18674 017fa2adaa 0232ba85ed 02b1a46f42 02caec8ac0
 047436c72c 0481e165b4 04f98557e7 05e73c3ecb 08f95ce1ff 0b6db1c6fd 0bd8c18197 0c6d13ee2c 0c7ba00455 0cba3e52eb
 0d16524447 0d4827437d 0d62fa582a 0e1f91c0d7 0ef454b3f0 10e18fcf0c 11105e147e 11444b16da 11a4df37a4 11b3298d6a
@@ -55,6 +54,7 @@ eda3a7bbb1 ee3ff10184 eec8403cc8 eee2db8829 ef22b8a227 ef8737ca22 eff7c1c098 f00
 f0866da89c f12eb5256e f1df2ea2dc f29119c644 f3419f3a62 f35029f76d f39dc2240d f3aa63fa74 f3f3c201bd f4865471b4
 f505ae958c f7605e73cd f7917687d6 f7d310e219 f7e25f87b2 f94cd39525 f9f9aa431c fa666fcc95 fb10740465 fb25b14e48
 fb28ec1ba3 fbdda5ec7b fbdf2180ee fc0db37221 fd237cf4fb fe36582e18 fef14bb2f2 ffe59ed1c1
-""".split()
-)
+"""
+
+YOUTUBE_VOS_TEST = tuple(_NAMES.split())
 """On which STTN and its followers measure."""
