@@ -1,13 +1,14 @@
 """Many short clips: a command for each, one after another, two at a time, and over Ray, as ratios of one run.
 
-    python benchmarks/batch.py VIDEO [--clips 50] [--frames 24] [--jobs 2] [--preset fast] [--box 0.2] [--rows ...]
+    python benchmarks/batch.py VIDEO [--clips 50] [--frames 24] [--jobs 2] [--rounds 2] [--preset fast] [--box 0.2]
 
 Cuts so many clips out of VIDEO (a file; ffmpeg encodes them anew), each beginning a little later, and removes a static
 box from all of them: with a shell's loop (a ``vrm remove`` for each clip), with one command and --jobs 1 (all threads
 for each clip), with --jobs N (as many threads in all), and with --ray local (as many tasks at a time, each with as many
-threads as one of the N). A row has the seconds by the clock, the processor's seconds of all its processes (Ray's do not
-all count), and how many times as fast it was as the loop and as --jobs 1: "one job after another" can mean either. The
-last line says whether --jobs N and Ray wrote the same bytes.
+threads as one of the N). All are measured in turns, --rounds times. A row has the least seconds by the clock, the
+processor's seconds of all its processes (Ray's do not all count), and how many times as fast it was as the loop and as
+--jobs 1 (median of the rounds, smallest, largest): "one job after another" can mean either. Said as well is whether
+--jobs N and Ray wrote the same bytes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from turns import ratio, where
 
 from vrm.media.probe import probe
 from vrm.options import EngineOptions
@@ -73,6 +75,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=EngineOptions().cpu_threads)
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--box", type=float, default=0.2)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--rows", default="loop,one,jobs,ray", help="which of these; ratios need loop and one")
     args = parser.parse_args()
     each = max(1, args.threads // args.jobs)
@@ -81,7 +84,7 @@ def main() -> None:
         clips, mask = work / "clips", work / "mask.png"
         cut(args.video, clips, args.clips, args.frames)
         box_mask(args.video, mask, args.box)
-        words = ("--mask", mask, "--static-mask", "--preset", args.preset, "--device", "cpu")
+        words = ("--mask", mask, "--static-mask", "--preset", args.preset, "--device", "cpu", "--overwrite")
         whole = (*words, "--threads", args.threads)
         (work / "loop").mkdir()
         loop = [(path, "-o", work / "loop" / path.name, *whole) for path in sorted(clips.iterdir())]
@@ -94,14 +97,18 @@ def main() -> None:
                 [(clips, "-o", work / "ray", "--ray", "local", "--jobs", args.jobs, *words, "--threads", each)],
             ),
         }
-        print(f"{args.clips} clips of {args.frames} frames, {args.preset}, {args.threads} threads in all")
-        print(f"{'':22s} {'seconds':>8s} {'processor':>9s} {'as loop':>8s} {'as --jobs 1':>11s}")
-        taken: dict[str, float] = {}
-        for row in args.rows.split(","):
-            label, commands = rows[row]
-            taken[row], used = timed(*commands)
-            ratios = [f"{taken[base] / taken[row]:.2f}" if base in taken else "" for base in ("loop", "one")]
-            print(f"{label:22s} {taken[row]:8.1f} {used:9.1f} {ratios[0]:>8s} {ratios[1]:>11s}", flush=True)
+        taken: dict[str, list[tuple[float, float]]] = {row: [] for row in args.rows.split(",")}
+        for _ in range(args.rounds):
+            for row, own in taken.items():
+                own.append(timed(*rows[row][1]))
+                print(f"{rows[row][0]}: {own[-1][0]:.1f} s", file=sys.stderr, flush=True)
+        print(f"{args.clips} clips of {args.frames} frames, {args.preset}, {args.threads} threads in all; {where()}")
+        print(f"{'':22s} {'seconds':>8s} {'processor':>9s} {'as the loop':>22s} {'as --jobs 1':>22s}")
+        for row, own in taken.items():
+            clocks = {base: [clock for clock, _ in taken[base]] for base in ("loop", "one", row) if base in taken}
+            ratios = [ratio(clocks[base], clocks[row]) if base in clocks else "" for base in ("loop", "one")]
+            least, used = (min(column) for column in zip(*own, strict=True))
+            print(f"{rows[row][0]:22s} {least:8.1f} {used:9.1f} {ratios[0]:>22s} {ratios[1]:>22s}")
         if {"jobs", "ray"} <= set(taken):
             made = sorted(path.name for path in (work / "jobs").iterdir())
             same = all((work / "jobs" / n).read_bytes() == (work / "ray" / n).read_bytes() for n in made)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from turns import spread, where
 
 
 def main() -> None:
@@ -26,10 +27,10 @@ def main() -> None:
             jumps = [steps(case, folder, args.every) for folder in (args.results / case.name, case / "truth")]
             rows.append(jumps)
             print(f"{case.name:20s} ours {jumps[0]:.3f}  truth {jumps[1]:.3f}", flush=True)
-    mean = np.mean(rows, 0)
-    print(
-        f"{'mean':20s} ours {mean[0]:.3f}  truth {mean[1]:.3f}  ours over truth {np.mean([a / b for a, b in rows]):.3f}"
-    )
+    ours, truth = zip(*rows, strict=True)
+    print(f"{'mean':20s} ours {spread(ours, 3)}  truth {spread(truth, 3)}")
+    print(f"{'ours over truth':20s} {spread([a / b for a, b in rows], 3)}")
+    print(where())
 
 
 def steps(case: Path, folder: Path, every: int) -> float:

@@ -14,15 +14,14 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import cv2
 import numpy as np
 from skimage.metrics import structural_similarity
+from turns import in_turns, ratio, where
 
 from vrm.evaluate.commands import score
-from vrm.evaluate.machine import machine
 from vrm.events import Events
 from vrm.process import behave
 
@@ -88,20 +87,14 @@ def main() -> None:
         ),
         "ours, standard": lambda: score(args.cases, [args.results], Events(), clips=clip, frames=count),
     }
-    speeds: dict[str, list[float]] = {name: [] for name in ways}
-    work: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(args.rounds):
-        for name, way in ways.items():
-            begin, worked = time.perf_counter(), time.process_time()
-            way()
-            speeds[name].append(count / (time.perf_counter() - begin))
-            work[name].append(1000 * (time.process_time() - worked) / count)
-    facts = machine()
-    print(f"{clip}, {count} frames; {facts['processor']}, {args.threads} OpenCV threads of {facts['cores']} cores")
-    print(f"{'':20s} frames/s (of each round)         best  ratio  processor ms/frame")
+    taken = in_turns(ways, args.rounds)
+    speeds = {name: [count / turn.clock for turn in turns] for name, turns in taken.items()}
+    print(f"{clip}, {count} frames; {where(args.threads)}")
+    print(f"{'':20s} frames/s (of each round)         best  times as fast as plain  processor ms/frame")
     for name, own in speeds.items():
         rounds = ", ".join(f"{speed:.1f}" for speed in own)
-        print(f"{name:20s} {rounds:28s} {max(own):8.1f} {max(own) / max(speeds['plain']):6.2f} {min(work[name]):19.1f}")
+        work = min(1000 * turn.processor / count for turn in taken[name])
+        print(f"{name:20s} {rounds:28s} {max(own):8.1f}  {ratio(own, speeds['plain']):22s} {work:19.1f}")
     for length in map(int, filter(None, args.lengths.split(","))):
         with tempfile.TemporaryDirectory(dir=args.results.parent) as scratch:
             print(f"{length:6d} frames: peak {memory(case, result, length, Path(scratch)):.0f} MB")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from turns import spread, where
 
 import vrm
 
@@ -47,7 +48,8 @@ def main() -> None:
             both.append(np.mean([psnr(case, out, path.name) for t, path in enumerate(truth) if t not in keys]))
         gains.append(both[0] - both[1])
         print(f"{name:20s} keyframes {both[0]:6.2f}  internal fast {both[1]:6.2f}  gain {gains[-1]:+.2f}", flush=True)
-    print(f"mean gain {np.mean(gains):+.2f} dB, better on {sum(g > 0 for g in gains)} of {len(gains)} clips")
+    print(f"mean gain {spread(gains, 2, '+')} dB, better on {sum(g > 0 for g in gains)} of {len(gains)} clips")
+    print(where(args.threads))
 
 
 def psnr(case: Path, out: Path, name: str) -> float:

@@ -1,10 +1,11 @@
 """Peak memory of `vrm remove` against the length of the video, and a long video whole.
 
-    python benchmarks/long_video.py LONG [--frames 300,1500] [--preset fast] [--box 0.1] [--whole]
+    python benchmarks/long_video.py LONG [--frames 300,1500] [--rounds 1] [--preset fast] [--box 0.1] [--whole]
 
 LONG is a video file; its first so many frames are cut off with ffmpeg, without encoding, and a box of a tenth of the
 frame's height and width is removed from each (--static-mask). With --whole the file passes through whole under an
-empty mask as well. The peak is the largest resident set of the command (Linux: ru_maxrss).
+empty mask as well. The peak is the largest resident set of the command (Linux: ru_maxrss); said is how many times that
+of the shortest part it is, over the rounds.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from turns import ratio, where
 
 from vrm.media.probe import probe
 
@@ -39,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--frames", default="300,1500")
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--box", type=float, default=0.1)
     parser.add_argument("--whole", action="store_true")
@@ -52,16 +55,22 @@ def main() -> None:
         top, left = int(height * 0.45), int(width * 0.45)
         picture[top : top + int(height * args.box), left : left + int(width * args.box)] = 255
         cv2.imwrite(str(mask), picture)
-        for count in [int(n) for n in args.frames.split(",") if n]:
+        counts = [int(n) for n in args.frames.split(",") if n]
+        peaks: dict[int, list[float]] = {count: [] for count in counts}
+        for count in counts * args.rounds:
             part = Path(folder) / f"part{args.video.suffix}"
             cut = ["ffmpeg", "-v", "error", "-y", "-i", str(args.video), "-frames:v", str(count), "-c", "copy"]
             subprocess.run([*cut, "-an", str(part)], check=True)
             seconds, peak = run(part, mask, out, args.preset)
+            peaks[count].append(peak)
             print(f"{probe(part).n_frames:6d} frames, a box gone  {seconds:6.0f} {peak:8.0f}", flush=True)
+        for count in counts[1:]:
+            print(f"{count} frames take {ratio(peaks[count], peaks[counts[0]])} times the memory of {counts[0]}")
         if args.whole:
             seconds, peak = run(args.video, empty, out, args.preset)
             same = probe(out).n_frames == probe(args.video).n_frames
             print(f"{probe(out).n_frames:6d} frames, empty mask  {seconds:6.0f} {peak:8.0f}  all frames there: {same}")
+    print(where())
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 
 Three ways through CLIP: the whole command as a user gives it, reading and writing alone (``vrm.media``, in this
 process, without Python's start), and ffmpeg with the options the command's encoder is given. Prints seconds on the
-clock and of the processor for each turn, and the ratios of the best ones: 1.00 = as fast as ffmpeg, 0.80 = it takes a
-quarter longer. Needs ffmpeg; run it on an otherwise idle machine.
+clock and of the processor for each turn, and the ratios turn by turn (median, smallest, largest): 1.00 = as fast as
+ffmpeg, 0.80 = it takes a quarter longer. Needs ffmpeg; run it on an otherwise idle machine.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from turns import ratio, where
 
 from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.probe import probe
@@ -78,12 +79,13 @@ def main() -> None:
                 out = Path(folder) / f"out{args.clip.suffix}"
                 turns[name].append(timed(lambda w=work, o=out: w(args.clip, o, args.codec, args.crf)))
                 sizes[name] = out.stat().st_size
-    best = {name: [min(column) for column in zip(*measured, strict=True)] for name, measured in turns.items()}
+    plain = list(zip(*turns["ffmpeg"], strict=True))
     print("| | clock s | processor s | bytes | speed by the clock | by the processor |\n|---|---|---|---|---|---|")
     for name, measured in turns.items():
         clocks, processors = zip(*measured, strict=True)
-        clock, processor = (f / v for f, v in zip(best["ffmpeg"], best[name], strict=True))
-        print(f"| {name} | {_list(clocks)} | {_list(processors)} | {sizes[name]} | {clock:.2f} | {processor:.2f} |")
+        clock, processor = ratio(plain[0], clocks), ratio(plain[1], processors)
+        print(f"| {name} | {_list(clocks)} | {_list(processors)} | {sizes[name]} | {clock} | {processor} |")
+    print(where())
 
 
 def _list(seconds: tuple[float, ...]) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from turns import spread, where
 
 from vrm.evaluate.baselines import inpainted
 from vrm.metrics.clip import measure_clip
@@ -65,6 +66,8 @@ def run(cases: Path, args: argparse.Namespace, out: Path) -> None:
         rows.append((base["psnr"], found["psnr"], gain, *own, work / n, whole / n))
         print(line(case.name, rows[-1]), flush=True)
     print(line("mean", np.mean(rows, 0)), flush=True)
+    gains, seconds = [row[2] for row in rows], [row[-2] for row in rows]
+    print(f"gain over Telea {spread(gains, 2, '+')} dB; {spread(seconds)} s/frame", flush=True)
 
 
 def line(name: str, row: tuple[float, ...] | np.ndarray) -> str:
@@ -84,6 +87,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         for cases in args.cases:
             run(cases, args, (args.out or Path(scratch)) / cases.name)
+    print(where())
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 """Frames per second of the engine savit against the plain published inference on the same weights, in one run.
 
     python benchmarks/savit.py [--weights FILE] [--config fuseformer] [--frames 80] [--size 240x432] [--hole 0.1]
-                               [--threads 2] [--rows paper-fp32,paper-bf16,fast-bf16] [--whole] [--dynamic]
+                               [--threads 2] [--rows paper-fp32,paper-bf16,fast-bf16] [--rounds 2] [--whole]
+                               [--dynamic]
 
 Without weights random ones are taken: times are the same, pictures mean nothing. The hole is a box of the given share
-of the frame that wanders. Ratios are given by the clock and by processor time, which other work on the machine disturbs
-less. The engine always fills the whole clip, alone (without motion).
+of the frame that wanders. All ways are measured in turns; ratios (median of the rounds, smallest, largest) are given
+by the clock and by processor time, which other work on the machine disturbs less. The engine always fills the whole
+clip, alone (without motion).
 
 The plain way takes most of the time, and its runs are alike: two pairs of neighbouring runs are made and timed, the
 first two and the middle two, and the rest is taken to last as long (a little too short, since the first run has the
 fewest references); results are compared in the frames that these four decide. ``--whole`` makes all of its runs. 80
-frames of 432x240 need about 8 GB and a quarter of an hour on 2 cores, with ``--whole`` twice that.
+frames of 432x240 need about 8 GB and a quarter of an hour a round on 2 cores, with ``--whole`` twice that.
 
 ``--dynamic`` measures the semantic-aware block's overhead instead: the label-free network against one with label maps
 and the dynamic block, whole frames, one run of 5 and of 15 frames.
@@ -26,11 +28,12 @@ from dataclasses import replace
 import numpy as np
 import torch
 from plain_savit import decided, inpaint, windows
+from turns import ratio, where
 
 from vrm.engines.base import Window, no_progress
 from vrm.engines.savit import SavitSession, at_rest, load_network
 from vrm.engines.savit_schedule import SCHEDULES
-from vrm.evaluate.machine import machine, peak_memory_mb
+from vrm.evaluate.machine import peak_memory_mb
 from vrm.nets.savit import ABLATIONS, Savit
 from vrm.options import EngineOptions
 from vrm.train.device import choose
@@ -113,28 +116,34 @@ def compare(args: argparse.Namespace) -> None:
     shot = Wandering(args.frames, (h, w), args.hole)
     torch.set_num_threads(args.threads)
     parameters = sum(p.numel() for p in net.parameters()) / 1e6
-    print("; ".join(f"{name}: {fact}" for name, fact in machine().items()))
+    print(where(args.threads))
     print(
-        f"{args.frames} frames {w}x{h}, hole {shot.holes.mean():.0%}, {args.threads} threads, "
+        f"{args.frames} frames {w}x{h}, hole {shot.holes.mean():.0%}, "
         f"{args.weights or 'random weights'}, {parameters:.1f} M parameters"
     )
     centres, count = timed_runs(args.frames, args.whole), len(list(windows(args.frames)))
-    with Took() as took:
-        plain = inpaint(net, shot.frames.astype(np.float32) / 65535, shot.holes, centres=centres)
-    clock, processor = (n * count / len(centres) for n in (took.clock, took.processor))
-    made_of = f"{len(centres)} of {count} runs made, in {took.clock:.0f} s"
-    print(f"{'plain fp32':12} {args.frames / clock:7.3f} frames/s ({made_of})", flush=True)
     looked_at = np.zeros_like(shot.holes)
     looked_at[decided(args.frames, centres)] = True
-    for row in args.rows.split(","):
-        preset, dtype = row.split("-")
-        made, own = ours(net, shot, preset, dtype, args.threads)
-        error = np.abs(made - plain)[shot.holes & looked_at]
+    share = len(centres) / count
+    taken: dict[str, list[Took]] = {name: [] for name in ("plain", *args.rows.split(","))}
+    errors: dict[str, np.ndarray] = {}
+    for _ in range(args.rounds):
+        with Took() as took:
+            plain = inpaint(net, shot.frames.astype(np.float32) / 65535, shot.holes, centres=centres)
+        taken["plain"].append(took)
+        for row in args.rows.split(","):
+            made, own = ours(net, shot, *row.split("-"), args.threads)
+            taken[row].append(own)
+            errors[row] = np.abs(made - plain)[shot.holes & looked_at]
+    clocks = {row: [t.clock / (share if row == "plain" else 1) for t in own] for row, own in taken.items()}
+    work = {row: [t.processor / (share if row == "plain" else 1) for t in own] for row, own in taken.items()}
+    made_of = f"{len(centres)} of {count} runs made"
+    print(f"{'plain fp32':12} {args.frames / min(clocks['plain']):7.3f} frames/s ({made_of})")
+    for row, error in errors.items():
         print(
-            f"{row:12} {args.frames / own.clock:7.3f} frames/s {clock / own.clock:6.2f}x, by processor time "
-            f"{processor / own.processor:6.2f}x; difference from plain in the hole, of 1: "
-            f"mean {error.mean():.1e}, most {error.max():.1e}",
-            flush=True,
+            f"{row:12} {args.frames / min(clocks[row]):7.3f} frames/s, {ratio(clocks['plain'], clocks[row])} times as "
+            f"fast, by processor time {ratio(work['plain'], work[row])}; difference from plain in the hole, of 1: "
+            f"mean {error.mean():.1e}, most {error.max():.1e}"
         )
     print(f"peak memory {peak_memory_mb() / 1000:.2f} GB (the plain way included)")
 
@@ -147,13 +156,15 @@ def dynamic(args: argparse.Namespace) -> None:
         frames, labels = torch.rand(1, count, 3, h, w) * 2 - 1, torch.randint(0, 8, (1, count, h, w))
         times: list[list[float]] = [[], []]
         with torch.inference_mode():
-            for _ in range(args.repeat):  # in turns, so that what else the machine does meets both
+            for _ in range(args.rounds):  # in turns, so that what else the machine does meets both
                 for k, net in enumerate(nets):
                     began = time.perf_counter()
                     net(frames, labels if k else None)
                     times[k].append(time.perf_counter() - began)
         plain, ours = (min(t) for t in times)
-        print(f"{count} frames: {plain:.2f} s without, {ours:.2f} s with labels and experts: {ours / plain - 1:+.1%}")
+        more = ratio(times[1], times[0])
+        print(f"{count} frames: {plain:.2f} s without, {ours:.2f} s with labels and experts: {more} times as long")
+    print(where(args.threads))
 
 
 if __name__ == "__main__":
@@ -167,6 +178,6 @@ if __name__ == "__main__":
     parser.add_argument("--rows", default="paper-fp32,paper-bf16,fast-bf16")
     parser.add_argument("--whole", action="store_true")
     parser.add_argument("--dynamic", action="store_true")
-    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     given = parser.parse_args()
     dynamic(given) if given.dynamic else compare(given)

@@ -1,9 +1,10 @@
-"""How well a mask of the first frame is followed: mean region similarity J (intersection over union) per clip.
+"""How well a mask of the first frame is followed, against carrying it along by optical flow alone, in one run.
 
     python benchmarks/tracking.py CLIPS_FOLDER [NAME ...]
 
 Each clip is a folder with ``frames/`` and ``masks/`` (one picture per frame, non-zero palette index or at least half
-white is the object). Frame 0's mask is given; J is the mean over all other frames, as DAVIS 2016 counts it.
+white is the object). Frame 0's mask is given; J (region similarity, intersection over union) is the mean over all other
+frames, as DAVIS 2016 counts it. "By flow": every mask is the one before it, moved along OpenCV's DIS flow.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from turns import spread, where
 
 from vrm.media.stills import read_image, read_mask
 from vrm.metrics.regions import region_similarity
@@ -27,7 +29,22 @@ def truth(path: Path) -> Bool:
     return grey > 0 if indexed else grey > np.iinfo(grey.dtype).max // 2
 
 
-def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float]:
+def carried(frame, mask: Bool, count: int) -> list[Bool]:
+    """The mask of each frame after the first, moved along the flow from frame to frame and nothing else."""
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    x, y = np.meshgrid(*(np.arange(n, dtype=np.float32) for n in mask.shape[::-1]))
+    soft, found = mask.astype(np.float32), []
+    now = cv2.cvtColor(np.ascontiguousarray(frame(0)), cv2.COLOR_RGB2GRAY)
+    for t in range(1, count):
+        before, now = now, cv2.cvtColor(np.ascontiguousarray(frame(t)), cv2.COLOR_RGB2GRAY)
+        flow = dis.calc(now, before, None)
+        soft = cv2.remap(soft, x + flow[..., 0], y + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        found.append(soft >= 0.5)
+    return found
+
+
+def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float, float, float]:
+    """What was followed, its J on each frame, seconds a frame; mean J by flow alone, and its seconds a frame."""
     frames = sorted((clip / "frames").iterdir())
     masks = sorted((clip / "masks").iterdir())
     cache: dict[int, np.ndarray] = {}
@@ -44,7 +61,13 @@ def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float]
     seconds = (time.perf_counter() - begin) / len(frames)
     if save is not None:
         draw(frame, tracked, masks, save / f"{clip.name}.png")
-    return tracked, [region_similarity(tracked.masks[t], truth(masks[t])) for t in range(1, len(frames))], seconds
+    begin = time.perf_counter()
+    plain = carried(frame, truth(masks[0]), len(frames))
+    alone = (time.perf_counter() - begin) / len(frames)
+    true = [truth(path) for path in masks[1 : len(frames)]]
+    scores = [region_similarity(tracked.masks[t], mask) for t, mask in enumerate(true, 1)]
+    by_flow = float(np.mean([region_similarity(found, mask) for found, mask in zip(plain, true, strict=True)]))
+    return tracked, scores, seconds, by_flow, alone
 
 
 def draw(frame, tracked: Tracked, masks: list[Path], path: Path) -> None:
@@ -73,18 +96,25 @@ def main() -> None:
     torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
     names = chosen.names or sorted(d.name for d in chosen.clips.glob("davis-*") if (d / "masks").is_dir())
-    print(f"{'clip':28s} mean J  J>0.5  confidence  corr(J, confidence)  s/frame")
-    means = []
+    print(f"{'clip':28s} mean J  by flow  J>0.5  confidence  corr(J, confidence)  s/frame  by flow")
+    means, plains, slower = [], [], []
     for name in names:
-        tracked, scores, seconds = measure(chosen.clips / name, chosen.save)
+        tracked, scores, seconds, by_flow, alone = measure(chosen.clips / name, chosen.save)
+        plains.append(by_flow)
+        slower.append(seconds / alone)
         sure = [tracked.confidence[t] for t in range(1, len(scores) + 1)]
         corr = float(np.corrcoef(scores, sure)[0, 1]) if np.std(scores) > 0 and np.std(sure) > 0 else float("nan")
         means.append(float(np.mean(scores)))
         recall = float(np.mean(np.array(scores) > 0.5))
         print(
-            f"{name:28s} {means[-1]:6.3f} {recall:6.2f} {np.mean(sure):10.2f} {corr:16.2f} {seconds:12.2f}", flush=True
+            f"{name:28s} {means[-1]:6.3f} {by_flow:8.3f} {recall:6.2f} {np.mean(sure):10.2f} {corr:16.2f} "
+            f"{seconds:12.2f} {alone:8.3f}",
+            flush=True,
         )
-    print(f"{'mean':28s} {np.mean(means):6.3f}")
+    print(f"{'mean':28s} {np.mean(means):6.3f} {np.mean(plains):8.3f}")
+    gains = [own - plain for own, plain in zip(means, plains, strict=True)]
+    print(f"J more than by flow: {spread(gains, 3, '+')}; times its time: {spread(slower, 1)}")
+    print(where(chosen.threads))
 
 
 if __name__ == "__main__":

@@ -46,56 +46,86 @@ def numbers(line: str) -> list[float]:
     return [float(n) for n in re.findall(r"[-+]?\d+\.\d+", line)]
 
 
+RATIO = r"\d+\.\d+ \(\d+\.\d+ to \d+\.\d+\)"
+"""Median of the rounds, smallest, largest."""
+SPREAD = r"[-+]?\d+\.\d+ ± \d+\.\d+ \([-+]?\d+\.\d+ to [-+]?\d+\.\d+; \d+\)"
+"""Mean over clips, standard deviation, smallest, largest, how many."""
+
+
+def on_a_machine(line: str) -> bool:
+    return bool(re.search(r"processor .+; cores \d+; .*date \d{4}-\d\d-\d\d; vrm .*torch", line))
+
+
 def test_propagation(cases: Path) -> None:
     lines = output("propagation.py", str(cases), "--threads", "1").splitlines()
-    assert len(lines) == 3
-    found = numbers(lines[-1])
+    assert len(lines) == 5
+    found = numbers(lines[2])
     assert len(found) == 7
     assert found[1] > 20
+    assert re.fullmatch(f"gain over Telea {SPREAD} dB, in {SPREAD} times its time", lines[3])
+    assert on_a_machine(lines[4])
 
 
 def test_evaluation(cases: Path) -> None:
-    words = [str(cases), str(cases.parent / "results"), "--rounds", "1", "--lengths", "8", "--threads", "1"]
+    words = [str(cases), str(cases.parent / "results"), "--rounds", "2", "--lengths", "8", "--threads", "1"]
     lines = output("evaluation.py", *words).splitlines()
     assert [line[:5] for line in lines[2:5]] == ["plain", "ours,", "ours,"]
+    assert on_a_machine(lines[0])
+    assert re.search(r"1\.00 \(1\.00 to 1\.00\)", lines[2]), "the plain way is what ratios are of"
+    assert all(re.search(RATIO, line) for line in lines[3:5])
     assert re.fullmatch(r" +8 frames: peak \d+ MB", lines[5])
 
 
 def test_removal(cases: Path) -> None:
     lines = output("removal.py", str(cases), "--frames", "3", "--options=--threads 1").splitlines()
-    assert [line.split()[0] for line in lines[-2:]] == ["clip", "mean"]
-    assert min(numbers(lines[-1])[:2]) > 15
+    assert [line.split()[0] for line in lines[-4:-2]] == ["clip", "mean"]
+    assert min(numbers(lines[-3])[:2]) > 15
+    assert re.fullmatch(f"gain over Telea {SPREAD} dB; {SPREAD} s/frame", lines[-2])
+    assert on_a_machine(lines[-1])
 
 
 def test_keyframes_and_borders(cases: Path, tmp_path: Path) -> None:
     words = [str(cases), str(tmp_path / "out"), "--preset", "fast", "--every", "3", "--threads", "1"]
-    assert "better on 1 of 1 clips" in output("keyframes.py", *words)
-    lines = output("borders.py", str(cases), str(cases.parent / "results"), "--every", "3").splitlines()
-    assert lines[-1].startswith("mean")
-    assert numbers(lines[-1])[0] > 0
+    said = output("keyframes.py", *words)
+    assert re.search(f"mean gain {SPREAD} dB, better on 1 of 1 clips", said)
+    assert on_a_machine(said.splitlines()[-1])
+    lines = output("borders.py", str(cases), str(tmp_path / "out" / "fast"), "--every", "3").splitlines()
+    assert lines[-3].startswith("mean")
+    assert numbers(lines[-3])[0] > 0
+    assert re.search(SPREAD, lines[-2])
+    assert on_a_machine(lines[-1])
 
 
 @pytest.mark.slow
 def test_tracking_and_pointing(cases: Path) -> None:
-    assert numbers(output("tracking.py", str(cases), "clip").splitlines()[-1])[0] > 0.3
-    assert numbers(output("pointing.py", str(cases), "clip").splitlines()[-1])[0] > 0.5
+    for script, least in (("tracking.py", 0.3), ("pointing.py", 0.5)):
+        lines = output(script, str(cases), "clip").splitlines()
+        assert lines[-3].startswith("mean")
+        assert numbers(lines[-3])[0] > least
+        assert len(re.findall(SPREAD, lines[-2])) == 2, "quality and time, against the plain way"
+        assert on_a_machine(lines[-1])
 
 
 def test_savit() -> None:
-    words = ["--frames", "27", "--size", "32x48", "--threads", "1", "--rows", "paper-fp32"]
+    words = ["--frames", "27", "--size", "32x48", "--threads", "1", "--rows", "paper-fp32", "--rounds", "1"]
     for more, made in (([], "4 of 6 runs"), (["--whole"], "6 of 6 runs")):
         lines = output("savit.py", *words, *more).splitlines()
+        assert on_a_machine(lines[0])
         assert [line.split()[0] for line in lines[2:4]] == ["plain", "paper-fp32"]
         assert made in lines[2]
         largest = float(re.findall(r"most ([\d.e+-]+)", lines[3])[0])
         assert largest <= 1e-4, "both ways give the same picture"
+        assert len(re.findall(RATIO, lines[3])) == 2
 
 
 def test_generator() -> None:
     words = ["--threads", "1", "--targets", "1", "--keys", "2", "--sizes", "64x64"]
-    row = next(line.split() for line in output("generator.py", *words).splitlines() if line.startswith("64x64"))
-    assert row[1] == "fp32"
-    assert float(row[-1]) < 1e-5
+    lines = output("generator.py", *words).splitlines()
+    row = next(line for line in lines if line.startswith("64x64"))
+    assert row.split()[1] == "fp32"
+    assert float(row.split()[-1]) < 1e-5
+    assert re.search(RATIO, row)
+    assert on_a_machine(lines[1])
 
 
 @pytest.mark.slow
@@ -107,10 +137,12 @@ def test_labelling(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     model = mask2former(tmp_path / "model")
     lines = output("labelling.py", str(video), "--frames", "3", "--folder", str(model)).splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["network", "all", "flicker"]
+    assert re.search(RATIO, lines[2])
+    assert on_a_machine(lines[-1])
     if shutil.which("ffmpeg") is None:
         return
     words = ["--folder", str(model), "--lengths", "2,4", "--size", "96x64"]
-    rows = [line.split() for line in output("labelling.py", str(video), *words).splitlines()[1:]]
+    rows = [line.split() for line in output("labelling.py", str(video), *words).splitlines()[1:-1]]
     assert [row[:2] for row in rows] == [["2", "96x64"], ["4", "96x64"]]
     assert all(float(row[2]) > 50 for row in rows)
 
@@ -125,10 +157,26 @@ def test_labelling_of_annotations(cases: Path) -> None:
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="compared with ffmpeg, which is not here")
 def test_passthrough_and_long_video(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     video = make_video(tmp_path / "clip.mp4", frames=8, size=(64, 96))
-    rows = [line for line in output("passthrough.py", str(video), "--rounds", "1").splitlines() if line[:2] == "| "]
+    lines = output("passthrough.py", str(video), "--rounds", "1").splitlines()
+    rows = [line for line in lines if line[:2] == "| "]
+    assert all(len(re.findall(RATIO, row)) == 2 for row in rows[-3:])
+    assert on_a_machine(lines[-1])
     assert [row.split(" | ")[0] for row in rows[-3:]] == ["| vrm remove", "| vrm, reading and writing", "| ffmpeg"]
-    lines = output("long_video.py", str(video), "--frames", "4").splitlines()
+    lines = output("long_video.py", str(video), "--frames", "4,8").splitlines()
     assert re.match(r" +4 frames, a box gone +\d+ +\d+", lines[1])
+    assert re.fullmatch(f"8 frames take {RATIO} times the memory of 4", lines[3])
+    assert on_a_machine(lines[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg cuts the clips")
+def test_batch(tmp_path: Path, make_video: Callable[..., Path]) -> None:
+    video = make_video(tmp_path / "clip.mp4", frames=6, size=(64, 96))
+    words = ["--clips", "2", "--frames", "2", "--rounds", "1", "--rows", "loop,one,jobs", "--threads", "2"]
+    lines = output("batch.py", str(video), *words).splitlines()
+    assert on_a_machine(lines[0])
+    assert [line[:6] for line in lines[2:]] == ["loop o", "--jobs", "--jobs"]
+    assert all(len(re.findall(RATIO, line)) == 2 for line in lines[2:])
 
 
 @pytest.mark.slow

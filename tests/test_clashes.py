@@ -75,7 +75,7 @@ def test_what_lies_beside_is_no_clash(here):
 
 def test_an_overlay_is_never_written_over_the_mask(here):
     words = {"whole": False, "overlay": here / "mask.mkv"}
-    with pytest.raises(UsageError, match="--overlay .* would be written over the mask"):
+    with pytest.raises(UsageError, match=r"--overlay .* would be written over the mask"):
         refuse_clashes(here / "in.mp4", here / "masks", options(here, mask="mask.mkv"), **words)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -106,12 +107,12 @@ def test_published_holes(clips: Path, tmp_path: Path) -> None:
     for name in ("ape", "bee", "cat"):
         write(tmp_path / "holes" / name, hole)
     out = tmp_path / "out"
-    make(clips, out, Events(), protocol="youtube-vos", masks=tmp_path / "holes", size="64x48")
+    make(clips, out, Events(), protocol="youtube-vos", clips="*", masks=tmp_path / "holes", size="64x48")
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     grown = cv2.dilate(hole[0].astype(np.uint8), cross, iterations=4) > 0
     assert all(np.array_equal(mask, grown) for mask in read(out / "bee" / "masks"))
     with pytest.raises(MaskError, match="no folder"):
-        make(clips, tmp_path / "not", Events(), protocol="youtube-vos", masks=clips / "ape")
+        make(clips, tmp_path / "not", Events(), protocol="youtube-vos", clips="*", masks=clips / "ape")
     with pytest.raises(UsageError):
         make(clips, tmp_path / "not", Events(), protocol="fixed", masks=tmp_path / "holes")
 
@@ -129,6 +130,17 @@ def test_sttn_takes_its_fifty_clips_from_the_davis_layout(tmp_path: Path) -> Non
     make(davis, tmp_path / "out", Events(), protocol="sttn", clips="bear")
     expected = Image.fromarray(scene(0, 2)[1]).resize((432, 240), Image.Resampling.BICUBIC)
     assert np.array_equal(read(tmp_path / "out" / "bear" / "truth")[1], np.asarray(expected))
+
+
+def test_youtube_vos_has_a_list_too(tmp_path: Path) -> None:
+    names = PROTOCOLS["youtube-vos"].clips
+    assert len(names) == len(set(names)) == 508
+    assert all(re.fullmatch("[0-9a-f]{10}", name) for name in names)
+    folder = tmp_path / "test_all_frames"
+    write(folder / "JPEGImages" / names[0], scene(0, 2))
+    with pytest.raises(VideoError, match="507 of the 508"):
+        make(folder, tmp_path / "out", Events(), protocol="youtube-vos")
+    assert make(folder, tmp_path / "out", Events(), protocol="youtube-vos", clips=names[0]) == [names[0]]
 
 
 def test_devil(tmp_path: Path) -> None:
@@ -218,6 +230,18 @@ def test_an_inverted_mask_is_found_out(clips: Path, tmp_path: Path) -> None:
     heard = Heard()
     assert make(clips, tmp_path / "out", heard, protocol="object") == ["ape", "cat"]
     assert "--invert-mask" in heard.notes[0]
+
+
+def test_masks_of_the_other_convention_are_doubted(clips: Path, tmp_path: Path) -> None:
+    masks = np.zeros((6, 48, 64), bool)
+    masks[:, :12] = True
+    write(clips / "ape" / "masks", masks)
+    heard = Heard()
+    make(clips, tmp_path / "out", heard, protocol="devil", clips="ape", size="64x48")
+    assert any("Clip ape: 75% of the picture is masked. Black was read as missing" in note for note in heard.notes)
+    heard = Heard()
+    make(clips, tmp_path / "right", heard, protocol="devil", clips="ape", size="64x48", invert_mask=True)
+    assert not any("masked" in note for note in heard.notes)
 
 
 def test_existing_cases_stay(clips: Path, tmp_path: Path) -> None:

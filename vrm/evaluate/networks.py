@@ -1,7 +1,7 @@
 """Measures that need trained networks: LPIPS, FID, VFID, PVCS. Without their weights they say what they need.
 
 Weights are local files (safetensors, or a state dict saved by torch, read without running any code in it) or the names
-of cards. They are loaded strictly; nothing is ever measured by an untrained network.
+of cards (``vrm weights import``). They are loaded strictly; nothing is ever measured by an untrained network.
 """
 
 from __future__ import annotations
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     import torch
 
 NEEDS = {
-    "lpips": "needs AlexNet or VGG-16 as torchvision has them (--lpips FILE), and the package lpips",
-    "fid": "needs FID's Inception, pt_inception-2015-12-05 (--fid FILE)",
-    "vfid": "needs I3D, rgb_imagenet of pytorch-i3d (--i3d FILE)",
-    "pvcs": "needs I3D, rgb_imagenet of pytorch-i3d (--i3d FILE)",
+    "lpips": "needs AlexNet or VGG-16 as torchvision has them (vrm weights import alexnet FILE, or --lpips FILE), and "
+    "the package lpips",
+    "fid": "needs FID's Inception, pt_inception-2015-12-05 (vrm weights import fid-inception FILE, or --fid FILE)",
+    "vfid": "needs I3D, rgb_imagenet of pytorch-i3d (vrm weights import i3d FILE, or --i3d FILE)",
+    "pvcs": "needs I3D, rgb_imagenet of pytorch-i3d (vrm weights import i3d FILE, or --i3d FILE)",
 }
+CARDS = {"lpips": "lpips", "fid": "fid-inception", "vfid": "i3d", "pvcs": "i3d"}
+"""By measure: its network, as cards call it."""
 WINDOW = 10
 """Frames in a window of DEVIL's VFID over clips, and of PVCS."""
 
@@ -46,6 +49,7 @@ class Networks:
         inception, i3d: or None.
         device: torch device.
         names: the weights, in words that change when their files do.
+        here: measures that nobody asked for, though their weights are here.
     """
 
     lpips: dict[str, Any] = field(default_factory=dict)
@@ -53,13 +57,16 @@ class Networks:
     i3d: Any = None
     device: Any = "cpu"
     names: tuple[str, ...] = ()
+    here: frozenset[str] = frozenset()
 
     @property
     def needs(self) -> dict[str, str]:
         """By measure: what it would need."""
         have = {"lpips": bool(self.lpips), "fid": self.inception is not None, "vfid": self.i3d is not None}
         have["pvcs"] = have["vfid"]
-        return {name: text for name, text in NEEDS.items() if not have[name]}
+        asking = "needs to be asked for, with --measures all or {}: its weights are here"
+        texts = {name: asking.format(name) if name in self.here else text for name, text in NEEDS.items()}
+        return {name: text for name, text in texts.items() if not have[name]}
 
     def gauges(self) -> list[Gauge]:
         """Fresh gauges for one result."""
@@ -71,23 +78,32 @@ class Networks:
         return found
 
 
-def open_networks(lpips: Sequence[str], fid: str | None, i3d: str | None, device: str = "auto") -> Networks:
-    """Load the networks that weights are given for.
+def open_networks(
+    lpips: Sequence[str], fid: str | None, i3d: str | None, device: str = "auto", measures: Sequence[str] = ()
+) -> Networks:
+    """Load the networks that weights are given for, or whose measures are asked for and whose cards are here.
 
     Args:
         lpips: weights of AlexNet or VGG-16: files or names of cards.
         fid, i3d: the same for FID's Inception and I3D.
         device: as in ``--device``.
+        measures: as in ``--measures``.
 
     Raises:
         WeightsError: a file is missing, is something else, or lacks a tensor.
         UsageError: the package lpips is not installed.
     """
+    asked = {name for name in CARDS if {"all", name} & set(measures)}
+    cards = {name: _here(network) for name, network in CARDS.items()}
+    lpips = lpips or (cards["lpips"] if "lpips" in asked else ())
+    fid = fid or (next(iter(cards["fid"]), None) if "fid" in asked else None)
+    i3d = i3d or (next(iter(cards["vfid"]), None) if {"vfid", "pvcs"} & asked else None)
+    here = frozenset(name for name, found in cards.items() if found and name not in asked)
     if not (lpips or fid or i3d):
-        return Networks()
+        return Networks(here=here)
     from vrm.train.device import choose
 
-    networks = Networks(device=choose(EngineOptions(device=device, dtype="fp32")).device)
+    networks = Networks(device=choose(EngineOptions(device=device, dtype="fp32")).device, here=here)
     networks.names = tuple(_described(name) for name in (*lpips, fid, i3d) if name)
     for name in lpips:
         measure, net = _lpips(read_weights(name, "lpips", "--lpips"), name)
@@ -106,16 +122,27 @@ def open_networks(lpips: Sequence[str], fid: str | None, i3d: str | None, device
     return networks
 
 
+def _here(network: str) -> list[str]:
+    """The names of the cards of a network whose files are here."""
+    return [card.name for card, folder in weights.known() if card.network == network and (folder / card.file).is_file()]
+
+
 def _described(name: str) -> str:
     path = Path(name)
-    return f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}" if path.is_file() else name
+    if path.is_file():
+        return f"{path.name} {path.stat().st_size} {path.stat().st_mtime_ns}"
+    return f"{name} {next((card.sha256 for card, _ in weights.known() if card.name == name), '')}".strip()
 
 
 def read_weights(name: str, network: str, option: str) -> dict[str, torch.Tensor]:
-    """The tensors of what a word of the command line names. Raises WeightsError."""
+    """The tensors of what a word of the command line names, all of them finite. Raises WeightsError."""
     from vrm.convert.checkpoint import read_tensors
 
-    return read_tensors(weights.located(name, network, option))
+    tensors = read_tensors(weights.located(name, network, option))
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise WeightsError(f"{name} holds values that are not finite, in {key}.", "Get it again: it is damaged.")
+    return tensors
 
 
 def _filled(net: Any, tensors: Mapping[str, torch.Tensor], name: str) -> Any:

@@ -24,6 +24,7 @@ from vrm.types import Masks, Pixels, VideoInfo
 from vrm.work import mask_readers
 
 _AHEAD = 4
+_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -183,13 +184,35 @@ def _plain(masks: Pictures, frames: Pictures, invert: bool) -> Masks:
 
 def _judged(masks: Masks, name: str) -> Masks:
     """The masks, unless nearly everything of nearly every frame is masked."""
-    shares = [float(mask.mean()) for _, mask in masks.items()]
-    if shares and sum(shares) / masks.n_frames > MOSTLY:
+    if (share := _share(masks)) > MOSTLY:
         raise MaskError(
-            f"Clip {name}: {100 * sum(shares) / masks.n_frames:.0f}% of the picture is masked.",
+            f"Clip {name}: {100 * share:.0f}% of the picture is masked.",
             f"White is what is missing; if black is, {_INVERT}.",
         )
     return masks
+
+
+def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
+    """A sentence about masks that may be the wrong way round: more of the picture is masked than is not.
+
+    Args:
+        masks: of a clip, for which ``load_masks`` had no error.
+        name: of the clip.
+        inverted: black was read as missing.
+    """
+    share = _share(masks)
+    if share <= _HALF:
+        return None
+    read, other = ("black", "white") if inverted else ("white", "black")
+    return (
+        f"Clip {name}: {100 * share:.0f}% of the picture is masked. {read.capitalize()} was read as missing; "
+        f"if {other} is, change --invert-mask."
+    )
+
+
+def _share(masks: Masks) -> float:
+    """Of all pixels of all frames: how many are masked."""
+    return sum(float(mask.mean()) for _, mask in masks.items()) / max(1, masks.n_frames)
 
 
 def _rgb(path: Path) -> Pixels:

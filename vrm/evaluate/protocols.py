@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vrm.errors import UsageError
+from vrm.evaluate.youtube_vos import YOUTUBE_VOS_TEST
 
 # fmt: off
 DAVIS_50 = (
@@ -18,9 +19,6 @@ DAVIS_50 = (
 )
 # fmt: on
 """The clips of DAVIS 2016 (3,455 frames), on which STTN's followers measure."""
-
-YOUTUBE_VOS_TEST = 508
-"""Videos in YouTube-VOS's test set."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +90,7 @@ _ALL = (
         _STTN,
         resample="bicubic",
         grow="cross",
+        clips=YOUTUBE_VOS_TEST,
     ),
     Protocol("freeform-still", "One still free-form hole for each clip.", "still", "as STTN trains", grow="cross"),
     Protocol("ratio-30", "A still free-form hole over 30% of the frame.", "still", "SAVIT, Table 6", share=0.3),

@@ -13,14 +13,17 @@ from typing import Any, Protocol
 from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases import RECORD
 from vrm.evaluate.clips import Clip, choose, find_clips
-from vrm.evaluate.pictures import Pictures, load_masks, open_pictures, same_shape
+from vrm.evaluate.pictures import Pictures, doubt, load_masks, open_pictures, same_shape
 from vrm.evaluate.sets import Features, set_distances
 from vrm.evaluate.stream import ahead, frames_of
 from vrm.events import Events
 from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
 from vrm.metrics.means import Mean, mean
 from vrm.metrics.warping import FlowEstimator
-from vrm.types import Pixels
+from vrm.types import Masks, Pixels
+
+FROM_NETWORKS = ("lpips", "fid", "vfid", "pvcs")
+"""Measured where their networks are (``vrm.evaluate.networks``), else reported as needing them."""
 
 
 class Gauge(Protocol):
@@ -63,7 +66,7 @@ class ScoreOptions:
 
     Attributes:
         clips: names or patterns; empty = all cases.
-        measures: "standard", "all", or names.
+        measures: "standard", "all", or names, those of ``FROM_NETWORKS`` too.
         skip_every: leave frames 0, N, 2N, ... out: they were given.
         frames: only the first so many.
         invert: masks have 0 = missing.
@@ -76,7 +79,7 @@ class ScoreOptions:
     invert: bool = False
 
     def __post_init__(self) -> None:
-        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, "standard", "all"}
+        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *FROM_NETWORKS, "standard", "all"}
         if unknown := [m for m in self.measures if m not in known]:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
         if self.skip_every < 0 or (self.frames is not None and self.frames < 1):
@@ -202,18 +205,30 @@ def score_results(
     pictures = _check(clips, results, found, options)
     scored = scored_frames(cases)
     gauges = [instruments.gauges() for _ in results]
+    if len(clips) > 1:  # all of them before anything is computed, but never all of them in memory
+        for clip in clips:
+            _masks(clip, options)
     events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
     for clip in clips:
         present = pictures[clip.name]
         if not present:
             continue
         own = {k: gauges[k] for k in present}
-        scores = _score_clip(clip, present, options, instruments.estimator, events, own, scored.get(clip.name))
+        masks = _masks(clip, options)
+        said = doubt(masks, clip.name, options.invert)
+        only = scored.get(clip.name)
+        scores = _score_clip(clip, masks, present, options, instruments.estimator, events, own, only)
         for k, (score, features) in scores.items():
             found[k].clips[clip.name] = score
+            found[k].notes += [said] if said else []
             if features:
                 found[k].features[clip.name] = features
     return found
+
+
+def _masks(clip: Clip, options: ScoreOptions) -> Masks:
+    assert clip.masks is not None
+    return load_masks(clip.masks, clip.frames, clip.name, options.invert)
 
 
 def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
@@ -249,7 +264,7 @@ def _check(
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
     for clip in clips:
-        if not options.names(clip.truth is not None):
+        if clip.truth is None and not options.names(False):
             raise UsageError(
                 f"Clip {clip.name} has no truth, which {', '.join(options.measures)} need.",
                 f"Without truth there are: {', '.join(WITHOUT_TRUTH)}.",
@@ -288,6 +303,7 @@ def _count(clip: Clip, options: ScoreOptions) -> int:
 
 def _score_clip(
     clip: Clip,
+    masks: Masks,
     pictures: dict[int, Pictures],
     options: ScoreOptions,
     estimator: FlowEstimator,
@@ -296,8 +312,6 @@ def _score_clip(
     only: frozenset[int] | None,
 ) -> dict[int, tuple[ClipScore, Features]]:
     """Stream one clip past a meter for each result."""
-    assert clip.masks is not None
-    masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
     names = options.names(clip.truth is not None)
     meters = {k: ClipMeter(names, options.skip_every, only) for k in pictures}
     for gauge in (g for k in pictures for g in gauges[k]):

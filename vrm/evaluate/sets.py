@@ -28,6 +28,9 @@ def set_distances(clips: Iterable[Features]) -> dict[str, float | str]:
     distances: dict[str, float | str] = {}
     for name, (true, made) in sides.items():
         n = sum(map(len, true))
+        if not all(np.isfinite(part).all() for part in (*true, *made)):
+            distances[name] = "needs features that are finite, and some are not"
+            continue
         what = "frames" if name == "fid" else "videos or windows"
         distances[name] = (
             f"needs two {what} or more, there are {n}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,13 +57,20 @@ class RaftFlow:
     """RAFT (Teed and Deng, ECCV 2020) as torchvision has it.
 
     Args:
-        weights: a safetensors file of ``raft_small`` or ``raft_large``, or None for an untrained network (tests).
+        weights: of ``raft_small`` or ``raft_large``: a safetensors file or its tensors by name; None for an untrained
+            network (tests).
         large: which of the two.
         iterations: refinement steps.
         device: torch device.
     """
 
-    def __init__(self, weights: Path | None, large: bool = True, iterations: int = 12, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        weights: Path | Mapping[str, Any] | None,
+        large: bool = True,
+        iterations: int = 12,
+        device: str = "cpu",
+    ) -> None:
         import torch
         from torchvision.models.optical_flow import raft_large, raft_small  # type: ignore[import-untyped]
 
@@ -72,10 +80,11 @@ class RaftFlow:
             from safetensors.torch import load_file
 
             try:
-                model.load_state_dict(load_file(weights), strict=True)
+                state = load_file(weights) if isinstance(weights, Path) else weights
+                model.load_state_dict(state, strict=True)
             except Exception as fault:
-                name = "raft_large" if large else "raft_small"
-                raise WeightsError(f"{weights} does not hold the weights of {name}: {fault}.") from fault
+                name, what = "raft_large" if large else "raft_small", weights if isinstance(weights, Path) else "It"
+                raise WeightsError(f"{what} does not hold the weights of {name}: {fault}.") from fault
         self._model = model.eval().to(device)
         self._device, self._iterations = device, iterations
 
