@@ -209,14 +209,14 @@ def score_results(
     gauges = [instruments.gauges() for _ in results]
     if len(clips) > 1:  # all of them before anything is computed, but never all of them in memory
         for clip in clips:
-            _masks(clip, options)
+            case_masks(clip, options)
     events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
     for clip in clips:
         present = pictures[clip.name]
         if not present:
             continue
         own = {k: gauges[k] for k in present}
-        masks = _masks(clip, options)
+        masks = case_masks(clip, options)
         said = doubt(masks, clip.name, options.invert)
         only = scored.get(clip.name)
         scores = _score_clip(clip, masks, present, options, instruments.estimator, events, own, only)
@@ -228,7 +228,7 @@ def score_results(
     return found
 
 
-def _masks(clip: Clip, options: ScoreOptions) -> Masks:
+def case_masks(clip: Clip, options: ScoreOptions) -> Masks:
     """The masks of a clip, unless they are the wrong way round. Raises MaskError."""
     assert clip.masks is not None
     masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
