@@ -211,6 +211,31 @@ def test_masks_that_cover_more_than_half_are_doubted(cases: Path, results: Path,
         score(cases, [results], Events())
 
 
+def test_masks_inside_out_are_found_by_what_was_given(cases: Path, results: Path) -> None:
+    """A hole of an eighth, the wrong way round, is no longer nearly everything."""
+    masks = np.zeros((5, 48, 64), bool)
+    masks[:, 4:20, 8:40] = True
+    truth = read(cases / "bee" / "truth")
+    given = np.where(masks[..., None], 128, truth).astype(np.uint8)
+    write(cases / "bee" / "frames", given)
+    write(results / "bee", given)
+    write(cases / "bee" / "masks", ~masks)
+    with pytest.raises(MaskError, match="bee: most of the picture is masked, and what was given is the truth there"):
+        score(cases, [results], Events())
+    found = score(cases, [results], Events(), clips="bee", invert_mask=True).results[0]
+    assert found.clips["bee"].outside_max == 0
+    # A hole that is large indeed is none of these.
+    write(cases / "bee" / "frames", np.where(masks[..., None], truth, 128).astype(np.uint8))
+    assert score(cases, [results], Events(), clips="bee").results[0].clips["bee"].scored == 5
+
+
+def test_a_case_without_masks_is_not_left_out_in_silence(cases: Path, results: Path) -> None:
+    shutil.rmtree(cases / "bee" / "masks")
+    with pytest.raises(MaskError, match=r"without masks in .*: bee"):
+        score(cases, [results], Events())
+    assert set(score(cases, [results], Events(), clips="ape").results[0].clips) == {"ape"}
+
+
 def test_names_of_results_tell_them_apart(cases: Path, results: Path, tmp_path: Path) -> None:
     shutil.copytree(results, tmp_path / "other" / "telea")
     found = score(cases, [results, tmp_path / "other" / "telea"], Events(), measures="psnr")

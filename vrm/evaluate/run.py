@@ -14,10 +14,9 @@ from vrm.errors import BatchError, UsageError, WeightsError
 from vrm.evaluate.clips import Clip, choose
 from vrm.evaluate.machine import machine
 from vrm.evaluate.methods import Job, Method
-from vrm.evaluate.pictures import load_masks
 from vrm.evaluate.process import in_process
 from vrm.evaluate.records import Records
-from vrm.evaluate.score import Instruments, ScoreOptions, find_cases, score_results
+from vrm.evaluate.score import Instruments, ScoreOptions, case_masks, find_cases, score_results
 from vrm.evaluate.sets import Features, load_features, save_features, set_distances
 from vrm.events import Events
 from vrm.metrics.clip import ClipScore
@@ -158,8 +157,7 @@ def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Event
         choose(names, wanted, f"the cases, for --only {pattern},")
     for clips in found.values():
         for clip in clips:
-            assert clip.masks is not None
-            load_masks(clip.masks, clip.frames, clip.name, options.score.invert)
+            case_masks(clip, options.score)
     records = Records(out, options.score, instruments)
     records.prepare(options.overwrite)
     paths = {path.resolve().name: path for path in cases}

@@ -10,10 +10,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
-from vrm.errors import UsageError, VideoError
+import numpy as np
+
+from vrm.errors import MaskError, UsageError, VideoError
 from vrm.evaluate.cases import RECORD
-from vrm.evaluate.clips import Clip, choose, find_clips
-from vrm.evaluate.pictures import Pictures, doubt, load_masks, open_pictures, same_shape
+from vrm.evaluate.clips import Clip, find_clips
+from vrm.evaluate.pictures import Pictures, at_depth, doubt, load_masks, open_pictures, read_at, same_shape
 from vrm.evaluate.sets import Features, set_distances
 from vrm.evaluate.stream import ahead, frames_of
 from vrm.events import Events
@@ -207,14 +209,14 @@ def score_results(
     gauges = [instruments.gauges() for _ in results]
     if len(clips) > 1:  # all of them before anything is computed, but never all of them in memory
         for clip in clips:
-            _masks(clip, options)
+            case_masks(clip, options)
     events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
     for clip in clips:
         present = pictures[clip.name]
         if not present:
             continue
         own = {k: gauges[k] for k in present}
-        masks = _masks(clip, options)
+        masks = case_masks(clip, options)
         said = doubt(masks, clip.name, options.invert)
         only = scored.get(clip.name)
         scores = _score_clip(clip, masks, present, options, instruments.estimator, events, own, only)
@@ -226,24 +228,44 @@ def score_results(
     return found
 
 
-def _masks(clip: Clip, options: ScoreOptions) -> Masks:
+def case_masks(clip: Clip, options: ScoreOptions) -> Masks:
+    """The masks of a clip, unless they are the wrong way round. Raises MaskError."""
     assert clip.masks is not None
-    return load_masks(clip.masks, clip.frames, clip.name, options.invert)
+    masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
+    if clip.truth is not None and doubt(masks, clip.name) and _inside_out(clip, masks):
+        raise MaskError(
+            f"Clip {clip.name}: most of the picture is masked, and what was given is the truth there, not elsewhere.",
+            "White is what is missing: leave --invert-mask out." if options.invert else "Give --invert-mask.",
+        )
+    return masks
+
+
+def _inside_out(clip: Clip, masks: Masks) -> bool:
+    """Whether the first masked frame that was given differs from the truth more outside its mask than inside."""
+    assert clip.truth is not None
+    t = next((t for t in masks.frames() if not masks[t].all()), None)
+    if t is None:
+        return False
+    given, truth = (at_depth(read_at(pictures, [t])[t], 8).astype(np.int16) for pictures in (clip.frames, clip.truth))
+    apart = np.abs(given - truth).mean(2)
+    return float(apart[~masks[t]].mean()) > float(apart[masks[t]].mean())
 
 
 def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
-    """The cases of a folder. Raises VideoError or UsageError."""
-    clips = [clip for clip in find_clips(cases) if clip.masks is not None]
+    """The cases of a folder, by name. Raises VideoError, UsageError, or MaskError where one has no masks."""
+    every = find_clips(cases, wanted)
+    clips = [clip for clip in every if clip.masks is not None]
     if any(clip.frames.files for clip in clips):
         raise VideoError(
             f"{cases} holds clips in DEVIL's layout, not cases.", "Make cases of them: vrm evaluate cases."
         )
     if not clips:
         raise VideoError(f"{cases} holds no cases.", "A case is NAME/{frames,masks,truth}; see vrm evaluate cases.")
-    if not wanted:
-        return clips
-    names = choose([c.name for c in clips], wanted, str(cases))
-    return [c for c in clips if c.name in names]
+    if bare := [clip.name for clip in every if clip.masks is None]:
+        raise MaskError(
+            f"Cases without masks in {cases}: {', '.join(bare)}.", "Add NAME/masks, or name others with --clips."
+        )
+    return sorted(clips, key=lambda clip: clip.name)
 
 
 def _names(results: list[Path]) -> list[str]:
