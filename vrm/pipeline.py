@@ -50,7 +50,12 @@ _PREVIEW_SECONDS = 3
 
 
 def remove(
-    source: Path, target: Path, options: RemoveOptions, events: Events, workers: Workers | None = None
+    source: Path,
+    target: Path,
+    options: RemoveOptions,
+    events: Events,
+    workers: Workers | None = None,
+    at_once: int = 1,
 ) -> RemoveReport:
     """Remove what the masks cover from one video and write the result.
 
@@ -60,6 +65,7 @@ def remove(
         options: everything else.
         events: told about stages, progress and everything the user should know.
         workers: processes that fill windows beside each other, or None: this one fills them one after another.
+        at_once: processes that work on other videos and share the disk that scratch is on, this one included.
 
     Returns:
         What was done; also written to ``options.report`` where that is given.
@@ -83,7 +89,7 @@ def remove(
                 if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
                     made = _Made(_unshaped(loaded.masks), PatchStore(work.folder(WINDOWS)), work.first, work.last)
                 else:
-                    made = _make(work, loaded, workers, saved)
+                    made = _make(work, loaded, workers, saved, at_once)
                 _write(work, plan, made)
                 saved.finish()
             work.finish()
@@ -150,7 +156,7 @@ def _load(work: Work) -> LoadedMasks:
     return loaded
 
 
-def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: FolderOutput) -> _Made:
+def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: FolderOutput, at_once: int) -> _Made:
     """Everything between reading and writing: shots, following, shaping, filling."""
     options = work.options.mask
     engine = _engine(work)  # first: it refuses what this machine lacks
@@ -163,7 +169,7 @@ def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: Folde
         frames = list(loaded.masks.frames())
         reach = range(max(work.first, frames[0] - REACH), min(work.last, frames[-1] + 1 + REACH))
     shots = survey(work, reach)
-    store = frame_store(work)
+    store = frame_store(work, at_once)
     masks = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
     if options.save_to is not None:
         write_masks(work.info, masks.objects, saved)
