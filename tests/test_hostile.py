@@ -1,5 +1,6 @@
 """Input made to do harm, or damaged by chance: limits hold before memory is taken, nothing ends in a traceback."""
 
+import ast
 import os
 import struct
 import subprocess
@@ -129,6 +130,18 @@ def test_pipes_devices_and_playlists_are_refused(tmp_path):
         with pytest.raises(VideoError) as raised:
             probe(tmp_path / name)
         assert "\n" not in str(raised.value)
+
+
+def test_nothing_is_loaded_that_could_run_a_program():
+    """Of torch's files only tensors, of NumPy's no objects, and no pickle is opened by ourselves."""
+    for path in (Path(__file__).parents[1] / "vrm").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            called, words = ast.unparse(node.func), {word.arg: ast.unparse(word.value) for word in node.keywords}
+            assert called != "torch.load" or words.get("weights_only") == "True", f"{path}:{node.lineno}"
+            assert "allow_pickle" not in words, f"{path}:{node.lineno}"
+            assert called not in ("pickle.load", "pickle.loads", "yaml.load", "eval", "exec"), f"{path}:{node.lineno}"
 
 
 @pytest.mark.slow

@@ -381,6 +381,75 @@ def test_a_resumed_job_takes_the_same_steps_down(case, cache, tmp_path, monkeypa
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
 
 
+def full(real, room):
+    """``create_engine`` on a device that has room for nothing that ``room(options)`` denies."""
+
+    def create(options):
+        if not room(options):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return real(options)
+
+    return create
+
+
+def test_a_device_without_room_for_the_network_is_left(case, cache, tmp_path, monkeypatch, stop_after):
+    work(case, tmp_path / "plain.mkv", resume=False)
+    real = internal.InternalEngine
+    monkeypatch.setattr("vrm.pipeline.create_engine", full(real, lambda o: o.device == "cpu"))
+    stop_after(1)
+    with pytest.raises(Stop):
+        work(case, tmp_path / "out.mkv")
+    used = []
+    monkeypatch.setattr("vrm.pipeline.create_engine", lambda o: used.append(o.device) or real(o))
+    report = work(case, tmp_path / "out.mkv")
+    assert used == ["cpu"], "there is room now, but the first run had none"
+    assert any("no room for the network" in note for note in report.notes)
+    assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
+    assert states(cache) == []
+    monkeypatch.setattr("vrm.pipeline.create_engine", full(real, lambda o: o.device == "cpu"))
+    with pytest.raises(OutOfMemory, match="no room for the network, and --no-fallback"):
+        work(case, tmp_path / "none.mkv", resume=False, engine={"fallback": False})
+    monkeypatch.setattr("vrm.pipeline.create_engine", full(real, lambda o: False))
+    with pytest.raises(OutOfMemory):
+        work(case, tmp_path / "none.mkv", resume=False)
+
+
+def test_steps_on_which_not_even_the_network_finds_room_are_passed(case, cache, tmp_path, monkeypatch):
+    fill = internal.PrefillSession.fill
+    monkeypatch.setattr(internal.PrefillSession, "fill", lambda s, w: short(s, w))
+    short = Short(fill, {26: 1})
+    real = internal.InternalEngine
+    monkeypatch.setattr("vrm.filling.create_engine", full(real, lambda o: o.memory_gb == 1.0))
+    report = work(case, tmp_path / "out.mkv", resume=False)
+    said = [note.rpartition(" with ")[2] for note in report.notes if "Memory ran out at frame 26" in note]
+    assert said == ["windows and caches of 1.5 GB.", "windows and caches of 1 GB."]
+    short = Short(fill, {26: 1})
+    monkeypatch.setattr("vrm.filling.create_engine", full(real, lambda o: False))
+    with pytest.raises(OutOfMemory, match="The machine ran out of memory"):
+        work(case, tmp_path / "none.mkv", resume=False)
+
+
+def test_a_full_device_ends_with_the_processor(case, cache, tmp_path, monkeypatch):
+    """As on a GPU, whose engine says so: windows, half precision, the processor, whatever can be made of them."""
+    fill = internal.PrefillSession.fill
+    monkeypatch.setattr(internal.PrefillSession, "fill", lambda s, w: short(s, w))
+    short = Short(fill, {26: 1})
+    real = internal.InternalEngine
+
+    def on_gpu(options):
+        engine = real(dataclasses.replace(options, device="cpu", dtype="fp32"))
+        engine.device, engine.dtype = "cuda:0", "fp32"
+        return engine
+
+    monkeypatch.setattr("vrm.pipeline.create_engine", on_gpu)
+    monkeypatch.setattr("vrm.filling._half", lambda device: "fp16")
+    monkeypatch.setattr("vrm.filling.create_engine", full(real, lambda o: o.device == "cpu"))
+    report = work(case, tmp_path / "out.mkv", resume=False)
+    said = [note.rpartition(" with ")[2] for note in report.notes if "Memory ran out at frame 26" in note]
+    assert said == ["windows and caches of 1.5 GB.", "half precision.", "the processor."]
+    assert report.device == "cpu"
+
+
 def test_what_is_no_shortage_is_not_tried_again(case, cache, tmp_path, monkeypatch):
     def fail(self, window):
         raise ValueError("a bug")

@@ -93,7 +93,8 @@ def remove_batch(
 
     Raises:
         BatchError: some failed; its ``summary`` says which. All others are done.
-        VrmError: something is wrong that can be seen before the work; nothing was done.
+        VrmError: something is wrong that can be seen before the work, and nothing was done; or the one video that was
+            named failed.
     """
     from vrm.jobs.batch import plan, run_batch
 

@@ -205,7 +205,10 @@ class Filling:
     def _lower(self, error: Exception | None) -> Step:
         """The next step down. Raises OutOfMemory."""
         asked, engine = self._work.engine_options, self._engine
-        step = lower(self._options, asked, engine.device, engine.dtype) if asked.fallback else None
+        # What is asked for now counts, where it could not even be made.
+        device = "cpu" if self._options.device == "cpu" else engine.device
+        dtype = engine.dtype if self._options.dtype == "auto" else self._options.dtype
+        step = lower(self._options, asked, device, dtype) if asked.fallback else None
         if step is not None:
             return step
         if isinstance(error, OutOfMemory):
@@ -228,7 +231,16 @@ class Filling:
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
         work.note(f"Memory ran out at frame {where[1]}: from there on the work is done with {step.words}.")
-        self._engine = create_engine(step.options)
+        failed: Exception | None = None
+        try:
+            self._engine = create_engine(step.options)
+        except Exception as error:
+            if not (isinstance(error, OutOfMemory) or is_shortage(error)):
+                raise
+            failed = error
+        if failed is not None:  # not even the network finds room
+            self._descend(self._lower(failed), where)
+            return
         work.used(self._engine)
 
 

@@ -16,9 +16,9 @@ import numpy as np
 
 from vrm.beside import FolderOutput, overlay_plan, write_keyframe, write_masks, write_overlay, write_report
 from vrm.clashes import refuse_clashes
-from vrm.engines.base import KEYFRAME_GRID
+from vrm.engines.base import KEYFRAME_GRID, Engine
 from vrm.engines.registry import create_engine
-from vrm.errors import MaskError, UsageError
+from vrm.errors import MaskError, OutOfMemory, UsageError
 from vrm.events import Events
 from vrm.filling import Filling, frame_store
 from vrm.masks.load import LoadedMasks, load
@@ -28,6 +28,7 @@ from vrm.media.paste import changed_outside, paste
 from vrm.media.plan import OutputPlan, plan_output
 from vrm.media.read import Reader
 from vrm.media.write import write_video
+from vrm.memory import is_shortage
 from vrm.motion.keep import FrameFolder
 from vrm.needs import check_disk, check_memory, check_output_disk, hole_warning, in_words
 from vrm.options import RemoveOptions
@@ -40,7 +41,7 @@ from vrm.shots.patches import PatchStore, cut
 from vrm.shots.store import FrameStore
 from vrm.shots.telling import telling_frames, telling_stretch
 from vrm.shots.windows import REACH
-from vrm.state import WINDOWS, Job, open_job
+from vrm.state import MOVED, WINDOWS, Job, open_job
 from vrm.track.follow import follow
 from vrm.types import Masks, Pixels
 from vrm.work import Work, mask_readers, open_video, survey
@@ -49,7 +50,12 @@ _PREVIEW_SECONDS = 3
 
 
 def remove(
-    source: Path, target: Path, options: RemoveOptions, events: Events, workers: Workers | None = None
+    source: Path,
+    target: Path,
+    options: RemoveOptions,
+    events: Events,
+    workers: Workers | None = None,
+    at_once: int = 1,
 ) -> RemoveReport:
     """Remove what the masks cover from one video and write the result.
 
@@ -59,6 +65,7 @@ def remove(
         options: everything else.
         events: told about stages, progress and everything the user should know.
         workers: processes that fill windows beside each other, or None: this one fills them one after another.
+        at_once: processes that work on other videos and share the disk that scratch is on, this one included.
 
     Returns:
         What was done; also written to ``options.report`` where that is given.
@@ -82,7 +89,7 @@ def remove(
                 if loaded.masks.empty and not (options.mask.points or options.mask.boxes):
                     made = _Made(_unshaped(loaded.masks), PatchStore(work.folder(WINDOWS)), work.first, work.last)
                 else:
-                    made = _make(work, loaded, workers, saved)
+                    made = _make(work, loaded, workers, saved, at_once)
                 _write(work, plan, made)
                 saved.finish()
             work.finish()
@@ -157,10 +164,10 @@ def _load(work: Work) -> LoadedMasks:
     return loaded
 
 
-def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: FolderOutput) -> _Made:
+def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: FolderOutput, at_once: int) -> _Made:
     """Everything between reading and writing: shots, following, shaping, filling."""
     options = work.options.mask
-    engine = create_engine(work.engine_options)  # first: it refuses what this machine lacks
+    engine = _engine(work)  # first: it refuses what this machine lacks
     work.used(engine)
     kept = FrameFolder(work.folder("keyframes"))
     keyframes = load_keyframes(work.options.engine.keyframes, work.info, work.depth, work.options.max_pixels, kept)
@@ -170,7 +177,7 @@ def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: Folde
         frames = list(loaded.masks.frames())
         reach = range(max(work.first, frames[0] - REACH), min(work.last, frames[-1] + 1 + REACH))
     shots = survey(work, reach)
-    store = frame_store(work)
+    store = frame_store(work, at_once)
     masks = _shape(work, loaded, _follow(work, loaded, shots, store), shots)
     if options.save_to is not None:
         write_masks(work.info, masks.objects, saved)
@@ -191,11 +198,36 @@ def _make(work: Work, loaded: LoadedMasks, workers: Workers | None, saved: Folde
     check_disk(work.info, work.job.folder, masks.holes, inside, workers.at_once if workers else 1)
     filling = Filling(work, engine, masks, store, keyframes.images)
     stretches = filling.stretches(inside, range(first, last))
-    if workers is not None:
+    if workers is not None and not work.moved:  # they have the same device
         fill_beside(work, engine, masks.holes, filling, stretches, workers)
     patches = filling.run(stretches)
     store.close()
     return _Made(masks, patches, first, last)
+
+
+def _engine(work: Work) -> Engine:
+    """The job's engine; on the processor, with a note, where the device has no room even for the network.
+
+    Raises:
+        OutOfMemory: there is no room for it, and ``--no-fallback`` was given, or it is the processor's memory.
+    """
+    asked = work.options.engine
+    work.moved = work.job.kept and work.job.read_json(MOVED) is True
+    if not work.moved:
+        try:
+            return create_engine(work.engine_options)
+        except Exception as error:
+            if not (isinstance(error, OutOfMemory) or is_shortage(error)) or asked.device == "cpu":
+                raise
+            if not asked.fallback:
+                raise OutOfMemory(
+                    "The device has no room for the network, and --no-fallback forbids to go on with less.",
+                    "Free its memory, or give --device cpu.",
+                ) from error
+        work.moved = True
+        work.job.write_json(MOVED, True)
+    work.note("The device has no room for the network: the work is done with the processor.")
+    return create_engine(work.engine_options)
 
 
 def _follow(work: Work, loaded: LoadedMasks, shots: list[tuple[int, int]], store: FrameStore) -> Masks:

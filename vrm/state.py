@@ -44,8 +44,8 @@ from vrm.weights import known, models
 
 LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 
-MASKS, SHOTS, STEPS, WINDOWS = "masks.bin", "shots.json", "steps.json", "windows"
-_DURABLE = (WINDOWS, "fits", MASKS, SHOTS, STEPS)
+MASKS, SHOTS, STEPS, MOVED, WINDOWS = "masks.bin", "shots.json", "steps.json", "moved.json", "windows"
+_DURABLE = (WINDOWS, "fits", MASKS, SHOTS, STEPS, MOVED)
 """What a run that goes on can use; the rest of a state's folder is made anew."""
 
 

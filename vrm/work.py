@@ -54,6 +54,7 @@ class Work:
         progress: tells ``events`` how far a stage is.
         telling: frames that a page will show.
         exported: frames that ``--export-keyframes`` writes.
+        moved: the device has no room for the network, and all is done on the processor.
     """
 
     info: VideoInfo
@@ -67,6 +68,7 @@ class Work:
     progress: Progress
     telling: tuple[int, ...] = ()
     exported: Collection[int] = ()
+    moved: bool = False
     _pictures: list[Picture] = field(default_factory=list)
     _maps: dict[int, np.ndarray] = field(default_factory=dict)
     _views: dict[int, list[tuple[str, np.ndarray]]] = field(default_factory=dict)
@@ -162,8 +164,9 @@ class Work:
 
     @property
     def engine_options(self) -> EngineOptions:
-        """The options the engine is made with: where fits are kept is decided here."""
-        return replace(self.options.engine, fits=self.job.fits) if self.job.kept else self.options.engine
+        """The options the engine is made with: where fits are kept, and what a full device leaves, is decided here."""
+        found = replace(self.options.engine, fits=self.job.fits) if self.job.kept else self.options.engine
+        return replace(found, device="cpu", dtype="auto") if self.moved else found
 
     @property
     def wants_pictures(self) -> bool:

@@ -11,7 +11,9 @@ from vrm.errors import MaskError
 from vrm.report.model import RemoveReport
 
 
-def remove(source: Path, target: Path, options: object, events: object) -> RemoveReport:
+def remove(
+    source: Path, target: Path, options: object, events: object, workers: object = None, at_once: int = 1
+) -> RemoveReport:
     aside = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
     aside.touch()
     if source.stem.startswith("kill"):
@@ -28,7 +30,7 @@ def remove(source: Path, target: Path, options: object, events: object) -> Remov
         print("a library prints")
         events.stage("fit", 3)
         events.advance("fit", 2)
-        events.note(f"threads {options.engine.threads}, memory {options.engine.memory_gb}")
+        events.note(f"threads {options.engine.threads}, memory {options.engine.memory_gb}, at once {at_once}")
         if source.stem.startswith("wait"):
             (target.parent / "waiting").write_text(str(os.getpid()))
             time.sleep(60)

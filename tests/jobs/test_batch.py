@@ -18,7 +18,7 @@ import pytest
 
 from vrm import api
 from vrm.cli.main import run
-from vrm.errors import BatchError, Interrupted, OutputError
+from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events, JsonEvents, Result
 from vrm.jobs import batch as batch_module
 from vrm.jobs import pool
@@ -84,7 +84,7 @@ def test_one_process_works_on_all_and_says_everything(here: Path) -> None:
     summary = remove(clips("a.mp4", "b.mp4", "c.mp4"), heard)
     assert [outcome.status for outcome in summary.outcomes] == ["done"] * 3
     assert len({Path("out", name).read_text() for name in ("a.mp4", "b.mp4", "c.mp4")}) == 1
-    of_one = [("stage", "fit", 3), ("advance", "fit", 2), ("note", "threads 2, memory None"), ("done", 5)]
+    of_one = [("stage", "fit", 3), ("advance", "fit", 2), ("note", "threads 2, memory None, at once 1"), ("done", 5)]
     assert heard.lines == of_one * 3
     assert [(end["job"], end["frames"], end["coverage"]) for end in heard.ends] == [(k, 5, 1.0) for k in range(3)]
     assert heard.summaries == [summary]
@@ -95,7 +95,7 @@ def test_two_processes_share(here: Path) -> None:
     names = clips(*(f"{k}.mp4" for k in range(6)))
     assert remove(names, heard, jobs=2, memory=4.0).count("done") == 6
     assert len({Path("out", name).read_text() for name in names}) <= 2
-    assert {line for line in heard.lines if line[0] == "note"} == {("note", "threads 1, memory 2.0")}
+    assert {line for line in heard.lines if line[0] == "note"} == {("note", "threads 1, memory 2.0, at once 2")}
 
 
 def test_whatever_happens_to_one_costs_no_other(here: Path) -> None:
@@ -169,6 +169,12 @@ def test_a_name_that_is_no_text(here: Path, capfd: pytest.CaptureFixture[str]) -
     assert lines[-1]["jobs"][0]["input"] == "\udcff.mp4"
     assert json.loads(Path("s.json").read_text())["jobs"][0]["output"] == "summ/\udcff.mp4"
     assert Path("json/\udcff.mp4").exists()
+
+
+def test_what_is_refused_leaves_no_folder(here: Path) -> None:
+    with pytest.raises(UsageError, match=r"0\.75 GB for each"):
+        remove(clips("a.mp4", "b.mp4"), Events(), jobs=2, memory=1.5)
+    assert not Path("out").exists()
 
 
 def test_what_is_there_is_skipped_without_a_process(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:

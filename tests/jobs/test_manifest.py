@@ -99,7 +99,7 @@ def test_unknown_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> No
         ('{"input": "a.mp4", "object": [null]}\n', "object is '[None]', not text, a number, or a list of them"),
         ('{"input": "a.mp4", "codec": {"a": 1}}\n', "codec is \"{'a': 1}\", not text"),
         ('{"input": ' + "[" * 100_000 + "]" * 100_000 + "}", "line 1: is not JSON"),
-        ('[\n  {"input": "a.mp4"}\n]\n', "one a line, without the brackets"),
+        ('[\n  {"input": "a.mp4"}\n]\n', "one object a line, without the brackets"),
         ("a.mp4,m.png\n", "one of them is 'input'"),
         ("mask,output\nm.png,b.mp4\n", "one of them is 'input'"),
         ("input,mask,Mask\na.mp4,m.png,n.png\n", "has two columns 'mask'"),

@@ -101,17 +101,18 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
     events.batch(len(jobs))
     state = _State(jobs, events)
     waiting = state.skip_those_there()
-    _make_folders(waiting)
     interrupted = False
     divided = divide(waiting, words, batch, events.note)
     if divided is not None:
         with closing(divided):
+            _make_folders(waiting)
             try:
                 state.alone(divided)
             except KeyboardInterrupt:
                 interrupted = True
     elif waiting:
         with closing(_runner(waiting, words, batch, events)) as runner:
+            _make_folders(waiting)
             try:
                 for message in runner.messages():
                     state.hear(message)

@@ -85,9 +85,11 @@ class Cluster:
         self._task = self._ray.remote(_perform)
         try:
             self._need = need_of(self._ray, options, address == "local", note)
+            rooms = [int(node["Resources"].get("CPU", 0)) // self._need.cpus for node in self._ray.nodes()]
         except BaseException:
             self.close()
             raise
+        self._at_once = max(1, min(self._most, len(jobs), max(rooms, default=1)))
 
     def messages(self) -> Iterator[Message]:
         """What happens, as it ends, until all is over; may be asked again after an interrupt."""
@@ -120,7 +122,7 @@ class Cluster:
         if tries > 1:
             # The lost machine may have finished the file, but not said so; nothing else was there before.
             words = words | {"overwrite": True}
-        given = task(job.input.absolute(), job.output.absolute(), absolute(words))
+        given = task(job.input.absolute(), job.output.absolute(), absolute(words), self._at_once)
         remote = self._task.options(
             name=f"vrm {job.input.name}",
             num_cpus=self._need.cpus,

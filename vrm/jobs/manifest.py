@@ -66,9 +66,7 @@ def read_manifest(path: Path, text: str | None = None) -> list[Row]:
         text = _read(path)
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     if text.lstrip().startswith("["):
-        raise UsageError(
-            f"The manifest {path} is one JSON list.", "Write its objects one a line, without the brackets."
-        )
+        raise UsageError(f"The manifest {path} is one JSON list.", "Write one object a line, without the brackets.")
     lines = _objects(text) if text.lstrip().startswith("{") else _table(text)
     rows: list[Row] = []
     wrong: list[str] = []

@@ -168,7 +168,8 @@ class Pool:
         self._messages.put(Begun(job, name))
         result: dict[str, Any] | None = None
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(task(job.input, job.output, share.of(job.words))).encode() + b"\n")
+            given = task(job.input, job.output, share.of(job.words), len(self._threads))
+            process.stdin.write(json.dumps(given).encode() + b"\n")
             process.stdin.flush()
         for line in process.stdout:
             try:

@@ -18,9 +18,15 @@ if TYPE_CHECKING:
     from vrm.parts import Filler, Part, Workers
 
 
-def task(input: Path, output: Path, words: dict[str, Any]) -> dict[str, Any]:
-    """A job as plain values, to be sent to another process or machine."""
-    return {"vrm": __version__, "input": str(input), "output": str(output), "words": plain(words)}
+def task(input: Path, output: Path, words: dict[str, Any], at_once: int = 1) -> dict[str, Any]:
+    """A job as plain values, to be sent to another process or machine.
+
+    Args:
+        input, output, words: of the job.
+        at_once: how many such processes share the machine's disk.
+    """
+    words = plain(words)
+    return {"vrm": __version__, "input": str(input), "output": str(output), "words": words, "at_once": at_once}
 
 
 def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part) -> dict[str, Any]:
@@ -41,9 +47,8 @@ def perform(given: dict[str, Any], events: Events, workers: Workers | None = Non
     from vrm.pipeline import remove
 
     try:
-        beside = {} if workers is None else {"workers": workers}
         options = build_options(**given["words"])
-        report = remove(Path(given["input"]), Path(given["output"]), options, events, **beside)
+        report = remove(Path(given["input"]), Path(given["output"]), options, events, workers, given["at_once"])
         return {"report": report.to_dict()}
     except Exception as error:
         return {"error": _failed(error)}
