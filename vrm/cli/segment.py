@@ -26,7 +26,7 @@ Segmenter = Annotated[
     typer.Option(
         "--segmenter",
         metavar="NAME|DIR",
-        help="Model: a folder of transformers or mmsegmentation, or a name.",
+        help="Model: a folder of transformers or mmsegmentation, or a name. Default: the first among your weights.",
         rich_help_panel=w.HOW,
     ),
 ]

@@ -125,7 +125,12 @@ OracleLabels = Annotated[
 ]
 Segmenter = Annotated[
     str | None,
-    typer.Option("--segmenter", metavar="NAME|DIR", help="Model that labels the video.", rich_help_panel=GOES),
+    typer.Option(
+        "--segmenter",
+        metavar="NAME|DIR",
+        help="Model that labels the video. Default for --class: the first among your weights.",
+        rich_help_panel=GOES,
+    ),
 ]
 Sam = Annotated[
     str | None,
