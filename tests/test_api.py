@@ -27,6 +27,7 @@ def test_every_word_reaches_the_options() -> None:
         "box": "1,2,30,40",
         "class_": None,
         "labels": "maps",
+        "oracle_labels": True,
         "segmenter": None,
         "sam": "sam2",
         "engine": "keyframe",
@@ -59,6 +60,7 @@ def test_every_word_reaches_the_options() -> None:
     assert set(words) == set(Words.__annotations__)
     options = build_options(**words)
     assert (options.mask.path, options.mask.frame, options.mask.static) == (Path("m.png"), 3, True)
+    assert (options.mask.labels, options.mask.oracle_labels) == (Path("maps"), True)
     assert (options.mask.objects, options.mask.grow, options.mask.feather) == ((1, 7), 9, 4)
     assert options.mask.save_to == Path("out")
     assert [(p.x, p.y, p.frame, p.keep) for p in options.mask.points] == [(3, 4, 5, False), (6, 7, 5, True)]
