@@ -253,7 +253,8 @@ def _elected(ids: Ids, classes: U8, counts: np.ndarray) -> Ids:
 
 def _most(values: Values, counts: np.ndarray, allowed: np.ndarray | None = None) -> Values:
     """Of each column of ``(ballots, n)`` the value with the highest sum of counts, among those allowed; the first."""
-    winner, most = values[0].copy(), np.full(values.shape[1], -2, counts.dtype)
+    winner: Values = values[0].copy()
+    most = np.full(values.shape[1], -2, counts.dtype)
     for i, mine in enumerate(values):
         total = np.zeros_like(most)
         for value, count in zip(values, counts, strict=True):
