@@ -388,4 +388,4 @@ def test_a_connection_that_breaks_is_no_matter_of_the_disk(tmp_path, monkeypatch
     answer.enter_result = answer
     monkeypatch.setattr("urllib.request.urlopen", lambda *args, **more: answer)
     with pytest.raises(WeightsError, match="does not answer"):
-        list(bring._coming("https://example.org/a.safetensors"))
+        list(bring.coming("https://example.org/a.safetensors"))
