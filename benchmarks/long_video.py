@@ -1,11 +1,12 @@
 """Peak memory of `vrm remove` against the length of the video, and a long video whole.
 
-    python benchmarks/long_video.py LONG [--frames 300,1500] [--rounds 1] [--preset fast] [--box 0.1] [--whole]
+    python benchmarks/long_video.py LONG [--frames 300,1500] [--repeat] [--preset fast] [--box 0.1] [--whole]
 
 LONG is a video file; its first so many frames are cut off with ffmpeg, without encoding, and a box of a tenth of the
-frame's height and width is removed from each (--static-mask). With --whole the file passes through whole under an
-empty mask as well. The peak is the largest resident set of the command (Linux: ru_maxrss); said is how many times that
-of the shortest part it is, over the rounds.
+frame's height and width is removed from each (--static-mask). What a window needs depends on what it shows, so with
+--repeat the longer parts are the first one again and again, and nothing but the length differs. With --whole the file
+passes through whole under an empty mask as well. --rounds N takes all in turns N times. The peak is the largest
+resident set of the command (Linux: ru_maxrss); said is how many times that of the shortest part it is, over the rounds.
 """
 
 from __future__ import annotations
@@ -37,10 +38,17 @@ def run(source: Path, mask: Path, out: Path, preset: str) -> tuple[float, float]
     return time.perf_counter() - begin, used.ru_maxrss / 1024
 
 
+def cut_off(video: Path, count: int, part: Path, again: int = 0) -> None:
+    """The first so many frames of a video that is played once and ``again`` times more, not encoded anew."""
+    command = ["ffmpeg", "-v", "error", "-y", "-stream_loop", str(again), "-i", str(video)]
+    subprocess.run([*command, "-frames:v", str(count), "-c", "copy", "-an", str(part)], check=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path)
     parser.add_argument("--frames", default="300,1500")
+    parser.add_argument("--repeat", action="store_true")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--preset", default="fast")
     parser.add_argument("--box", type=float, default=0.1)
@@ -59,8 +67,9 @@ def main() -> None:
         peaks: dict[int, list[float]] = {count: [] for count in counts}
         for count in counts * args.rounds:
             part = Path(folder) / f"part{args.video.suffix}"
-            cut = ["ffmpeg", "-v", "error", "-y", "-i", str(args.video), "-frames:v", str(count), "-c", "copy"]
-            subprocess.run([*cut, "-an", str(part)], check=True)
+            first = Path(folder) / f"first{args.video.suffix}"
+            cut_off(args.video, counts[0] if args.repeat else count, first)
+            cut_off(first, count, part, -(-count // counts[0]) - 1 if args.repeat else 0)
             seconds, peak = run(part, mask, out, args.preset)
             peaks[count].append(peak)
             print(f"{probe(part).n_frames:6d} frames, a box gone  {seconds:6.0f} {peak:8.0f}", flush=True)

@@ -163,7 +163,7 @@ def test_passthrough_and_long_video(tmp_path: Path, make_video: Callable[..., Pa
     assert all(len(re.findall(RATIO, row)) == 2 for row in rows[-3:])
     assert on_a_machine(lines[-1])
     assert [row.split(" | ")[0] for row in rows[-3:]] == ["| vrm remove", "| vrm, reading and writing", "| ffmpeg"]
-    lines = output("long_video.py", str(video), "--frames", "4,8").splitlines()
+    lines = output("long_video.py", str(video), "--frames", "4,8", "--repeat").splitlines()
     assert re.match(r" +4 frames, a box gone +\d+ +\d+", lines[1])
     assert re.fullmatch(f"8 frames take {RATIO} times the memory of 4", lines[3])
     assert on_a_machine(lines[-1])

@@ -77,3 +77,15 @@ def test_same_call_same_result():
     hole = box(truth.shape[:2], 30, 40, 62, 80)
     guess = spatial_fill(truth, hole)
     assert np.array_equal(complete_by_example(guess, hole, ~hole), complete_by_example(guess, hole, ~hole))
+
+
+@pytest.mark.parametrize("at", [(20, 30), (0, 0), (51, 70)])
+def test_targets_look_as_they_do_in_the_whole_picture(at):
+    rng = np.random.default_rng(3)
+    image = rng.random((60, 80, 5), np.float32)
+    unknown = np.zeros((60, 80), np.bool_)
+    unknown[at[0] : at[0] + 9, at[1] : at[1] + 10] = True
+    search = exemplar._Search(exemplar._Level(image, unknown, ~unknown), None, rng)
+    search.basis = search._principal()
+    whole = search._project(image)[search.rows, search.cols]
+    np.testing.assert_allclose(search._targets(), whole, atol=1e-5)

@@ -189,6 +189,15 @@ class _Search:
                 out[..., k] += cv2.filter2D(plane, -1, kernels[:, :, c, k], borderType=cv2.BORDER_REFLECT_101)
         return out
 
+    def _targets(self) -> Array:
+        """The targets' own patches in the principal directions, ``(N, _FEATURES)``: around the hole, not everywhere."""
+        h, w = self.number.shape
+        y0, x0 = max(0, self.rows.min() - RADIUS), max(0, self.cols.min() - RADIUS)
+        y1, x1 = min(h, self.rows.max() + RADIUS + 1), min(w, self.cols.max() + RADIUS + 1)
+        around = np.ascontiguousarray(self.level.image[y0:y1, x0:x1])
+        found: Array = self._project(around)[self.rows - y0, self.cols - x0]
+        return found
+
     def _first(self, coarser: Array | None) -> tuple[np.ndarray, np.ndarray]:
         """The coarser field enlarged, random places where there is none or it points outside."""
         ys, xs = np.nonzero(self.centres)
@@ -211,7 +220,7 @@ class _Search:
 
     def _improve(self) -> None:
         """One round: the targets as they look now, their neighbours' offsets, and random places ever nearer."""
-        self.wanted = self._project(self.level.image)[self.rows, self.cols]
+        self.wanted = self._targets()
         self.cost = self._distance(np.arange(self.rows.size), self.y, self.x)
         for reach in (4, 1, 2, 1):
             for dy, dx in ((reach, 0), (-reach, 0), (0, reach), (0, -reach)):

@@ -50,7 +50,7 @@ class WorkingFrames:
         self.scale = min(1.0, longest / max(height, width))
         self.size = max(1, round(height * self.scale)), max(1, round(width * self.scale))
         self._grey: dict[int, U8] = {}
-        self._hole: dict[int, Bool] = {}
+        self._hole: dict[int, np.ndarray] = {}  # as bits: a window sees hundreds of frames
 
     def grey(self, t: int) -> U8:
         """Frame t, uint8 ``(h, w)``; its hole holds what was last put there (at first the object itself)."""
@@ -65,8 +65,9 @@ class WorkingFrames:
     def hole(self, t: int) -> Bool:
         """Hole t, bool ``(h, w)``, see ``shrunk``."""
         if t not in self._hole:
-            self._hole[t] = self.shrunk(self.shot.hole(t))
-        return self._hole[t]
+            self._hole[t] = np.packbits(self.shrunk(self.shot.hole(t)))
+        h, w = self.size
+        return np.unpackbits(self._hole[t], count=h * w).reshape(h, w).view(np.bool_)
 
     def shrunk(self, mask: Bool) -> Bool:
         """A full-size mask at working size: every pixel that holds any of it."""
