@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from vrm.engines.base import Window
+from vrm.shots import store as store_module
 from vrm.shots.patches import PatchStore, cut
 from vrm.shots.store import CHUNK, FrameStore
 from vrm.types import Patch
@@ -74,3 +75,16 @@ def test_cut_takes_the_part_and_refuses_more():
     assert np.array_equal(cut(patch, (11, 22, 13, 25)), rgb[1:3, 2:5])
     with pytest.raises(ValueError, match="does not hold"):
         cut(patch, (9, 22, 13, 25))
+
+
+def test_what_is_free_goes_back_while_frames_come_and_go(tmp_path, monkeypatch):
+    trims = []
+    monkeypatch.setattr(store_module, "_GONE", 10 * 72)
+    monkeypatch.setattr(store_module, "give_back", lambda: trims.append(1))
+    store = FrameStore(counting_decode([]), 150, tmp_path, memory_bytes=5 * 72)
+    for t in range(5):
+        store.frame(t)  # a chunk of 32 is decoded, of which 27 leave, and 5 of these are read again
+    assert len(trims) == 3
+    for t in range(5, 26):
+        store.frame(t)
+    assert len(trims) == 5

@@ -15,10 +15,15 @@ import numpy as np
 
 from vrm.disk import writing
 from vrm.errors import VideoError
+from vrm.memory import give_back
 from vrm.types import Pixels
 
 CHUNK = 32
 """Frames decoded together; a jump backwards costs at most one chunk and the way from the key frame to it."""
+
+_GONE = 128 << 20
+"""Bytes of frames that leave the memory before what is free between those in use goes back to the system: it came to
+four tenths of the heap where a window sees hundreds of frames."""
 
 
 class HasRGB(Protocol):
@@ -58,6 +63,7 @@ class FrameStore:
         self._chunks: OrderedDict[int, list[Path]] = OrderedDict()
         self._frames: Iterator[HasRGB] | None = None
         self._next = 0
+        self._gone = 0
         self._lock = threading.Lock()
 
     def frame(self, t: int) -> Pixels:
@@ -112,7 +118,10 @@ class FrameStore:
         rgb.flags.writeable = False
         self._memory[t] = rgb
         while len(self._memory) > 1 and len(self._memory) * rgb.nbytes > self._memory_bytes:
-            self._memory.popitem(last=False)
+            self._gone += self._memory.popitem(last=False)[1].nbytes
+        if self._gone >= _GONE:
+            self._gone = 0
+            give_back()
 
     def _on_disk(self) -> int:
         return sum(map(len, self._chunks.values()))
