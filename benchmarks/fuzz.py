@@ -292,7 +292,8 @@ def main() -> None:
     parser.add_argument("--only", type=int)
     args = parser.parse_args()
     import vrm.filling
-    import vrm.pipeline  # noqa: F401  # loaded once, here: every case is a fork of this process
+    import vrm.pipeline
+    import vrm.track.classifier  # noqa: F401  # loaded once, here: every case is a fork of this process
 
     begin = time.monotonic()
     cases = range(args.cases) if args.only is None else range(args.only, args.only + 1)
