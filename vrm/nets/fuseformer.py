@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, fuse, unfold
+from vrm.nets.fusion import Fusion, order
+from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, unfold
 from vrm.types import Box
 
 _SLOPE = 0.2
@@ -125,20 +126,12 @@ class FusionFeedForward(nn.Module):
         self.expand = nn.Linear(width, inner)
         self.contract = nn.Linear(inner, width)
 
-    def forward(self, tokens: Tensor, between: Callable[[Tensor], Tensor]) -> Tensor:
-        """``(..., width)`` to the same; ``between`` fuses and activates."""
-        out: Tensor = self.contract(between(self.expand(tokens)))
-        return out
-
-
-def fused(grid: Grid, activation: Callable[[Tensor], Tensor] = F.relu) -> Callable[[Tensor], Tensor]:
-    """What lies between the layers of F3N: the mean of overlapping tokens in every cell, activated; ``(B, n, C)``."""
-
-    def between(tokens: Tensor) -> Tensor:
-        frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
-        return activation(fuse(frames, grid)).reshape(tokens.shape)
-
-    return between
+    def forward(self, tokens: Tensor, fusion: Fusion) -> Tensor:
+        """Tokens ``(N, given, width)`` of N frames to ``(N, wanted, width)``, see ``Fusion``."""
+        expand, contract = self.expand, self.contract
+        to = order(expand.out_features, tokens.device)
+        between = fusion(F.linear(tokens, expand.weight[to], expand.bias[to]))
+        return F.linear(between, contract.weight[:, to], contract.bias)
 
 
 class SoftSplit(nn.Module):

@@ -96,22 +96,32 @@ class SemanticLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(experts, outputs))
         nn.init.normal_(self.weight, std=0.02)
 
-    def forward(self, tokens: Tensor, routing: Tensor) -> Tensor:
-        """Tokens ``(..., inputs)`` and mixture weights ``(..., C)`` to ``(..., outputs)``."""
+    def forward(
+        self, tokens: Tensor, routing: Tensor, given: Tensor | None = None, wanted: Tensor | None = None
+    ) -> Tensor:
+        """Tokens ``(..., inputs)`` and mixture weights ``(..., C)`` to ``(..., outputs)``.
+
+        ``given`` and ``wanted`` are the orders of inputs and outputs, as places among the layer's own; None = those.
+        """
+        weight, bias = self.weight, self.bias
+        if given is not None:
+            weight = weight[:, :, given]
+        if wanted is not None:
+            weight, bias = weight[:, wanted], bias[:, wanted]
         flat, mix = tokens.flatten(0, -2), routing.flatten(0, -2).to(tokens.dtype)
-        starts = range(0, len(flat), _CHUNK)
-        mixed = [self._mix(flat[i : i + _CHUNK], mix[i : i + _CHUNK]) for i in starts]
+        mixed = [_mixed(x, r, weight, bias) for x, r in zip(flat.split(_CHUNK), mix.split(_CHUNK), strict=True)]
         return torch.cat(mixed).reshape(*tokens.shape[:-1], -1)
 
-    def _mix(self, tokens: Tensor, routing: Tensor) -> Tensor:
-        """``(n, inputs)`` and ``(n, C)``; whichever of inputs and outputs is narrower is held C times."""
-        experts, outputs, inputs = self.weight.shape
-        biases = routing @ self.bias.to(routing.dtype)
-        if inputs <= outputs:
-            scaled = (routing[:, :, None] * tokens[:, None]).flatten(1)
-            return scaled @ self.weight.permute(0, 2, 1).reshape(experts * inputs, outputs).to(scaled.dtype) + biases
-        each = F.linear(tokens, self.weight.flatten(0, 1)).reshape(-1, experts, outputs)
-        return torch.bmm(routing[:, None].to(each.dtype), each)[:, 0] + biases
+
+def _mixed(tokens: Tensor, routing: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``(n, inputs)`` and ``(n, C)``; whichever of inputs and outputs is narrower is held C times."""
+    experts, outputs, inputs = weight.shape
+    biases = routing @ bias.to(routing.dtype)
+    if inputs <= outputs:
+        scaled = (routing[:, :, None] * tokens[:, None]).flatten(1)
+        return scaled @ weight.permute(0, 2, 1).reshape(experts * inputs, outputs).to(scaled.dtype) + biases
+    each = F.linear(tokens, weight.flatten(0, 1)).reshape(-1, experts, outputs)
+    return torch.bmm(routing[:, None].to(each.dtype), each)[:, 0] + biases
 
 
 class SemanticFeedForward(nn.Module):
@@ -134,10 +144,22 @@ class SemanticFeedForward(nn.Module):
         self.expand = SemanticLinear(width, inner, experts)
         self.contract = SemanticLinear(inner, width, experts)
 
-    def forward(self, tokens: Tensor, histogram: Tensor, between: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """Tokens ``(..., width)`` and histograms ``(..., C)`` to tokens alike and their routing ``(..., C)``."""
+    def forward(
+        self, tokens: Tensor, histogram: Tensor, between: Callable[[Tensor], Tensor], order: Tensor | None = None,
+        within: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Tokens ``(..., width)`` and histograms ``(..., C)`` to tokens alike and their routing ``(..., C)``.
+
+        Args:
+            tokens, histogram: see above.
+            between: what lies between the layers.
+            order: in which order it takes and gives channels; None = the layers' own.
+            within: picks those tokens that it gives among those that it takes; None = all.
+        """
         routing = self.router(tokens, histogram)
-        return self.contract(between(self.expand(tokens, routing)), routing), routing
+        inner = between(self.expand(tokens, routing, wanted=order))
+        left = routing if within is None else within(routing)
+        return self.contract(inner, left, given=order), left
 
 
 def token_classification(scores: Tensor, histogram: Tensor) -> Tensor:
