@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from vrm.nets import tokens as tk
 from vrm.nets.fuseformer import FusionFeedForward
-from vrm.nets.fusion import Fusion, order
+from vrm.nets.fusion import Fusion, ordered
 
 CHANNELS = 2 * tk.CELLS
 
@@ -20,15 +20,14 @@ def defined(tokens, grid, activation=F.relu):
 def test_fusion_is_what_it_is_defined_as(size, activation):
     grid = tk.Grid(*size)
     tokens = torch.randn(2, grid.tokens, CHANNELS, dtype=torch.float64)
-    to = order(CHANNELS, tokens.device)
-    found = Fusion(grid, activation)(tokens[..., to])
-    assert torch.allclose(found, defined(tokens, grid, activation)[..., to], atol=1e-12)
+    found = Fusion(grid, activation)(ordered(tokens, 2))
+    assert torch.allclose(found, ordered(defined(tokens, grid, activation), 2), atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [(60, 108), (31, 47)])
 def test_tokens_that_agree_stay_as_they_are(size):
     grid = tk.Grid(*size)
-    tokens = tk.unfold(torch.rand(1, 2, *size))[..., order(CHANNELS, torch.device("cpu"))]
+    tokens = ordered(tk.unfold(torch.rand(1, 2, *size)), 2)
     assert torch.allclose(Fusion(grid, F.relu)(tokens), tokens, atol=1e-6)
 
 

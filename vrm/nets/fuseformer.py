@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vrm.nets.fusion import Fusion, order
+from vrm.nets.fusion import Fusion, ordered
 from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, unfold
 from vrm.types import Box
 
@@ -107,7 +107,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     scaled = q * q.shape[-1] ** -0.5
     for b in range(q.shape[0]):
         for h in range(q.shape[1]):
-            keys, values = k[b, h].t(), v[b, h]
+            # A head's rows lie apart, and each product would gather them anew.
+            keys, values = k[b, h].contiguous().t(), v[b, h].contiguous()
             for i in range(0, q.shape[2], _QUERIES):
                 out[b, h, i : i + _QUERIES] = (scaled[b, h, i : i + _QUERIES] @ keys).softmax(-1) @ values
     return out
@@ -129,9 +130,8 @@ class FusionFeedForward(nn.Module):
     def forward(self, tokens: Tensor, fusion: Fusion) -> Tensor:
         """Tokens ``(N, given, width)`` of N frames to ``(N, wanted, width)``, see ``Fusion``."""
         expand, contract = self.expand, self.contract
-        to = order(expand.out_features, tokens.device)
-        between = fusion(F.linear(tokens, expand.weight[to], expand.bias[to]))
-        return F.linear(between, contract.weight[:, to], contract.bias)
+        between = fusion(F.linear(tokens, ordered(expand.weight, 0), ordered(expand.bias, 0)))
+        return F.linear(between, ordered(contract.weight, 1), contract.bias)
 
 
 class SoftSplit(nn.Module):

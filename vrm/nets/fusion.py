@@ -8,7 +8,6 @@ copies of stretches that lie together in memory, for a quarter of what going thr
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from itertools import product
 
@@ -25,15 +24,15 @@ _EXTENTS = (STRIDE, STRIDE, KERNEL - 2 * STRIDE)
 _PARTS = tuple(product(range(3), repeat=2))
 
 
-@functools.lru_cache(16)
-def order(channels: int, device: torch.device) -> Tensor:
-    """The order in which ``Fusion`` wants a token's C * 49 channels, as places in one that is channel first."""
-    places = torch.arange(channels, device=device).reshape(-1, KERNEL, KERNEL)
+def ordered(x: Tensor, axis: int) -> Tensor:
+    """A tensor whose C * 49 channels along an axis, channel first, are put in the order that ``Fusion`` wants."""
+    before, after = x.shape[:axis].numel(), x.shape[axis + 1 :].numel()
+    apart = x.reshape(before, -1, KERNEL, KERNEL, after)
     parts = []
     for a, b in _PARTS:
-        y, x = STRIDE * a, STRIDE * b
-        parts.append(places[:, y : y + _EXTENTS[a], x : x + _EXTENTS[b]].permute(1, 2, 0).flatten())
-    return torch.cat(parts)
+        part = apart[:, :, STRIDE * a : STRIDE * a + _EXTENTS[a], STRIDE * b : STRIDE * b + _EXTENTS[b]]
+        parts.append(part.permute(0, 2, 3, 1, 4).reshape(before, -1, after))
+    return torch.cat(parts, 1).reshape(x.shape)
 
 
 class Fusion:
@@ -66,7 +65,7 @@ class Fusion:
     def within(self, tokens: Tensor) -> Tensor:
         """The wanted tokens ``(N, wanted, C)`` among the given ones ``(N, given, C)``."""
         y, x, rows, cols = self._inside
-        apart = tokens.unflatten(1, (-1, self.around[3] - self.around[1]))
+        apart = tokens.reshape(len(tokens), -1, self.around[3] - self.around[1], tokens.shape[-1])
         return apart[:, y : y + rows, x : x + cols].flatten(1, 2)
 
     @property
@@ -77,14 +76,16 @@ class Fusion:
 
     def _folded(self, tokens: Tensor) -> Tensor:
         """The sum of tokens in squares ``(N, rows + 2, cols + 2, 3, 3, C)``: one more than tokens on every side."""
+        n, _, channels = tokens.shape
         rows, cols = self.around[2] - self.around[0], self.around[3] - self.around[1]
-        width = tokens.shape[-1] // CELLS
-        squares = tokens.new_zeros(len(tokens), rows + 2, cols + 2, STRIDE, STRIDE, width)
-        sizes = [_EXTENTS[a] * _EXTENTS[b] * width for a, b in _PARTS]
-        parts = tokens.unflatten(1, (rows, cols)).split(sizes, -1)
-        for (a, b), part in zip(_PARTS, parts, strict=True):
+        apart = tokens.reshape(n, rows, cols, channels)
+        squares = tokens.new_zeros(n, rows + 2, cols + 2, STRIDE, STRIDE, channels // CELLS)
+        start = 0
+        for a, b in _PARTS:
             at = squares[:, a : a + rows, b : b + cols, : _EXTENTS[a], : _EXTENTS[b]]
-            at += part.unflatten(-1, (_EXTENTS[a], _EXTENTS[b], width))
+            stop = start + at[0, 0, 0].numel()
+            at += apart[..., start:stop].reshape(at.shape)
+            start = stop
         return squares
 
     def _counts(self, tokens: Tensor) -> Tensor:
@@ -92,6 +93,6 @@ class Fusion:
         grid, counts = self._grid, overlaps(self._grid, tokens.device)
         behind = STRIDE * (grid.cols + 1) - grid.width, STRIDE * (grid.rows + 1) - grid.height
         padded = F.pad(counts, (STRIDE, behind[0], STRIDE, behind[1]), value=torch.inf)
-        squares = padded.unflatten(1, (-1, STRIDE)).unflatten(0, (-1, STRIDE)).transpose(1, 2)
+        squares = padded.reshape(grid.rows + 2, STRIDE, grid.cols + 2, STRIDE).transpose(1, 2)
         y0, x0, y1, x1 = self.around
         return squares[y0 : y1 + 2, x0 : x1 + 2, ..., None].to(tokens.dtype)

@@ -18,8 +18,9 @@ from vrm.nets.semantic import CELL
 from vrm.nets.tokens import Grid, crop_tokens, fold_part
 from vrm.types import Box, grow_box
 
-_REACH = 4  # cells around a pixel's own that the decoder looks at
-_AROUND = 3  # further cells, so that what is wrong at the edge of a part is cut away
+_REACH = 3
+"""Cells around a pixel's own that the decoder looks at: two rows of pixels for its last convolutions, two of half cells
+for the first, and what lies between two of a map where it doubles one, half a place further at most."""
 
 
 def last_block(
@@ -55,7 +56,7 @@ def last_block(
 def cells_for(pixels: Box, grid: Grid) -> Box:
     """The cells that the decoder needs to make a box of pixels."""
     cells = pixels[0] // CELL, pixels[1] // CELL, -(-pixels[2] // CELL), -(-pixels[3] // CELL)
-    return grow_box(cells, _REACH + _AROUND, (grid.height, grid.width))
+    return grow_box(cells, _REACH, (grid.height, grid.width))
 
 
 def render(net: Savit, tokens: Tensor, features: Tensor, grid: Grid, box: Box, cells: Box, pixels: Box) -> Tensor:

@@ -14,13 +14,13 @@ from vrm.errors import UsageError, WeightsError
 from vrm.nets.flow_guided import FlowGuide, reduced
 from vrm.nets.focal import FocalAttention
 from vrm.nets.fuseformer import Attention, Decoder, Encoder, FusionFeedForward, SoftComposition, SoftSplit
-from vrm.nets.fusion import Fusion, order
+from vrm.nets.fusion import Fusion, ordered
 from vrm.nets.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 from vrm.nets.tokens import CELLS, Grid
 
 BACKBONES = ("fuseformer", "e2fgvi")
 
-_AT_ONCE = 3000
+_AT_ONCE = 1500
 """Tokens between which F3N works at once on a CPU: what lies between its layers stays small enough for the allocator to
 hand out the same memory again."""
 
@@ -183,8 +183,7 @@ class Block(nn.Module):
         inner, kept = self.norm2(tokens), fusion.within(tokens)
         if isinstance(self.feed_forward, SemanticFeedForward):
             assert histogram is not None
-            channels = order(self.feed_forward.expand.bias.shape[1], tokens.device)
-            change, routing = self.feed_forward(inner, histogram, fusion, channels, fusion.within)
+            change, routing = self.feed_forward(inner, histogram, fusion, ordered, fusion.within)
             return kept + change, routing
         return kept + self.feed_forward(inner, fusion), None
 

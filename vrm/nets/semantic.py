@@ -32,6 +32,9 @@ GROUPS: dict[int, tuple[int, ...]] = {
 """For fewer experts (Table 4, whose grouping was not published): which expert each super-category
 belongs to."""
 
+Order = Callable[[Tensor, int], Tensor]
+"""Puts the channels along an axis of a tensor in another order."""
+
 _CHUNK = 4096  # tokens mixed at once: bounds the scratch of an expanding layer to C times its input
 
 
@@ -97,19 +100,19 @@ class SemanticLinear(nn.Module):
         nn.init.normal_(self.weight, std=0.02)
 
     def forward(
-        self, tokens: Tensor, routing: Tensor, given: Tensor | None = None, wanted: Tensor | None = None
+        self, tokens: Tensor, routing: Tensor, given: Order | None = None, wanted: Order | None = None
     ) -> Tensor:
         """Tokens ``(..., inputs)`` and mixture weights ``(..., C)`` to ``(..., outputs)``.
 
-        ``given`` and ``wanted`` are the orders of inputs and outputs, as places among the layer's own; None = those.
+        ``given`` and ``wanted`` put inputs and outputs in order; None = the layer's own.
         """
-        weight, bias = self.weight, self.bias
-        if given is not None:
-            weight = weight[:, :, given]
+        weight: Tensor = self.weight if given is None else given(self.weight, 2)
+        bias: Tensor = self.bias
         if wanted is not None:
-            weight, bias = weight[:, wanted], bias[:, wanted]
+            weight, bias = wanted(weight, 1), wanted(bias, 1)
         flat, mix = tokens.flatten(0, -2), routing.flatten(0, -2).to(tokens.dtype)
-        mixed = [_mixed(x, r, weight, bias) for x, r in zip(flat.split(_CHUNK), mix.split(_CHUNK), strict=True)]
+        starts = range(0, len(flat), _CHUNK)
+        mixed = [_mixed(flat[i : i + _CHUNK], mix[i : i + _CHUNK], weight, bias) for i in starts]
         return torch.cat(mixed).reshape(*tokens.shape[:-1], -1)
 
 
@@ -145,7 +148,7 @@ class SemanticFeedForward(nn.Module):
         self.contract = SemanticLinear(inner, width, experts)
 
     def forward(
-        self, tokens: Tensor, histogram: Tensor, between: Callable[[Tensor], Tensor], order: Tensor | None = None,
+        self, tokens: Tensor, histogram: Tensor, between: Callable[[Tensor], Tensor], order: Order | None = None,
         within: Callable[[Tensor], Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Tokens ``(..., width)`` and histograms ``(..., C)`` to tokens alike and their routing ``(..., C)``.
@@ -153,7 +156,7 @@ class SemanticFeedForward(nn.Module):
         Args:
             tokens, histogram: see above.
             between: what lies between the layers.
-            order: in which order it takes and gives channels; None = the layers' own.
+            order: puts channels in the order in which it takes and gives them; None = the layers' own.
             within: picks those tokens that it gives among those that it takes; None = all.
         """
         routing = self.router(tokens, histogram)
