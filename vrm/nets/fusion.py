@@ -49,8 +49,8 @@ class Fusion:
         self, grid: Grid, activation: Callable[[Tensor], Tensor], around: Box | None = None, box: Box | None = None
     ) -> None:
         self._grid, self._activation = grid, activation
-        self.around = around or grid.box
-        self._box = box or self.around
+        self._around = around or grid.box
+        self._box = box or self._around
 
     def __call__(self, tokens: Tensor) -> Tensor:
         """Ordered tokens ``(N, given, C * 49)`` of N frames to ordered tokens ``(N, wanted, C * 49)``."""
@@ -65,19 +65,19 @@ class Fusion:
     def within(self, tokens: Tensor) -> Tensor:
         """The wanted tokens ``(N, wanted, C)`` among the given ones ``(N, given, C)``."""
         y, x, rows, cols = self._inside
-        apart = tokens.reshape(len(tokens), -1, self.around[3] - self.around[1], tokens.shape[-1])
+        apart = tokens.reshape(len(tokens), -1, self._around[3] - self._around[1], tokens.shape[-1])
         return apart[:, y : y + rows, x : x + cols].flatten(1, 2)
 
     @property
     def _inside(self) -> tuple[int, int, int, int]:
         """Of the wanted tokens: first row and column among the given ones, and how many of each."""
-        (y0, x0, _, _), box = self.around, self._box
+        (y0, x0, _, _), box = self._around, self._box
         return box[0] - y0, box[1] - x0, box[2] - box[0], box[3] - box[1]
 
     def _folded(self, tokens: Tensor) -> Tensor:
         """The sum of tokens in squares ``(N, rows + 2, cols + 2, 3, 3, C)``: one more than tokens on every side."""
         n, _, channels = tokens.shape
-        rows, cols = self.around[2] - self.around[0], self.around[3] - self.around[1]
+        rows, cols = self._around[2] - self._around[0], self._around[3] - self._around[1]
         apart = tokens.reshape(n, rows, cols, channels)
         squares = tokens.new_zeros(n, rows + 2, cols + 2, STRIDE, STRIDE, channels // CELLS)
         start = 0
@@ -94,5 +94,5 @@ class Fusion:
         behind = STRIDE * (grid.cols + 1) - grid.width, STRIDE * (grid.rows + 1) - grid.height
         padded = F.pad(counts, (STRIDE, behind[0], STRIDE, behind[1]), value=torch.inf)
         squares = padded.reshape(grid.rows + 2, STRIDE, grid.cols + 2, STRIDE).transpose(1, 2)
-        y0, x0, y1, x1 = self.around
+        y0, x0, y1, x1 = self._around
         return squares[y0 : y1 + 2, x0 : x1 + 2, ..., None].to(tokens.dtype)

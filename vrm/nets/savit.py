@@ -21,7 +21,7 @@ from vrm.nets.tokens import CELLS, Grid
 BACKBONES = ("fuseformer", "e2fgvi")
 
 _AT_ONCE = 1500
-"""Tokens between which F3N works at once on a CPU: what lies between its layers stays small enough for the allocator to
+"""Tokens that F3N works on at once on a CPU: what lies between its layers stays small enough for the allocator to
 hand out the same memory again."""
 
 
