@@ -1,12 +1,13 @@
 """The published inference of FuseFormer and SAVIT, written out plainly: what the engine is measured against.
 
-Every run encodes all its frames, attends with explicit score matrices, decodes all frames whole, and blends in order.
+Every run encodes all its frames, attends with explicit score matrices, folds and unfolds overlapping tokens whole,
+decodes all frames whole, and blends in order.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from unittest import mock
 
 import numpy as np
@@ -14,7 +15,9 @@ import torch
 from torch import Tensor
 
 from vrm.nets import fuseformer
-from vrm.nets.savit import Savit
+from vrm.nets.savit import Block, Savit
+from vrm.nets.semantic import SemanticFeedForward
+from vrm.nets.tokens import Grid, fold, overlaps, unfold
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -22,9 +25,26 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.matmul(scores.softmax(-1), v)
 
 
+def block(self: Block, tokens: Tensor, grid: Grid, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    def between(x: Tensor) -> Tensor:
+        frames = x.reshape(-1, grid.tokens, x.shape[-1])
+        return self.activation(unfold(fold(frames, grid) / overlaps(grid))).reshape(x.shape)
+
+    tokens = tokens + self.attention(self.norm1(tokens), grid)
+    inner, layer = self.norm2(tokens), self.feed_forward
+    if isinstance(layer, SemanticFeedForward):
+        change, routing = layer(inner, histogram, between)
+        return tokens + change, routing
+    return tokens + layer.contract(between(layer.expand(inner))), None
+
+
 @contextlib.contextmanager
-def plain_attention() -> Iterator[None]:
-    with mock.patch.object(fuseformer.F, "scaled_dot_product_attention", attention):
+def plainly() -> Iterator[None]:
+    """Networks of ours work as the published code does."""
+    with (
+        mock.patch.object(fuseformer.F, "scaled_dot_product_attention", attention),
+        mock.patch.object(Block, "forward", block),
+    ):
         yield
 
 
@@ -47,6 +67,7 @@ def inpaint(
     holes: np.ndarray,
     labels: np.ndarray | None = None,
     centres: Container[int] | None = None,
+    ran: Callable[[int], None] = lambda seen: None,
 ) -> np.ndarray:
     """Fill a clip.
 
@@ -56,6 +77,7 @@ def inpaint(
         holes: bool ``(T, H, W)``.
         labels: uint8 ``(T, H, W)``, or None.
         centres: the runs that are made; None = all. Only frames that these decide are of use then.
+        ran: told after each run how many frames it saw.
 
     Returns:
         Float32 ``(T, H, W, 3)``; known pixels as they were.
@@ -63,7 +85,7 @@ def inpaint(
     masked = torch.from_numpy(frames).permute(0, 3, 1, 2) * 2 - 1
     masked = masked * ~torch.from_numpy(holes)[:, None]
     made: list[np.ndarray | None] = [None] * len(frames)
-    with torch.inference_mode(), plain_attention():
+    with torch.inference_mode(), plainly():
         for centre, near, far in windows(len(frames)):
             if centres is not None and centre not in centres:
                 continue
@@ -74,6 +96,7 @@ def inpaint(
             for t, image in zip(near, images, strict=True):
                 before = made[t]
                 made[t] = image if before is None else 0.5 * before + 0.5 * image
+            ran(len(seen))
     return np.stack(
         [np.where(h[..., None], f if m is None else m, f) for m, h, f in zip(made, holes, frames, strict=True)]
     )

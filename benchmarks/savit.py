@@ -9,10 +9,11 @@ of the frame that wanders. All ways are measured in turns; ratios (median of the
 by the clock and by processor time, which other work on the machine disturbs less. The engine always fills the whole
 clip, alone (without motion).
 
-The plain way takes most of the time, and its runs are alike: two pairs of neighbouring runs are made and timed, the
-first two and the middle two, and the rest is taken to last as long (a little too short, since the first run has the
-fewest references); results are compared in the frames that these four decide. ``--whole`` makes all of its runs. 80
-frames of 432x240 need about 8 GB and a quarter of an hour a round on 2 cores, with ``--whole`` twice that.
+The plain way takes most of the time, and what one of its runs takes depends on how many frames it sees: fewer at the
+ends of the clip than in between. Two pairs of neighbouring runs are made, the first two and the middle two, and one
+more of each kind (number of frames seen) that is not among these; each kind counts as often as it occurs. Results are
+compared in the frames that the runs made decide. ``--whole`` makes all runs. 80 frames of 432x240 need about 8 GB and a
+quarter of an hour a round on 2 cores, with ``--whole`` twice that.
 
 ``--dynamic`` measures the semantic-aware block's overhead instead: the label-free network against one with label maps
 and the dynamic block, whole frames, one run of 5 and of 15 frames.
@@ -23,6 +24,7 @@ from __future__ import annotations
 import argparse
 import copy
 import time
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -105,9 +107,40 @@ def network(weights: str | None, config: str, size: tuple[int, int]) -> Savit:
 
 def timed_runs(length: int, whole: bool) -> list[int]:
     """Centres of the plain runs that are made."""
-    centres = [centre for centre, _, _ in windows(length)]
+    seen = {centre: len(near) + len(far) for centre, near, far in windows(length)}
+    centres = list(seen)
+    if whole or len(centres) <= 4:
+        return centres
     middle = len(centres) // 2
-    return centres if whole or len(centres) <= 4 else [*centres[:2], *centres[middle - 1 : middle + 1]]
+    made = [*centres[:2], *centres[middle - 1 : middle + 1]]
+    for centre, kind in seen.items():
+        if kind not in {seen[c] for c in made}:
+            made.append(centre)
+    return sorted(made)
+
+
+class Plain:
+    """A round of the plain way, of whose runs some are made: what all would take.
+
+    Attributes:
+        image: what they made.
+        kinds: by the number of frames seen: how many runs were made, and how many there are.
+    """
+
+    def __init__(self, net: Savit, shot: Wandering, centres: list[int]) -> None:
+        taken: list[tuple[int, float, float]] = []
+        began = [time.perf_counter(), time.process_time()]
+
+        def ran(seen: int) -> None:
+            now = [time.perf_counter(), time.process_time()]
+            taken.append((seen, now[0] - began[0], now[1] - began[1]))
+            began[:] = now
+
+        self.image = inpaint(net, shot.frames.astype(np.float32) / 65535, shot.holes, centres=centres, ran=ran)
+        occur = Counter(len(near) + len(far) for _, near, far in windows(shot.stop))
+        made = Counter(seen for seen, _, _ in taken)
+        self.kinds = {seen: (made[seen], occur[seen]) for seen in sorted(made)}
+        self.clock, self.processor = (sum(t[k] * occur[t[0]] / made[t[0]] for t in taken) for k in (1, 2))
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -121,24 +154,23 @@ def compare(args: argparse.Namespace) -> None:
         f"{args.frames} frames {w}x{h}, hole {shot.holes.mean():.0%}, "
         f"{args.weights or 'random weights'}, {parameters:.1f} M parameters"
     )
-    centres, count = timed_runs(args.frames, args.whole), len(list(windows(args.frames)))
+    centres = timed_runs(args.frames, args.whole)
     looked_at = np.zeros_like(shot.holes)
     looked_at[decided(args.frames, centres)] = True
-    share = len(centres) / count
-    taken: dict[str, list[Took]] = {name: [] for name in ("plain", *args.rows.split(","))}
+    rows = args.rows.split(",")
+    taken: dict[str, list[Plain | Took]] = {name: [] for name in ("plain", *rows)}
     errors: dict[str, np.ndarray] = {}
     for _ in range(args.rounds):
-        with Took() as took:
-            plain = inpaint(net, shot.frames.astype(np.float32) / 65535, shot.holes, centres=centres)
-        taken["plain"].append(took)
-        for row in args.rows.split(","):
+        plain = Plain(net, shot, centres)
+        taken["plain"].append(plain)
+        for row in rows:
             made, own = ours(net, shot, *row.split("-"), args.threads)
             taken[row].append(own)
-            errors[row] = np.abs(made - plain)[shot.holes & looked_at]
-    clocks = {row: [t.clock / (share if row == "plain" else 1) for t in own] for row, own in taken.items()}
-    work = {row: [t.processor / (share if row == "plain" else 1) for t in own] for row, own in taken.items()}
-    made_of = f"{len(centres)} of {count} runs made"
-    print(f"{'plain fp32':12} {args.frames / min(clocks['plain']):7.3f} frames/s ({made_of})")
+            errors[row] = np.abs(made - plain.image)[shot.holes & looked_at]
+    clocks = {row: [t.clock for t in own] for row, own in taken.items()}
+    work = {row: [t.processor for t in own] for row, own in taken.items()}
+    made_of = "; ".join(f"{made} of {all_} with {seen} frames" for seen, (made, all_) in plain.kinds.items())
+    print(f"{'plain fp32':12} {args.frames / min(clocks['plain']):7.3f} frames/s (runs made: {made_of})")
     for row, error in errors.items():
         print(
             f"{row:12} {args.frames / min(clocks[row]):7.3f} frames/s, {ratio(clocks['plain'], clocks[row])} times as "

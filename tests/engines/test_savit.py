@@ -80,6 +80,20 @@ def test_windows_in_any_order_and_cut_anywhere_give_the_same(preset):
     assert np.array_equal(whole, again)
 
 
+@pytest.mark.parametrize("config", [PLAIN, LABELLED, GUIDED], ids=["label-free", "labelled", "e2fgvi"])
+@pytest.mark.parametrize("preset", ["fast", "balanced", "paper"])
+def test_single_frames_and_holes_over_the_whole_frame_are_filled(preset, config):
+    for count, whole in ((1, [0]), (1, []), (3, [0, 1, 2]), (13, [4, 5])):
+        holes = np.zeros((count, *SIZE), bool)
+        holes[:, 3:5, 4:9] = True
+        holes[whole] = True
+        shot = labelled(SmallShot(holes, depth=16), np.zeros((count, *SIZE), np.uint8))
+        made = engine(preset, config, prefill=False).prepare(shot, no_progress)
+        patches = made.fill(shot.windows()[0])
+        assert sorted(patches) == list(range(shot.start, shot.stop))
+        assert np.array_equal(filled(shot, made)[~holes], shot.frames[~holes])
+
+
 def test_the_second_backbone_fills_in_half_precision_too():
     shot = SmallShot(moving(9), depth=16)
     exact, half = (

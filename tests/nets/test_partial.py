@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from vrm.nets.flow_guided import reduced
+from vrm.nets.fuseformer import Decoder
 from vrm.nets.partial import cells_for, last_block, render
 from vrm.nets.savit import Savit, SavitConfig
 from vrm.nets.tokens import Grid
@@ -58,3 +59,14 @@ def test_a_part_is_what_the_whole_gives_there(backbone, semantic_blocks, pixels)
             expected = out.frames[0, t : t + 1, :, pixels[0] : pixels[2], pixels[1] : pixels[3]]
             assert expected.numel() < 100 or expected.std() > 0.01
             assert torch.allclose(made, expected, atol=1e-5), (made - expected).abs().max()
+
+
+def test_the_decoder_looks_no_further_than_the_cells_that_it_is_given():
+    decoder, grid = Decoder(4).double(), Grid(11, 30)
+    features = torch.rand(1, 8, 11, 30, dtype=torch.float64, requires_grad=True)
+    made = decoder(features)
+    for y, x in [(0, 0), (1, 7), (18, 50), (23, 119), (43, 119), (40, 116), (20, 63)]:
+        (change,) = torch.autograd.grad(made[0, :, y, x].sum(), features, retain_graph=True)
+        y0, x0, y1, x1 = cells_for((y, x, y + 1, x + 1), grid)
+        change[..., y0:y1, x0:x1] = 0
+        assert not change.any()

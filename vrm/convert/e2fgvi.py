@@ -6,14 +6,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from vrm.convert.checkpoint import rename, state_of
+from vrm.convert.checkpoint import state_of
+from vrm.convert.fuseformer import converted
 from vrm.convert.fuseformer import ours as fuseformer
 from vrm.convert.registry import Converted
 from vrm.errors import WeightsError
-from vrm.nets.savit import ABLATIONS, Savit
+from vrm.nets.savit import ABLATIONS
 
 _RULES = (
     (r"transformer\.(\d+)\.attn\.(query|key|value)\.(weight|bias)", r"blocks.\1.attention.\2.\3"),
@@ -73,7 +73,4 @@ def convert(held: Mapping[str, Any]) -> Converted:
         )
     if not any(name.startswith("feat_prop_module.") for name in state):
         raise WeightsError("This is not an E2FGVI checkpoint: nothing in it passes features on (feat_prop_module).")
-    config = ABLATIONS["e2fgvi"]
-    with torch.device("meta"):
-        expected = Savit(config).state_dict()
-    return Converted(rename(parted(state), ours, expected, "E2FGVI at 432x240"), "savit", config.settings())
+    return converted(parted(state), ours, ABLATIONS["e2fgvi"], "E2FGVI at 432x240")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,8 @@ from torch import Tensor
 from vrm.convert.checkpoint import rename, state_of
 from vrm.convert.registry import Converted
 from vrm.errors import WeightsError
-from vrm.nets.savit import ABLATIONS, Savit
+from vrm.nets.savit import ABLATIONS, Savit, SavitConfig
+from vrm.nets.tokens import Grid
 
 _RULES = (
     (r"encoder\.layers\.(\d+)\.(weight|bias)", r"encoder.convs.\1.\2"),
@@ -56,11 +57,17 @@ def convert(held: Mapping[str, Any]) -> Converted:
     if width is None:
         raise WeightsError("This is not a FuseFormer checkpoint: no attention layer is in it.")
     config = replace(ABLATIONS["fuseformer"], width=width)
+    grid = Grid(*config.field)
+    embedding = state.get("add_pos_emb.pos_emb")
+    if embedding is not None and embedding.shape == (1, 1, grid.tokens, width):
+        state["add_pos_emb.pos_emb"] = embedding.reshape(grid.rows, grid.cols, width)
+    return converted(state, ours, config, "FuseFormer at 432x240")
+
+
+def converted(
+    state: Mapping[str, Tensor], ours: Callable[[str], str | None], config: SavitConfig, what: str
+) -> Converted:
+    """A state by foreign names as a network of ours; strict, see ``vrm.convert.checkpoint.rename``."""
     with torch.device("meta"):
         expected = Savit(config).state_dict()
-    rows, cols, _ = expected["position"].shape
-    embedding = state.get("add_pos_emb.pos_emb")
-    if embedding is not None and embedding.shape == (1, 1, rows * cols, width):
-        state["add_pos_emb.pos_emb"] = embedding.reshape(rows, cols, width)
-    tensors: dict[str, Tensor] = rename(state, ours, expected, "FuseFormer at 432x240")
-    return Converted(tensors, "savit", config.settings())
+    return Converted(rename(state, ours, expected, what), "savit", config.settings())

@@ -111,7 +111,8 @@ class Seen:
     @property
     def nbytes(self) -> int:
         """Bytes it takes."""
-        return sum(x.numel() * x.element_size() for x in (self.features, self.tokens))
+        held = (self.features, self.tokens, self.histogram, self.small)
+        return sum(x.numel() * x.element_size() for x in held if x is not None)
 
 
 _Key = tuple[int, Field, Window | None]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vrm.nets.fuseformer import attend
+from vrm.nets.fuseformer import Attention, attend
 from vrm.nets.tokens import Grid, crop_tokens
 from vrm.types import Box
 
@@ -69,40 +69,24 @@ def windows(grid: Grid) -> tuple[Window, ...]:
     return tuple(found)
 
 
-class FocalAttention(nn.Module):
-    """Multi-head attention as the module says.
-
-    Args:
-        width: of the tokens.
-        heads: of width / heads channels each.
-    """
+class FocalAttention(Attention):
+    """Multi-head attention as the module says."""
 
     def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
+        super().__init__(width, heads)
         self.pool = nn.Linear(WINDOW[0] * WINDOW[1], 1)
 
     def forward(self, tokens: Tensor, grid: Grid) -> Tensor:
         """``(B, T * tokens, width)`` to the same."""
-        return self._attend(tokens, grid, None).flatten(1, 2)
+        return self._windowed(tokens, grid, None).flatten(1, 2)
 
     def at(self, tokens: Tensor, grid: Grid, places: list[tuple[int, Box]]) -> list[Tensor]:
-        """As ``forward``, for some tokens only: those windows are worked on that reach into them.
-
-        Args:
-            tokens: ``(1, T * tokens, width)``.
-            grid: of a frame.
-            places: frames and boxes of token rows and columns.
-
-        Returns:
-            ``(1, n, width)`` for each place.
-        """
+        """See ``Attention``: those windows are worked on that reach into the places."""
         wanted = {y * grid.cols + x for _, box in places for y in range(box[0], box[2]) for x in range(box[1], box[3])}
-        frames = self._attend(tokens, grid, wanted)[0]
+        frames = self._windowed(tokens, grid, wanted)[0]
         return [crop_tokens(frames[t : t + 1], grid, box) for t, box in places]
 
-    def _attend(self, tokens: Tensor, grid: Grid, wanted: set[int] | None) -> Tensor:
+    def _windowed(self, tokens: Tensor, grid: Grid, wanted: set[int] | None) -> Tensor:
         """``(B, T, tokens, width)``; zero in windows that hold nothing wanted."""
         b, n, width = tokens.shape
         frames = tokens.reshape(b, -1, grid.tokens, width)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, fuse, unfold
+from vrm.nets.fusion import Fusion, ordered
+from vrm.nets.tokens import CELLS, Grid, crop_tokens, fold, unfold
 from vrm.types import Box
 
 _SLOPE = 0.2
@@ -106,7 +107,8 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     scaled = q * q.shape[-1] ** -0.5
     for b in range(q.shape[0]):
         for h in range(q.shape[1]):
-            keys, values = k[b, h].t(), v[b, h]
+            # A head's rows lie apart, and each product would gather them anew.
+            keys, values = k[b, h].contiguous().t(), v[b, h].contiguous()
             for i in range(0, q.shape[2], _QUERIES):
                 out[b, h, i : i + _QUERIES] = (scaled[b, h, i : i + _QUERIES] @ keys).softmax(-1) @ values
     return out
@@ -125,20 +127,11 @@ class FusionFeedForward(nn.Module):
         self.expand = nn.Linear(width, inner)
         self.contract = nn.Linear(inner, width)
 
-    def forward(self, tokens: Tensor, between: Callable[[Tensor], Tensor]) -> Tensor:
-        """``(..., width)`` to the same; ``between`` fuses and activates."""
-        out: Tensor = self.contract(between(self.expand(tokens)))
-        return out
-
-
-def fused(grid: Grid, activation: Callable[[Tensor], Tensor] = F.relu) -> Callable[[Tensor], Tensor]:
-    """What lies between the layers of F3N: the mean of overlapping tokens in every cell, activated; ``(B, n, C)``."""
-
-    def between(tokens: Tensor) -> Tensor:
-        frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
-        return activation(fuse(frames, grid)).reshape(tokens.shape)
-
-    return between
+    def forward(self, tokens: Tensor, fusion: Fusion) -> Tensor:
+        """Tokens ``(N, given, width)`` of N frames to ``(N, wanted, width)``, see ``Fusion``."""
+        expand, contract = self.expand, self.contract
+        between = fusion(F.linear(tokens, ordered(expand.weight, 0), ordered(expand.bias, 0)))
+        return F.linear(between, ordered(contract.weight, 1), contract.bias)
 
 
 class SoftSplit(nn.Module):

@@ -6,19 +6,21 @@ ones attend to all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from vrm.nets.fusion import Fusion
 from vrm.nets.savit import Block, Savit
-from vrm.nets.semantic import CELL, SemanticFeedForward
-from vrm.nets.tokens import Grid, crop_tokens, fold_part, overlaps, unfold_part
+from vrm.nets.semantic import CELL
+from vrm.nets.tokens import Grid, crop_tokens, fold_part
 from vrm.types import Box, grow_box
 
-_REACH = 4  # cells around a pixel's own that the decoder looks at
-_AROUND = 3  # further cells, so that what is wrong at the edge of a part is cut away
+_REACH = 3
+"""Cells around a pixel's own that the decoder looks at: two rows of pixels for its last convolutions, two of half cells
+for the first, and what lies between two of a map where it doubles one, half a place further at most."""
 
 
 def last_block(
@@ -38,55 +40,23 @@ def last_block(
     """
     assert isinstance(block, Block)
     frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
-    normed = block.norm1(frames)
+    shares = None if histogram is None else histogram.reshape(len(frames), grid.tokens, -1)
     # Fusion brings in what neighbouring tokens say, so those are needed before it.
     near = [grid.cover(grid.cells(box)) for _, box in wanted]
     places = [(t, around) for (t, _), around in zip(wanted, near, strict=True)]
-    attended = block.attention.at(normed.reshape(tokens.shape), grid, places)
+    attended = block.attention.at(block.normed(tokens), grid, places)
     made = []
     for (t, box), around, change in zip(wanted, near, attended, strict=True):
         x = crop_tokens(frames[t : t + 1], grid, around) + change
-        spread = partial(_fused_part, grid=grid, around=around, box=box, activation=block.activation)
-        inner = block.norm2(x)
-        kept = _within(x, around, box)
-        if isinstance(block.feed_forward, SemanticFeedForward):
-            assert histogram is not None
-            shares = crop_tokens(histogram.reshape(len(frames), grid.tokens, -1)[t : t + 1], grid, around)
-            made.append(kept + _semantic(block.feed_forward, inner, shares, spread, around, box))
-        else:
-            made.append(kept + block.feed_forward(inner, spread))
+        share = None if shares is None else crop_tokens(shares[t : t + 1], grid, around)
+        made.append(block.fed(x, Fusion(grid, block.activation, around, box), share)[0])
     return made
-
-
-def _semantic(
-    feed_forward: SemanticFeedForward, tokens: Tensor, histogram: Tensor, spread: Callable[[Tensor], Tensor],
-    around: Box, box: Box,
-) -> Tensor:  # fmt: skip
-    """SAFFN with more tokens before its fusion than after it."""
-    routing = feed_forward.router(tokens, histogram)
-    between = spread(feed_forward.expand(tokens, routing))
-    out: Tensor = feed_forward.contract(between, _within(routing, around, box))
-    return out
-
-
-def _fused_part(tokens: Tensor, grid: Grid, around: Box, box: Box, activation: Callable[[Tensor], Tensor]) -> Tensor:
-    """As ``vrm.nets.fuseformer.fused``: tokens of ``around`` to those of ``box``."""
-    cells = grid.cells(box)
-    counts = overlaps(grid, tokens.device)[cells[0] : cells[2], cells[1] : cells[3]].to(tokens.dtype)
-    return activation(unfold_part(fold_part(tokens, grid, around, cells) / counts, cells, box))
-
-
-def _within(tokens: Tensor, around: Box, box: Box) -> Tensor:
-    """The tokens of ``box`` among those of ``around``."""
-    grid = tokens.reshape(len(tokens), around[2] - around[0], around[3] - around[1], -1)
-    part = grid[:, box[0] - around[0] : box[2] - around[0], box[1] - around[1] : box[3] - around[1]]
-    return part.flatten(1, 2)
 
 
 def cells_for(pixels: Box, grid: Grid) -> Box:
     """The cells that the decoder needs to make a box of pixels."""
     cells = pixels[0] // CELL, pixels[1] // CELL, -(-pixels[2] // CELL), -(-pixels[3] // CELL)
-    return grow_box(cells, _REACH + _AROUND, (grid.height, grid.width))
+    return grow_box(cells, _REACH, (grid.height, grid.width))
 
 
 def render(net: Savit, tokens: Tensor, features: Tensor, grid: Grid, box: Box, cells: Box, pixels: Box) -> Tensor:

@@ -13,11 +13,16 @@ from torch.nn import functional as F
 from vrm.errors import UsageError, WeightsError
 from vrm.nets.flow_guided import FlowGuide, reduced
 from vrm.nets.focal import FocalAttention
-from vrm.nets.fuseformer import Attention, Decoder, Encoder, FusionFeedForward, SoftComposition, SoftSplit, fused
+from vrm.nets.fuseformer import Attention, Decoder, Encoder, FusionFeedForward, SoftComposition, SoftSplit
+from vrm.nets.fusion import Fusion, ordered
 from vrm.nets.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 from vrm.nets.tokens import CELLS, Grid
 
 BACKBONES = ("fuseformer", "e2fgvi")
+
+_AT_ONCE = 1500
+"""Tokens that F3N works on at once on a CPU: what lies between its layers stays small enough for the allocator to
+hand out the same memory again."""
 
 
 @dataclass(frozen=True)
@@ -146,13 +151,41 @@ class Block(nn.Module):
 
     def forward(self, tokens: Tensor, grid: Grid, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Tokens ``(B, T * tokens, width)`` to the same, and the routing where there is one."""
-        tokens = tokens + self.attention(self.norm1(tokens), grid)
-        inner = self.norm2(tokens)
+        fusion = Fusion(grid, self.activation)
+        frames, changes = (
+            x.reshape(-1, grid.tokens, x.shape[-1]) for x in (tokens, self.attention(self.normed(tokens), grid))
+        )
+        shares = None if histogram is None else histogram.reshape(len(frames), grid.tokens, -1)
+        count = max(1, _AT_ONCE // grid.tokens) if tokens.device.type == "cpu" else len(frames)
+        made, routing = [], []
+        for k in range(0, len(frames), count):
+            part = slice(k, k + count)
+            x, mixed = self.fed(frames[part] + changes[part], fusion, None if shares is None else shares[part])
+            made.append(x)
+            routing += [] if mixed is None else [mixed]
+        return torch.cat(made).reshape(tokens.shape), torch.cat(routing).reshape(
+            *tokens.shape[:2], -1
+        ) if routing else None
+
+    def normed(self, tokens: Tensor) -> Tensor:
+        """Tokens as the attention gets them, in the format of its layers, so that each need not convert them."""
+        out: Tensor = self.norm1(tokens).to(self.attention.query.weight.dtype)
+        return out
+
+    def fed(self, tokens: Tensor, fusion: Fusion, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """What follows the attention: tokens ``(N, given, width)`` of N frames to ``(N, wanted, width)``, and routing.
+
+        Args:
+            tokens: with what the attention has changed.
+            fusion: says which tokens are given and wanted.
+            histogram: ``(N, given, C)`` if the block is semantic-aware.
+        """
+        inner, kept = self.norm2(tokens), fusion.within(tokens)
         if isinstance(self.feed_forward, SemanticFeedForward):
             assert histogram is not None
-            change, routing = self.feed_forward(inner, histogram, fused(grid, self.activation))
-            return tokens + change, routing
-        return tokens + self.feed_forward(inner, fused(grid, self.activation)), None
+            change, routing = self.feed_forward(inner, histogram, fusion, ordered, fusion.within)
+            return kept + change, routing
+        return kept + self.feed_forward(inner, fusion), None
 
 
 class Savit(nn.Module):

@@ -32,6 +32,9 @@ GROUPS: dict[int, tuple[int, ...]] = {
 """For fewer experts (Table 4, whose grouping was not published): which expert each super-category
 belongs to."""
 
+Order = Callable[[Tensor, int], Tensor]
+"""Puts the channels along an axis of a tensor in another order."""
+
 _CHUNK = 4096  # tokens mixed at once: bounds the scratch of an expanding layer to C times its input
 
 
@@ -96,22 +99,32 @@ class SemanticLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(experts, outputs))
         nn.init.normal_(self.weight, std=0.02)
 
-    def forward(self, tokens: Tensor, routing: Tensor) -> Tensor:
-        """Tokens ``(..., inputs)`` and mixture weights ``(..., C)`` to ``(..., outputs)``."""
+    def forward(
+        self, tokens: Tensor, routing: Tensor, given: Order | None = None, wanted: Order | None = None
+    ) -> Tensor:
+        """Tokens ``(..., inputs)`` and mixture weights ``(..., C)`` to ``(..., outputs)``.
+
+        ``given`` and ``wanted`` put inputs and outputs in order; None = the layer's own.
+        """
+        weight: Tensor = self.weight if given is None else given(self.weight, 2)
+        bias: Tensor = self.bias
+        if wanted is not None:
+            weight, bias = wanted(weight, 1), wanted(bias, 1)
         flat, mix = tokens.flatten(0, -2), routing.flatten(0, -2).to(tokens.dtype)
         starts = range(0, len(flat), _CHUNK)
-        mixed = [self._mix(flat[i : i + _CHUNK], mix[i : i + _CHUNK]) for i in starts]
+        mixed = [_mixed(flat[i : i + _CHUNK], mix[i : i + _CHUNK], weight, bias) for i in starts]
         return torch.cat(mixed).reshape(*tokens.shape[:-1], -1)
 
-    def _mix(self, tokens: Tensor, routing: Tensor) -> Tensor:
-        """``(n, inputs)`` and ``(n, C)``; whichever of inputs and outputs is narrower is held C times."""
-        experts, outputs, inputs = self.weight.shape
-        biases = routing @ self.bias.to(routing.dtype)
-        if inputs <= outputs:
-            scaled = (routing[:, :, None] * tokens[:, None]).flatten(1)
-            return scaled @ self.weight.permute(0, 2, 1).reshape(experts * inputs, outputs).to(scaled.dtype) + biases
-        each = F.linear(tokens, self.weight.flatten(0, 1)).reshape(-1, experts, outputs)
-        return torch.bmm(routing[:, None].to(each.dtype), each)[:, 0] + biases
+
+def _mixed(tokens: Tensor, routing: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """``(n, inputs)`` and ``(n, C)``; whichever of inputs and outputs is narrower is held C times."""
+    experts, outputs, inputs = weight.shape
+    biases = routing @ bias.to(routing.dtype)
+    if inputs <= outputs:
+        scaled = (routing[:, :, None] * tokens[:, None]).flatten(1)
+        return scaled @ weight.permute(0, 2, 1).reshape(experts * inputs, outputs).to(scaled.dtype) + biases
+    each = F.linear(tokens, weight.flatten(0, 1)).reshape(-1, experts, outputs)
+    return torch.bmm(routing[:, None].to(each.dtype), each)[:, 0] + biases
 
 
 class SemanticFeedForward(nn.Module):
@@ -134,10 +147,22 @@ class SemanticFeedForward(nn.Module):
         self.expand = SemanticLinear(width, inner, experts)
         self.contract = SemanticLinear(inner, width, experts)
 
-    def forward(self, tokens: Tensor, histogram: Tensor, between: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
-        """Tokens ``(..., width)`` and histograms ``(..., C)`` to tokens alike and their routing ``(..., C)``."""
+    def forward(
+        self, tokens: Tensor, histogram: Tensor, between: Callable[[Tensor], Tensor], order: Order | None = None,
+        within: Callable[[Tensor], Tensor] | None = None,
+    ) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """Tokens ``(..., width)`` and histograms ``(..., C)`` to tokens alike and their routing ``(..., C)``.
+
+        Args:
+            tokens, histogram: see above.
+            between: what lies between the layers.
+            order: puts channels in the order in which it takes and gives them; None = the layers' own.
+            within: picks those tokens that it gives among those that it takes; None = all.
+        """
         routing = self.router(tokens, histogram)
-        return self.contract(between(self.expand(tokens, routing)), routing), routing
+        inner = between(self.expand(tokens, routing, wanted=order))
+        left = routing if within is None else within(routing)
+        return self.contract(inner, left, given=order), left
 
 
 def token_classification(scores: Tensor, histogram: Tensor) -> Tensor:

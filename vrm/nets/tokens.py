@@ -86,11 +86,6 @@ def overlaps(grid: Grid, device: torch.device | None = None) -> Tensor:
     return counts[0][:, None] * counts[1]
 
 
-def fuse(tokens: Tensor, grid: Grid) -> Tensor:
-    """Let overlapping tokens agree: each cell becomes the mean of what its tokens say; ``(N, rows * cols, C * 49)``."""
-    return unfold(fold(tokens, grid) / overlaps(grid, tokens.device).to(tokens.dtype))
-
-
 def crop_tokens(tokens: Tensor, grid: Grid, box: Box) -> Tensor:
     """The tokens ``(N, rows * cols, C)`` inside a box of token rows and columns."""
     split = tokens.reshape(len(tokens), grid.rows, grid.cols, -1)[:, box[0] : box[2], box[1] : box[3]]
@@ -114,17 +109,3 @@ def fold_part(tokens: Tensor, grid: Grid, box: Box, cells: Box) -> Tensor:
     whole = F.fold(tokens.transpose(1, 2), size, KERNEL, stride=STRIDE)
     y, x = STRIDE * box[0] - AROUND, STRIDE * box[1] - AROUND
     return whole[..., cells[0] - y : cells[2] - y, cells[1] - x : cells[3] - x]
-
-
-def unfold_part(cells: Tensor, at: Box, box: Box) -> Tensor:
-    """As ``unfold``, for the tokens of a box alone.
-
-    Args:
-        cells: ``(N, C, h, w)``: the part of the map that the tokens cover, as far as it lies inside the map.
-        at: where that part lies.
-        box: of token rows and columns.
-    """
-    y0, x0 = STRIDE * box[0] - AROUND, STRIDE * box[1] - AROUND
-    y1, x1 = STRIDE * (box[2] - 1) + AROUND + 1, STRIDE * (box[3] - 1) + AROUND + 1
-    padded = F.pad(cells, (at[1] - x0, x1 - at[3], at[0] - y0, y1 - at[2]))
-    return F.unfold(padded, KERNEL, stride=STRIDE).transpose(1, 2)
