@@ -24,7 +24,7 @@ FRAMES_ON_DISK = 4 << 30
 """Most decoded frames that scratch holds, in bytes."""
 
 _FILL_BYTES = 80  # what motion keeps in files for each pixel of a window's holes
-_WINDOW = 120
+_WINDOW = 110
 
 
 def frame_memory(options: EngineOptions) -> int:

@@ -21,7 +21,7 @@ from vrm.types import Pixels
 CHUNK = 32
 """Frames decoded together; a jump backwards costs at most one chunk and the way from the key frame to it."""
 
-_GONE = 128 << 20
+_GONE = 64 << 20
 """Bytes of frames that leave the memory before what is free between those in use goes back to the system: it came to
 four tenths of the heap where a window sees hundreds of frames."""
 

@@ -11,7 +11,7 @@ from vrm.types import Masks
 OVERLAP = 6
 """Frames two neighbouring windows share; their fillings are cross-faded there."""
 
-_LONGEST = 120
+_LONGEST = 110
 _SHORTEST = 2 * OVERLAP
 _NEAR = 24  # frames of context whose trajectories are found as well
 # Bytes that motion keeps for each frame of a window, while it works: by pixel of the box around the hole, at full
