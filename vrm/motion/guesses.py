@@ -56,6 +56,7 @@ def _sorted(seen: _Seen, apart: Sorted, t: int) -> _Seen:
         name: ("trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
         for name, (source, xy, drift) in apart.things.items()
     }
+    things |= {name: ("distant", source, xy, distant_prior(error)) for name, (source, xy, error) in apart.held.items()}
     left = np.any([s >= 0 for s in (*background.values(), *(thing[1] for thing in things.values()))], axis=0)
     out: _Seen = {}
     for name, (kind, source, xy, prior) in seen.items():

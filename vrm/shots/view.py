@@ -94,7 +94,7 @@ class ShotView:
             window.stop,
             window.context_start,
             window.context_stop,
-            replace(self._motion, meet=True) if given else self._motion,
+            replace(self._motion, meet=True, distant=4) if given else self._motion,
             distant=range(window.context_start, window.context_stop),
             progress=self._progress,
             keep=None if self.scratch is None else FillFolder(self.scratch),
