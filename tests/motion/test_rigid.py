@@ -130,7 +130,15 @@ def test_the_nearer_whole_frame_tells_what_is_in_front():
     left, top = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     left[:, :2], top[:2] = True, True
     rows, cols = (a.ravel() for a in np.mgrid[:4, :4])
-    found = look_up_held([Held(0, box, xy, left, error), Held(20, box, xy, top, error)], 4, rows, cols)
+    found = look_up_held([Held(0, box, xy, left, error), Held(20, box, xy, top, error)], 4, rows, cols, {})
     before, after = (found[f"held by {name}"][0].reshape(4, 4) for name in ("earlier", "later"))
     assert np.array_equal(before == 0, left)  # frame 0 is four frames away, frame 20 sixteen
     assert np.array_equal(after == 20, left & top)
+
+
+def test_where_one_whole_frame_is_not_found_trajectories_to_it_tell():
+    box, xy, error = (0, 0, 1, 2), np.zeros((1, 2, 2), np.float32), np.zeros((1, 2), np.float32)
+    far = [Held(0, box, xy, np.ones((1, 2), bool), error)]
+    leads = {20: np.array([True, False])}
+    found = look_up_held(far, 12, np.array([0, 0]), np.array([0, 1]), leads)["held by earlier"][0]
+    assert found.tolist() == [0, -1]  # frame 20 is nearer, and shows no thing at the second pixel

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from vrm.types import Bool
 __all__ = ["FrameAccess", "MotionConfig", "propagate"]
 
 Progress = Callable[[str, int, int], None]
+
+_HIDDEN = 0.4
+"""Added to the log expected error of the smooth guess where frames are known whole: it was fitted on background alone,
+and what moves by itself looks less like its surroundings."""
 
 _BEYOND = 24
 """Frames outside the window in which a frame known whole is looked for."""
@@ -70,6 +75,8 @@ def propagate(
 
     tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
     trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
+    if whole:
+        trust = replace(trust, spatial=trust.spatial + _HIDDEN)
     aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant, whole or ())
     things = _things(tracks, whole, range(start, stop), range(context_start, context_stop)) if whole else None
     found = Propagation(shot.size, {} if keep is None else keep)
@@ -131,8 +138,8 @@ def _pick(
 def _fused(found: FrameGuesses, config: MotionConfig) -> HoleFill:
     """The prefill of one frame, and everything it was made of."""
     names, guesses = list(found.guesses), list(found.guesses.values())
-    rgb = fuse(found.part, found.inside, guesses, config.anchor)
-    share = weights(guesses)
+    rgb = fuse(found.part, found.inside, guesses, config.anchor, config.sharpness)
+    share = weights(guesses, config.sharpness)
     spatial = share[names.index("spatial")]
     seen = np.any([g.valid for n, g in found.guesses.items() if n != "spatial"], axis=0)
     candidates = {

@@ -126,11 +126,11 @@ class Rigid:
             here, corner = self.frames.grey(t), (x0, y0)
             starts = [motion, motion + step, _moved(key, here, visible, motion, corner)]
             best = max((_correlated(key, here, visible, start, corner) for start in starts), key=lambda one: one[0])
-            if best[0] < _FOLLOWED:
+            if best[0] >= _FOLLOWED:
+                motion, step = best[1], best[1] - motion
+            else:
                 step = np.zeros((2, 3), np.float32)
-                continue
-            motion, step = best[1], best[1] - motion
-            if best[0] >= _BELIEVED or t in self._shown:  # two whole frames are only compared
+            if best[0] >= _BELIEVED or t in self._shown:  # two whole frames are compared in any case
                 out[t, k] = motion
             if t in self._shown:
                 break
@@ -189,22 +189,30 @@ class Rigid:
 
 
 def look_up_held(
-    found: Sequence[Held], t: int, rows: np.ndarray, cols: np.ndarray
+    found: Sequence[Held], t: int, rows: np.ndarray, cols: np.ndarray, chained: Mapping[int, Bool]
 ) -> dict[str, tuple[np.ndarray, Array, Array]]:
     """Source frame (-1 = none), place and expected error at working pixels (rows, cols) of frame t, by name.
 
-    Where the whole frames differ, the nearer ones tell whether a thing is in front there.
+    Whole frames may differ in what is in front there: the nearer ones decide.
+
+    Args:
+        found: frame t in terms of whole frames, one on either side at most.
+        t, rows, cols: which pixels, N of them.
+        chained: bool ``(N,)`` by number of the nearest whole frames: trajectories lead to a thing there. Asked where
+            the frame was not found.
     """
     shown, weight = np.zeros(len(rows), np.float32), 0.0
     out: dict[str, tuple[np.ndarray, Array, Array]] = {}
     for held in found:
         at = rows - held.box[0], cols - held.box[1]
-        near = 1 / abs(held.source - t)
-        shown += near * held.shown[at]
-        weight += near
+        shown += held.shown[at] / np.float32(abs(held.source - t))
+        weight += 1 / abs(held.source - t)
         name = f"held by {'earlier' if held.source < t else 'later'}"
         out[name] = np.where(held.shown[at], held.source, -1), held.xy[at], held.error[at]
-    front = shown > 0.5 * weight
+    for k in chained.keys() - {held.source for held in found}:
+        shown += chained[k] / np.float32(abs(k - t))
+        weight += 1 / abs(k - t)
+    front = shown > 0.5 * weight + 1e-6
     return {name: (np.where(front, source, -1), xy, error) for name, (source, xy, error) in out.items()}
 
 

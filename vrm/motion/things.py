@@ -170,9 +170,17 @@ class Things:
         """What is a thing and what is background at working pixels (rows, cols) of frame t."""
         things: dict[str, tuple[np.ndarray, Array, Array]] = {}
         arrives, weight = np.zeros(len(rows), np.float32), np.full(len(rows), 1e-6, np.float32)
-        for name, trails in (("moving backward", self.backward), ("moving forward", self.forward)):
+        chained: dict[int, Bool] = {}
+        earlier, later = (
+            max((k for k in self.whole if k < t), default=None),
+            min((k for k in self.whole if k > t), default=None),
+        )
+        sides = ("moving backward", earlier, self.backward), ("moving forward", later, self.forward)
+        for name, key, trails in sides:
             source, xy, drift = look_up(trails.get(t), rows, cols, _PATIENCE * bound)
             shown = _labels(source, xy, self._moving)
+            if key is not None:
+                chained[key] = shown & (source == key)
             share = np.where(source >= 0, 1 / np.maximum(np.abs(source - t), 1), 0).astype(np.float32)
             arrives += share * shown
             weight += share
@@ -180,7 +188,7 @@ class Things:
         front = arrives / weight > 0.5
         for name, (source, xy, drift) in things.items():
             things[name] = np.where(front, source, -1), xy, drift
-        held = look_up_held(self._rigid.at(t), t, rows, cols)
+        held = look_up_held(self._rigid.at(t), t, rows, cols, chained)
         behind = front & ~self._disagree(things, rows, cols) & ~self._passed(t, things)
         behind |= np.any([source >= 0 for source, _, _ in held.values()], axis=0)
         return Sorted(things, held, behind, self._rim)
