@@ -77,10 +77,7 @@ def test_a_hidden_thing_is_followed_to_the_keyframes(shot, view):
     theirs = np.mean([error(shot, without, t) for t in range(2, N - 2)])
     assert ours < 0.5 * theirs
     assert ours < 20
-    fills = with_things.fills[5], without.fills[5]
-    assert fills[0].candidates["held by earlier"].valid.any()
-    dearer, usual = (fill.candidates["spatial"].error.astype(float) for fill in fills)
-    assert np.median(dearer / usual) == pytest.approx(np.exp(0.4), rel=0.01)
+    assert with_things.fills[5].candidates["held by earlier"].valid.any()
 
 
 def test_what_is_in_front_is_told_from_the_background(shot, view):

@@ -22,6 +22,7 @@ class MotionConfig:
         sources: far frames aligned directly with each frame; 0 = none.
         distant: how many of them are kept as candidates at each pixel.
         steady: strength of the averaging over time of what is uncertain; 0 = none.
+        doubt: that averaging's share goes with ``(1 - confidence)`` to this power.
         holdback: judge the candidates of the clip on known pixels hidden on purpose.
         meet: move the trajectories of the two sides to where they agree (``vrm.motion.meet``).
     """
@@ -35,15 +36,17 @@ class MotionConfig:
     sources: int = 0
     distant: int = 2
     steady: float = 1.0
+    doubt: float = 1.0
     holdback: bool = True
     meet: bool = False
 
     def with_keyframes(self) -> MotionConfig:
         """For a shot with frames known whole: both sides meet, and more candidates are averaged.
 
-        The least error is asked for there: what was seen several times has less noise on average.
+        The least error is asked for there: what was seen several times, or is not quite where it should be, has less on
+        average, over candidates as over neighbour frames.
         """
-        return replace(self, meet=True, distant=2 * self.distant, sharpness=2.5)
+        return replace(self, meet=True, distant=2 * self.distant, sharpness=2.5, doubt=0.25)
 
     def __post_init__(self) -> None:
         if not 1 <= self.rounds <= 10:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -24,10 +23,6 @@ from vrm.types import Bool
 __all__ = ["FrameAccess", "MotionConfig", "propagate"]
 
 Progress = Callable[[str, int, int], None]
-
-_HIDDEN = 0.4
-"""Added to the log expected error of the smooth guess where frames are known whole: it was fitted on background alone,
-and what moves by itself looks less like its surroundings."""
 
 _BEYOND = 24
 """Frames outside the window in which a frame known whole is looked for."""
@@ -75,8 +70,6 @@ def propagate(
 
     tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
     trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
-    if whole:
-        trust = replace(trust, spatial=trust.spatial + _HIDDEN)
     aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant, whole or ())
     things = _things(tracks, whole, range(start, stop), range(context_start, context_stop)) if whole else None
     found = Propagation(shot.size, {} if keep is None else keep)
@@ -94,7 +87,7 @@ def propagate(
         found.fills[t] = done
         tracks.forget(t)
         tell(config.rounds * (stop - start) + t - start + 1)
-    steady(found, shot, tracks, config.steady)
+    steady(found, shot, tracks, config.steady, config.doubt)
     return found
 
 
