@@ -1,5 +1,6 @@
 """Averaging over time: by how much, by confidence."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -57,3 +58,23 @@ def test_what_nothing_is_known_of_is_averaged(power):
 def test_a_low_power_averages_what_is_rather_sure():
     assert filled(0.9, 1.0) == pytest.approx(0.2 + 0.5 * 0.85 * 0.1 * 0.4, rel=1e-3)
     assert filled(0.9, 0.25) == pytest.approx(0.2 + 0.5 * 0.85 * 0.1**0.25 * 0.4, rel=1e-3)
+
+
+def test_a_whole_frame_is_where_the_averaging_begins():
+    class Whole(Still):
+        def hole(self, t):
+            return HOLE & (t == 1)
+
+    n = int(HOLE.sum())
+    unsure = HoleFill(
+        np.flatnonzero(HOLE), {}, np.full((n, 3), 0.2, np.float32), np.ones(n, bool), np.zeros(n, np.float32)
+    )
+    other = replace(unsure, rgb=unsure.rgb.copy())
+    pairs = {(1, 0): PairFlow((0, 0, H, W), np.zeros((H, W, 2), np.float16), np.zeros((H, W), np.float16))}
+    tracks = SimpleNamespace(flow=lambda t, neighbour: pairs.get((t, neighbour)), frames=SimpleNamespace(scale=1.0))
+    found = Propagation((H, W), {1: unsure, 2: other})
+    steady(found, Whole(), tracks, 1.0, whole=[0])
+    out = np.zeros((H, W), np.float32)
+    out[HOLE] = found.fills[1].rgb[:, 0]
+    assert out[20, 24] == pytest.approx(0.2 + 0.5 * 0.85 * (128 / 255 - 0.2), rel=1e-3)
+    assert np.array_equal(found.fills[2].rgb, np.full((n, 3), 0.2, np.float32))

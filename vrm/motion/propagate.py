@@ -87,7 +87,7 @@ def propagate(
         found.fills[t] = done
         tracks.forget(t)
         tell(config.rounds * (stop - start) + t - start + 1)
-    steady(found, shot, tracks, config.steady, config.doubt)
+    steady(found, shot, tracks, config.steady, config.doubt, whole or ())
     return found
 
 

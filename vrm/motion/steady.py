@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -25,7 +25,14 @@ _SPARSE = 3
 """Every third pixel each way is enough to see a change of light."""
 
 
-def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float, power: float = 1.0) -> None:
+def steady(
+    found: Propagation,
+    shot: FrameAccess,
+    tracks: Tracks,
+    strength: float,
+    power: float = 1.0,
+    whole: Collection[int] = (),
+) -> None:
     """Average each fill with those of its neighbour frames, both ways, as far as it is uncertain. In place.
 
     A recursive filter along the flow inside the holes: y_t = (1 - r) x_t + r y_(t-1), its share r falling with the
@@ -37,6 +44,7 @@ def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: floa
         tracks: whose flow between neighbour frames is used.
         strength: scales the share; 0 = nothing is done, 1 = as usual.
         power: the share goes with ``(1 - confidence)`` to this power: below 1, what is rather sure is averaged as well.
+        whole: frames without a hole that had one: the averaging begins with them.
     """
     times = sorted(found.fills)
     if strength <= 0 or len(times) < 2:
@@ -46,8 +54,9 @@ def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: floa
         doubt: Array = _MOST * strength * (1 - confidence) ** power
         return doubt
 
-    onward = dict(_filtered(found, shot, tracks, share, times))
-    for t, rgb in _filtered(found, shot, tracks, share, times[::-1]):
+    order = sorted({*times, *(t for t in whole if times[0] - 1 <= t <= times[-1] + 1)})
+    onward = dict(_filtered(found, shot, tracks, share, order))
+    for t, rgb in _filtered(found, shot, tracks, share, order[::-1]):
         mean = np.clip(0.5 * (onward.pop(t) + rgb), 0, 1).astype(np.float32)
         found.fills[t] = replace(found.fills[t], rgb=mean)
 
@@ -58,6 +67,9 @@ def _filtered(
     """Frames and their colours in the given order; a fill may be changed once its frame was given."""
     before: tuple[int, Array] | None = None
     for t in order:
+        if t not in found.fills:
+            before = t, np.zeros((0, 3), np.float32)
+            continue
         fill = found.fills[t]
         rgb = fill.rgb
         pair = tracks.flow(t, before[0]) if before is not None and abs(before[0] - t) == 1 else None
