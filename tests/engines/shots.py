@@ -43,7 +43,8 @@ class SmallShot:
         self.asked += 1
         view = Given(self, given) if given else self if hide is None else Hidden(self, hide)
         whole = view.filled(range(window.context_start, window.context_stop)) if given else None
-        config = MotionConfig(rounds=1, meet=bool(given))
+        config = MotionConfig(rounds=1)
+        config = config.with_keyframes() if given else config
         return propagate(
             view, window.start, window.stop, window.context_start, window.context_stop, config, whole=whole
         )

@@ -72,3 +72,10 @@ def test_detail_is_strengthened_twice_at_most():
     weak = 0.5 + 0.1 * (fill.rgb - 0.5)
     out = restored(HoleFill(fill.index, fill.candidates, weak, fill.seen, fill.confidence))
     assert out[INNER].std() == pytest.approx(0.008 * 2, rel=0.05)
+
+
+def test_the_most_that_detail_is_strengthened_can_be_less():
+    fill = fill_of(noise(1))
+    weak = 0.5 + 0.1 * (fill.rgb - 0.5)
+    out = restore_detail(fill, weak, SIZE, 1.25)
+    assert (out - 0.5).std() == pytest.approx(0.008 * 1.25, rel=0.05)

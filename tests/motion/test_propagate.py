@@ -171,3 +171,11 @@ def test_presets():
     assert MotionConfig.for_preset("best").sources > MotionConfig.for_preset("balanced").sources
     with pytest.raises(UsageError):
         MotionConfig.for_preset("swift")
+
+
+def test_with_keyframes_more_candidates_are_averaged():
+    usual, given = FULL, FULL.with_keyframes()
+    assert given.meet
+    assert given.distant > usual.distant
+    assert given.sharpness < usual.sharpness
+    assert (given.rounds, given.sources, given.bound) == (usual.rounds, usual.sources, usual.bound)

@@ -77,6 +77,7 @@ def test_a_hidden_thing_is_followed_to_the_keyframes(shot, view):
     theirs = np.mean([error(shot, without, t) for t in range(2, N - 2)])
     assert ours < 0.5 * theirs
     assert ours < 20
+    assert with_things.fills[5].candidates["held by earlier"].valid.any()
 
 
 def test_what_is_in_front_is_told_from_the_background(shot, view):
@@ -93,6 +94,10 @@ def test_what_is_in_front_is_told_from_the_background(shot, view):
     clear = (cols < x - 12) | (cols > x + SIDE + 12)
     assert told.behind[square].mean() > 0.7
     assert told.behind[clear].mean() < 0.1
+    source, places, _ = told.held["held by earlier"]
+    found = square & (source == 0)
+    assert found.sum() > 0.5 * square.sum()
+    assert np.abs(places - np.stack([cols - SPEED * t, rows], -1))[found].mean() < 1.5
     source = np.full(len(rows), 0)
     assert (told.background(source, np.stack([cols, rows], -1).astype(np.float32))[told.behind] == -1).all()
 

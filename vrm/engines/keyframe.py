@@ -30,6 +30,10 @@ from vrm.options import EngineOptions
 from vrm.train.device import choose
 from vrm.types import U8, Masks, Patch, Pixels, bounding_box
 
+_DETAIL = 1.25
+"""Detail is strengthened at most so many times: what is gone further was lost because the candidates disagree, and
+would come back in the wrong place."""
+
 
 class KeyframeEngine:
     """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words.
@@ -118,7 +122,8 @@ class KeyframeSession:
             self._found.append(found)
             for t, fill in found.fills.items():
                 if part.start <= t < part.stop and fill.index.size:
-                    patches[t] = to_patch(self.shot.frame(t), fill.index, restore_detail(fill, fill.rgb, found.size))
+                    rgb = restore_detail(fill, fill.rgb, found.size, _DETAIL)
+                    patches[t] = to_patch(self.shot.frame(t), fill.index, rgb)
         return patches
 
     def origin(self, t: int) -> U8 | None:

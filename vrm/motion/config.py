@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vrm.errors import UsageError
@@ -18,9 +18,11 @@ class MotionConfig:
         raft: weights of torchvision's ``raft_large`` (safetensors), to estimate flow with it; None = DIS.
         bound: chains whose summed forward-backward error passes this many working pixels are dropped.
         anchor: weight of sampled colours against sampled gradients when seams are closed.
+        sharpness: weights go with the expected error to the power of minus this, see ``vrm.motion.fuse``.
         sources: far frames aligned directly with each frame; 0 = none.
         distant: how many of them are kept as candidates at each pixel.
         steady: strength of the averaging over time of what is uncertain; 0 = none.
+        doubt: that averaging's share goes with ``(1 - confidence)`` to this power.
         holdback: judge the candidates of the clip on known pixels hidden on purpose.
         meet: move the trajectories of the two sides to where they agree (``vrm.motion.meet``).
     """
@@ -30,11 +32,21 @@ class MotionConfig:
     raft: Path | None = None
     bound: float = 8.0
     anchor: float = 0.003
+    sharpness: float = 4.0
     sources: int = 0
     distant: int = 2
     steady: float = 1.0
+    doubt: float = 1.0
     holdback: bool = True
     meet: bool = False
+
+    def with_keyframes(self) -> MotionConfig:
+        """For a shot with frames known whole: both sides meet, and more candidates are averaged.
+
+        The least error is asked for there: what was seen several times, or is not quite where it should be, has less on
+        average, over candidates as over neighbour frames.
+        """
+        return replace(self, meet=True, distant=2 * self.distant, sharpness=2.5, doubt=0.25)
 
     def __post_init__(self) -> None:
         if not 1 <= self.rounds <= 10:

@@ -24,7 +24,7 @@ _FAINT = 1e-6
 """Energy (of colours in [0, 1]) below the noise of any camera."""
 
 
-def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int]) -> Array:
+def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: float = _MOST) -> Array:
     """Strengthen the detail of a fill up to the energy it has in the candidates the fill was mixed from.
 
     Candidates that do not lie exactly on one another lose fine detail when they are averaged, and so does a network
@@ -37,6 +37,7 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int]) -> Array:
         fill: what motion found for the frame.
         rgb: float32 ``(N, 3)`` in [0, 1]: the hole's colours, mixed from the fill's candidates.
         size: (height, width) of the frame.
+        most: detail is strengthened at most so many times.
 
     Returns:
         Float32 ``(N, 3)`` in [0, 1].
@@ -52,7 +53,7 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int]) -> Array:
     high = _high(own, inside, detail)
     wanted = local_mean(_candidates_energy(fill, inside, detail), inside, local)
     present = local_mean(np.square(high).mean(-1), inside, local)
-    gain = np.sqrt(np.clip((wanted + _FAINT) / (present + _FAINT), 1, _MOST**2))
+    gain = np.sqrt(np.clip((wanted + _FAINT) / (present + _FAINT), 1, most**2))
     restored: Array = np.clip(rgb + (gain[inside, None] - 1) * high[inside], 0, 1)
     return restored
 

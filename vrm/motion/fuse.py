@@ -149,14 +149,14 @@ def judge(guesses: Sequence[Guess], inside: Bool, scale: float, trust: Trust = U
     smooth.error = np.clip(np.exp(smooth.prior + trust.spatial), 1e-3, 1).astype(np.float32)
 
 
-def weights(guesses: Sequence[Guess]) -> Array:
+def weights(guesses: Sequence[Guess], sharpness: float = SHARPNESS) -> Array:
     """Weights ``(K, N)`` that sum to one over the K judged guesses; at least one must be valid at each pixel."""
-    raw = np.stack([np.where(g.valid, np.maximum(g.error, 1e-3) ** -SHARPNESS, 0) for g in guesses])
+    raw = np.stack([np.where(g.valid, np.maximum(g.error, 1e-3) ** -sharpness, 0) for g in guesses])
     share: Array = (raw / np.maximum(raw.sum(0), 1e-20)).astype(np.float32)
     return share
 
 
-def fuse(image: Array, hole: Bool, guesses: Sequence[Guess], anchor: float) -> Array:
+def fuse(image: Array, hole: Bool, guesses: Sequence[Guess], anchor: float, sharpness: float = SHARPNESS) -> Array:
     """Mix judged guesses by expected error, colours and gradients alike, and join the mix to its surroundings.
 
     Args:
@@ -164,11 +164,12 @@ def fuse(image: Array, hole: Bool, guesses: Sequence[Guess], anchor: float) -> A
         hole: bool ``(h, w)`` with N pixels.
         guesses: at least one valid at each pixel.
         anchor: see ``seam.join``.
+        sharpness: see ``SHARPNESS``.
 
     Returns:
         The hole's colours, float32 ``(N[, 3])`` in [0, 1].
     """
-    share = weights(guesses)
+    share = weights(guesses, sharpness)
     colour = np.zeros_like(guesses[0].colour)
     differences = np.zeros_like(guesses[0].differences)
     for w, g in zip(share, guesses, strict=True):

@@ -48,6 +48,9 @@ _Seen = dict[str, tuple[Kind, np.ndarray, Array, Array]]
 _DOUBT = np.float32(0.7)
 """Added to the log expected error of what was taken for a thing where nothing else is seen."""
 
+_PIECE = np.float32(0.3)
+"""Taken from that of a thing that moved as one piece: its expected difference is measured on the thing itself."""
+
 
 def _sorted(seen: _Seen, apart: Sorted, t: int) -> _Seen:
     """The background without things in front of it, and the things; where nothing would be left, all that was seen."""
@@ -55,6 +58,9 @@ def _sorted(seen: _Seen, apart: Sorted, t: int) -> _Seen:
     things: _Seen = {
         name: ("trajectory", source, xy, trajectory_prior(drift, np.abs(source - t)))
         for name, (source, xy, drift) in apart.things.items()
+    }
+    things |= {
+        name: ("distant", source, xy, distant_prior(error) - _PIECE) for name, (source, xy, error) in apart.held.items()
     }
     left = np.any([s >= 0 for s in (*background.values(), *(thing[1] for thing in things.values()))], axis=0)
     out: _Seen = {}

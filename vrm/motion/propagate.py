@@ -87,7 +87,7 @@ def propagate(
         found.fills[t] = done
         tracks.forget(t)
         tell(config.rounds * (stop - start) + t - start + 1)
-    steady(found, shot, tracks, config.steady)
+    steady(found, shot, tracks, config.steady, config.doubt, whole or ())
     return found
 
 
@@ -131,8 +131,8 @@ def _pick(
 def _fused(found: FrameGuesses, config: MotionConfig) -> HoleFill:
     """The prefill of one frame, and everything it was made of."""
     names, guesses = list(found.guesses), list(found.guesses.values())
-    rgb = fuse(found.part, found.inside, guesses, config.anchor)
-    share = weights(guesses)
+    rgb = fuse(found.part, found.inside, guesses, config.anchor, config.sharpness)
+    share = weights(guesses, config.sharpness)
     spatial = share[names.index("spatial")]
     seen = np.any([g.valid for n, g in found.guesses.items() if n != "spatial"], axis=0)
     candidates = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 import cv2
@@ -25,7 +25,14 @@ _SPARSE = 3
 """Every third pixel each way is enough to see a change of light."""
 
 
-def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float) -> None:
+def steady(
+    found: Propagation,
+    shot: FrameAccess,
+    tracks: Tracks,
+    strength: float,
+    power: float = 1.0,
+    whole: Collection[int] = (),
+) -> None:
     """Average each fill with those of its neighbour frames, both ways, as far as it is uncertain. In place.
 
     A recursive filter along the flow inside the holes: y_t = (1 - r) x_t + r y_(t-1), its share r falling with the
@@ -36,27 +43,38 @@ def steady(found: Propagation, shot: FrameAccess, tracks: Tracks, strength: floa
         shot: the frames.
         tracks: whose flow between neighbour frames is used.
         strength: scales the share; 0 = nothing is done, 1 = as usual.
+        power: the share goes with ``(1 - confidence)`` to this power: below 1, what is rather sure is averaged as well.
+        whole: frames without a hole that had one: the averaging begins with them.
     """
     times = sorted(found.fills)
     if strength <= 0 or len(times) < 2:
         return
-    onward = dict(_filtered(found, shot, tracks, strength, times))
-    for t, rgb in _filtered(found, shot, tracks, strength, times[::-1]):
+
+    def share(confidence: Array) -> Array:
+        doubt: Array = _MOST * strength * (1 - confidence) ** power
+        return doubt
+
+    order = sorted({*times, *(t for t in whole if times[0] - 1 <= t <= times[-1] + 1)})
+    onward = dict(_filtered(found, shot, tracks, share, order))
+    for t, rgb in _filtered(found, shot, tracks, share, order[::-1]):
         mean = np.clip(0.5 * (onward.pop(t) + rgb), 0, 1).astype(np.float32)
         found.fills[t] = replace(found.fills[t], rgb=mean)
 
 
 def _filtered(
-    found: Propagation, shot: FrameAccess, tracks: Tracks, strength: float, order: Iterable[int]
+    found: Propagation, shot: FrameAccess, tracks: Tracks, share_of: Callable[[Array], Array], order: Iterable[int]
 ) -> Iterator[tuple[int, Array]]:
     """Frames and their colours in the given order; a fill may be changed once its frame was given."""
     before: tuple[int, Array] | None = None
     for t in order:
+        if t not in found.fills:
+            before = t, np.zeros((0, 3), np.float32)
+            continue
         fill = found.fills[t]
         rgb = fill.rgb
         pair = tracks.flow(t, before[0]) if before is not None and abs(before[0] - t) == 1 else None
         if pair is not None and before is not None:
-            rgb = _mix(fill, shot, tracks.frames, t, pair, before, strength)
+            rgb = _mix(fill, shot, tracks.frames, t, pair, before, share_of)
         before = t, rgb
         yield t, rgb
 
@@ -68,7 +86,7 @@ def _mix(
     t: int,
     pair: PairFlow,
     neighbour: tuple[int, Array],
-    strength: float,
+    share_of: Callable[[Array], Array],
 ) -> Array:
     """Frame t's colours with those of the neighbour frame, its hole filled, fetched along the flow."""
     hole = shot.hole(t)
@@ -91,7 +109,7 @@ def _mix(
         cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), cv2.DIST_L2, 3
     )[1:-1, 1:-1][inside]
     drift = pair.error[r, c].astype(np.float32)
-    share = _MOST * strength * (1 - fill.confidence) * np.minimum(1, depth / _EDGE) * np.exp(-drift)
+    share = share_of(fill.confidence) * np.minimum(1, depth / _EDGE) * np.exp(-drift)
     share = np.where(outside, 0, np.minimum(share, 0.95))[:, None].astype(np.float32)
     return fill.rgb + share * (fetched - fill.rgb)
 

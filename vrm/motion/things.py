@@ -23,6 +23,7 @@ from vrm.motion.frames import dilate
 from vrm.motion.fuse import length_scale, odd
 from vrm.motion.meet import meet
 from vrm.motion.membrane import Array, push_pull
+from vrm.motion.rigid import Rigid, look_up_held
 from vrm.motion.tracks import Tracks, look_up
 from vrm.motion.trajectory import GUARD, PairFlow, Trail, pair_flow, remap, step
 from vrm.types import U8, Bool, bounding_box, grow_box
@@ -75,11 +76,14 @@ class Sorted:
 
     Attributes:
         things: by name, as ``tracks.look_up`` gives them: where a thing comes through, and nowhere else.
+        held: likewise, but with the expected error (grey levels, 0..1) for the drift: things that moved as one piece
+            since a whole frame.
         behind: bool ``(N,)``: a thing is in front of the background there.
         moving: where frames show things, by number.
     """
 
     things: dict[str, tuple[np.ndarray, Array, Array]]
+    held: dict[str, tuple[np.ndarray, Array, Array]]
     behind: Bool
     moving: Mapping[int, Bool]
 
@@ -120,6 +124,7 @@ class Things:
             )[hole]
         self._rim = {t: dilate(mask, round(_RIM * self.scale)) for t, mask in self._moving.items()}
         self._lasts = {t: self._passing(t, trails) for t, trails in across.items()}
+        self._rigid = Rigid(self.frames, {t: self._moving[t] for t in whole}, window, tracks.estimator)
 
     def hole(self, t: int) -> Bool:
         """The hole that frame t has or had."""
@@ -165,9 +170,17 @@ class Things:
         """What is a thing and what is background at working pixels (rows, cols) of frame t."""
         things: dict[str, tuple[np.ndarray, Array, Array]] = {}
         arrives, weight = np.zeros(len(rows), np.float32), np.full(len(rows), 1e-6, np.float32)
-        for name, trails in (("moving backward", self.backward), ("moving forward", self.forward)):
+        chained: dict[int, Bool] = {}
+        earlier, later = (
+            max((k for k in self.whole if k < t), default=None),
+            min((k for k in self.whole if k > t), default=None),
+        )
+        sides = ("moving backward", earlier, self.backward), ("moving forward", later, self.forward)
+        for name, key, trails in sides:
             source, xy, drift = look_up(trails.get(t), rows, cols, _PATIENCE * bound)
             shown = _labels(source, xy, self._moving)
+            if key is not None:
+                chained[key] = shown & (source == key)
             share = np.where(source >= 0, 1 / np.maximum(np.abs(source - t), 1), 0).astype(np.float32)
             arrives += share * shown
             weight += share
@@ -175,8 +188,10 @@ class Things:
         front = arrives / weight > 0.5
         for name, (source, xy, drift) in things.items():
             things[name] = np.where(front, source, -1), xy, drift
+        held = look_up_held(self._rigid.at(t), t, rows, cols, chained)
         behind = front & ~self._disagree(things, rows, cols) & ~self._passed(t, things)
-        return Sorted(things, behind, self._rim)
+        behind |= np.any([source >= 0 for source, _, _ in held.values()], axis=0)
+        return Sorted(things, held, behind, self._rim)
 
     def _passed(self, t: int, things: dict[str, tuple[np.ndarray, Array, Array]]) -> Bool:
         """Where a thing is shown by one side alone, from so long ago that it may be gone."""

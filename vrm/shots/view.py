@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from vrm.engines.base import Given, Hidden, Hide, Window
@@ -94,7 +93,7 @@ class ShotView:
             window.stop,
             window.context_start,
             window.context_stop,
-            replace(self._motion, meet=True) if given else self._motion,
+            self._motion.with_keyframes() if given else self._motion,
             distant=range(window.context_start, window.context_stop),
             progress=self._progress,
             keep=None if self.scratch is None else FillFolder(self.scratch),
