@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.nets.features import RandomFeatures
+from vrm.nets.features import GaborFeatures
 from vrm.nets.gated import CoarseToFineNetwork
 from vrm.nets.losses import reconstruction
 from vrm.options import EngineOptions
@@ -64,7 +64,7 @@ def test_the_second_stage_adds_both_terms_and_their_gradients_are_finite():
     one = field(prior=True)
     batch = draw(one, one.pieces(), np.random.default_rng(3), CPU)
     first = memory_loss(net, batch, CPU, None, np.random.default_rng(0))
-    whole = memory_loss(net, batch, CPU, RandomFeatures(), np.random.default_rng(0))
+    whole = memory_loss(net, batch, CPU, GaborFeatures(), np.random.default_rng(0))
     assert whole > first
     whole.backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters())

@@ -17,7 +17,7 @@ from torch import nn
 from vrm.engines.base import Progress, Shot, Window
 from vrm.engines.crop import in_tiles
 from vrm.engines.kept import HalfFit, Kept
-from vrm.nets.features import RandomFeatures, VggFeatures
+from vrm.nets.features import GaborFeatures, VggFeatures
 from vrm.nets.gated import CoarseToFineNetwork
 from vrm.train.device import Compute
 from vrm.train.fit import Budget, History, fit
@@ -164,10 +164,10 @@ def fit_memory(
     return session
 
 
-def ambiguity_features() -> VggFeatures | RandomFeatures:
-    """VGG-19 where its weights are present, fixed random filters elsewhere."""
+def ambiguity_features() -> VggFeatures | GaborFeatures:
+    """VGG-19 where its weights are present, fixed filters elsewhere."""
     path = fetched(VGG_FILE)
-    return RandomFeatures() if path is None else VggFeatures(path)
+    return GaborFeatures() if path is None else VggFeatures(path)
 
 
 def spread(times: list[int], most: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,34 +74,72 @@ def _vgg_layers() -> Iterator[nn.Module]:
         before = channels
 
 
-class RandomFeatures(nn.Module):
-    """Three rectified convolutions of fixed random weights, at full, half and quarter size, joined at a quarter.
+_GABOR = (
+    (3.0, (0.299, 0.587, 0.114), 6),
+    (5.0, (0.299, 0.587, 0.114), 6),
+    (5.0, (0.294, 0.294, -0.588), 4),
+    (5.0, (0.588, -0.588, 0.0), 4),
+)
+"""Wavelength in pixels, weights of red, green and blue, and number of orientations."""
 
-    Random filters describe texture well enough to synthesise it (Ustyuzhaninov et al. 2016), and need no download.
-    The responses are centred by their filters: a filter's weights sum to zero over each colour.
+
+class GaborFeatures(nn.Module):
+    """Edges and lines by orientation (Gabor 1946), at full, half and quarter size, joined at a quarter.
+
+    They need no download. What matters is that a blurred picture lies farther from another frame than a sharp one does:
+    here in all of 22 crops of real clips, with random filters in a fifth of 33. Coarse detail is stronger than fine
+    in pictures, whose spectra fall with the frequency, so each level counts half of the one before.
     """
 
-    name = "fixed random filters"
+    name = "fixed Gabor filters"
+    levels = 3
+    reach = 3
+    weight: Tensor
 
-    def __init__(self, seed: int = 0, channels: int = 48) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        self.levels = 3
-        for k in range(self.levels):
-            weight = torch.randn(channels, 3, 5, 5, generator=generator)
-            weight -= weight.mean((2, 3), keepdim=True)
-            self.register_buffer(f"weight{k}", weight / weight.flatten(1).norm(dim=1)[:, None, None, None])
+        bank = [gabor(*at, self.reach) for at in _gabor_settings()]
+        self.register_buffer("weight", torch.stack(bank), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """``(B, 3, H, W)`` in [0, 1] to ``(B, levels * channels, H / 4, W / 4)``."""
+        """``(B, 3, H, W)`` in [0, 1] to ``(B, levels * 80, H / 4, W / 4)``, none below 0."""
         h, w = image.shape[-2] // 4, image.shape[-1] // 4
         found = []
         for k in range(self.levels):
-            weight: Tensor = getattr(self, f"weight{k}")
-            response = F.conv2d(F.pad(image, (2, 2, 2, 2), mode="replicate"), weight.to(image.dtype))
-            found.append(F.adaptive_avg_pool2d(response.relu(), (h, w)))
+            padded = F.pad(image, (self.reach,) * 4, mode="replicate")
+            response = F.conv2d(padded, self.weight.to(image.dtype)) / 2**k
+            both = torch.cat([response.relu(), (-response).relu()], 1)
+            found.append(F.adaptive_avg_pool2d(both, (h, w)))
             image = F.avg_pool2d(image, 2)
         return torch.cat(found, 1)
+
+
+def _gabor_settings() -> Iterator[tuple[float, tuple[float, float, float], float, float]]:
+    for wavelength, colour, count in _GABOR:
+        for k in range(count):
+            for phase in (0.0, math.pi / 2):
+                yield wavelength, colour, math.pi * k / count, phase
+
+
+def gabor(wavelength: float, colour: tuple[float, float, float], angle: float, phase: float, reach: int) -> Tensor:
+    """A wave under a bell, without a mean and of unit norm, times weights of the colours.
+
+    Args:
+        wavelength: in pixels; the bell's deviation is 0.4 of it.
+        colour: weights of red, green and blue.
+        angle: of the wave's direction, in radians from the x axis.
+        phase: of the wave in its middle, in radians.
+        reach: pixels each way.
+
+    Returns:
+        ``(3, 2 * reach + 1, 2 * reach + 1)``.
+    """
+    y, x = torch.meshgrid(*(torch.arange(-reach, reach + 1.0),) * 2, indexing="ij")
+    bell = torch.exp(-(x * x + y * y) / (2 * (0.4 * wavelength) ** 2))
+    wave = bell * torch.cos(2 * math.pi / wavelength * (x * math.cos(angle) + y * math.sin(angle)) + phase)
+    wave = wave - wave.mean()
+    weights: Tensor = torch.tensor(colour)[:, None, None] * wave / wave.norm()
+    return weights
 
 
 def counted(where: Tensor) -> Tensor:
