@@ -75,7 +75,7 @@ def test_labels_of_the_clean_video_are_an_oracle_and_named_so(clip, capsys):
     for words in ([], ["--oracle-labels"]):
         out = clip / f"{len(words)}.mkv"
         words = ["--no-prefill", "--lossless", "--grow", "0", "--labels", clip / "labels", *words]
-        assert remove(clip, "-o", out, *words, weights=small_savit(LABELLED)) == 0
+        assert remove(clip, "-o", out, *words, weights=small_savit(LABELLED, 8)) == 0
         shown[out.stem] = out.read_bytes(), "an oracle" in "".join(capsys.readouterr())
     assert shown["0"][0] != shown["1"][0], "what is hidden makes a difference"
     assert (shown["0"][1], shown["1"][1]) == (False, True)
