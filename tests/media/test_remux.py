@@ -1,10 +1,12 @@
 from dataclasses import replace
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import pytest
 from everything import enrich, ffprobe, packets
 
+from vrm.media.container import codec_name
 from vrm.media.plan import plan_output
 from vrm.media.probe import probe
 from vrm.media.read import Reader
@@ -181,3 +183,12 @@ def test_ffprobe_sees_languages_and_chapters(make_video, tmp_path):
     assert len(before["chapters"]) == len(after["chapters"]) == 2
     tags = [[s["tags"].get("language") for s in x["streams"] if s["codec_type"] != "data"] for x in (before, after)]
     assert tags[0] == tags[1]
+
+
+@pytest.mark.parametrize(("stream", "name"), [
+    (SimpleNamespace(codec_context=None), "unknown"),  # a video stream of a codec nobody knows
+    (SimpleNamespace(codec_context=None, name=None), "unknown"),
+    (SimpleNamespace(codec_context=None, name="ttf"), "ttf"),
+])  # fmt: skip
+def test_a_stream_without_a_decoder_has_a_name(stream, name):
+    assert codec_name(stream) == name

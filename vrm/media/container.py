@@ -90,11 +90,17 @@ def open_in_memory(container: Container) -> OutputContainer:
     return av.open(io.BytesIO(), "w", format=container.muxer, container_options=container.options)
 
 
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of a stream's codec; "unknown" where there is no decoder for it and the container names none."""
+    if stream.codec_context:
+        return stream.codec_context.codec.canonical_name
+    return getattr(stream, "name", None) or "unknown"  # only streams of data and attachments have the attribute
+
+
 def holds_copy(container: Container, source: InputContainer, index: int) -> bool:
     """Whether the container takes the packets of this source stream as they are."""
     template = source.streams[index]
-    codec = template.codec_context.codec.canonical_name if template.codec_context else template.name
-    if not container.holds(codec or "unknown"):
+    if not container.holds(codec_name(template)):
         return False
     out = open_in_memory(container)
     try:

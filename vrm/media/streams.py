@@ -9,7 +9,7 @@ from math import lcm
 import av
 
 from vrm.errors import OutputError
-from vrm.media.container import ENDINGS, FRAMES, TEXT_SUBTITLES, Container, holds_copy
+from vrm.media.container import ENDINGS, FRAMES, TEXT_SUBTITLES, Container, codec_name, holds_copy
 from vrm.media.opening import is_cover, open_input
 from vrm.types import VideoInfo
 
@@ -57,7 +57,7 @@ def _plan_stream(
     source: av.container.InputContainer, index: int, container: Container, result: Copied, *, chapters: bool
 ) -> None:
     stream = source.streams[index]
-    codec = stream.codec_context.codec.canonical_name if stream.codec_context else stream.name or "unknown"
+    codec = codec_name(stream)
     kind = stream.type
     words = f"{_KINDS.get(kind, kind)} {index} ({', '.join(w for w in (codec, stream.language) if w)})"
     if kind == "data" and chapters and codec in ("bin_data", "text", "unknown"):
