@@ -389,3 +389,10 @@ def test_a_connection_that_breaks_is_no_matter_of_the_disk(tmp_path, monkeypatch
     monkeypatch.setattr("urllib.request.urlopen", lambda *args, **more: answer)
     with pytest.raises(WeightsError, match="does not answer"):
         list(bring.coming("https://example.org/a.safetensors"))
+
+
+def test_a_vanished_folder_is_not_taken_for_a_full_disk(tmp_path):
+    with pytest.raises(OutputError) as caught:
+        disk.write_whole(tmp_path / "gone" / "file", lambda file: file.write(b"x"), "Scratch cannot be written")
+    assert "No such file" in caught.value.what
+    assert "vanished" in caught.value.fix

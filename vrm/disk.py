@@ -35,6 +35,8 @@ DAMAGED = (OSError, KeyError, ValueError, TypeError, AttributeError, EOFError, R
 
 FREE = "Free some space, or set another place: XDG_CACHE_HOME for scratch, -o for the output."
 
+_VANISHED = "Its folder has vanished: run again, and let nothing else tidy up there meanwhile."
+
 
 def disk_error(error: BaseException | None, among: Collection[int] = tuple(DISK)) -> str | None:
     """Why a disk took no more, in words, if that is what an error is about (or what it came from); else None.
@@ -79,7 +81,8 @@ def writing(what: str) -> Iterator[None]:
             if not isinstance(error, OSError):
                 raise
             reason = error.strerror or str(error)
-        raise OutputError(f"{what}: {reason}.", FREE) from error
+        fix = _VANISHED if isinstance(error, FileNotFoundError) else FREE
+        raise OutputError(f"{what}: {reason}.", fix) from error
 
 
 def write_whole(path: Path, make: Callable[[BinaryIO], object], what: str, *, durable: bool = False) -> None:

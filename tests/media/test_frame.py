@@ -1,3 +1,4 @@
+import gc
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,6 +11,8 @@ from vrm.errors import VideoError
 from vrm.media.colour import resolve
 from vrm.media.frame import Frame, layout_of
 from vrm.media.layout import fill
+from vrm.media.probe import probe
+from vrm.media.read import Reader
 from vrm.types import Colour
 
 KR_KB = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}
@@ -177,6 +180,21 @@ def test_side_data_survives_replaced_planes(make_video, tmp_path):
     assert out.rotation == native.rotation == -90
     assert (out.width, out.height) == (49, 35)
     np.testing.assert_array_equal(Frame.from_native(out, 0, Fraction(1, 25)).planes[1], 255 - frame.planes[1])
+
+
+def test_replaced_frames_leave_the_memory_with_their_last_use(make_video, tmp_path):
+    info = probe(make_video(tmp_path / "in.mp4", frames=12))
+    gc.collect()
+    gc.disable()  # what refers to itself would stay, megabytes each, until it happens to be collected
+    try:
+        with Reader(info) as reader:
+            for frame in reader.frames():
+                frame.with_planes(tuple(plane.copy() for plane in frame.planes)).to_av()
+        del frame
+        alive = sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive == 0
 
 
 def test_wrong_planes_are_refused(make_frame):

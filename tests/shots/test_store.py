@@ -88,3 +88,5 @@ def test_what_is_free_goes_back_while_frames_come_and_go(tmp_path, monkeypatch):
     for t in range(5, 26):
         store.frame(t)
     assert len(trims) == 5
+    store.close()
+    assert len(trims) == 6  # the encoder comes next

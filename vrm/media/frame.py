@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 
 from vrm.media.colour import chroma_scale, luma_scale, resolve, rgb_to_yuv
 from vrm.media.layout import PixelLayout, Planes, fill, layout_of, unpack
@@ -101,11 +101,6 @@ class Frame:
         height, width = self.planes[0].shape
         return height, width
 
-    @property
-    def side_data(self) -> Mapping[object, object]:
-        """The side data of the decoded frame, empty for still pictures."""
-        return {} if self.template is None else self.template.side_data  # type: ignore[return-value]
-
     @cached_property
     def planes(self) -> Planes:
         """Unpadded copies, uint8 or uint16: Y, U, V[, A] | G, B, R[, A] | Y. Not to be written to."""
@@ -193,7 +188,8 @@ def widen(samples: Pixels, depth: int) -> Pixels:
 
 def _blank(template: av.VideoFrame | None, name: str, height: int, width: int) -> av.VideoFrame:
     """A new frame in the format; with the template's side data, which PyAV copies only when it converts a frame."""
-    if template is None or not len(template.side_data):
+    # The frame's own ``side_data`` is kept in the frame and refers back to it: its picture would outlast its use.
+    if template is None or not len(SideDataContainer(template)):  # type: ignore[call-arg]  # the stub has no constructor
         return av.VideoFrame(width, height, name)
     small = template.reformat(width=16, height=16, format="gray", interpolation=_POINT, threads=1)
     return small.reformat(width=width, height=height, format=name, interpolation=_POINT, threads=1)

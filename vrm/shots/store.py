@@ -89,11 +89,12 @@ class FrameStore:
         return self._memory[t]
 
     def close(self) -> None:
-        """Stop decoding and drop everything kept."""
+        """Stop decoding and drop everything kept; the memory goes back to the system, as others need it now."""
         self._frames = None
         self._memory.clear()
         while self._chunks:
             self._drop_oldest()
+        give_back()
 
     def _load(self, chunk: int) -> None:
         first, stop = chunk * CHUNK, min((chunk + 1) * CHUNK, self._stop)
