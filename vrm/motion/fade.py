@@ -132,7 +132,7 @@ def _aligned(part: Array, key: Array, inside: Bool, estimator: FlowEstimator, sc
         ratio = np.array([w / flow.shape[1], h / flow.shape[0]], np.float32)
         flow = cv2.resize(flow, (w, h), interpolation=cv2.INTER_LINEAR) * ratio
     xy = grid(h, w) + flow
-    look: Array = remap(key, xy.reshape(-1, 2)).reshape(key.shape)
+    look: Array = remap(key, xy.reshape(-1, 2), cv2.INTER_CUBIC).reshape(key.shape)
     if not inside.all():
         look = look + np.median((part - look)[~inside], axis=0)
     return look, xy
