@@ -175,9 +175,11 @@ class Work:
 
     @property
     def motion(self) -> MotionConfig:
-        """How motion works under the preset; the paper's never asks it."""
+        """How motion works under the preset; the paper's way has no fades from keyframes."""
         preset = self.options.engine.preset
-        return MotionConfig.for_preset("fast" if preset == "paper" else preset)
+        if preset == "paper":
+            return replace(MotionConfig.for_preset("fast"), fade=0.0)
+        return MotionConfig.for_preset(preset)
 
     def coverage(self, view: ShotView, session: Session, window: Window) -> dict[int, FrameCoverage]:
         """Coverage of the window's frames by frame; maps are kept for the telling ones.

@@ -25,6 +25,7 @@ class MotionConfig:
         doubt: that averaging's share goes with ``(1 - confidence)`` to this power.
         holdback: judge the candidates of the clip on known pixels hidden on purpose.
         meet: move the trajectories of the two sides to where they agree (``vrm.motion.meet``).
+        fade: share of a frame known whole in the frames next to it, 0..1 (``vrm.motion.fade``); 0 = none.
     """
 
     rounds: int = 3
@@ -39,6 +40,7 @@ class MotionConfig:
     doubt: float = 1.0
     holdback: bool = True
     meet: bool = False
+    fade: float = 0.9
 
     def with_keyframes(self) -> MotionConfig:
         """For a shot with frames known whole: both sides meet, and more candidates are averaged.
@@ -55,6 +57,8 @@ class MotionConfig:
             raise UsageError(f"Flow on frames of {self.longest} pixels is too coarse.", "Give at least 64.")
         if self.bound <= 0 or self.anchor < 0 or self.sources < 0 or self.distant < 0 or self.steady < 0:
             raise UsageError("Motion takes a positive bound, and nothing negative.")
+        if not 0 <= self.fade <= 1:
+            raise UsageError(f"A share of {self.fade} is not 0 to 1.")
 
     @classmethod
     def for_preset(cls, preset: str) -> MotionConfig:

@@ -9,6 +9,7 @@ import numpy as np
 from vrm.motion.config import MotionConfig
 from vrm.motion.crew import each
 from vrm.motion.distant import Aligner, Pick, choose_sources, pick
+from vrm.motion.fade import fade
 from vrm.motion.flow import DisFlow, FlowEstimator, RaftFlow
 from vrm.motion.frames import FrameAccess, WorkingFrames
 from vrm.motion.fuse import USUAL, fuse, weights
@@ -88,6 +89,7 @@ def propagate(
         tracks.forget(t)
         tell(config.rounds * (stop - start) + t - start + 1)
     steady(found, shot, tracks, config.steady, config.doubt, whole or ())
+    fade(found, shot, whole or (), config.fade, flow, frames.scale)
     return found
 
 
