@@ -19,13 +19,13 @@ WIDE = np.clip((WIDE.astype(np.float32) - 128) * 2.5 + 128, 0, 255).astype(np.ui
 def shot_of(truth, hole, frames=7):
     """A shot, smooth patches for its holes, and a finding that nothing of them was seen."""
     shot = MadeShot(frames, truth, hole)
-    found, patches = Propagation(SIZE), {}
+    found, patches = Propagation(shot.size), {}
     for t in range(frames):
         mask = shot.hole(t)
         index = np.flatnonzero(mask)
         smooth = spatial_fill(shot.frame(t).astype(np.float32) / 255, mask)
         found.fills[t] = HoleFill(index, {}, smooth[mask], np.zeros(index.size, bool), np.zeros(index.size, np.float32))
-        patches[t] = Patch((0, 0, *SIZE), (smooth * 255 + 0.5).astype(np.uint8))
+        patches[t] = Patch((0, 0, *shot.size), (smooth * 255 + 0.5).astype(np.uint8))
     return shot, found, patches
 
 
@@ -72,11 +72,41 @@ def test_sixteen_bits_stay_sixteen():
     assert detail(patches[0].rgb, HOLE) > 0.6 * detail(shot.truths[0], HOLE)
 
 
-@pytest.mark.parametrize("seen", [0.6, 1.0])
-def test_where_most_was_seen_nothing_changes(seen):
-    shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: HOLE, frames=3)
+def mostly_seen(found, seen):
     for fill in found.fills.values():
         fill.seen[: round(seen * fill.seen.size)] = True
+        fill.confidence[: round(seen * fill.seen.size)] = 0.9
+
+
+def test_where_all_was_seen_nothing_changes():
+    shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: HOLE, frames=3)
+    mostly_seen(found, 1.0)
+    before = {t: p.rgb.copy() for t, p in patches.items()}
+    complete_unseen(shot, found, patches)
+    assert all(np.array_equal(patches[t].rgb, before[t]) for t in before)
+
+
+def test_a_small_rest_gets_texture_where_its_surroundings_go_with_the_camera():
+    shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: HOLE)
+    mostly_seen(found, 0.6)
+    rest = box_hole(SIZE, 50, 46, 10, 36)
+    before = {t: p.rgb.copy() for t, p in patches.items()}
+    complete_unseen(shot, found, patches)
+    for t, patch in patches.items():
+        assert detail(before[t], rest) < 0.3 * detail(shot.truths[t], rest)
+        assert detail(patch.rgb, rest) > 0.6 * detail(shot.truths[t], rest)
+
+
+def test_a_small_rest_of_what_moves_by_itself_stays_smooth():
+    large = cv2.resize(WIDE, (320, 160), interpolation=cv2.INTER_CUBIC)
+
+    def walker(t):
+        image = large[:, :200].copy()
+        image[40:120, 50:150] = large[50:130, 180 - 3 * t : 280 - 3 * t]
+        return image
+
+    shot, found, patches = shot_of(walker, lambda t: box_hole((160, 200), 66, 80, 28, 40))
+    mostly_seen(found, 0.6)
     before = {t: p.rgb.copy() for t, p in patches.items()}
     complete_unseen(shot, found, patches)
     assert all(np.array_equal(patches[t].rgb, before[t]) for t in before)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, MutableMapping
 import cv2
 import numpy as np
 
+from vrm.motion.apart import surroundings_move
 from vrm.motion.completion import complete
 from vrm.motion.exemplar import complete_by_example
 from vrm.motion.flow import DisFlow
@@ -26,9 +27,12 @@ from vrm.motion.trajectory import PairFlow, Trail, pair_flow, step
 from vrm.types import Bool, Box, Patch, Pixels, bounding_box, grow_box, union_box
 
 SHARE = 0.5
-"""Of all hole pixels of a window, at least this share must have been seen nowhere. Where more was seen, the unseen rest
-is as a rule part of something that moves (a hole over a walking animal), and examples of the ground beside it do harm:
--0.1 to -1.8 dB and visible patches on clips with truth, where a smooth guess is only smooth."""
+"""Of all hole pixels of a window, at least this share must have been seen nowhere where the surroundings move by
+themselves. Where more was seen, the unseen rest is as a rule part of what moves (a hole over a walking animal), and
+examples of the ground beside it do harm, where a smooth guess is only smooth."""
+
+_LOOKED_AT = 8
+"""Frames of a window that are asked whether the surroundings move."""
 
 _DOUBTFUL = 0.3
 """Confidence below which what was seen counts as little: it is made up as well where most around it is."""
@@ -65,9 +69,17 @@ def complete_unseen(shot: FrameAccess, found: Propagation, patches: MutableMappi
     """
     least = _LEAST * length_scale(shot.size) ** 2
     pixels = sum(found.fills[t].index.size for t in patches)
-    if sum(np.count_nonzero(~found.fills[t].seen) for t in patches) < max(1, SHARE * pixels):
+    unseen = sum(np.count_nonzero(~found.fills[t].seen) for t in patches)
+    if not unseen:
         return
     work = _Unfinished(shot, found, patches, least)
+    if unseen < SHARE * pixels:
+        worth = [t for t, area in work.areas().items() if area >= least]
+        some = sorted(
+            {worth[k] for k in np.linspace(0, len(worth) - 1, min(_LOOKED_AT, len(worth))).round().astype(int)}
+        )
+        if surroundings_move(shot, {t: work.hole(t) for t in some}, (min(patches), max(patches))):
+            return
     for _ in range(_FRAMES):
         areas = work.areas()
         if max(areas.values(), default=0) < least:
