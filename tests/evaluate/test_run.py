@@ -171,6 +171,20 @@ def test_a_method_may_be_run_on_fewer_clips(cases: Path, tmp_path: Path) -> None
         run_methods([cases], tmp_path / "out", RunOptions(methods, only=(("telea", ("cow",)),)), Events(), DIS)
 
 
+def test_a_method_may_be_run_on_clips_of_one_of_several_folders(cases: Path, tmp_path: Path) -> None:
+    shutil.copytree(cases, tmp_path / "other")
+    methods = two_methods().methods
+    both = [cases, tmp_path / "other"]
+    options = RunOptions(methods, only=(("temporal-*", ("other/b*",)),))
+    done = run_methods(both, tmp_path / "out", options, Events(), DIS)
+    assert [(row.cases, row.clip) for row in done.rows if row.method == "temporal-median"] == [("other", "bee")]
+    assert sum(row.method == "telea" for row in done.rows) == 4
+    assert run_markdown(done).count("| temporal-median | 1 |") == 1
+    with pytest.raises(UsageError, match="third/bee"):
+        run_methods(both, tmp_path / "new", RunOptions(methods, only=(("telea", ("third/bee",)),)), Events(), DIS)
+    assert not (tmp_path / "new").exists()
+
+
 def test_one_failure_does_not_end_the_run(cases: Path, tmp_path: Path, capsys) -> None:
     broken = cases / "bee" / "frames" / "00002.png"
     broken.write_bytes(broken.read_bytes()[:200])

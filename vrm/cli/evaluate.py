@@ -183,7 +183,12 @@ def run(
     engines: Annotated[str, _how("--engines", "NAMES", f"Of: {', '.join(ENGINES)}.")] = "internal",
     presets: Annotated[str, _how("--presets", "NAMES", f"Of: {', '.join(PRESETS)}.")] = "balanced",
     only: Annotated[
-        list[str] | None, _how("--only", "METHOD=CLIPS", "Run methods on fewer clips: '*-best=goat,camel'. Repeatable.")
+        list[str] | None,
+        _how(
+            "--only",
+            "METHOD=CLIPS",
+            "Run methods on fewer clips: '*-best=goat,camel', of one of several CASES: '*=fixed/goat'. Repeatable.",
+        ),
     ] = None,
     keyframes_every: Annotated[
         int, _how("--keyframes-every", "N", "Engine keyframe is given the truth of frames 0, N, 2N, ...; 0 = none.")

@@ -30,7 +30,8 @@ class RunOptions:
         methods: see ``choose_methods``.
         score: what is measured, on which clips and frames.
         overwrite: start anew instead of going on where an earlier run ended.
-        only: patterns of methods, each with the names or patterns of the clips that such methods are run on.
+        only: patterns of methods, each with patterns of the clips that such methods are run on: CLIP, or CASES/CLIP for
+            one of several folders of cases.
     """
 
     methods: tuple[Method, ...]
@@ -46,13 +47,13 @@ class RunOptions:
             if not clips:
                 raise UsageError(f"--only {pattern} names no clips.", "Write --only 'METHOD=CLIP,CLIP'.")
 
-    def methods_on(self, clip: str) -> list[Method]:
-        """The methods that are run on a clip."""
+    def methods_on(self, cases: str, clip: str) -> list[Method]:
+        """The methods that are run on a clip of a folder of cases."""
         return [
             method
             for method in self.methods
             if all(
-                any(fnmatchcase(clip, one) for one in clips)
+                any(fnmatchcase(f"{cases}/{clip}" if "/" in one else clip, one) for one in clips)
                 for pattern, clips in self.only
                 if fnmatchcase(method.name, pattern)
             )
@@ -153,8 +154,10 @@ def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Event
     if len(found) < len(cases):
         raise UsageError("Two folders of cases have the same name.", "Rename one: its name is in the table.")
     names = sorted({clip.name for clips in found.values() for clip in clips})
+    placed = [f"{folder}/{clip.name}" for folder, clips in found.items() for clip in clips]
     for pattern, wanted in options.only:
-        choose(names, wanted, f"the cases, for --only {pattern},")
+        for there, slash in ((names, False), (placed, True)):
+            choose(there, tuple(one for one in wanted if ("/" in one) == slash), f"the cases, for --only {pattern},")
     for clips in found.values():
         for clip in clips:
             case_masks(clip, options.score)
@@ -162,12 +165,14 @@ def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Event
     records.prepare(options.overwrite)
     paths = {path.resolve().name: path for path in cases}
     run = Run([], machine(), paths, instruments.flow, out, needs=instruments.needs)
-    events.stage("run", sum(len(options.methods_on(clip.name)) for clips in found.values() for clip in clips))
+    events.stage(
+        "run", sum(len(options.methods_on(name, clip.name)) for name, clips in found.items() for clip in clips)
+    )
     lacking: dict[tuple[str, str], str] = {}
     features: dict[tuple[str, str], list[Features]] = {}
     for name, clips in found.items():
         for clip in clips:
-            methods = options.methods_on(clip.name)
+            methods = options.methods_on(name, clip.name)
             held = _filled_by_all(name, clip, methods, records, events, lacking)
             _score(name, paths[name], clip, methods, held, records, instruments)
             for method in methods:
