@@ -187,7 +187,8 @@ def run(
         _how(
             "--only",
             "METHOD=CLIPS",
-            "Run methods on fewer clips: '*-best=goat,camel', of one of several CASES: '*=fixed/goat'. Repeatable.",
+            "Run methods on fewer clips: '*-best=goat,camel', or '*-best=fixed/goat' of one of several CASES. "
+            "Repeatable.",
         ),
     ] = None,
     keyframes_every: Annotated[

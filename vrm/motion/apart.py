@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import cv2
 import numpy as np
 
 from vrm.motion.completion import camera_motion, grid, transform
@@ -57,23 +58,15 @@ def _moving_share(
         if other < within[0]:
             continue
         moved = flow(frames.grey(t), frames.grey(other))
-        known = ~dilate(frames.hole(t), _GUARD) & _arrives(moved, ~dilate(frames.hole(other), _GUARD))
+        points = grid(*place.shape)
+        there = (~dilate(frames.hole(other), _GUARD)).view(np.uint8)
+        arrives = cv2.remap(there, points + moved, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0  # type: ignore[call-overload]
+        known = ~dilate(frames.hole(t), _GUARD) & arrives
         ring = dilate(place, _GUARD + round(_AROUND * scale)) & known
         if not ring.any():
             return None
         homography, agreement = camera_motion(moved, known)
         if homography is not None and agreement >= _AGREEMENT:
-            points = grid(*known.shape)
             off = np.linalg.norm(points + moved - transform(points, homography), axis=-1)
             return float((off[ring] > _OWN * scale).mean())
     return 1.0 if within[1] > within[0] else None  # nowhere one camera's motion: water, a crowd, or too fast to tell
-
-
-def _arrives(flow: np.ndarray, there: Bool) -> Bool:
-    """Where the flow leads to a pixel of the other frame that is ``there``."""
-    h, w = there.shape
-    to = np.rint(grid(h, w) + flow).astype(np.int64)
-    x, y = to[..., 0], to[..., 1]
-    inside = (x >= 0) & (y >= 0) & (x < w) & (y < h)
-    arrives: Bool = inside & there[np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)]
-    return arrives

@@ -75,10 +75,8 @@ def complete_unseen(shot: FrameAccess, found: Propagation, patches: MutableMappi
     work = _Unfinished(shot, found, patches, least)
     if unseen < SHARE * pixels:
         worth = [t for t, area in work.areas().items() if area >= least]
-        some = sorted(
-            {worth[k] for k in np.linspace(0, len(worth) - 1, min(_LOOKED_AT, len(worth))).round().astype(int)}
-        )
-        if surroundings_move(shot, {t: work.hole(t) for t in some}, (min(patches), max(patches))):
+        picked = np.linspace(0, len(worth) - 1, min(_LOOKED_AT, len(worth))).round().astype(int)
+        if surroundings_move(shot, {worth[k]: work.hole(worth[k]) for k in picked}, (min(patches), max(patches))):
             return
     for _ in range(_FRAMES):
         areas = work.areas()
