@@ -1,6 +1,6 @@
 """One keyframe of the truth per so many frames: python benchmarks/keyframes.py CASES OUT [--every 20] [--preset fast]
 
-CASES/<clip>/{frames,masks,truth} as for ``benchmarks/removal.py``; OUT/<preset>/<clip> and OUT/internal-fast/<clip> get
+CASES/<clip>/{frames,masks,truth} as for ``benchmarks/removal.py``; OUT/<preset>/<clip> and OUT/motion-fast/<clip> get
 the frames. Scored on the frames that were not given: frame PSNR of the keyframe engine without weights, and of
 ``internal --preset fast`` on the same frames.
 """
@@ -36,7 +36,7 @@ def main() -> None:
         both = []
         for label, words in (
             (args.preset, {"engine": "keyframe", "preset": args.preset, "weights": "none", "keyframe": keys}),
-            ("internal-fast", {"engine": "internal", "preset": "fast"}),
+            ("motion-fast", {"preset": "fast"}),
         ):
             out = args.out / label / name
             if not out.exists():

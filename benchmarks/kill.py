@@ -169,7 +169,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--twice", type=float, default=0.3, help="share of the runs that are killed twice")
     parser.add_argument("--preset", default="balanced")
-    parser.add_argument("--engine", default="internal")
+    parser.add_argument("--engine", default="motion")
     args = parser.parse_args()
     random.seed(args.seed)
     bad = 0

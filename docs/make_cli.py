@@ -14,7 +14,6 @@ COMMANDS = (
     ("segment",),
     ("info",),
     ("clean",),
-    ("train", "internal"),
     ("train", "savit"),
     ("train", "keyframe"),
     ("evaluate", "cases"),

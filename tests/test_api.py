@@ -32,7 +32,6 @@ def test_every_word_reaches_the_options() -> None:
         "sam": "sam2",
         "engine": "keyframe",
         "preset": "fast",
-        "prior": "none",
         "weights": Path("own.safetensors"),
         "keyframe": {40: "clean.png"},
         "export_keyframes": "frames",
@@ -71,7 +70,7 @@ def test_every_word_reaches_the_options() -> None:
     assert (options.engine.engine, options.engine.weights) == ("keyframe", "own.safetensors")
     assert options.engine.keyframes == ((40, Path("clean.png")),)
     assert options.export_keyframes == Path("frames")
-    assert (options.engine.preset, options.engine.prior, options.engine.prefill) == ("fast", "none", False)
+    assert (options.engine.preset, options.engine.prefill) == ("fast", False)
     assert (options.engine.device, options.engine.dtype, options.engine.threads) == ("cuda:1", "fp32", 2)
     assert (options.engine.seed, options.engine.memory_gb, options.engine.fallback) == (7, 2.5, False)
     assert (options.output.codec, options.output.crf, options.output.lossless) == ("ffv1", None, True)

@@ -99,7 +99,7 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     monkeypatch.setattr(hub, "fetch_model", reached)
     for name in ("evaluate_cases", "evaluate_score", "evaluate_run", "evaluate_masks", "evaluate_labels"):
         monkeypatch.setattr(api, name, reached)
-    for name in ("train_internal", "train_savit", "train_keyframe"):
+    for name in ("train_savit", "train_keyframe"):
         monkeypatch.setattr(api, name, lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "segment_video", lambda *args, **words: calls.append(words))
     monkeypatch.setattr(api, "class_list", lambda *args: calls.append(args) or "")

@@ -90,7 +90,7 @@ class Apart:
 
 
 def options(case, engine, **more):
-    engine = EngineOptions(**{"threads": 1, "device": "cpu", "prior": "none"} | engine)
+    engine = EngineOptions(**{"threads": 1, "device": "cpu"} | engine)
     mask = MaskOptions(path=case[1], grow=3, feather=2)
     return RemoveOptions(mask=mask, engine=engine, output=OutputOptions(lossless=True), **more)
 

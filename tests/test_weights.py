@@ -32,7 +32,7 @@ def test_unknown_names_and_other_networks_are_refused(folder):
     with pytest.raises(WeightsError, match="nothere"):
         find("nothere", "line", folder)
     with pytest.raises(WeightsError, match="belong"):
-        find("small", "fuser", folder)
+        find("small", "savit", folder)
     with pytest.raises(WeightsError, match=r"nothere\.json"):
         find(str(folder / "nothere.safetensors"), "line")
 

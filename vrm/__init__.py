@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from vrm.api import remove_batch as remove_batch
     from vrm.api import segment_video as segment_video
     from vrm.api import track_masks as track_masks
-    from vrm.api import train_internal as train_internal
     from vrm.api import train_savit as train_savit
     from vrm.errors import VrmError as VrmError
     from vrm.events import Events as Events
@@ -39,7 +38,6 @@ _PUBLIC = {
     "remove_batch": "vrm.api",
     "segment_video": "vrm.api",
     "track_masks": "vrm.api",
-    "train_internal": "vrm.api",
     "train_keyframe": "vrm.api",
     "train_savit": "vrm.api",
 }
@@ -58,7 +56,6 @@ __all__ = [
     "remove_batch",
     "segment_video",
     "track_masks",
-    "train_internal",
     "train_keyframe",
     "train_savit",
 ]

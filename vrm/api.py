@@ -165,37 +165,6 @@ def class_list(name: str | None = None) -> str:
     return "\n\n".join(map(listing, TAXONOMIES if name is None else (name,)))
 
 
-def train_internal(
-    data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
-) -> WeightCard:
-    """Train the internal engine's prior on a folder of clips; weights and card go into the folder ``output``.
-
-    Args:
-        data: a folder of videos and of folders of frames.
-        output: made if need be; weights of the same name in it are not overwritten.
-        name: of the weights; ``remove(..., prior=f"{output}/{name}.safetensors")`` uses them.
-        licence: SPDX identifier.
-        events: hears of progress.
-        words: ``steps``, ``snippets``, ``frames``, ``width``, ``held`` (names), ``lessons`` (a folder), and the
-            engine's ``device``, ``dtype``, ``threads``, ``seed``.
-
-    Raises:
-        VrmError: see ``vrm.errors``.
-    """
-    given = {word: value for word, value in words.items() if value is not None}
-    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
-    from vrm.train.teach import TeachOptions, teach
-
-    options = TeachOptions(name, licence, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
-    events = events or Events()
-    card, history = teach(Path(data), Path(output), options, stages(events))
-    if history.held:
-        first, best = history.held[0], history.held[history.best_step]
-        events.note(f"Loss on the clips held out: {first:.4f} before, {best:.4f} at step {history.best_step}, kept.")
-    events.note(f"Written: {Path(output) / card.file} and its card.")
-    return card
-
-
 def train_keyframe(
     data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
 ) -> WeightCard:

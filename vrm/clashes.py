@@ -21,7 +21,7 @@ def read_by(source: Path, options: RemoveOptions) -> dict[Path, str]:
         ("label maps", options.mask.labels),
         *(("key frame", path) for _, path in options.engine.keyframes),
     ]
-    models = (options.engine.prior, options.engine.weights, options.mask.sam, options.mask.segmenter)
+    models = (options.engine.weights, options.mask.sam, options.mask.segmenter)
     named += [("model", name) for name in models if name is not None and os.path.lexists(name)]
     return {Path(str(path)): what for what, path in named if path is not None}
 

@@ -40,7 +40,6 @@ class Words(TypedDict, total=False):
     sam: PathLike | None
     engine: str | None
     preset: str | None
-    prior: str | None
     weights: PathLike | None
     prefill: bool | None
     keyframe: Mapping[int, PathLike] | Iterable[str] | None
@@ -87,7 +86,6 @@ _MASK = {
 _ENGINE = {
     "engine": "engine",
     "preset": "preset",
-    "prior": "prior",
     "weights": "weights",
     "prefill": "prefill",
     "keyframe": "keyframes",

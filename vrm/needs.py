@@ -23,7 +23,7 @@ CHUNKS = 64
 FRAMES_ON_DISK = 4 << 30
 """Most decoded frames that scratch holds, in bytes."""
 
-_FILL_BYTES = 80  # what motion keeps in files for each pixel of a window's holes
+_FILL_BYTES = 41  # what motion keeps in files for each pixel of a window's holes
 _WINDOW = 110
 
 
@@ -73,15 +73,15 @@ def least_gb(info: VideoInfo, options: EngineOptions) -> float:
 
 
 def _kind(options: EngineOptions) -> str:
-    if options.engine == "internal" and options.preset == "fast" and options.prefill is not False:
-        return "fast"
+    if options.engine == "internal" and options.preset != "paper" and options.prefill is not False:
+        return "motion"
     if options.engine == "keyframe" and options.weights != "none" and find(options.weights, "two-stream") is not None:
         return "two-stream"
     return options.engine
 
 
 LEAST = {
-    "fast": (0.25e9, 38.0),
+    "motion": (0.25e9, 38.0),
     "internal": (0.98e9, 55.0),
     "savit": (1.1e9, 38.0),
     "keyframe": (0.70e9, 38.0),
@@ -91,7 +91,7 @@ LEAST = {
 bounds, with a hole of a fiftieth of the frame."""
 
 _PER_HOLE = 1100
-"""Further bytes for each pixel of a larger hole: 942 against 417 MB for ``fast``, 1336 against 879 for key frames,
+"""Further bytes for each pixel of a larger hole: 942 against 417 MB for motion, 1336 against 879 for key frames,
 where a hole at 1920x1080 was a quarter of the frame."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from vrm.errors import UsageError
 
-ENGINES = ("internal", "savit", "keyframe")
+ENGINES = ("motion", "internal", "savit", "keyframe")
 PRESETS = ("fast", "balanced", "best", "paper")
 DTYPES = ("auto", "fp32", "bf16", "fp16")
 MOST_THREADS, MOST_SEED = 1024, 2**31 - 1
@@ -164,7 +164,6 @@ class EngineOptions:
     Attributes:
         engine, preset: see ``ENGINES`` and ``PRESETS``.
         prefill: start from what motion propagates; None = the preset decides (only "paper" says no).
-        prior: name of a learned prior, "none", or "auto" (the best one that ships).
         device: auto, cpu, cuda, cuda:N or mps.
         dtype: see ``DTYPES``; auto takes bf16 where the machine is fast at it.
         threads: CPU threads; None = all cores the process may use.
@@ -173,14 +172,13 @@ class EngineOptions:
         fallback: go on with less where memory runs out: smaller windows, half precision, the processor.
         fits: folder that fits to this video are kept in and taken from; None = neither.
         weights: of the engine's network: a card's name, a safetensors file, "none" (engine keyframe), or
-            "auto" (the first present); not for internal.
+            "auto" (the first present); not for motion and internal.
         keyframes: frame numbers and pictures of frames the user has cleaned (engine keyframe).
     """
 
-    engine: str = "internal"
+    engine: str = "motion"
     preset: str = "balanced"
     prefill: bool | None = None
-    prior: str = "auto"
     weights: str = "auto"
     device: str = "auto"
     dtype: str = "auto"
@@ -205,8 +203,15 @@ class EngineOptions:
             raise UsageError(f"--memory {self.memory_gb:g} is outside 1..1,000,000.", "Give GB, at least 1.")
         if not 0 <= self.seed <= MOST_SEED:
             raise UsageError(f"--seed {self.seed} is outside 0..{MOST_SEED}.")
-        if self.weights != "auto" and self.engine == "internal":
-            raise UsageError("--engine internal takes no --weights.", "Its start is --prior; or give another --engine.")
+        if self.weights != "auto" and self.engine in ("motion", "internal"):
+            raise UsageError(f"--engine {self.engine} takes no --weights.", "Leave them out, or give another --engine.")
+        if self.engine == "motion" and self.preset == "paper":
+            raise UsageError(
+                "--preset paper is a published system alone, and --engine motion is our own.",
+                "Add --engine internal, savit or keyframe.",
+            )
+        if self.engine == "motion" and self.prefill is False:
+            raise UsageError("--engine motion without --prefill would have nothing left.", "Give another --engine.")
         if self.keyframes and self.engine != "keyframe":
             raise UsageError(f"--keyframe means nothing to --engine {self.engine}.", "Add --engine keyframe.")
         numbers = [t for t, _ in self.keyframes]

@@ -264,7 +264,7 @@ def versions() -> dict[str, str]:
 
 def _files(options: RemoveOptions) -> list[Path]:
     """Models given as files or folders."""
-    given = (options.engine.prior, options.engine.weights, options.mask.sam, options.mask.segmenter)
+    given = (options.engine.weights, options.mask.sam, options.mask.segmenter)
     return [Path(name) for name in given if name is not None and Path(name).exists()]
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vrm.engines.base import Given, Hidden, Window
+from vrm.engines.base import Given, Window
 from vrm.motion.propagate import MotionConfig, propagate
 
 
@@ -39,9 +39,9 @@ class SmallShot:
             return self._windows
         return [Window(self.start, self.stop, self.start, self.stop)] if self.holes.any() else []
 
-    def propagation(self, window, hide=None, given=None):
+    def propagation(self, window, given=None):
         self.asked += 1
-        view = Given(self, given) if given else self if hide is None else Hidden(self, hide)
+        view = Given(self, given) if given else self
         whole = view.filled(range(window.context_start, window.context_stop)) if given else None
         config = MotionConfig(rounds=1)
         config = config.with_keyframes() if given else config

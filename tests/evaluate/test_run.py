@@ -200,7 +200,7 @@ def test_one_failure_does_not_end_the_run(cases: Path, tmp_path: Path, capsys) -
 
 
 def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path) -> None:
-    method = Method("internal-none", engine=EngineOptions(preset="balanced", prior="no-such-weights", threads=1))
+    method = Method("savit-none", engine=EngineOptions(engine="savit", weights="no-such-weights", threads=1))
     notes: list[str] = []
     events = Events()
     events.note = notes.append  # type: ignore[method-assign]
@@ -208,7 +208,7 @@ def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path
     assert [row.clip for row in done.rows if "no-such-weights" in row.needs] == ["ape", "bee"]
     assert not any(row.error for row in done.rows)
     assert len(notes) == 1
-    assert "| internal-none | needs weights |" in run_markdown(done)
+    assert "| savit-none | needs weights |" in run_markdown(done)
     with pytest.raises(WeightsError, match="no-such-weights"):
         done.complete()
 
@@ -224,10 +224,10 @@ def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsy
     out = tmp_path / "out"
     words = ["evaluate", "run", str(cases), "-o", str(out), "--clips", "ape", "--frames", "3", "--presets", "fast"]
     assert run([*words, "--threads", "1"]) == 0
-    assert "internal-fast" in capsys.readouterr().out
+    assert "motion-fast" in capsys.readouterr().out
     text = (out / "table.md").read_text(encoding="utf-8")
     own, published = text.split("### Published, under")
-    assert [line.split(" | ")[0] for line in own.splitlines() if line.startswith("| internal")] == ["| internal-fast"]
+    assert [line.split(" | ")[0] for line in own.splitlines() if line.startswith("| motion")] == ["| motion-fast"]
     assert "processor" in own
     assert "torch: " in own
     assert "Ouyang" in published
@@ -236,7 +236,7 @@ def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsy
     assert "SAVIT" not in closest, "the tables that belong to the protocol come first"
     assert "SAVIT" in others
     rows = json.loads((out / "results.json").read_text())["rows"]
-    engine = next(row for row in rows if row["method"] == "internal-fast")
+    engine = next(row for row in rows if row["method"] == "motion-fast")
     assert engine["settings"]["seed"] == 0
     assert engine["settings"]["device"] == "cpu"
     assert engine["outside_max"] == 0
@@ -245,7 +245,7 @@ def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsy
     assert len(pictures) == 1 + 2 + 5 * 3
     assert all((out / path).is_file() for path in pictures)
     assert "http" not in page
-    strip = cv2.imread(str(out / "page" / "cases" / "ape" / "internal-fast.jpg"))
+    strip = cv2.imread(str(out / "page" / "cases" / "ape" / "motion-fast.jpg"))
     assert strip.shape == (2 * 48, 64, 3), "the two frames with a hole"
     assert cv2.imread(str(out / "page" / "cases" / "ape" / "truth-time.jpg")).shape == (120, 64, 3)
 

@@ -89,7 +89,7 @@ def test_a_rotated_video_is_upright(tmp_path: Path, make_video) -> None:
     assert np.array_equal(np.stack([masks[t] for t in range(3)]), upright)
 
 
-@pytest.mark.parametrize("method", ["telea", "propagation", "internal"])
+@pytest.mark.parametrize("method", ["telea", "propagation", "motion"])
 @pytest.mark.parametrize("rotation", [0, 90])
 def test_cases_may_be_videos(method: str, rotation: int, tmp_path: Path, make_video) -> None:
     case = tmp_path / "cases" / "sea"
@@ -100,8 +100,8 @@ def test_cases_may_be_videos(method: str, rotation: int, tmp_path: Path, make_vi
     holes[:, 20:30, 15:28] = True
     write(case / "masks", holes)
     write(case / "truth", given)
-    engine = EngineOptions(engine="internal", preset="fast", threads=1)
-    job = Method(method, "" if method == "internal" else method, engine)
+    engine = EngineOptions(preset="fast", threads=1)
+    job = Method(method, "" if method == "motion" else method, engine)
     done = fill(Job(job, find_clips(tmp_path / "cases")[0], tmp_path / "results" / "sea", frames=4))
     filled = read(tmp_path / "results" / "sea")
     assert done["frames"] == 4

@@ -185,12 +185,11 @@ def test_what_a_task_needs_fits_a_machine_or_not() -> None:
 
 def test_paths_mean_the_same_on_another_machine(here: Path) -> None:
     (here / "w.safetensors").touch()
-    words = {"mask": "m.png", "keyframe": ["4=k.png"], "weights": "w.safetensors", "prior": "none", "grow": 3}
+    words = {"mask": "m.png", "keyframe": ["4=k.png"], "weights": "w.safetensors", "grow": 3}
     assert module.absolute(words) == {
         "mask": here / "m.png",
         "keyframe": [f"4={here / 'k.png'}"],
         "weights": here / "w.safetensors",
-        "prior": "none",
         "grow": 3,
     }
     assert module.absolute({"keyframe": {4: Path("k.png")}}) == {"keyframe": [f"4={here / 'k.png'}"]}

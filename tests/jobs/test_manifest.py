@@ -62,8 +62,8 @@ def test_a_line_of_json_means_the_same(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_no_file_stays_a_name(tmp_path: Path) -> None:
-    (row,) = read_manifest(written(tmp_path, "input,prior\na.mp4,none\n"))
-    assert row.words == {"prior": "none"}
+    (row,) = read_manifest(written(tmp_path, "input,weights\na.mp4,none\n"))
+    assert row.words == {"weights": "none"}
 
 
 def test_every_wrong_line_is_named_with_what_to_write(tmp_path: Path) -> None:

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from vrm.motion.detail import restore_detail
-from vrm.motion.result import Candidate, HoleFill
+from vrm.motion.detail import detail_energy, restore_detail
+from vrm.motion.fuse import Guess
+from vrm.motion.result import HoleFill
 
 SIZE = (96, 128)
 HOLE = np.zeros(SIZE, bool)
@@ -17,14 +20,14 @@ def noise(seed):
 def fill_of(*pictures, errors=None):
     n = HOLE.sum()
     errors = errors or [0.05] * len(pictures)
-    candidates = {
-        f"c{k}": Candidate(
-            p[HOLE].astype(np.float16), np.ones(n, bool), np.full(n, e, np.float16), np.ones(n, np.float16)
-        )
-        for k, (p, e) in enumerate(zip(pictures, errors, strict=True))
-    }
+    some, none = np.ones(n, bool), np.zeros(0, np.float32)
+    guesses = [
+        Guess("distant", p[HOLE], none, some, none, np.full(n, e, np.float32))
+        for p, e in zip(pictures, errors, strict=True)
+    ]
     rgb = np.mean([p[HOLE] for p in pictures], 0)
-    return HoleFill(np.flatnonzero(HOLE), candidates, rgb, np.ones(n, bool), np.ones(n, np.float32))
+    index = np.flatnonzero(HOLE)
+    return HoleFill(index, rgb, some, np.ones(n, np.float32), detail_energy(guesses, index, SIZE))
 
 
 def restored(fill):
@@ -63,14 +66,14 @@ def test_the_low_frequencies_stay():
 
 def test_an_unlikely_candidate_counts_little():
     fill = fill_of(noise(1), noise(2) * 0, errors=[0.5, 0.01])
-    fill = HoleFill(fill.index, fill.candidates, np.zeros_like(fill.rgb) + 0.3, fill.seen, fill.confidence)
+    fill = dataclasses.replace(fill, rgb=np.zeros_like(fill.rgb) + 0.3)
     assert np.abs(restored(fill)[HOLE] - 0.3).max() < 0.01
 
 
 def test_detail_is_strengthened_twice_at_most():
     fill = fill_of(noise(1))
     weak = 0.5 + 0.1 * (fill.rgb - 0.5)
-    out = restored(HoleFill(fill.index, fill.candidates, weak, fill.seen, fill.confidence))
+    out = restored(dataclasses.replace(fill, rgb=weak))
     assert out[INNER].std() == pytest.approx(0.008 * 2, rel=0.05)
 
 

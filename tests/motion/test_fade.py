@@ -37,7 +37,12 @@ def blurred(shot):
         soft = cv2.GaussianBlur(shot.truths[t], (0, 0), 3).astype(np.float32)[HOLE] / 255
         index, n = np.flatnonzero(HOLE), int(HOLE.sum())
         fills[t] = HoleFill(
-            index, {}, soft, np.zeros(n, bool), np.zeros(n, np.float32), np.full(n, -1, np.int32), np.zeros(n, np.int32)
+            index,
+            soft,
+            np.zeros(n, bool),
+            *np.zeros((2, n), np.float32),
+            np.full(n, -1, np.int32),
+            np.zeros(n, np.int32),
         )
     return Propagation(SIZE, fills)
 

@@ -37,12 +37,10 @@ def check(shot: MadeShot, found, frames: range) -> None:
         assert fill.seen.shape == fill.confidence.shape == (n,)
         assert (fill.confidence[~fill.seen] == 0).all()
         assert 0 <= fill.confidence.min() <= fill.confidence.max() <= 1
-        assert fill.candidates["spatial"].valid.all()
-        for candidate in fill.candidates.values():
-            assert candidate.rgb.shape == (n, 3)
-            assert np.isfinite(candidate.rgb).all()
-            assert np.isinf(candidate.error[~candidate.valid]).all()
-            assert np.isfinite(candidate.error[candidate.valid]).all()
+        assert fill.detail.shape == (n,)
+        assert np.isfinite(fill.detail).all()
+        assert (fill.source[~fill.seen] == -1).all()
+        assert (fill.source[fill.seen] >= 0).all()
 
 
 @pytest.mark.parametrize("config", [FAST, FULL])
@@ -77,7 +75,7 @@ def test_what_stood_still_for_three_seconds_is_filled_from_after_it_left(distant
     check(shot, found, range(6))
     assert hole_psnr(shot, found, range(6)) > 45
     assert found.coverage(0) == 1
-    assert found.fills[0].candidates["forward"].distance.min() >= 90
+    assert found.fills[0].source.min() >= 90
 
 
 def test_only_as_much_context_is_read_as_is_needed():

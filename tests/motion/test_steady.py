@@ -30,8 +30,8 @@ def filled(confidence, power):
     n = int(HOLE.sum())
     fills = {
         t: HoleFill(
-            np.flatnonzero(HOLE), {}, np.full((n, 3), value, np.float32), np.ones(n, bool),
-            np.full(n, confidence, np.float32),
+            np.flatnonzero(HOLE), np.full((n, 3), value, np.float32), np.ones(n, bool),
+            np.full(n, confidence, np.float32), np.zeros(n, np.float32),
         )
         for t, value in ((0, 0.2), (1, 0.6))
     }  # fmt: skip
@@ -67,7 +67,7 @@ def test_a_whole_frame_is_where_the_averaging_begins():
 
     n = int(HOLE.sum())
     unsure = HoleFill(
-        np.flatnonzero(HOLE), {}, np.full((n, 3), 0.2, np.float32), np.ones(n, bool), np.zeros(n, np.float32)
+        np.flatnonzero(HOLE), np.full((n, 3), 0.2, np.float32), np.ones(n, bool), *np.zeros((2, n), np.float32)
     )
     other = replace(unsure, rgb=unsure.rgb.copy())
     pairs = {(1, 0): PairFlow((0, 0, H, W), np.zeros((H, W, 2), np.float16), np.zeros((H, W), np.float16))}

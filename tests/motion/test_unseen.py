@@ -24,7 +24,9 @@ def shot_of(truth, hole, frames=7):
         mask = shot.hole(t)
         index = np.flatnonzero(mask)
         smooth = spatial_fill(shot.frame(t).astype(np.float32) / 255, mask)
-        found.fills[t] = HoleFill(index, {}, smooth[mask], np.zeros(index.size, bool), np.zeros(index.size, np.float32))
+        found.fills[t] = HoleFill(
+            index, smooth[mask], np.zeros(index.size, bool), *np.zeros((2, index.size), np.float32)
+        )
         patches[t] = Patch((0, 0, *shot.size), (smooth * 255 + 0.5).astype(np.uint8))
     return shot, found, patches
 

@@ -73,7 +73,7 @@ def test_removing_a_class_in_one_command(clip):
     scene, source, home = clip
     scene.labels[4][scene.masks[4]] = Scene.GRASS
     labels = scene.save_labels(home / "labels")
-    words = ["--labels", str(labels), "--preset", "fast", "--prior", "none", *QUICK]
+    words = ["--labels", str(labels), "--preset", "fast", *QUICK]
     used = home / "used"
     out = home / "clean"
     assert run(["remove", str(source), "--class", "dog", "-o", str(out), "--save-masks", str(used), *words]) == 0

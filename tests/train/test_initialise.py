@@ -1,6 +1,5 @@
 import torch
 
-from vrm.nets.fuser import Fuser
 from vrm.nets.gated import BaseNetwork, CoarseToFineNetwork, GatedConv
 from vrm.train.initialise import unit_variance
 
@@ -38,11 +37,3 @@ def test_both_networks_of_coarse_to_fine_are_reached():
     net = CoarseToFineNetwork(8)
     unit_variance(net, x)
     assert all(0.9 < d < 1.1 for d in deviations(net, x)[0])
-
-
-def test_a_head_that_starts_at_zero_stays_there_and_weights_in_channels_last_order_work():
-    torch.manual_seed(0)
-    net = Fuser(6, 3, 8).to(memory_format=torch.channels_last)
-    unit_variance(net, torch.rand(1, 6, 40, 40), torch.rand(1, 3, 3, 40, 40), torch.ones(1, 3, 40, 40, dtype=bool))
-    assert not net.head.conv.weight.any()
-    assert net.at_half[0].conv.weight.any()

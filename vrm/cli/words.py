@@ -159,15 +159,6 @@ Preset = Annotated[
         autocompletion=_among(PRESETS),
     ),
 ]
-Prior = Annotated[
-    str,
-    typer.Option(
-        "--prior",
-        metavar="NAME|FILE|none",
-        help="Learned prior to start from: its name, or a safetensors file with its card beside it.",
-        rich_help_panel=HOW,
-    ),
-]
 Weights = Annotated[
     str,
     typer.Option(

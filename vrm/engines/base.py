@@ -22,9 +22,6 @@ KEYFRAME_GRID = 20
 Progress = Callable[[str, int, int], None]
 """``progress(stage, done, total)``; called often, must be cheap."""
 
-Hide = Callable[[int], Bool]
-"""``hide(t)``: bool ``(H, W)``, pixels of frame t to hide although they are known."""
-
 
 @dataclass(frozen=True)
 class Window:
@@ -66,35 +63,15 @@ class Shot(Protocol):
         """The windows the pipeline will ask for, in order; together they cover every frame with a hole."""
         ...
 
-    def propagation(
-        self, window: Window, hide: Hide | None = None, given: Mapping[int, Pixels] | None = None
-    ) -> Propagation:
+    def propagation(self, window: Window, given: Mapping[int, Pixels] | None = None) -> Propagation:
         """What motion found for the window's frames (cached; computed on first use).
 
         Args:
             window: which frames.
-            hide: known pixels to hide as well, for every frame of the window's context; such a result is computed
-                anew with the same settings and not cached (``Hidden`` is the view to run motion on).
             given: whole frames by number: what they show in the hole is known (``Given`` is the view to run motion on),
                 and things that move by themselves are followed to it.
         """
         ...
-
-
-class Hidden:
-    """A shot with further pixels hidden: what motion takes, with larger holes."""
-
-    def __init__(self, shot: Shot, hide: Hide) -> None:
-        self.start, self.stop, self.size = shot.start, shot.stop, shot.size
-        self._shot, self._hide = shot, hide
-
-    def frame(self, t: int) -> Pixels:
-        """Frame t of the shot."""
-        return self._shot.frame(t)
-
-    def hole(self, t: int) -> Bool:
-        """The real hole and what is hidden."""
-        return self._shot.hole(t) | self._hide(t)
 
 
 class Given:

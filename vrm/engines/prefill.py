@@ -1,7 +1,4 @@
-"""What motion propagated, as it is: the internal engine's preset ``fast``, and what others fall back on.
-
-Nothing here needs torch, which takes longer to import than a short clip takes to fill.
-"""
+"""The engine motion: what propagation and synthesis find is the result. No network, and nothing here needs torch."""
 
 from __future__ import annotations
 
@@ -12,43 +9,32 @@ from vrm.motion.detail import restore_detail
 from vrm.motion.unseen import complete_unseen
 from vrm.options import EngineOptions
 from vrm.types import Patch, Pixels
-from vrm.weights import find
 
 
-class PrefillEngine:
-    """The internal engine's ``fast``: no network takes part, so whatever the device, the processor does all.
+class MotionEngine:
+    """The default engine. Whatever the device, the processor does all."""
 
-    Raises:
-        UsageError: the device or number format asked for is not there.
-        WeightsError: there is no prior of the name asked for.
-    """
-
-    name = "internal"
+    name = "motion"
     labelled = False
     generates = True
     keeps = False
     device, dtype = "cpu", "fp32"
 
     def __init__(self, options: EngineOptions) -> None:
-        if options.prior not in ("auto", "none"):
-            find(options.prior, "fuser")
-        if options.device not in ("auto", "cpu") or options.dtype != "auto":
-            from vrm.train.device import choose
-
-            choose(options)
+        self._notes: tuple[str, ...] = ()
+        if options.device not in ("auto", "cpu"):
+            self._notes = (f"The engine motion works on the processor: --device {options.device} makes no difference.",)
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """The session that fills the shot; there is nothing to prepare."""
-        return PrefillSession(shot)
+        return PrefillSession(shot, self._notes)
 
 
 class PrefillSession:
     """What motion propagated, its detail restored."""
 
-    notes: tuple[str, ...] = ()
-
-    def __init__(self, shot: Shot) -> None:
-        self.shot = shot
+    def __init__(self, shot: Shot, notes: tuple[str, ...] = ()) -> None:
+        self.shot, self.notes = shot, notes
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""

@@ -109,7 +109,7 @@ def run(
     out: Path,
     events: Events,
     *,
-    engines: Names = "internal",
+    engines: Names = "motion",
     presets: Names = "balanced",
     only: str | Iterable[str] | None = None,
     keyframes_every: int = 20,
@@ -129,7 +129,7 @@ def run(
     """See ``vrm.evaluate.run.run_methods``; writes ``OUT/{table.md,table.csv,results.json,index.html}``.
 
     ``only``: "METHOD=CLIP,CLIP", or several of them. ``common``: ``device``, ``dtype``, ``threads``, ``seed``,
-    ``memory_gb``, ``prior`` of every engine.
+    ``memory_gb`` of every engine.
     """
     given = {word: value for word, value in common.items() if value is not None}
     methods = choose_methods(split(engines), split(presets), given, keyframes_every)

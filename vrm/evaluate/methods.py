@@ -81,7 +81,9 @@ def choose_methods(
         raise UsageError(f"--keyframes-every {given_every} is negative.", "0 gives no keyframes.")
     base = EngineOptions(**common)
     methods = [Method(name, name, base) for name in BASELINES]
-    for engine, preset in itertools.product(engines, presets):
+    pairs = list(itertools.product(engines, presets))
+    # Only published systems have a preset of their paper; named for several engines, it is meant for those.
+    for engine, preset in [pair for pair in pairs if len(engines) == 1 or pair != ("motion", "paper")]:
         options = EngineOptions(engine=engine, preset=preset, **common)
         every = given_every if engine == "keyframe" else 0
         methods.append(Method(f"{engine}-{preset}" + (f"-every{every}" if every else ""), "", options, every))

@@ -258,7 +258,7 @@ def absolute(words: dict[str, Any]) -> dict[str, Any]:
     for name in ("mask", "labels", "save_masks", "report", "export_keyframes"):
         if found.get(name) is not None:
             found[name] = Path(found[name]).absolute()
-    for name in ("weights", "prior", "sam", "segmenter"):
+    for name in ("weights", "sam", "segmenter"):
         if found.get(name) is not None and Path(found[name]).exists():
             found[name] = Path(found[name]).absolute()
     return found

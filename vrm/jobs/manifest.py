@@ -22,7 +22,7 @@ WRITTEN = ("output", "save_masks", "report", "export_keyframes")
 """Columns that say where something is written: relative to the output folder, where there is one."""
 
 _READ = ("mask", "labels", "keyframe")
-_NAME_OR_PATH = ("weights", "prior", "sam", "segmenter")
+_NAME_OR_PATH = ("weights", "sam", "segmenter")
 _KINDS = {
     word: kind for word, hint in get_type_hints(Words).items() for kind in (bool, int, float) if hint == (kind | None)
 }

@@ -173,7 +173,7 @@ def _room(node: dict[str, Any], need: Need) -> int:
 
 def _read_there(words: dict[str, Any]) -> list[str]:
     """The files beside the video that engines read."""
-    named = [words.get(name) for name in ("labels", "weights", "prior", "segmenter")]
+    named = [words.get(name) for name in ("labels", "weights", "segmenter")]
     named += [str(key).rpartition("=")[2] for key in words.get("keyframe") or ()]
     return [str(name) for name in named if name is not None and Path(str(name)).exists()]
 

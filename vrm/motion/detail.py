@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import cv2
 import numpy as np
 
-from vrm.motion.fuse import SHARPNESS, length_scale, odd
+from vrm.motion.fuse import SHARPNESS, Guess, length_scale, odd
 from vrm.motion.membrane import Array
 from vrm.motion.result import HoleFill
 from vrm.motion.tracks import box_around
@@ -27,8 +29,7 @@ _FAINT = 1e-6
 def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: float = _MOST) -> Array:
     """Strengthen the detail of a fill up to the energy it has in the candidates the fill was mixed from.
 
-    Candidates that do not lie exactly on one another lose fine detail when they are averaged, and so does a network
-    that minimises an expected error. The low frequencies stay as they are; the high ones are scaled, locally, by
+    Candidates that do not lie exactly on one another lose fine detail when they are averaged. The low frequencies stay as they are; the high ones are scaled, locally, by
     ``sqrt(E_candidates / E_fill)``, E the mean square of what differs from the local mean, over the candidates by
     their weights in the mix. Nothing is ever softened. The surroundings are left out: candidates are not joined to
     them, and a step at the border is no detail.
@@ -44,34 +45,52 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
     """
     scale = length_scale(size)
     detail, local = odd(_DETAIL * scale), odd(_LOCAL * scale)
-    hole = np.zeros(size, np.bool_)
-    hole.reshape(-1)[fill.index] = True
-    y0, x0, y1, x1 = box_around(hole, 0)
-    inside = np.ascontiguousarray(hole[y0:y1, x0:x1])
+    inside = _inside(fill.index, size)
     own = np.zeros((*inside.shape, 3), np.float32)
     own[inside] = rgb
     high = _high(own, inside, detail)
-    wanted = local_mean(_candidates_energy(fill, inside, detail), inside, local)
+    energy = np.zeros(inside.shape, np.float32)
+    energy[inside] = fill.detail
+    wanted = local_mean(energy, inside, local)
     present = local_mean(np.square(high).mean(-1), inside, local)
     gain = np.sqrt(np.clip((wanted + _FAINT) / (present + _FAINT), 1, most**2))
     restored: Array = np.clip(rgb + (gain[inside, None] - 1) * high[inside], 0, 1)
     return restored
 
 
-def _candidates_energy(fill: HoleFill, inside: Bool, detail: int) -> Array:
-    """Energy of the candidates' detail at each pixel of the hole, averaged by their weights; 0 elsewhere."""
+def detail_energy(guesses: Iterable[Guess], index: np.ndarray, size: tuple[int, int]) -> Array:
+    """Energy of the guesses' own detail at each pixel of the hole, averaged by their weights in the mix.
+
+    Args:
+        guesses: judged; half of their precision is enough for this.
+        index: int64 ``(N,)``: flat indices of the hole's pixels.
+        size: (height, width) of the frame.
+
+    Returns:
+        Float32 ``(N,)``.
+    """
+    inside, detail = _inside(index, size), odd(_DETAIL * length_scale(size))
     energy, weight = np.zeros(inside.shape, np.float32), np.full(inside.shape, 1e-20, np.float32)
-    for candidate in fill.candidates.values():
-        if candidate.valid.any():
+    for guess in guesses:
+        if guess.valid.any():
             where, image = inside.copy(), np.zeros((*inside.shape, 3), np.float32)
-            where[inside] = candidate.valid
-            image[where] = candidate.rgb[candidate.valid]
-            error = candidate.error[candidate.valid].astype(np.float32)
+            where[inside] = guess.valid
+            image[where] = guess.colour[guess.valid].astype(np.float16)
+            error = guess.error[guess.valid].astype(np.float16).astype(np.float32)
             share = np.zeros(inside.shape, np.float32)
             share[where] = np.maximum(error, 1e-3) ** -SHARPNESS
             energy += share * np.square(_high(image, where, detail)).mean(-1)
             weight += share
-    return energy / weight
+    mean: Array = (energy / weight)[inside]
+    return mean
+
+
+def _inside(index: np.ndarray, size: tuple[int, int]) -> Bool:
+    """The hole of those flat indices in the smallest box around it."""
+    hole = np.zeros(size, np.bool_)
+    hole.reshape(-1)[index] = True
+    y0, x0, y1, x1 = box_around(hole, 0)
+    return np.ascontiguousarray(hole[y0:y1, x0:x1])
 
 
 def _high(image: Array, counts: Bool, size: int) -> Array:

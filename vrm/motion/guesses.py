@@ -27,7 +27,6 @@ class FrameGuesses:
         inside: bool ``(h, w)``: the hole there, N pixels.
         index: int64 ``(N,)``: flat indices in the frame.
         guesses: by name.
-        distance: float32 ``(N,)`` by name: frames to the source.
         source: int32 ``(N,)`` by name: the source frame, -1 where there is none.
         place: int32 ``(N,)`` by name: flat index of the pixel there.
     """
@@ -37,7 +36,6 @@ class FrameGuesses:
     inside: Bool
     index: np.ndarray
     guesses: dict[str, Guess]
-    distance: dict[str, Array]
     source: dict[str, np.ndarray]
     place: dict[str, np.ndarray]
 
@@ -122,7 +120,6 @@ def frame_guesses(
     inside = np.ascontiguousarray(hole[y0:y1, x0:x1])
     part = spatial_fill(unit(shot.frame(t)[y0:y1, x0:x1]), missing)
     guesses: dict[str, Guess] = {}
-    distance: dict[str, Array] = {}
     sources: dict[str, np.ndarray] = {}
     places: dict[str, np.ndarray] = {}
 
@@ -134,7 +131,6 @@ def frame_guesses(
         guesses[name] = Guess(kind, colour, differences, source >= 0, prior)
         near = np.rint(full).astype(np.int32)
         sources[name], places[name] = source.astype(np.int32), near[:, 1] * shot.size[1] + near[:, 0]
-        distance[name] = np.abs(source - t).astype(np.float32)
 
     seen: dict[str, tuple[Kind, np.ndarray, Array, Array]] = {}
     for name, trail in (("backward", tracks.backward.get(t)), ("forward", tracks.forward.get(t))):
@@ -155,6 +151,5 @@ def frame_guesses(
     scale = length_scale(shot.size)
     prior = spatial_prior(part, missing, scale)[inside[missing]]
     guesses["spatial"] = Guess("spatial", part[inside], own_differences(part, inside), everywhere, prior)
-    distance["spatial"] = np.zeros(len(index), np.float32)
     judge(list(guesses.values()), inside, scale, trust)
-    return FrameGuesses(box, part, inside, index, guesses, distance, sources, places)
+    return FrameGuesses(box, part, inside, index, guesses, sources, places)

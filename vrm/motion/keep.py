@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from vrm.disk import writing
-from vrm.motion.result import Candidate, HoleFill
+from vrm.motion.result import HoleFill
 from vrm.types import Pixels
 
 
@@ -79,17 +79,12 @@ class FillFolder(MutableMapping[int, HoleFill]):
                 self._write(oldest, kept)
 
     def _write(self, t: int, fill: HoleFill) -> None:
-        kept = list(fill.candidates.values())
         arrays = {
             "index": fill.index,
-            "names": np.array(list(fill.candidates)),
-            "colours": np.stack([c.rgb for c in kept]),
-            "valid": np.stack([c.valid for c in kept]),
-            "errors": np.stack([c.error for c in kept]),
-            "distances": np.stack([c.distance for c in kept]),
             "rgb": fill.rgb,
             "seen": fill.seen,
             "confidence": fill.confidence,
+            "detail": fill.detail,
         }
         if fill.source is not None and fill.place is not None:
             arrays |= {"source": fill.source, "place": fill.place}
@@ -99,10 +94,9 @@ class FillFolder(MutableMapping[int, HoleFill]):
 
     def _read(self, t: int) -> HoleFill:
         with np.load(self._file(t)) as file:
-            kept = zip(file["colours"], file["valid"], file["errors"], file["distances"], strict=True)
-            candidates = {str(n): Candidate(*arrays) for n, arrays in zip(file["names"], kept, strict=True)}
             origin = (file["source"], file["place"]) if "source" in file else (None, None)
-            return HoleFill(file["index"], candidates, file["rgb"], file["seen"], file["confidence"], *origin)
+            facts = (file[name] for name in ("index", "rgb", "seen", "confidence", "detail"))
+            return HoleFill(*facts, *origin)
 
     def _file(self, t: int) -> Path:
         return self._folder / f"{t:08d}.npz"

@@ -8,6 +8,7 @@ import numpy as np
 
 from vrm.motion.config import MotionConfig
 from vrm.motion.crew import each
+from vrm.motion.detail import detail_energy
 from vrm.motion.distant import Aligner, Pick, choose_sources, pick
 from vrm.motion.fade import fade
 from vrm.motion.flow import DisFlow, FlowEstimator, RaftFlow
@@ -15,7 +16,7 @@ from vrm.motion.frames import FrameAccess, WorkingFrames
 from vrm.motion.fuse import USUAL, fuse, weights
 from vrm.motion.guesses import FrameGuesses, frame_guesses
 from vrm.motion.holdback import judge_clip
-from vrm.motion.result import Candidate, HoleFill, Propagation
+from vrm.motion.result import HoleFill, Propagation
 from vrm.motion.steady import steady
 from vrm.motion.things import Things
 from vrm.motion.tracks import Tracks
@@ -81,7 +82,7 @@ def propagate(
             tracks.meet(t)
         if things is not None:
             things.meet(t, config.bound)
-        return _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust, things=things), config)
+        return _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust, things=things), shot.size, config)
 
     holed = [t for t in range(start, stop) if shot.hole(t).any()]
     for t, done in zip(holed, each(fill, holed), strict=True):
@@ -130,26 +131,18 @@ def _pick(
     return pick(aligner, t, sources + [k for k in nearest if k not in sources], config.distant)
 
 
-def _fused(found: FrameGuesses, config: MotionConfig) -> HoleFill:
+def _fused(found: FrameGuesses, size: tuple[int, int], config: MotionConfig) -> HoleFill:
     """The prefill of one frame, and everything it was made of."""
     names, guesses = list(found.guesses), list(found.guesses.values())
     rgb = fuse(found.part, found.inside, guesses, config.anchor, config.sharpness)
     share = weights(guesses, config.sharpness)
     spatial = share[names.index("spatial")]
     seen = np.any([g.valid for n, g in found.guesses.items() if n != "spatial"], axis=0)
-    candidates = {
-        name: Candidate(
-            guess.colour.astype(np.float16),
-            guess.valid,
-            np.where(guess.valid, guess.error, np.inf).astype(np.float16),
-            found.distance[name].astype(np.float16),
-        )
-        for name, guess in found.guesses.items()
-    }
     confidence = np.where(seen, 1 - spatial, 0).astype(np.float32)
     others = [n for n in names if n != "spatial"]
     most = np.argmax(share[[names.index(n) for n in others]], axis=0)[None]
     source, place = (
         np.take_along_axis(np.stack([by[n] for n in others]), most, 0)[0] for by in (found.source, found.place)
     )
-    return HoleFill(found.index, candidates, rgb, seen, confidence, np.where(seen, source, -1), place)
+    detail = detail_energy(guesses, found.index, size)
+    return HoleFill(found.index, rgb, seen, confidence, detail, np.where(seen, source, -1), place)

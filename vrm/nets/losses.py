@@ -21,31 +21,6 @@ def reconstruction(output: Tensor, frame: Tensor, hole: Tensor) -> Tensor:
     return total / (known.sum(dtype=torch.float32) * output.shape[1]).clamp(min=1)
 
 
-def inside(output: Tensor, truth: Tensor, where: Tensor, gradient: float = 0.5, square: float = 0.0) -> Tensor:
-    """What the fuser is taught with: absolute error, plus that of the finite differences, plus squared error.
-
-    The mean over ``where`` of ``|d|``, of ``gradient * (|d_x| + |d_y|)`` (differences between neighbours that both
-    lie in ``where``: a soft average is dearer than with the absolute error alone) and of ``square * d**2``.
-
-    Args:
-        output, truth: ``(B, C, H, W)``.
-        where: ``(B, 1, H, W)`` bool: hidden pixels whose truth is known.
-    """
-    d = (output - truth).float()
-    loss = _mean(d.abs(), where)
-    if square:
-        loss = loss + square * _mean(d.square(), where)
-    if gradient:
-        across = _mean((d[..., 1:] - d[..., :-1]).abs(), where[..., 1:] & where[..., :-1])
-        down = _mean((d[..., 1:, :] - d[..., :-1, :]).abs(), where[..., 1:, :] & where[..., :-1, :])
-        loss = loss + gradient * (across + down)
-    return loss
-
-
-def _mean(values: Tensor, where: Tensor) -> Tensor:
-    return (values * where).sum() / (where.sum() * values.shape[1]).clamp(min=1)
-
-
 def ambiguity(source: Tensor, target: Tensor, source_where: Tensor, target_where: Tensor) -> Tensor:
     """Eq. 3, 8 and 9: the cosine distance of each feature point to its nearest in another frame, as a mean.
 

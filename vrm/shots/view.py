@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vrm.engines.base import Given, Hidden, Hide, Window
+from vrm.engines.base import Given, Window
 from vrm.motion.keep import FillFolder
 from vrm.motion.propagate import MotionConfig, propagate
 from vrm.motion.result import Propagation
@@ -68,12 +68,8 @@ class ShotView:
         """In order; together they cover every frame with a hole."""
         return list(self._windows)
 
-    def propagation(
-        self, window: Window, hide: Hide | None = None, given: Mapping[int, Pixels] | None = None
-    ) -> Propagation:
-        """What motion found for the window's frames; the last result without ``hide`` is kept."""
-        if hide is not None:
-            return self._propagate(Hidden(self, hide), window)
+    def propagation(self, window: Window, given: Mapping[int, Pixels] | None = None) -> Propagation:
+        """What motion found for the window's frames; the last result is kept."""
         kind = frozenset(given or {})
         if self._found is None or self._found[:2] != (window, kind):
             self._found = None  # first, so that its memory and files are free
@@ -84,7 +80,7 @@ class ShotView:
         """What motion found for the window, if that was what was asked last; nothing is computed."""
         return self._found[2] if self._found is not None and self._found[0] == window else None
 
-    def _propagate(self, shot: ShotView | Hidden | Given, window: Window) -> Propagation:
+    def _propagate(self, shot: ShotView | Given, window: Window) -> Propagation:
         given = isinstance(shot, Given)
         whole = shot.filled(range(window.context_start, window.context_stop)) if isinstance(shot, Given) else None
         return propagate(
