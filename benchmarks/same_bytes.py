@@ -3,9 +3,9 @@
     python benchmarks/same_bytes.py DATA --write hashes.json [--vrm "OTHER/.venv/bin/python -m vrm"]
     python benchmarks/same_bytes.py DATA --check hashes.json
 
-DATA holds clips/<name>/{frames,masks} and robust/<file>. The example is filled under a mask that holds for every frame,
-three clips under their own masks, and twenty files of robust/ (high bit depths, HDR, rotation, odd sizes, variable frame
-rates, several tracks) under a box in the middle of the picture. Equal bytes need the same machine, threads and library
+DATA holds clips/<name>/{frames,masks} and robust/<file>. The example is filled under a mask that holds for every
+frame, three clips under their own masks, and twenty files of robust/ (high bit depths, HDR, rotation, odd sizes,
+several tracks) under a box in the middle of the picture. Equal bytes need the same machine, threads and library
 versions: write the list with one checkout and check it with the other, one after the other.
 """
 

@@ -1,8 +1,8 @@
 """The internal engine: a network learns the video from its own known pixels (Ouyang et al. 2021).
 
 ``paper`` is the published system alone: the coarse-to-fine network fitted with translated masks (Eq. 1 and 2); motion
-is never asked. ``fast``, ``balanced`` and ``best`` are those of the engine ``motion``, unless ``--no-prefill`` says that
-motion may not be asked.
+is never asked. ``fast``, ``balanced`` and ``best`` are those of the engine ``motion``, unless ``--no-prefill`` says
+that motion may not be asked.
 """
 
 from __future__ import annotations

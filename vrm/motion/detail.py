@@ -29,10 +29,10 @@ _FAINT = 1e-6
 def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: float = _MOST) -> Array:
     """Strengthen the detail of a fill up to the energy it has in the candidates the fill was mixed from.
 
-    Candidates that do not lie exactly on one another lose fine detail when they are averaged. The low frequencies stay as they are; the high ones are scaled, locally, by
-    ``sqrt(E_candidates / E_fill)``, E the mean square of what differs from the local mean, over the candidates by
-    their weights in the mix. Nothing is ever softened. The surroundings are left out: candidates are not joined to
-    them, and a step at the border is no detail.
+    Candidates that do not lie exactly on one another lose fine detail when they are averaged. The low frequencies stay
+    as they are; the high ones are scaled, locally, by ``sqrt(E_candidates / E_fill)``, E the mean square of what
+    differs from the local mean, over the candidates by their weights in the mix. Nothing is ever softened. The surroundings are
+    left out: candidates are not joined to them, and a step at the border is no detail.
 
     Args:
         fill: what motion found for the frame.
