@@ -26,8 +26,8 @@ import cv2
 import numpy as np
 from turns import ratio, where
 
-from vrm.media.probe import probe
-from vrm.options import EngineOptions
+from vrm.media.read.probe import probe
+from vrm.options.remove import EngineOptions
 
 
 def cut(video: Path, folder: Path, clips: int, frames: int) -> None:

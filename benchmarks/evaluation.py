@@ -23,12 +23,12 @@ from turns import in_turns, ratio, where
 
 from vrm.evaluate.commands import score
 from vrm.events import Events
-from vrm.process import behave
+from vrm.system.process import behave
 
 _PEAK = """
 import sys
 from vrm.cli.main import run
-from vrm.evaluate.machine import peak_memory_mb
+from vrm.evaluate.runs.machine import peak_memory_mb
 code = run(["evaluate", "score", sys.argv[1], sys.argv[2], "--json"])
 print(f"{peak_memory_mb():.0f}", file=sys.stderr)
 sys.exit(code)

@@ -32,7 +32,7 @@ import av
 import cv2
 import numpy as np
 
-from vrm.media.container import ENDINGS
+from vrm.media.write.containers import ENDINGS
 
 SIZE = (48, 64)
 FRAMES = 10
@@ -291,9 +291,9 @@ def main() -> None:
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", type=int)
     args = parser.parse_args()
-    import vrm.filling
+    import vrm.engines.runner
     import vrm.pipeline
-    import vrm.track.classifier  # noqa: F401  # loaded once, here: every case is a fork of this process
+    import vrm.selection.tracking.classifier  # noqa: F401  # loaded once, here: every case is a fork of this process
 
     begin = time.monotonic()
     cases = range(args.cases) if args.only is None else range(args.only, args.only + 1)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from turns import in_turns, ratio, where
 
-from vrm.nets.two_stream import CONFIGS, KeyFeatures, TwoStreamGenerator
+from vrm.nets.two_stream.model import CONFIGS, KeyFeatures, TwoStreamGenerator
 
 
 @torch.no_grad()

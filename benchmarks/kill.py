@@ -37,8 +37,9 @@ HOLES = (range(8), range(24, 32))
 
 CHILD = """
 from dataclasses import replace
-from vrm.engines import internal, kept
-from vrm.train.fit import Budget
+from vrm.engines.internal import engine as internal
+from vrm.job import checkpoints as kept
+from vrm.train.loop import Budget
 plan = internal.PLANS["balanced"]
 budget = Budget(40, 1e-3, anneal=True, check_every=10, average=0.95)
 internal.PLANS["balanced"] = replace(plan, budget=budget, stretch=5, crops=2, side=48)

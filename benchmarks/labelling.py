@@ -34,14 +34,14 @@ import numpy as np
 from tracking import truth
 from turns import ratio, where
 
-from vrm.media.probe import probe
-from vrm.media.read import Reader
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
 from vrm.metrics.regions import region_similarity
-from vrm.options import EngineOptions
-from vrm.segment.panoptic import from_classes
-from vrm.segment.registry import create_segmenter
-from vrm.segment.steady import Steadied
-from vrm.segment.taxonomy import named, taxonomy
+from vrm.options.remove import EngineOptions
+from vrm.selection.labels.base import from_classes
+from vrm.selection.labels.registry import create_segmenter
+from vrm.selection.labels.taxonomy import named, taxonomy
+from vrm.selection.labels.temporal_vote import Steadied
 
 
 def build(folder: Path) -> Path:

@@ -23,7 +23,7 @@ import cv2
 import numpy as np
 from turns import ratio, where
 
-from vrm.media.probe import probe
+from vrm.media.read.probe import probe
 
 
 def run(source: Path, mask: Path, out: Path, preset: str) -> tuple[float, float]:

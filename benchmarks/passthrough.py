@@ -23,11 +23,11 @@ import cv2
 import numpy as np
 from turns import ratio, where
 
-from vrm.media.plan import OutputPlan, plan_output
-from vrm.media.probe import probe
-from vrm.media.read import Reader
-from vrm.media.write import write_video
-from vrm.options import OutputOptions
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
+from vrm.media.write.plan import OutputPlan, plan_output
+from vrm.media.write.writer import write_video
+from vrm.options.remove import OutputOptions
 
 
 def command(source: Path, out: Path, codec: str, crf: int) -> None:

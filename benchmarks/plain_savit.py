@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vrm.nets import fuseformer
-from vrm.nets.savit import Block, Savit
-from vrm.nets.semantic import SemanticFeedForward
-from vrm.nets.tokens import Grid, fold, overlaps, unfold
+from vrm.nets.fuseformer import blocks as fuseformer
+from vrm.nets.fuseformer.tokens import Grid, fold, overlaps, unfold
+from vrm.nets.savit.model import Block, Savit
+from vrm.nets.savit.semantic import SemanticFeedForward
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -18,11 +18,11 @@ import numpy as np
 from tracking import truth
 from turns import spread, where
 
-from vrm.media.stills import read_image
+from vrm.media.read.stills import read_image
 from vrm.metrics.regions import region_similarity
-from vrm.segment.click import outline_points
-from vrm.segment.outline import outline_box
-from vrm.track.follow import follow
+from vrm.selection.prompts.box import outline_box
+from vrm.selection.prompts.click import outline_points
+from vrm.selection.tracking.tracker import follow
 from vrm.types import Box, bounding_box
 
 

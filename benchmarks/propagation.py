@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from turns import spread, where
 
-from vrm.evaluate.baselines import inpainted
+from vrm.evaluate.runs.baselines import inpainted
 from vrm.metrics.clip import measure_clip
-from vrm.motion.propagate import MotionConfig, propagate
+from vrm.motion.propagation import MotionConfig, propagate
 
 
 class Case:

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from turns import spread, where
 
-from vrm.evaluate.baselines import inpainted
+from vrm.evaluate.runs.baselines import inpainted
 from vrm.metrics.clip import measure_clip
 
 

@@ -25,8 +25,8 @@ from pathlib import Path
 from vrm import api
 from vrm.cli.progress import listener
 from vrm.errors import VrmError
-from vrm.options import ENGINES
-from vrm.process import behave
+from vrm.options.remove import ENGINES
+from vrm.system.process import behave
 
 PROTOCOLS = ("object", "fixed")
 

@@ -33,12 +33,12 @@ from plain_savit import decided, inpaint, windows
 from turns import ratio, where
 
 from vrm.engines.base import Window, no_progress
-from vrm.engines.savit import SavitSession, at_rest, load_network
-from vrm.engines.savit_schedule import SCHEDULES
-from vrm.evaluate.machine import peak_memory_mb
-from vrm.nets.savit import ABLATIONS, Savit
-from vrm.options import EngineOptions
-from vrm.train.device import choose
+from vrm.engines.savit.engine import SavitSession, at_rest, load_network
+from vrm.engines.savit.schedule import SCHEDULES
+from vrm.evaluate.runs.machine import peak_memory_mb
+from vrm.nets.savit.model import ABLATIONS, Savit
+from vrm.options.remove import EngineOptions
+from vrm.system.device import choose
 
 
 class Took:

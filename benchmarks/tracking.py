@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from turns import spread, where
 
-from vrm.media.stills import read_image, read_mask
+from vrm.media.read.stills import read_image, read_mask
 from vrm.metrics.regions import region_similarity
-from vrm.track.follow import Tracked, follow
+from vrm.selection.tracking.tracker import Tracked, follow
 from vrm.types import Bool
 
 

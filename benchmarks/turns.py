@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vrm.evaluate.machine import machine
+from vrm.evaluate.runs.machine import machine
 
 SAID = ("processor", "cores", "memory", "gpu", "system", "date", "vrm", "torch", "opencv-python-headless", "av")
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from vrm import __version__
-from vrm.cli.layout import sections
+from vrm.cli.help_pages import sections
 from vrm.cli.main import app
 
 INTRODUCTION = """Say what is to go with a mask, a click, a box or a class name, and get the video back without it: same

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from vrm.process import environment
+from vrm.system.process import environment
 
 os.environ.update(environment())  # as the program does: before NumPy and torch, which read it, are imported
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side they would wait for one another's threads
@@ -17,7 +17,7 @@ import av
 import numpy as np
 import pytest
 
-from vrm.media.layout import fill, layout_of
+from vrm.media.frame.pixel_layout import fill, layout_of
 from vrm.types import Colour
 
 DATA = Path(__file__).parents[2] / "shared" / "data"

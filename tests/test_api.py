@@ -9,7 +9,7 @@ import pytest
 import vrm
 from vrm.api import Words, build_options, default_output
 from vrm.errors import UsageError
-from vrm.options import Moment, RemoveOptions
+from vrm.options.remove import Moment, RemoveOptions
 
 
 def test_every_word_reaches_the_options() -> None:

@@ -10,16 +10,16 @@ import torch
 
 from vrm.errors import OutOfMemory
 from vrm.events import Events
-from vrm.media.probe import probe
-from vrm.memory import bounded, is_shortage
-from vrm.needs import hole_warning, least_gb
-from vrm.options import EngineOptions, MaskOptions, RemoveOptions
+from vrm.job.budget import hole_warning, least_gb
+from vrm.media.read.probe import probe
+from vrm.options.remove import EngineOptions, MaskOptions, RemoveOptions
 from vrm.pipeline import remove
+from vrm.system.memory import bounded, is_shortage
 from vrm.types import Masks
 
 GROWING = """
 import numpy as np
-from vrm.memory import resident
+from vrm.system.memory import resident
 before = resident()
 block = None if before is None else np.ones(64 << 20, np.uint8)
 print(-1 if before is None else resident() - before)

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 import vrm
-from vrm import api, errors, housekeeping
+from vrm import api, errors
+from vrm.batch import run as batch
 from vrm.cli.main import run
-from vrm.convert import bring
-from vrm.jobs import batch
-from vrm.segment import hub
+from vrm.job import clean as housekeeping
+from vrm.selection import hub
+from vrm.weights import download as bring
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])

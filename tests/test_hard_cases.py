@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import vrm
-import vrm.memory
-from vrm.engines import internal
+import vrm.system.memory
+from vrm.engines.internal import engine as internal
 from vrm.errors import MaskError, OutOfMemory
-from vrm.train.fit import Budget
+from vrm.train.loop import Budget
 
 SIZE = (72, 104)
 HOLE = np.zeros(SIZE, bool)
@@ -151,7 +151,7 @@ def test_the_paper_s_system_copes_with_one_frame(files, preset, monkeypatch):
 @BOTH
 def test_too_little_memory_is_said_and_leaves_nothing(files, preset, tmp_path, monkeypatch):
     made = files(panned(6), [HOLE] * 6)
-    monkeypatch.setattr(vrm.memory.bounded, "__defaults__", (lambda: 3_000_000_000,))
+    monkeypatch.setattr(vrm.system.memory.bounded, "__defaults__", (lambda: 3_000_000_000,))
     with pytest.raises(OutOfMemory, match="--memory allows 2"):
         made.without(preset, memory=2)
     assert not (tmp_path / "out").exists()

@@ -15,9 +15,9 @@ import pytest
 
 from vrm.errors import MaskError, VideoError
 from vrm.events import Events
-from vrm.media.probe import probe
-from vrm.media.stills import read_image, read_index
-from vrm.options import EngineOptions, MaskOptions, RemoveOptions
+from vrm.media.read.probe import probe
+from vrm.media.read.stills import read_image, read_index
+from vrm.options.remove import EngineOptions, MaskOptions, RemoveOptions
 from vrm.pipeline import remove
 
 SIZE = (48, 64)
@@ -92,7 +92,7 @@ def test_the_limits_hold_for_whatever_comes_with_the_video(make_video, tmp_path,
 
 def test_a_video_that_claims_to_be_huge_is_refused_undecoded(make_video, tmp_path, monkeypatch):
     source = make_video(tmp_path / "in.mkv", "ffv1", size=(200, 300))
-    monkeypatch.setattr("vrm.media.decode.Decoding.frames", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr("vrm.media.read.decode.Decoding.frames", lambda self: pytest.fail("decoded"))
     with pytest.raises(VideoError, match="300x200 pixels, more than --max-pixels 50000"):
         probe(source, most_pixels=50_000)
 
@@ -101,7 +101,7 @@ def test_counting_ends_at_the_limit(make_video, tmp_path, monkeypatch):
     source = make_video(tmp_path / "in.ts", frames=50, size=SIZE)  # no index says how many
     read = []
     real = av.Packet.size.__get__
-    monkeypatch.setattr("vrm.media.probe.shows_a_frame", lambda packet, codec: read.append(real(packet)) or True)
+    monkeypatch.setattr("vrm.media.read.probe.shows_a_frame", lambda packet, codec: read.append(real(packet)) or True)
     with pytest.raises(VideoError, match="more frames than --max-frames 20"):
         probe(source, most_frames=20)
     assert len(read) < 30

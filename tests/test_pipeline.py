@@ -15,15 +15,15 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.engines import internal
+from vrm.engines.internal import engine as internal
 from vrm.errors import MaskError, OutputError, UsageError, VideoError
 from vrm.events import Events
-from vrm.masks.shape import grown
-from vrm.media.paste import support
-from vrm.media.probe import probe
-from vrm.media.read import Reader
-from vrm.options import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+from vrm.media.frame.composite import support
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
+from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
 from vrm.pipeline import remove, track
+from vrm.selection.masks.morphology import grown
 
 SIZE = (96, 128)
 

@@ -14,16 +14,18 @@ import numpy as np
 import pytest
 import torch
 
-from vrm import housekeeping, scratch
 from vrm.cli.main import run as command
-from vrm.engines import internal, kept
 from vrm.engines.base import Window
+from vrm.engines.internal import engine as internal
+from vrm.engines.runner import Filling, lower
 from vrm.errors import OutOfMemory, OutputError, UsageError
 from vrm.events import Events
-from vrm.filling import Filling, lower
-from vrm.options import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.job import checkpoints as kept
+from vrm.job import clean as housekeeping
+from vrm.job import scratch
+from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.pipeline import remove
-from vrm.shots.patches import Extra, PatchStore
+from vrm.shots.patch_store import Extra, PatchStore
 from vrm.types import Masks, Patch
 
 SIZE = (64, 80)
@@ -211,7 +213,7 @@ def test_followed_masks_and_cuts_are_kept(case, cache, tmp_path, stop_after, mon
         raise AssertionError("found anew")
 
     monkeypatch.setattr("vrm.pipeline.follow", refuse)
-    monkeypatch.setattr("vrm.work.find_shots", refuse)
+    monkeypatch.setattr("vrm.job.context.find_shots", refuse)
     report = work(one, tmp_path / "out.mkv")
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
     assert set(plain.notes) <= set(report.notes)
@@ -368,7 +370,9 @@ def test_a_resumed_job_takes_the_same_steps_down(case, cache, tmp_path, monkeypa
     real = internal.PrefillSession.fill
     used = []
     monkeypatch.setattr(internal.PrefillSession, "fill", lambda s, w: short(s, w))
-    monkeypatch.setattr("vrm.filling.create_engine", lambda o: used.append(o.memory_gb) or internal.InternalEngine(o))
+    monkeypatch.setattr(
+        "vrm.engines.runner.create_engine", lambda o: used.append(o.memory_gb) or internal.InternalEngine(o)
+    )
     short = Short(real, {0: 1})
     work(case, tmp_path / "plain.mkv", resume=False)
     short = Short(real, {0: 1})
@@ -419,12 +423,12 @@ def test_steps_on_which_not_even_the_network_finds_room_are_passed(case, cache, 
     monkeypatch.setattr(internal.PrefillSession, "fill", lambda s, w: short(s, w))
     short = Short(fill, {26: 1})
     real = internal.InternalEngine
-    monkeypatch.setattr("vrm.filling.create_engine", full(real, lambda o: o.memory_gb == 1.0))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: o.memory_gb == 1.0))
     report = work(case, tmp_path / "out.mkv", resume=False)
     said = [note.rpartition(" with ")[2] for note in report.notes if "Memory ran out at frame 26" in note]
     assert said == ["windows and caches of 1.5 GB.", "windows and caches of 1 GB."]
     short = Short(fill, {26: 1})
-    monkeypatch.setattr("vrm.filling.create_engine", full(real, lambda o: False))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: False))
     with pytest.raises(OutOfMemory, match="The machine ran out of memory"):
         work(case, tmp_path / "none.mkv", resume=False)
 
@@ -442,8 +446,8 @@ def test_a_full_device_ends_with_the_processor(case, cache, tmp_path, monkeypatc
         return engine
 
     monkeypatch.setattr("vrm.pipeline.create_engine", on_gpu)
-    monkeypatch.setattr("vrm.filling._half", lambda device: "fp16")
-    monkeypatch.setattr("vrm.filling.create_engine", full(real, lambda o: o.device == "cpu"))
+    monkeypatch.setattr("vrm.engines.runner._half", lambda device: "fp16")
+    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: o.device == "cpu"))
     report = work(case, tmp_path / "out.mkv", resume=False)
     said = [note.rpartition(" with ")[2] for note in report.notes if "Memory ran out at frame 26" in note]
     assert said == ["windows and caches of 1.5 GB.", "half precision.", "the processor."]

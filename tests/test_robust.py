@@ -11,8 +11,8 @@ import pytest
 
 from vrm.errors import VideoError
 from vrm.events import Events
-from vrm.media.probe import probe
-from vrm.options import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+from vrm.media.read.probe import probe
+from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
 from vrm.pipeline import remove
 
 FOLDER = Path(__file__).parents[1] / ".." / "shared" / "data" / "robust"

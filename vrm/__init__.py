@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from vrm.api import train_savit as train_savit
     from vrm.errors import VrmError as VrmError
     from vrm.events import Events as Events
-    from vrm.options import BatchOptions as BatchOptions
+    from vrm.options.remove import BatchOptions as BatchOptions
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
-    "BatchOptions": "vrm.options",
+    "BatchOptions": "vrm.options.remove",
     "Events": "vrm.events",
     "VrmError": "vrm.errors",
     "evaluate_cases": "vrm.api",

@@ -6,24 +6,24 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
+from vrm.batch.naming import default_output, is_folder, output_in
 from vrm.errors import UsageError
 from vrm.events import Events, stages
-from vrm.jobs.naming import default_output, is_folder, output_in
-from vrm.keywords import PathLike, Words, build_options
 from vrm.measure import evaluate_cases as evaluate_cases
 from vrm.measure import evaluate_labels as evaluate_labels
 from vrm.measure import evaluate_masks as evaluate_masks
 from vrm.measure import evaluate_protocols as evaluate_protocols
 from vrm.measure import evaluate_run as evaluate_run
 from vrm.measure import evaluate_score as evaluate_score
-from vrm.options import BatchOptions, EngineOptions, Moment, SegmentOptions
+from vrm.options.build import PathLike, Words, build_options
+from vrm.options.remove import BatchOptions, EngineOptions, Moment, SegmentOptions
 
 if TYPE_CHECKING:
-    from vrm.jobs.outcome import Summary
-    from vrm.labelling import SegmentReport
+    from vrm.batch.summary import Summary
     from vrm.report.model import RemoveReport
+    from vrm.selection.labels.video import SegmentReport
     from vrm.types import VideoInfo
-    from vrm.weights import WeightCard
+    from vrm.weights.cards import WeightCard
 
 
 def remove(
@@ -66,7 +66,7 @@ def is_batch(inputs: Sequence[PathLike], batch: BatchOptions) -> bool:
     Raises:
         UsageError: a folder holds videos and frames.
     """
-    from vrm.jobs.batch import stands_for_many
+    from vrm.batch.run import stands_for_many
 
     return batch.asked or len(inputs) != 1 or stands_for_many(str(inputs[0]))
 
@@ -96,7 +96,7 @@ def remove_batch(
         VrmError: something is wrong that can be seen before the work, and nothing was done; or the one video that was
             named failed.
     """
-    from vrm.jobs.batch import plan, run_batch
+    from vrm.batch.run import plan, run_batch
 
     batch = batch or BatchOptions()
     events = events or Events()
@@ -149,7 +149,7 @@ def segment_video(input: PathLike, output: PathLike, *, events: Events | None = 
     if "segmenter" in given:
         given["segmenter"] = str(given["segmenter"])
     options = SegmentOptions(engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
-    from vrm.labelling import segment
+    from vrm.selection.labels.video import segment
 
     return segment(Path(input), Path(output), options, events or Events())
 
@@ -160,7 +160,7 @@ def class_list(name: str | None = None) -> str:
     Raises:
         UsageError: there is no such taxonomy.
     """
-    from vrm.segment.taxonomy import TAXONOMIES, listing
+    from vrm.selection.labels.taxonomy import TAXONOMIES, listing
 
     return "\n\n".join(map(listing, TAXONOMIES if name is None else (name,)))
 
@@ -237,7 +237,7 @@ def train_savit(
     options = SavitJob(name, licence, config, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
     events = events or Events()
     if segmenter is not None:
-        from vrm.labelling import label_clips
+        from vrm.selection.labels.video import label_clips
         from vrm.train.savit_run import clips_to_label
 
         label_clips(clips_to_label(Path(data), options), str(segmenter), options.engine, events.note)
@@ -253,6 +253,6 @@ def info(input: PathLike, stream: int | None = None) -> VideoInfo:
     Raises:
         VideoError: it is missing, or holds no video.
     """
-    from vrm.media.probe import probe
+    from vrm.media.read.probe import probe
 
     return probe(Path(input), stream)

@@ -77,7 +77,7 @@ class BatchError(VrmError):
 
     Args:
         what, fix: as in every error.
-        summary: what became of each (``vrm.jobs.outcome.Summary``), where the work was ``vrm.remove_batch``.
+        summary: what became of each (``vrm.batch.summary.Summary``), where the work was ``vrm.remove_batch``.
     """
 
     exit_code = 7

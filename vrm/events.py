@@ -49,10 +49,10 @@ class Events:
         return self
 
     def ended(self, outcome: Result) -> None:
-        """One of many videos is done, skipped, or has failed: ``vrm.jobs.outcome.Outcome``."""
+        """One of many videos is done, skipped, or has failed: ``vrm.batch.summary.Outcome``."""
 
     def summary(self, summary: Result) -> None:
-        """All of many videos are over: ``vrm.jobs.outcome.Summary``. Called once, last."""
+        """All of many videos are over: ``vrm.batch.summary.Summary``. Called once, last."""
 
 
 class JsonEvents(Events):

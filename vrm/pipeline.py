@@ -4,7 +4,7 @@
     -> decode again, paste under the mask only, encode, copy everything else
 
 Nothing expensive starts before everything that can be refused has been checked, and the engine's result reaches the
-output only through ``vrm.media.paste``: outside the mask the samples are the decoder's own.
+output only through ``vrm.media.frame.composite``: outside the mask the samples are the decoder's own.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from pathlib import Path
 
 import numpy as np
 
-from vrm.beside import FolderOutput, overlay_plan, write_keyframe, write_masks, write_overlay, write_report
-from vrm.clashes import refuse_clashes
+from vrm.batch.windows import Workers, fill_beside
 from vrm.engines.base import KEYFRAME_GRID, Engine
+from vrm.engines.keyframe.user_keyframes import check_shots, export_times, judge_keyframe, load_keyframes
 from vrm.engines.registry import create_engine
+from vrm.engines.runner import Filling, frame_store
 from vrm.errors import MaskError, OutOfMemory, UsageError
 from vrm.events import Events
-from vrm.filling import Filling, frame_store
-from vrm.masks.load import LoadedMasks, load
-from vrm.masks.shape import ShapedMasks, shape
-from vrm.media.frame import Frame
-from vrm.media.paste import changed_outside, paste
-from vrm.media.plan import OutputPlan, plan_output
-from vrm.media.read import Reader
-from vrm.media.write import write_video
-from vrm.memory import is_shortage
-from vrm.motion.keep import FrameFolder
-from vrm.needs import check_disk, check_memory, check_output_disk, hole_warning, in_words
-from vrm.options import RemoveOptions
-from vrm.parts import Workers, fill_beside
-from vrm.pointing import Pointing, check_pointing, load_classes
+from vrm.job.budget import check_disk, check_memory, check_output_disk, hole_warning, in_words
+from vrm.job.context import Work, mask_readers, open_video, survey
+from vrm.job.preflight import refuse_clashes
+from vrm.job.resume import MOVED, WINDOWS, Job, open_job
+from vrm.job.scratch import scratch_folder, sweep
+from vrm.job.side_outputs import FolderOutput, overlay_plan, write_keyframe, write_masks, write_overlay, write_report
+from vrm.media.frame.composite import changed_outside, paste
+from vrm.media.frame.frame import Frame
+from vrm.media.read.reader import Reader
+from vrm.media.write.plan import OutputPlan, plan_output
+from vrm.media.write.writer import write_video
+from vrm.motion.fill_cache import FrameFolder
+from vrm.options.remove import RemoveOptions
 from vrm.report.model import RemoveReport
-from vrm.scratch import scratch_folder, sweep
-from vrm.shots.keyframes import check_shots, export_times, judge_keyframe, load_keyframes
-from vrm.shots.patches import PatchStore, cut
-from vrm.shots.store import FrameStore
-from vrm.shots.telling import telling_frames, telling_stretch
+from vrm.selection.masks.load import LoadedMasks, load
+from vrm.selection.masks.morphology import ShapedMasks, shape
+from vrm.selection.prompts.prompted_masks import Pointing, check_pointing, load_classes
+from vrm.selection.tracking.tracker import follow
+from vrm.shots.frame_cache import FrameStore
+from vrm.shots.highlights import telling_frames, telling_stretch
+from vrm.shots.patch_store import PatchStore, cut
 from vrm.shots.windows import REACH
-from vrm.state import MOVED, WINDOWS, Job, open_job
-from vrm.track.follow import follow
+from vrm.system.memory import is_shortage
 from vrm.types import Masks, Pixels
-from vrm.work import Work, mask_readers, open_video, survey
 
 _PREVIEW_SECONDS = 3
 

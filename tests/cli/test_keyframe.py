@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from vrm.cli.main import run
-from vrm.media.probe import probe
-from vrm.media.read import Reader
-from vrm.media.stills import read_image, write_png
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
+from vrm.media.read.stills import read_image, write_png
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from vrm.batch.summary import Outcome, Summary
+from vrm.batch.tasks import failure
 from vrm.cli.progress import TerminalEvents, listener, summary
 from vrm.errors import OutputError
 from vrm.events import Events, JsonEvents
-from vrm.jobs.outcome import Outcome, Summary
-from vrm.jobs.work import failure
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 
 REPORT = RemoveReport(

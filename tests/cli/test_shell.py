@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from vrm.cli.main import run
-from vrm.media.probe import probe
+from vrm.media.read.probe import probe
 
 SIZE = (48, 64)
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from vrm.nets.savit import Savit, SavitConfig
-from vrm.weights import write
+from vrm.nets.savit.model import Savit, SavitConfig
+from vrm.weights.cards import write
 
 LABELLED = SavitConfig(16, 49, 2, 3, 4, (12, 18), 8, (1,))
 GUIDED = SavitConfig(16, 49, 2, 3, 4, (12, 18), 0, (), classify=False, backbone="e2fgvi")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vrm.engines.base import Given, Window
-from vrm.motion.propagate import MotionConfig, propagate
+from vrm.motion.propagation import MotionConfig, propagate
 
 
 class SmallShot:

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-from vrm.engines import internal, memorise, prefill
+from vrm.engines import motion as prefill
 from vrm.engines.base import no_progress
+from vrm.engines.internal import engine as internal
+from vrm.engines.internal import fit as memorise
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError
-from vrm.motion.detail import restore_detail
-from vrm.options import EngineOptions
+from vrm.motion.refinement.detail import restore_detail
+from vrm.options.remove import EngineOptions
 
 from .shots import CASES, SmallShot
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from vrm.engines.base import Given, Window, no_progress
-from vrm.engines.generate import context_times, generate_keyframes, grid_times, load_generator
+from vrm.engines.keyframe.generator import context_times, generate_keyframes, grid_times, load_generator
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError, WeightsError
-from vrm.motion.keep import FrameFolder
-from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
-from vrm.options import EngineOptions
+from vrm.motion.fill_cache import FrameFolder
+from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
+from vrm.options.remove import EngineOptions
 from vrm.report.model import GIVEN, NEVER, SEEN
-from vrm.weights import save
+from vrm.weights.cards import save
 
 from .shots import SmallShot, box_holes
 
@@ -201,7 +201,7 @@ def test_keyframes_lie_in_files_and_few_are_in_memory(weights, tmp_path):
 
 
 def test_the_user_is_told_of_a_network_that_works_smaller(weights, monkeypatch):
-    monkeypatch.setattr("vrm.engines.generate.WORK_PIXELS", 48 * 32)
+    monkeypatch.setattr("vrm.engines.keyframe.generator.WORK_PIXELS", 48 * 32)
     shot = SmallShot(box_holes(3, 64, 96, (20, 30, 40, 54)), pan=1)
     session = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
     assert any("works at 48x32" in note and "96x64" in note for note in session.notes)

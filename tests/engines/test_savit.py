@@ -8,11 +8,11 @@ import pytest
 
 from vrm.engines.base import Window, no_progress
 from vrm.engines.registry import create_engine
-from vrm.engines.savit import load_network
-from vrm.engines.savit_field import Field, field_around
-from vrm.engines.savit_schedule import SCHEDULES, Schedule
+from vrm.engines.savit.engine import load_network
+from vrm.engines.savit.region import Field, field_around
+from vrm.engines.savit.schedule import SCHEDULES, Schedule
 from vrm.errors import UsageError, WeightsError
-from vrm.options import EngineOptions
+from vrm.options.remove import EngineOptions
 
 from .savit_weights import GUIDED, LABELLED, PLAIN, small_savit
 from .shots import SmallShot, box_holes

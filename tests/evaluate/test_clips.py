@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vrm.errors import VideoError
-from vrm.evaluate.clips import find_clips
+from vrm.evaluate.cases.clips import find_clips
 
 
 def test_two_videos_of_one_stem_are_two_clips(tmp_path: Path) -> None:

@@ -13,21 +13,21 @@ import torch
 from safetensors.torch import save_file
 from torchvision.models import alexnet
 
-from vrm import weights
 from vrm.cli.main import run
 from vrm.errors import WeightsError
-from vrm.evaluate.methods import Method
-from vrm.evaluate.networks import NEEDS, WINDOW, VideoGauge, open_networks, read_weights
-from vrm.evaluate.run import RunOptions, run_methods
-from vrm.evaluate.score import Instruments, ScoreOptions, score_results
-from vrm.evaluate.sets import load_features, save_features, set_distances
-from vrm.evaluate.summary import run_json, run_markdown
+from vrm.evaluate.page.summary import run_json, run_markdown
+from vrm.evaluate.runs.methods import Method
+from vrm.evaluate.runs.run import RunOptions, run_methods
+from vrm.evaluate.scoring.feature_sets import load_features, save_features, set_distances
+from vrm.evaluate.scoring.networks import NEEDS, WINDOW, VideoGauge, open_networks, read_weights
+from vrm.evaluate.scoring.score import Instruments, ScoreOptions, score_results
 from vrm.events import Events
 from vrm.metrics.frechet import frechet_distance
-from vrm.motion.flow import DisFlow
-from vrm.nets.i3d import I3d
-from vrm.nets.inception import FidInception
-from vrm.options import EngineOptions
+from vrm.motion.flow.estimators import DisFlow
+from vrm.nets.metric.i3d import I3d
+from vrm.nets.metric.inception import FidInception
+from vrm.options.remove import EngineOptions
+from vrm.weights import cards as weights
 
 from .made import read, scene
 

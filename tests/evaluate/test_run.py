@@ -14,20 +14,20 @@ import pytest
 
 from vrm.cli.main import run
 from vrm.errors import OutputError, UsageError, WeightsError
-from vrm.evaluate.baselines import BASELINES, _Shot, temporal_median
-from vrm.evaluate.clips import find_clips
+from vrm.evaluate.cases.clips import find_clips
+from vrm.evaluate.cases.pictures import load_masks
 from vrm.evaluate.commands import run as evaluate_run
-from vrm.evaluate.methods import Job, Method, choose_methods, fill
-from vrm.evaluate.page import write_page
-from vrm.evaluate.pictures import load_masks
-from vrm.evaluate.process import in_process
-from vrm.evaluate.published import TABLES, tables_for
-from vrm.evaluate.run import RunOptions, run_methods
-from vrm.evaluate.score import Instruments, ScoreOptions
-from vrm.evaluate.summary import run_csv, run_json, run_markdown
+from vrm.evaluate.page.page import write_page
+from vrm.evaluate.page.published import TABLES, tables_for
+from vrm.evaluate.page.summary import run_csv, run_json, run_markdown
+from vrm.evaluate.runs.baselines import BASELINES, _Shot, temporal_median
+from vrm.evaluate.runs.methods import Job, Method, choose_methods, fill
+from vrm.evaluate.runs.process import in_process
+from vrm.evaluate.runs.run import RunOptions, run_methods
+from vrm.evaluate.scoring.score import Instruments, ScoreOptions
 from vrm.events import Events
-from vrm.motion.flow import DisFlow
-from vrm.options import EngineOptions
+from vrm.motion.flow.estimators import DisFlow
+from vrm.options.remove import EngineOptions
 from vrm.types import Masks
 
 from .made import Killer, read

@@ -158,7 +158,7 @@ def test_a_video_is_a_result_too(cases: Path, tmp_path: Path, make_video, lossle
 
 
 def _remarks(result) -> list[str]:
-    from vrm.evaluate.tables import ScoreTable
+    from vrm.evaluate.scoring.tables import ScoreTable
 
     return ScoreTable((result,)).remarks()
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from vrm.errors import UsageError, VideoError
-from vrm.evaluate.clips import find_clips
+from vrm.evaluate.cases.clips import find_clips
+from vrm.evaluate.cases.pictures import Pictures, load_masks
 from vrm.evaluate.commands import cases as make_cases
 from vrm.evaluate.commands import score
-from vrm.evaluate.methods import Job, Method, fill
-from vrm.evaluate.pictures import Pictures, load_masks
+from vrm.evaluate.runs.methods import Job, Method, fill
 from vrm.events import Events
 from vrm.metrics.clip import ClipMeter
-from vrm.options import EngineOptions
+from vrm.options.remove import EngineOptions
 
 from .made import SIZE, read, scene, thing, write
 

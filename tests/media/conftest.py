@@ -7,8 +7,8 @@ import av
 import numpy as np
 import pytest
 
-from vrm.media.frame import Frame
-from vrm.media.layout import fill, layout_of
+from vrm.media.frame.frame import Frame
+from vrm.media.frame.pixel_layout import fill, layout_of
 
 
 @pytest.fixture

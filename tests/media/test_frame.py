@@ -8,11 +8,11 @@ import pytest
 from av.video.format import names
 
 from vrm.errors import VideoError
-from vrm.media.colour import resolve
-from vrm.media.frame import Frame, layout_of
-from vrm.media.layout import fill
-from vrm.media.probe import probe
-from vrm.media.read import Reader
+from vrm.media.frame.colour import resolve
+from vrm.media.frame.frame import Frame, layout_of
+from vrm.media.frame.pixel_layout import fill
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
 from vrm.types import Colour
 
 KR_KB = {1: (0.2126, 0.0722), 5: (0.299, 0.114), 6: (0.299, 0.114), 7: (0.212, 0.087), 9: (0.2627, 0.0593)}

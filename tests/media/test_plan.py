@@ -7,11 +7,11 @@ import pytest
 from everything import enrich
 
 from vrm.errors import OutputError, UsageError
-from vrm.media.encode import ENCODERS, encoders_of, pix_fmts, quality_options, same_samples
-from vrm.media.layout import layout_of
-from vrm.media.plan import plan_output
-from vrm.media.probe import probe
-from vrm.options import OutputOptions
+from vrm.media.frame.pixel_layout import layout_of
+from vrm.media.read.probe import probe
+from vrm.media.write.encoders import ENCODERS, encoders_of, pix_fmts, quality_options, same_samples
+from vrm.media.write.plan import plan_output
+from vrm.options.remove import OutputOptions
 
 
 @pytest.fixture

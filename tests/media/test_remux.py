@@ -6,12 +6,12 @@ import av
 import pytest
 from everything import enrich, ffprobe, packets
 
-from vrm.media.container import codec_name
-from vrm.media.plan import plan_output
-from vrm.media.probe import probe
-from vrm.media.read import Reader
-from vrm.media.write import write_video
-from vrm.options import OutputOptions
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
+from vrm.media.write.containers import codec_name
+from vrm.media.write.plan import plan_output
+from vrm.media.write.writer import write_video
+from vrm.options.remove import OutputOptions
 
 MILLISECOND = Fraction(1, 1000)
 

@@ -2,9 +2,9 @@ from fractions import Fraction
 
 import pytest
 
-from vrm.media.probe import probe
-from vrm.media.read import Reader
-from vrm.media.times import frame_at, timestamps
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
+from vrm.media.read.times import frame_at, timestamps
 
 
 @pytest.mark.parametrize("name", ["in.mp4", "in.mkv", "in.webm", "in.avi"])

@@ -1,6 +1,6 @@
 import numpy as np
 
-from vrm.motion.completion import camera_motion, complete, grid, transform
+from vrm.motion.flow.completion import camera_motion, complete, grid, transform
 
 
 def homography_flow(h: int, w: int, matrix: np.ndarray) -> np.ndarray:

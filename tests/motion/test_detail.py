@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vrm.motion.detail import detail_energy, restore_detail
-from vrm.motion.fuse import Guess
+from vrm.motion.fusion.fusion import Guess
+from vrm.motion.refinement.detail import detail_energy, restore_detail
 from vrm.motion.result import HoleFill
 
 SIZE = (96, 128)

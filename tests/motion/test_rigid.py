@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.motion.flow import DisFlow
+from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import WorkingFrames
-from vrm.motion.rigid import Held, Rigid, _correlated, look_up_held
+from vrm.motion.trajectories.rigid import Held, Rigid, _correlated, look_up_held
 
 H, W, SIDE, LAST = 120, 200, 56, 6
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from vrm.motion.trajectory import BEYOND, GUARD, pair_flow, remap, step
+from vrm.motion.trajectories.trajectory import BEYOND, GUARD, pair_flow, remap, step
 
 SIZE = (40, 60)
 

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
+from vrm.motion.fusion.spatial import spatial_fill
 from vrm.motion.result import HoleFill, Propagation
-from vrm.motion.spatial import spatial_fill
-from vrm.motion.unseen import complete_unseen
+from vrm.motion.synthesis.unseen import complete_unseen
 from vrm.types import Patch
 
 from .shots import MadeShot, box_hole

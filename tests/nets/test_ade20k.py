@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vrm.convert.ade20k import convert
 from vrm.errors import WeightsError
-from vrm.nets.ade20k import Ade20kFeatures, perceptual_loss
+from vrm.nets.two_stream.ade20k import Ade20kFeatures, perceptual_loss
+from vrm.weights.convert.ade20k import convert
 
 BLOCKS = {"layer1": (3, 1, 1), "layer2": (4, 2, 1), "layer3": (6, 1, 2), "layer4": (3, 1, 4)}
 """Blocks, stride of the first, dilation of all but the first (of which it is half where the stride was given up)."""

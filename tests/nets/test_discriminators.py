@@ -1,8 +1,8 @@
 import torch
 from torch.nn import functional as F
 
-from vrm.nets.discriminators import SemanticDiscriminator, TemporalPatchDiscriminator
-from vrm.nets.savit_losses import fooling, pixels, telling
+from vrm.nets.savit.discriminators import SemanticDiscriminator, TemporalPatchDiscriminator
+from vrm.nets.savit.losses import fooling, pixels, telling
 
 
 def test_the_patch_discriminator_is_as_counted():

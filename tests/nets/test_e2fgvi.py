@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from vrm.cli.main import run
-from vrm.convert.e2fgvi import convert, ours, parted
 from vrm.errors import WeightsError
-from vrm.nets.savit import ABLATIONS, Savit, SavitConfig
-from vrm.weights import find
+from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
+from vrm.weights.cards import find
+from vrm.weights.convert.e2fgvi import convert, ours, parted
 
 from . import naive_e2fgvi as naive
 

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 from torchvision.models import vgg19
 
 from vrm.errors import WeightsError
-from vrm.nets.features import GaborFeatures, VggFeatures, counted
-from vrm.nets.losses import ambiguity
+from vrm.nets.internal.features import GaborFeatures, VggFeatures, counted
+from vrm.nets.internal.losses import ambiguity
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from vrm.nets.focal import FocalAttention, windows
-from vrm.nets.tokens import Grid
+from vrm.nets.e2fgvi.focal import FocalAttention, windows
+from vrm.nets.fuseformer.tokens import Grid
 
 
 @pytest.mark.parametrize("size", [(60, 108), (30, 54), (24, 36), (5, 7), (31, 100)])

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vrm.nets import tokens as tk
-from vrm.nets.fuseformer import FusionFeedForward
-from vrm.nets.fusion import Fusion, ordered
+from vrm.nets.fuseformer import tokens as tk
+from vrm.nets.fuseformer.blocks import FusionFeedForward
+from vrm.nets.fuseformer.fusion import Fusion, ordered
 
 CHANNELS = 2 * tk.CELLS
 

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vrm.nets.gated import BaseNetwork, CoarseToFineNetwork, GatedConv, StackedNetwork
+from vrm.nets.internal.gated import BaseNetwork, CoarseToFineNetwork, GatedConv, StackedNetwork
 
 # Appendix A.1, written out again: (outputs before the split, kernel) of each convolution, in order.
 BASE = [

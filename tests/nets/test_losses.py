@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from vrm.nets.losses import ambiguity, inside, reconstruction, stabilisation
+from vrm.nets.internal.losses import ambiguity, inside, reconstruction, stabilisation
 
 
 def test_reconstruction_is_the_mean_absolute_error_over_known_samples():

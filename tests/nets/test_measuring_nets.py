@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vrm.nets.i3d import LAYERS, I3d, _same
-from vrm.nets.inception import FidInception, _without_padding
+from vrm.nets.metric.i3d import LAYERS, I3d, _same
+from vrm.nets.metric.inception import FidInception, _without_padding
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from vrm.nets.flow_guided import reduced
-from vrm.nets.fuseformer import Decoder
-from vrm.nets.partial import cells_for, last_block, render
-from vrm.nets.savit import Savit, SavitConfig
-from vrm.nets.tokens import Grid
+from vrm.nets.e2fgvi.flow_guided import reduced
+from vrm.nets.fuseformer.blocks import Decoder
+from vrm.nets.fuseformer.tokens import Grid
+from vrm.nets.savit.model import Savit, SavitConfig
+from vrm.nets.savit.partial import cells_for, last_block, render
 
 SIZE = (96, 144)
 BOXES = [

@@ -7,8 +7,8 @@ import torch
 from torch.nn import functional as F
 
 from vrm.errors import UsageError
-from vrm.nets.savit import ABLATIONS, Savit, SavitConfig
-from vrm.nets.semantic import (
+from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
+from vrm.nets.savit.semantic import (
     Router,
     SemanticFeedForward,
     SemanticLinear,
@@ -49,7 +49,7 @@ def test_chunks_of_tokens_are_mixed_alike(monkeypatch):
     layer = SemanticLinear(6, 9, 2).double()
     tokens, routing = torch.randn(2, 25, 6).double(), torch.rand(2, 25, 2).double()
     whole = layer(tokens, routing)
-    monkeypatch.setattr("vrm.nets.semantic._CHUNK", 7)
+    monkeypatch.setattr("vrm.nets.savit.semantic._CHUNK", 7)
     assert (layer(tokens, routing) - whole).abs().max() <= 1e-12
 
 

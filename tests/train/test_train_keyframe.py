@@ -8,14 +8,14 @@ import pytest
 import torch
 
 from vrm.errors import OutputError, UsageError, WeightsError
-from vrm.media.stills import write_png
-from vrm.nets.ade20k import Ade20kFeatures
-from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
-from vrm.options import EngineOptions
+from vrm.media.read.stills import write_png
+from vrm.nets.two_stream.ade20k import Ade20kFeatures
+from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
+from vrm.options.remove import EngineOptions
+from vrm.train.data.sources import Shelf, find_sources
+from vrm.train.data.views import Views, example, random_hole
 from vrm.train.keyframe import KeyframeTraining, train_keyframe
-from vrm.train.sources import Shelf, find_sources
-from vrm.train.synthetic import Views, example, random_hole
-from vrm.weights import find, load_into, save
+from vrm.weights.cards import find, load_into, save
 
 OPTIONS = KeyframeTraining(
     "tiny", "CC0-1.0", steps=12, batch=2, side=64, references=1, width=8, blocks=2, rate=2e-3, warm_up=2,

@@ -18,16 +18,16 @@ import torch
 
 from vrm.cli.main import run
 from vrm.errors import OutputError, UsageError, VideoError, WeightsError
-from vrm.media.stills import read_image, write_png
-from vrm.nets.savit import ABLATIONS, Savit, SavitConfig
-from vrm.options import EngineOptions
-from vrm.train.device import choose
-from vrm.train.reels import Footage, find_reels
+from vrm.media.read.stills import read_image, write_png
+from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
+from vrm.options.remove import EngineOptions
+from vrm.system.device import choose
+from vrm.train.data.reels import Footage, find_reels
+from vrm.train.distributed import Processes
 from vrm.train.savit import Batch, Trainer
 from vrm.train.savit_config import SavitTraining
-from vrm.train.several import Processes
-from vrm.train.warm import warm_start
-from vrm.weights import find, write
+from vrm.train.warm_start import warm_start
+from vrm.weights.cards import find, write
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
@@ -167,7 +167,7 @@ def test_an_average_is_kept_where_it_is_asked_for(tmp_path, data):
 
 TWO = """
 import torch
-from vrm.train.several import Processes
+from vrm.train.distributed import Processes
 processes = Processes.joined()
 torch.manual_seed(processes.rank)
 net = torch.nn.Linear(2, 1)

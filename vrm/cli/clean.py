@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vrm.cli import words as w
+from vrm.cli import options as w
 
 
 def clean(
@@ -30,7 +30,7 @@ def clean(
 
     Without an option nothing is removed. What a running job uses is never removed.
     """
-    from vrm.housekeeping import age, clear, listing, text
+    from vrm.job.clean import age, clear, listing, text
 
     kinds = {"scratch": scratch or all, "fits": fits or all, "weights": weights or all}
     seconds = age(older_than) if older_than is not None else 0.0

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from vrm import api
-from vrm.cli import words as w
-from vrm.cli.layout import Command, Group
+from vrm.cli import options as w
+from vrm.cli.help_pages import Command, Group
 from vrm.cli.progress import listener
-from vrm.options import ENGINES, PRESETS
+from vrm.options.remove import ENGINES, PRESETS
 
 evaluate = typer.Typer(
     cls=Group, add_completion=False, rich_markup_mode=None, help="Measure: make cases, score results, run engines."

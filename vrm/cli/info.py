@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from vrm import api
-from vrm.cli import words as w
+from vrm.cli import options as w
 from vrm.cli.progress import tell
 
 

@@ -13,10 +13,11 @@ import typer
 from typer.exceptions import TyperException
 
 from vrm import __version__
+from vrm.batch.tasks import foreseen
 from vrm.cli.clean import clean
 from vrm.cli.evaluate import evaluate
+from vrm.cli.help_pages import Command, Group
 from vrm.cli.info import info
-from vrm.cli.layout import Command, Group
 from vrm.cli.remove import remove
 from vrm.cli.segment import segment
 from vrm.cli.track import track
@@ -24,8 +25,7 @@ from vrm.cli.train import train
 from vrm.cli.weights import weights
 from vrm.errors import VrmError
 from vrm.events import JsonEvents, printable
-from vrm.jobs.work import foreseen
-from vrm.process import behave
+from vrm.system.process import behave
 
 app = typer.Typer(
     name="vrm",

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from vrm import api
-from vrm.cli import words as w
+from vrm.cli import options as w
 from vrm.cli.progress import listener
-from vrm.keywords import Words
-from vrm.options import BatchOptions
+from vrm.options.build import Words
+from vrm.options.remove import BatchOptions
 
 Inputs = Annotated[
     list[Path],

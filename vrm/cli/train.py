@@ -2,7 +2,7 @@
 
 import typer
 
-from vrm.cli.layout import Command, Group
+from vrm.cli.help_pages import Command, Group
 from vrm.cli.train_keyframe import keyframe
 from vrm.cli.train_savit import savit
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from vrm.cli import words as w
-from vrm.cli.layout import Command, Group
+from vrm.cli import options as w
+from vrm.cli.help_pages import Command, Group
 
 weights = typer.Typer(
     cls=Group, add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights."
@@ -25,8 +25,8 @@ def several() -> None:
 @weights.command("list", cls=Command)
 def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Say which weights are here, and which can be had."""
-    from vrm.convert.registry import FOREIGN, MODELS, OFFERED
-    from vrm.weights import known, models
+    from vrm.weights.cards import known, models
+    from vrm.weights.convert.registry import FOREIGN, MODELS, OFFERED
 
     here, folders = known(), models()
     had = {card.name for card, _ in here} | {card.repository for card, _ in folders}
@@ -76,9 +76,9 @@ def fetch(
     Nothing else in vrm downloads anything.
     """
     from vrm.cli.progress import listener
-    from vrm.convert.bring import fetch_weights
     from vrm.events import stages
-    from vrm.segment.hub import fetch_model, is_repository
+    from vrm.selection.hub import fetch_model, is_repository
+    from vrm.weights.download import fetch_weights
 
     with listener(json) as events:
         if is_repository(name):
@@ -111,7 +111,7 @@ def convert(
 
     It is read as plain tensors: no code in it runs.
     """
-    from vrm.convert.bring import import_weights
+    from vrm.weights.download import import_weights
 
     card, folder = import_weights(name, file, output, overwrite)
     typer.echo(f"{folder / card.file}: network {card.network}, {card.bytes / 1e6:.1f} MB, licence {card.licence}")
@@ -124,8 +124,8 @@ def verify(
     ] = None,
 ) -> None:
     """Hold weights against the size and checksum on their cards."""
-    from vrm.weights import known, models, named, verify_model
-    from vrm.weights import verify as check
+    from vrm.weights.cards import known, models, named, verify_model
+    from vrm.weights.cards import verify as check
 
     for model, folder in models():
         if name in (None, model.name):

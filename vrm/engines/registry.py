@@ -6,13 +6,13 @@ from importlib import import_module
 
 from vrm.engines.base import Engine
 from vrm.errors import UsageError
-from vrm.options import EngineOptions
+from vrm.options.remove import EngineOptions
 
 ENGINES: dict[str, str] = {
-    "motion": "vrm.engines.prefill:MotionEngine",
-    "internal": "vrm.engines.internal:InternalEngine",
-    "savit": "vrm.engines.savit:SavitEngine",
-    "keyframe": "vrm.engines.keyframe:KeyframeEngine",
+    "motion": "vrm.engines.motion:MotionEngine",
+    "internal": "vrm.engines.internal.engine:InternalEngine",
+    "savit": "vrm.engines.savit.engine:SavitEngine",
+    "keyframe": "vrm.engines.keyframe.engine:KeyframeEngine",
 }
 """Name to "module:class"; the module is imported when the engine is first asked for."""
 

@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import UsageError
-from vrm.evaluate.cases import CaseOptions, make_cases
-from vrm.evaluate.labels import FlickerTable, label_flicker
-from vrm.evaluate.masks import MaskTable, compare_masks
-from vrm.evaluate.methods import choose_methods
-from vrm.evaluate.page import write_page
-from vrm.evaluate.protocols import PROTOCOLS, find_protocol
-from vrm.evaluate.run import Run, RunOptions, run_methods
-from vrm.evaluate.score import Instruments, ScoreOptions, score_results
-from vrm.evaluate.summary import run_csv, run_json, run_markdown, run_text
-from vrm.evaluate.tables import ScoreTable, check_table, write_text
+from vrm.evaluate.cases.make import CaseOptions, make_cases
+from vrm.evaluate.cases.protocols import PROTOCOLS, find_protocol
+from vrm.evaluate.page.page import write_page
+from vrm.evaluate.page.summary import run_csv, run_json, run_markdown, run_text
+from vrm.evaluate.runs.methods import choose_methods
+from vrm.evaluate.runs.run import Run, RunOptions, run_methods
+from vrm.evaluate.scoring.labels import FlickerTable, label_flicker
+from vrm.evaluate.scoring.masks import MaskTable, compare_masks
+from vrm.evaluate.scoring.score import Instruments, ScoreOptions, score_results
+from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_text
 from vrm.events import Events
 from vrm.metrics.warping import FlowEstimator
-from vrm.motion.flow import DisFlow, RaftFlow
-from vrm.options import EngineOptions
+from vrm.motion.flow.estimators import DisFlow, RaftFlow
+from vrm.options.remove import EngineOptions
 
 Names = str | Iterable[str] | None
 
@@ -41,7 +41,7 @@ def cases(
     invert_mask: bool = False,
     overwrite: bool = False,
 ) -> list[str]:
-    """See ``vrm.evaluate.cases.make_cases``; ``size`` is "432x240"."""
+    """See ``vrm.evaluate.cases.make.make_cases``; ``size`` is "432x240"."""
     options = CaseOptions(
         find_protocol(protocol), split(clips), frames, _size(size), seed, masks, invert_mask, keyframes, overwrite
     )
@@ -68,7 +68,7 @@ def score(
     table: Path | None = None,
     overwrite: bool = False,
 ) -> ScoreTable:
-    """See ``vrm.evaluate.score.score_results``; the table is written where ``table`` says so."""
+    """See ``vrm.evaluate.scoring.score.score_results``; the table is written where ``table`` says so."""
     options = ScoreOptions(split(clips), split(measures) or ("standard",), skip_every, frames, invert_mask)
     if table is not None:
         check_table(table, overwrite)
@@ -89,7 +89,7 @@ def masks(
     skip: str | None = None,
     invert_mask: bool = False,
 ) -> MaskTable:
-    """See ``vrm.evaluate.masks.compare_masks``; ``skip`` is "0,-1"."""
+    """See ``vrm.evaluate.scoring.masks.compare_masks``; ``skip`` is "0,-1"."""
     try:
         left_out = frozenset(int(t) for t in split(skip))
     except ValueError as error:
@@ -100,7 +100,7 @@ def masks(
 def labels(
     video: Path, folders: Sequence[Path], events: Events, *, flow: str | Path | None = None, device: str = "auto"
 ) -> FlickerTable:
-    """See ``vrm.evaluate.labels.label_flicker``."""
+    """See ``vrm.evaluate.scoring.labels.label_flicker``."""
     return label_flicker(video, list(folders), events, *flow_estimator(flow, device))
 
 
@@ -126,7 +126,7 @@ def run(
     command: str = "",
     **common: Any,
 ) -> Run:
-    """See ``vrm.evaluate.run.run_methods``; writes ``OUT/{table.md,table.csv,results.json,index.html}``.
+    """See ``vrm.evaluate.runs.run.run_methods``; writes ``OUT/{table.md,table.csv,results.json,index.html}``.
 
     ``only``: "METHOD=CLIP,CLIP", or several of them. ``common``: ``device``, ``dtype``, ``threads``, ``seed``,
     ``memory_gb`` of every engine.
@@ -167,7 +167,7 @@ def instruments(
     flow: str | Path | None, lpips: Names, fid: str | None, i3d: str | None, device: str, options: ScoreOptions
 ) -> Instruments:
     """What is measured with; weights are loaded. Raises WeightsError or UsageError."""
-    from vrm.evaluate.networks import open_networks
+    from vrm.evaluate.scoring.networks import open_networks
 
     networks = open_networks(split(lpips), fid, i3d, device, options.measures)
     return Instruments(*flow_estimator(flow, device), networks.gauges, networks.names, networks.needs)
@@ -177,9 +177,9 @@ def flow_estimator(weights: str | Path | None, device: str = "auto") -> tuple[Fl
     """RAFT with the weights given (a file, or the name of a card), or else DIS; and its name. Raises WeightsError."""
     if weights is None:
         return DisFlow(), "DIS"
-    from vrm.convert.measuring import raft
-    from vrm.evaluate.networks import read_weights
-    from vrm.train.device import choose
+    from vrm.evaluate.scoring.networks import read_weights
+    from vrm.system.device import choose
+    from vrm.weights.convert.metric_networks import raft
 
     tensors = raft(read_weights(str(weights), "raft", "--flow")).tensors
     compute = choose(EngineOptions(device=device, dtype="fp32"))

@@ -18,14 +18,15 @@ class MotionConfig:
         raft: weights of torchvision's ``raft_large`` (safetensors), to estimate flow with it; None = DIS.
         bound: chains whose summed forward-backward error passes this many working pixels are dropped.
         anchor: weight of sampled colours against sampled gradients when seams are closed.
-        sharpness: weights go with the expected error to the power of minus this, see ``vrm.motion.fuse``.
+        sharpness: weights go with the expected error to the power of minus this, see ``vrm.motion.fusion.fusion``.
         sources: far frames aligned directly with each frame; 0 = none.
         distant: how many of them are kept as candidates at each pixel.
         steady: strength of the averaging over time of what is uncertain; 0 = none.
         doubt: that averaging's share goes with ``(1 - confidence)`` to this power.
         holdback: judge the candidates of the clip on known pixels hidden on purpose.
-        meet: move the trajectories of the two sides to where they agree (``vrm.motion.meet``).
-        fade: share of a frame known whole in the frames next to it, 0..1 (``vrm.motion.fade``); 0 = none.
+        meet: move the trajectories of the two sides to where they agree (``vrm.motion.trajectories.bidirectional``).
+        fade: share of a frame known whole in the frames next to it, 0..1 (``vrm.motion.refinement.keyframe_blend``); 0
+            = none.
     """
 
     rounds: int = 3

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 import cv2
 import numpy as np
 
-from vrm.motion.membrane import Array
+from vrm.motion.poisson import Array
 from vrm.types import U8, Bool, Pixels, eight_bits
 
 

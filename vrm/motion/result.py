@@ -19,7 +19,8 @@ class HoleFill:
         rgb: float32 ``(N, 3)`` in [0, 1]: the fused prefill, every pixel given, seams closed.
         seen: bool ``(N,)``: True where the prefill was seen elsewhere in the video, False where it is spatial.
         confidence: float32 ``(N,)`` in [0, 1]: 1 = surely seen, 0 = never seen.
-        detail: float32 ``(N,)``: energy of the fine detail in what the prefill was mixed from (``vrm.motion.detail``).
+        detail: float32 ``(N,)``: energy of the fine detail in what the prefill was mixed from
+            (``vrm.motion.refinement.detail``).
         source: int32 ``(N,)``: the frame that weighs most in each pixel, -1 where no other frame does; None: not told.
         place: int32 ``(N,)``: flat index of the pixel there.
     """
@@ -43,8 +44,8 @@ class HoleFill:
 class Propagation:
     """The result for one window: a ``HoleFill`` for each frame that has a hole, keyed by frame number.
 
-    ``fills`` may lie in files (``vrm.motion.keep``): what it gives is not to be written to, and is changed by setting
-    it anew.
+    ``fills`` may lie in files (``vrm.motion.fill_cache``): what it gives is not to be written to, and is changed by
+    setting it anew.
     """
 
     size: tuple[int, int]

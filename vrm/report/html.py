@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage, RemoveReport
-from vrm.report.page import STYLE
+from vrm.report.style import STYLE
 from vrm.types import U8, Bool
 
 COLOURS = {SEEN: (46, 160, 67), UNRELIABLE: (227, 179, 65), NEVER: (218, 54, 51), GIVEN: (56, 139, 253)}

@@ -1,6 +1,6 @@
 """``vrm train keyframe``: the two-stream generator, from a folder of pictures or videos (Esser et al. 2022, Section 4).
 
-A step draws pictures, makes views of each (``vrm.train.synthetic``), updates the generator and then the discriminator.
+A step draws pictures, makes views of each (``vrm.train.data.views``), updates the generator and then the discriminator.
 Everything needed to go on is kept in one file beside the weights, and every look is a line of a table.
 """
 
@@ -18,10 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vrm.disk import DAMAGED, write_whole
 from vrm.errors import EngineError, OutputError, UsageError, WeightsError
-from vrm.nets.ade20k import Ade20kFeatures, perceptual_loss
-from vrm.nets.patches import (
+from vrm.nets.two_stream.ade20k import Ade20kFeatures, perceptual_loss
+from vrm.nets.two_stream.discriminator import (
     PatchDiscriminator,
     discriminator_loss,
     feature_matching,
@@ -29,14 +28,15 @@ from vrm.nets.patches import (
     gradient_penalty,
     known_l1,
 )
-from vrm.nets.two_stream import TwoStreamConfig, TwoStreamGenerator
-from vrm.options import EngineOptions
-from vrm.train.device import Compute, choose_for_training
-from vrm.train.sources import Shelf, Source, find_sources
-from vrm.train.synthetic import Example, Views, example, picture_side
-from vrm.train.typed import check_types
+from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
+from vrm.options.remove import EngineOptions
+from vrm.system.device import Compute, choose_for_training
+from vrm.system.files import DAMAGED, write_whole
+from vrm.train.config_types import check_types
+from vrm.train.data.sources import Shelf, Source, find_sources
+from vrm.train.data.views import Example, Views, example, picture_side
 from vrm.types import U8
-from vrm.weights import WeightCard, find, load_into, save
+from vrm.weights.cards import WeightCard, find, load_into, save
 
 WEIGHTS = {"l1": 10.0, "gan": 10.0, "features": 100.0, "perceptual": 30.0, "r1": 0.001}
 """Of the losses; the perceptual one is left out where its network is not given: its weights may not ship."""

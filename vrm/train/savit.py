@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from vrm.errors import EngineError
-from vrm.nets.discriminators import SemanticDiscriminator, TemporalPatchDiscriminator
-from vrm.nets.savit import Output, Savit
-from vrm.nets.savit_losses import fooling, pixels, telling
-from vrm.nets.semantic import token_classification
-from vrm.train.device import Compute
-from vrm.train.reels import Sample
+from vrm.nets.savit.discriminators import SemanticDiscriminator, TemporalPatchDiscriminator
+from vrm.nets.savit.losses import fooling, pixels, telling
+from vrm.nets.savit.model import Output, Savit
+from vrm.nets.savit.semantic import token_classification
+from vrm.system.device import Compute
+from vrm.train.data.reels import Sample
+from vrm.train.distributed import Processes
 from vrm.train.savit_config import SavitTraining
-from vrm.train.several import Processes
 
 BETAS = (0.0, 0.99)
 

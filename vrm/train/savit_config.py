@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import UsageError, WeightsError
-from vrm.nets.savit import ABLATIONS, SavitConfig
-from vrm.nets.semantic import CELL
-from vrm.train.typed import check_types
+from vrm.nets.savit.model import ABLATIONS, SavitConfig
+from vrm.nets.savit.semantic import CELL
+from vrm.train.config_types import check_types
 
 REFERENCES = 3
 """Frames of a sample that E2FGVI takes from anywhere in the clip, after those that follow one another."""

@@ -16,19 +16,19 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from vrm.disk import DAMAGED, write_whole, writing
 from vrm.errors import EngineError, OutputError, UsageError, VrmError, WeightsError
-from vrm.media.stills import write_png
-from vrm.nets.savit import Savit
-from vrm.options import EngineOptions
-from vrm.train.device import Compute, choose_for_training
-from vrm.train.reels import Footage, Reel, Sample, find_reels
+from vrm.media.read.stills import write_png
+from vrm.nets.savit.model import Savit
+from vrm.options.remove import EngineOptions
+from vrm.system.device import Compute, choose_for_training
+from vrm.system.files import DAMAGED, write_whole, writing
+from vrm.train.data.reels import Footage, Reel, Sample, find_reels
+from vrm.train.distributed import Processes
 from vrm.train.savit import Batch, Trainer, batches
 from vrm.train.savit_config import SavitTraining
-from vrm.train.several import Processes
-from vrm.train.warm import warm_start
+from vrm.train.warm_start import warm_start
 from vrm.types import U8
-from vrm.weights import WeightCard, save
+from vrm.weights.cards import WeightCard, save
 
 
 @dataclass(frozen=True)

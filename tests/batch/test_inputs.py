@@ -1,0 +1,147 @@
+"""Which videos are meant by what stands on the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from vrm.batch.inputs import Source, find_sources
+from vrm.batch.naming import default_output, distinct_names, is_folder, output_in
+from vrm.batch.run import plan, read_list, stands_for_many
+from vrm.errors import UsageError, VideoError
+from vrm.events import Events
+from vrm.options.build import build_options
+from vrm.options.remove import BatchOptions
+
+Tree = Callable[..., Path]
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Tree:
+    """``tree("a/b.mp4", ...)`` makes empty files; finding never opens one."""
+
+    def make(*names: str) -> Path:
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        return tmp_path
+
+    return make
+
+
+def names(sources: list[Source]) -> list[str]:
+    return [f"{source.below.as_posix()}:{source.path.name}" for source in sources]
+
+
+def test_files_come_in_the_order_given_and_a_folder_by_number(tree: Tree) -> None:
+    root = tree("z.mp4", "clips/c10.mp4", "clips/c9.MOV", "clips/.hidden.mp4", "clips/note.txt", "odd.ending")
+    found, notes = find_sources([root / "z.mp4", root / "clips", root / "odd.ending"])
+    assert names(found) == [".:z.mp4", ".:c9.MOV", ".:c10.mp4", ".:odd.ending"]
+    assert notes == []
+
+
+def test_a_folder_of_numbered_frames_is_one_input(tree: Tree) -> None:
+    root = tree("shot/0001.png", "shot/0002.png")
+    assert names(find_sources([root / "shot"])[0]) == [".:shot"]
+    assert names(find_sources([root / "shot"], recursive=True)[0]) == [".:shot"]
+    assert not stands_for_many(str(root / "shot"))
+
+
+def test_a_folder_of_videos_stands_for_many_and_pictures_of_their_names_are_theirs(tree: Tree) -> None:
+    root = tree("clips/1.mp4", "clips/2.mp4", "clips/1.png", "clips/2.png", "clips/poster.png")
+    assert stands_for_many(str(root / "clips"))
+    assert names(find_sources([root / "clips"])[0]) == [".:1.mp4", ".:2.mp4"]
+    assert stands_for_many("-")
+    assert not stands_for_many(str(root / "clips" / "1.mp4"))
+
+
+def test_videos_and_frames_in_one_folder_are_not_guessed_at(tree: Tree) -> None:
+    root = tree("mix/0001.png", "mix/0002.png", "mix/preview.mp4")
+    with pytest.raises(UsageError, match=r"preview\.mp4.*0001\.png"):
+        find_sources([root / "mix"])
+
+
+def test_sub_folders_only_when_asked_and_never_where_results_lie(tree: Tree) -> None:
+    root = tree("in/a.mp4", "in/x/b.mp4", "in/x/y/c.mp4", "in/out/a.mp4", "in/plate/f1.png", "in/plate/f2.png")
+    assert names(find_sources([root / "in"])[0]) == [".:a.mp4"]
+    found, _ = find_sources([root / "in"], recursive=True, leave=[root / "in" / "out"])
+    assert names(found) == [".:a.mp4", ".:plate", "x:b.mp4", "x/y:c.mp4"]
+
+
+def test_a_link_that_leads_back_ends(tree: Tree) -> None:
+    root = tree("in/a.mp4")
+    (root / "in" / "again").symlink_to(root / "in", target_is_directory=True)
+    assert names(find_sources([root / "in"], recursive=True)[0]) == [".:a.mp4"]
+
+
+def test_each_once_and_results_of_an_earlier_run_left_out(tree: Tree) -> None:
+    root = tree("in/a.mp4", "in/a-clean.mp4", "in/b-clean.mp4")
+    found, notes = find_sources([root / "in", root / "in" / "a.mp4"], results=True)
+    assert names(found) == [".:a.mp4", ".:b-clean.mp4"]
+    assert [note.split(": ")[1] for note in notes] == [
+        "given twice, worked on once.",
+        "taken for a result of an earlier run, and left out.",
+    ]
+    assert len(find_sources([root / "in"])[0]) == 3
+
+
+def test_what_is_missing_or_empty_is_named(tree: Tree) -> None:
+    root = tree("empty/sub/a.mp4")
+    with pytest.raises(VideoError, match=r"b\.mp4, .*c\.mp4 cannot be found"):
+        find_sources([root / "b.mp4", root / "c.mp4"])
+    with pytest.raises(VideoError, match=r"holds no videos\. Add --recursive"):
+        find_sources([root / "empty"])
+
+
+def test_what_is_neither_file_nor_folder_is_left_out_with_a_word(tree: Tree) -> None:
+    root = tree("in/a.mp4", "in/b.mp4")
+    (root / "in" / "gone.mp4").symlink_to("nothing.mp4")
+    os.mkfifo(root / "in" / "pipe.mp4")
+    found, notes = find_sources([root / "in"])
+    assert names(found) == [".:a.mp4", ".:b.mp4"]
+    assert len(notes) == 1
+    assert "gone.mp4" in notes[0]
+    assert "pipe.mp4" in notes[0]
+    assert find_sources([root / "in" / "a.mp4", root / "in" / "b.mp4"])[1] == []
+
+
+def test_a_list_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vrm.batch.run.MOST_BYTES", 1000)
+    with Path("/dev/zero").open("rb") as endless:
+        monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=endless))
+        with pytest.raises(UsageError, match="list on standard input is longer"):
+            plan(["-"], "out", {"mask": "m.png"}, BatchOptions(), Events())
+
+
+def test_lists_have_lines_or_zero_bytes() -> None:
+    assert read_list("a\u2028b.mp4\r\nc\x0bd.mp4".encode()) == [Path("a\u2028b.mp4"), Path("c\x0bd.mp4")]
+    assert read_list(b"a.mp4\n\nb c.mp4\r\n") == [Path("a.mp4"), Path("b c.mp4")]
+    assert read_list(b"a\nb.mp4\0c.mp4\0") == [Path("a\nb.mp4"), Path("c.mp4")]
+    assert read_list(b"") == []
+    assert read_list(b"\xff.mp4\n") == [Path("\udcff.mp4")]
+
+
+def test_names_of_one_stem_are_told_apart() -> None:
+    assert distinct_names([Path("a.mp4"), Path("a.mkv"), Path("b.mp4"), Path("x/a.mp4")]) == [
+        "a.mp4",
+        "a.mkv",
+        "b",
+        "a",
+    ]
+
+
+def test_where_results_go(tree: Tree) -> None:
+    root = tree("a.wmv", "f/1.png", "f/2.png")
+    usual, lossless = build_options(), build_options(lossless=True)
+    assert output_in(Path("out"), root / "a.wmv", usual) == Path("out/a.mkv")
+    assert output_in(Path("out"), Path("a.mp4"), lossless) == Path("out/a.mkv")
+    assert output_in(Path("out"), root / "f", usual) == Path("out/f")
+    assert default_output(root / "f", usual) == root / "f-clean"
+    assert is_folder("new/")
+    assert is_folder(root)
+    assert not is_folder(root / "new")

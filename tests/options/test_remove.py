@@ -1,0 +1,52 @@
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from vrm.errors import UsageError
+from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("120f", Moment(frame=120)),
+        ("4.5", Moment(seconds=Fraction(9, 2))),
+        ("0", Moment(seconds=Fraction(0))),
+        ("1:02:03.25", Moment(seconds=Fraction(3723) + Fraction(1, 4))),
+        ("02:10", Moment(seconds=Fraction(130))),
+    ],
+)
+def test_moments(text, moment):
+    assert Moment.parse(text) == moment
+
+
+@pytest.mark.parametrize("text", ["", "f", "-1", "1:2:3:4", "2 s", "1e3", "12F"])
+def test_what_is_not_a_moment(text):
+    with pytest.raises(UsageError, match="not a time"):
+        Moment.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("make", "word"),
+    [
+        (lambda: MaskOptions(frame=-1), "--mask-frame"),
+        (lambda: MaskOptions(grow=-2), "--grow"),
+        (lambda: MaskOptions(grow=2, feather=3), "--feather"),
+        (lambda: MaskOptions(objects=(1,), invert=True), "--object"),
+        (lambda: EngineOptions(engine="magic"), "--engine"),
+        (lambda: EngineOptions(preset="quick"), "--preset"),
+        (lambda: EngineOptions(device="gpu"), "--device"),
+        (lambda: EngineOptions(dtype="int8"), "--dtype"),
+        (lambda: EngineOptions(threads=0), "--threads"),
+        (lambda: EngineOptions(memory_gb=0.1), "--memory"),
+        (lambda: EngineOptions(preset="paper", prefill=True), "--prefill"),
+        (lambda: OutputOptions(lossless=True, crf=3), "--lossless"),
+        (lambda: OutputOptions(crf=99), "--crf"),
+        (lambda: RemoveOptions(report=Path("x.txt")), "--report"),
+    ],
+)
+def test_contradictions_name_the_option(make, word):
+    with pytest.raises(UsageError, match=word) as raised:
+        make()
+    assert raised.value.exit_code == 2

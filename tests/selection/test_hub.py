@@ -1,0 +1,196 @@
+"""``vrm weights fetch OWNER/NAME`` against a hub that lists and gives what it is told to; models found by default."""
+
+import hashlib
+import io
+import json
+import shutil
+import urllib.error
+import urllib.request
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from vrm.cli.main import run
+from vrm.errors import WeightsError
+from vrm.options.remove import EngineOptions
+from vrm.selection.hub import HUB, is_repository
+from vrm.selection.labels.registry import create_segmenter
+from vrm.weights.cards import MODEL_CARD, models, own_folder
+from vrm.weights.convert.registry import MODELS, OFFERED
+
+from . import models as small
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+OPTIONS = EngineOptions(device="cpu", dtype="fp32", threads=1)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    pytest.importorskip("transformers")
+    return small.mask2former(tmp_path_factory.mktemp("hub") / "tiny")
+
+
+class Hub:
+    """Answers as the hub does: a list of files with git's checksums, sha256 for large ones, and the files."""
+
+    def __init__(self, folder, repository="somebody/tiny"):
+        self.files = {path.name: path.read_bytes() for path in folder.iterdir()}
+        self.listed = dict(self.files)
+        self.about = {"sha": COMMIT, "cardData": {"license": "mit"}}
+        self.repository, self.asked = repository, []
+
+    def __call__(self, url, timeout):
+        self.asked.append(url)
+        if url == f"{HUB}/api/models/{self.repository}/revision/main?blobs=true":
+            return io.BytesIO(json.dumps(self.about | {"siblings": [*map(self.entry, self.listed)]}).encode())
+        head = f"{HUB}/{self.repository}/resolve/{COMMIT}/"
+        if not url.startswith(head) or url.removeprefix(head) not in self.files:
+            raise urllib.error.HTTPError(url, 404, "Not Found", None, None)
+        return io.BytesIO(self.files[url.removeprefix(head)])
+
+    def entry(self, name):
+        data = self.listed[name]
+        row = {
+            "rfilename": name,
+            "size": len(data),
+            "blobId": hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest(),
+        }
+        large = {"lfs": {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}, "blobId": "of the pointer"}
+        return row | (large if len(data) > 100_000 else {})
+
+
+@pytest.fixture
+def hub(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = Hub(folder)
+    monkeypatch.setattr(urllib.request, "urlopen", made)
+    return made
+
+
+@pytest.fixture
+def clip(tmp_path):
+    (tmp_path / "clip").mkdir()
+    random = np.random.default_rng(1)
+    for t in range(2):
+        cv2.imwrite(str(tmp_path / "clip" / f"{t}.png"), random.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    return tmp_path / "clip"
+
+
+def test_a_model_is_fetched_once_and_found_by_name_or_by_itself(hub, folder, clip, tmp_path, capsys):
+    hub.listed |= {"README.md": b"text", "../up.json": b"{}", "sub/deep.json": b"{}", "flax_model.msgpack": b"x"}
+    assert run(["weights", "fetch", "somebody/tiny"]) == 0
+    place = own_folder() / "tiny"
+    assert {path.name for path in place.iterdir()} == {path.name for path in folder.iterdir()} | {MODEL_CARD}
+    ((card, found),) = models()
+    assert (found, card.revision, card.licence, card.network) == (place, COMMIT, "mit", "segmenter")
+    assert card.files["model.safetensors"] == hashlib.sha256(hub.files["model.safetensors"]).hexdigest()
+    assert "mit" in capsys.readouterr().err
+    assert run(["weights", "list"]) == 0
+    assert f"tiny: for --segmenter, {card.bytes / 1e6:.1f} MB, mit; {place}" in capsys.readouterr().out
+    assert run(["weights", "verify", "tiny"]) == 0
+    # One command, and nothing said about a model.
+    words = ["--device", "cpu", "--dtype", "fp32", "--threads", "1", "--no-preview"]
+    assert run(["segment", str(clip), "-o", str(tmp_path / "labels"), *words]) == 0
+    assert "Labelled by tiny, the first segmenter among your weights" in capsys.readouterr().err
+    assert json.loads((tmp_path / "labels" / "labels.json").read_text())["segmenter"] == "mask2former (tiny)"
+    assert run(["weights", "fetch", "somebody/tiny"]) == 8
+    assert run(["weights", "fetch", "somebody/tiny", "--overwrite"]) == 0
+    config = (place / "config.json").read_text()
+    (place / "config.json").write_text(config + " ")
+    with pytest.raises(WeightsError, match=r"config\.json is damaged.*fetch somebody/tiny --overwrite"):
+        create_segmenter("tiny", OPTIONS)
+    assert run(["weights", "verify"]) == 5
+    assert run(["clean", "--weights"]) == 0
+    assert not place.exists()
+
+
+def test_a_folder_that_vrm_did_not_fetch_is_neither_replaced_nor_removed(hub, folder):
+    shutil.copytree(folder, own_folder() / "tiny")
+    assert run(["weights", "fetch", "somebody/tiny", "--overwrite"]) == 8
+    assert hub.asked == []
+    assert run(["clean", "--all"]) == 0
+    assert (own_folder() / "tiny" / "config.json").is_file()
+    assert create_segmenter(None, OPTIONS).name == "mask2former (tiny)"
+
+
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json", "model.safetensors"])
+@pytest.mark.parametrize("change", [lambda data: data[:-1] + b"#", lambda data: data + b"#", lambda data: data[:-1]])
+def test_what_is_not_what_the_hub_lists_is_not_kept(hub, name, change, capsys):
+    hub.files[name] = change(hub.files[name])
+    assert run(["weights", "fetch", "somebody/tiny"]) == 5
+    assert "size or checksum differs" in capsys.readouterr().err
+    assert list(own_folder().iterdir()) == []
+
+
+def test_other_models_are_refused_before_their_weights_are_fetched(hub, capsys):
+    hub.files["config.json"] = hub.listed["config.json"] = b'{"model_type": "bert"}'
+    assert run(["weights", "fetch", "somebody/tiny"]) == 5
+    assert "is a 'bert' model. --segmenter takes mask2former" in capsys.readouterr().err
+    assert not any("safetensors" in url for url in hub.asked)
+    assert list(own_folder().iterdir()) == []
+    del hub.listed["config.json"]
+    assert run(["weights", "fetch", "somebody/tiny"]) == 5
+    assert "holds no model of transformers" in capsys.readouterr().err
+    assert run(["weights", "fetch", "nobody/tiny"]) == 5
+    assert "has no model 'nobody/tiny' that is open to all" in capsys.readouterr().err
+    hub.about["sha"] = "../../elsewhere"
+    assert run(["weights", "fetch", "somebody/tiny"]) == 5
+
+
+def test_a_repository_with_tensors_in_a_pickle(hub, folder, tmp_path):
+    """Older repositories hold nothing else: it is read as tensors, and no code in it runs."""
+    state = load_file(folder / "model.safetensors")
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    for files in (hub.files, hub.listed):
+        del files["model.safetensors"]
+        files["pytorch_model.bin"] = buffer.getvalue()
+    assert run(["weights", "fetch", "somebody/tiny"]) == 0
+    picture = np.random.default_rng(0).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    ours, theirs = (
+        create_segmenter("tiny", OPTIONS).label(picture),
+        create_segmenter(str(folder), OPTIONS).label(picture),
+    )
+    assert np.array_equal(ours.ids, theirs.ids)
+
+    class Payload:
+        def __reduce__(self):
+            return open, (str(tmp_path / "trace"), "w")
+
+    evil = tmp_path / "evil"
+    shutil.copytree(folder, evil)
+    (evil / "model.safetensors").unlink()
+    torch.save({"weight": Payload()}, evil / "pytorch_model.bin")
+    with pytest.raises(WeightsError, match="so it was not loaded"):
+        create_segmenter(str(evil), OPTIONS)
+    assert not (tmp_path / "trace").exists()
+
+
+def test_names():
+    assert all(is_repository(name) for name in MODELS)
+    assert not any(map(is_repository, [*OFFERED, "cards/far.json", "a/b/c", "../x y"]))
+    assert set(MODELS.values()) == {card.network for card in OFFERED.values()} | {"segmenter"}
+
+
+def test_sam_is_fetched_by_name_and_a_pickle_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path, _ = small.sam(tmp_path / "sam.pth")
+    data = path.read_bytes()
+    real = OFFERED["sam-vit-b"]
+    facts = {**vars(real), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    monkeypatch.setitem(OFFERED, "sam-vit-b", type(real)(**facts))
+    monkeypatch.setattr(urllib.request, "urlopen", lambda url, timeout: {real.url: io.BytesIO(data)}[url])
+    assert run(["weights", "list"]) == 0
+    assert "sam-vit-b: for --sam" in capsys.readouterr().out
+    assert run(["weights", "fetch", "sam-vit-b"]) == 0
+    from vrm.selection.prompts.registry import create_prompter
+
+    picture = np.zeros((40, 60, 3), np.uint8)
+    found = create_prompter("sam-vit-b", OPTIONS, lambda t: picture, (0, 1)).outline(0, picture, [(20.5, 20.5)])
+    assert found.mask.shape == (40, 60)
+    assert run(["weights", "fetch", "sam-vit-b"]) == 8
+    assert run(["clean", "--weights"]) == 0
+    assert list(own_folder().iterdir()) == []

@@ -1,0 +1,84 @@
+import json
+
+import pytest
+import torch
+
+from vrm.errors import WeightsError
+from vrm.weights.cards import cards, find, known, load, load_into, save
+
+ABOUT = {"name": "small", "licence": "Apache-2.0", "network": "line", "settings": {"width": 2}}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    save(torch.nn.Linear(2, 2), tmp_path, **ABOUT)
+    return tmp_path
+
+
+def test_what_was_saved_is_found_verified_and_loaded(folder):
+    card, where = find("small", "line", folder)
+    assert where == folder
+    assert find("auto", "line", folder) == (card, folder)
+    assert find(str(folder / "small.safetensors"), "line") == (card, folder)
+    assert find("auto", "other", folder) is None
+    torch.manual_seed(0)
+    original, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+    load_into(other, card, folder)
+    assert torch.allclose(other.weight, original.weight, atol=1e-3)
+
+
+def test_unknown_names_and_other_networks_are_refused(folder):
+    with pytest.raises(WeightsError, match="nothere"):
+        find("nothere", "line", folder)
+    with pytest.raises(WeightsError, match="belong"):
+        find("small", "savit", folder)
+    with pytest.raises(WeightsError, match=r"nothere\.json"):
+        find(str(folder / "nothere.safetensors"), "line")
+
+
+def test_damage_is_noticed(folder):
+    card, _ = find("small", "line", folder)
+    file = folder / card.file
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(WeightsError, match="damaged"):
+        load(card, folder)
+    file.unlink()
+    with pytest.raises(WeightsError, match="cannot be read"):
+        load(card, folder)
+
+
+def test_weights_of_another_shape_are_refused(folder):
+    with pytest.raises(WeightsError, match="do not fit"):
+        load_into(torch.nn.Linear(3, 2), *find("small", "line", folder))
+
+
+@pytest.mark.parametrize("lost", ["licence", "sha256", "bytes", "network", "name"])
+def test_a_card_needs_its_fields(folder, lost):
+    path = folder / "small.json"
+    card = json.loads(path.read_text())
+    del card[lost]
+    path.write_text(json.dumps(card))
+    with pytest.raises(WeightsError, match="cannot be read"):
+        cards(folder)
+
+
+def test_what_ships_loads_and_says_where_it_comes_from():
+    shipped = cards()
+    assert [card.network for card in shipped] == ["fuser"]
+    for card in shipped:
+        assert card.data
+        assert card.training
+        assert card.bytes < 12_000_000
+        assert load(card)
+
+
+def test_a_file_that_is_no_card_in_the_users_own_folder_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr("vrm.weights.cards.own_folder", lambda: tmp_path)
+    (tmp_path / "config.json").write_text("{}")
+    torch.manual_seed(0)
+    save(torch.nn.Linear(2, 2), tmp_path, **ABOUT)
+    assert [card.name for card, place in known() if place == tmp_path] == ["small"]
+    assert find("auto", "line") is not None

@@ -1,0 +1,1 @@
+"""Many videos: find, plan, run, summarise."""

@@ -1,0 +1,51 @@
+"""Where a result goes: the one name when nobody says, and the place of each of many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+from vrm.options.remove import RemoveOptions
+
+
+def default_output(input: Path, options: RemoveOptions) -> Path:
+    """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
+
+    An ending that is not written here becomes ``.mkv``; so does one that cannot hold FFV1, which lossless output
+    without a codec is.
+    """
+    if input.is_dir():
+        return input.with_name(f"{input.resolve().name}-clean")
+    return input.with_name(f"{input.stem}-clean{_ending(input, options)}")
+
+
+def output_in(folder: Path, input: Path, options: RemoveOptions) -> Path:
+    """``clip.mp4`` in the folder: the input's own name, with the ending it can be written with."""
+    if input.is_dir():
+        return folder / input.resolve().name
+    return folder / f"{input.stem}{_ending(input, options)}"
+
+
+def is_folder(output: str | Path) -> bool:
+    """Whether an output names a folder that results go into: one that is there, or a text that ends in a slash."""
+    return str(output).endswith(("/", "\\")) or Path(output).is_dir()
+
+
+def distinct_names(paths: Iterable[Path]) -> list[str]:
+    """A name for each path: its stem, or its whole name where two paths of one folder have the same stem."""
+    listed = list(paths)
+    stems = Counter((path.parent, stem(path)) for path in listed)
+    return [stem(path) if stems[path.parent, stem(path)] == 1 else path.name for path in listed]
+
+
+def stem(path: Path) -> str:
+    """A file's name without its ending; the whole name of a folder."""
+    return path.resolve().name if path.is_dir() else path.stem
+
+
+def _ending(input: Path, options: RemoveOptions) -> str:
+    from vrm.media.write.containers import ENDINGS
+
+    written = (".mkv", ".avi") if options.output.lossless and options.output.codec is None else ENDINGS
+    return input.suffix if input.suffix.lower() in written else ".mkv"

@@ -1,0 +1,252 @@
+"""From what was asked to a list of jobs, each checked as far as can be without opening a video."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from vrm.batch.inputs import Source, find_sources, is_folder_of_videos
+from vrm.batch.manifest import WRITTEN, Row, read_manifest, refuse
+from vrm.batch.match import match
+from vrm.batch.naming import default_output, distinct_names, is_folder, output_in
+from vrm.errors import OutputError, UsageError, VideoError, VrmError
+from vrm.job.preflight import read_by, refuse_clashes, written_by
+from vrm.options.build import build_options
+from vrm.options.remove import BatchOptions, RemoveOptions
+
+_GOES = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "box", "object", "mask_frame")
+"""What says what goes: a line of a manifest that says it itself takes none of it from the command line."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One video of many.
+
+    Attributes:
+        index: from 0, in the order of the work.
+        input, output: paths.
+        words: for ``build_options``.
+        line: of the manifest, or 0.
+        there: the output exists and is to be left as it is.
+        alone: the one input of the command, named itself: what goes wrong with it goes wrong with the command.
+    """
+
+    index: int
+    input: Path
+    output: Path
+    words: dict[str, Any] = field(default_factory=dict)
+    line: int = 0
+    there: bool = False
+    alone: bool = False
+
+    @property
+    def where(self) -> str:
+        """How errors call it."""
+        return f"line {self.line}" if self.line else str(self.input)
+
+
+def plan_inputs(
+    inputs: Sequence[Path],
+    output: str | Path | None,
+    words: dict[str, Any],
+    batch: BatchOptions,
+    listed: bool = False,
+) -> tuple[list[Job], list[str]]:
+    """Jobs for files and folders, and notes.
+
+    One file, or one folder of frames, may name its output and has its mask to itself. Otherwise, and where the inputs
+    are ``listed`` by a program, ``output`` is a folder, and a ``mask`` or ``labels`` folder holds one of each video's
+    name.
+
+    Raises:
+        VrmError: anything that can be seen to be wrong before the first video is opened.
+    """
+    kept = [words.get(word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
+    leave = [Path(path) for path in (output, *kept) if path is not None]
+    sources, notes = find_sources(inputs, batch.recursive, leave, results=output is None)
+    if len(sources) == 1 and sources[0].path in inputs and not listed:
+        return [_only(sources[0], output, words, batch)], notes
+    common, reports = _common(words)
+    options = _said(common)
+    if output is not None and Path(output).exists() and not Path(output).is_dir():
+        raise UsageError(f"-o {output} is a file, but there are {len(sources)} videos.", "Give a folder.")
+    own: list[dict[str, Any]] = [{} for _ in sources]
+    for word, what in (("mask", "mask"), ("labels", "folder of label maps")):
+        if word in common and Path(common[word]).is_dir():
+            for each, path in zip(own, match(Path(common[word]), sources, what), strict=True):
+                each[word] = path
+    for each, name, source in zip(own, distinct_names([s.path for s in sources]), sources, strict=True):
+        for word in ("save_masks", "export_keyframes"):
+            if word in common:
+                each[word] = Path(common[word]) / source.below / name
+    jobs: list[Job] = []
+    for source, each in zip(sources, own, strict=True):
+        target = _target(source, output, options)
+        jobs.append(Job(len(jobs), source.path, target, common | each | _report(target, reports)))
+    return _checked(jobs, batch, None if output is None else Path(output)), notes
+
+
+def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> list[Job]:
+    """Jobs for the lines of a manifest; the command line's words hold where a line has none of its own.
+
+    Raises:
+        UsageError: lines are wrong; the first of them are named.
+    """
+    common, reports = _common(words)
+    for word in ("save_masks", "export_keyframes"):
+        if word in common:
+            raise UsageError(f"--{word.replace('_', '-')} belongs to one video.", "Give the manifest a column of it.")
+    root = path.parent if output is None else Path(output)
+    jobs: list[Job] = []
+    wrong: list[str] = []
+    for row in read_manifest(path):
+        try:
+            job = _line(len(jobs), row, root, common, named=output is not None)
+            jobs.append(replace(job, words=_report(job.output, reports) | job.words))
+            if not batch.allow_outside:
+                _stays(jobs[-1], root)
+        except VrmError as error:
+            wrong.append(f"line {row.line}: {error}")
+    refuse(path, wrong)
+    return _checked(jobs, batch, root)
+
+
+def _only(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> Job:
+    """The job of a single input: its words are its own."""
+    options = _said(words)
+    named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
+    target = Path(output) if named and output is not None else _target(source, output, options)
+    job = Job(0, source.path, target, words, alone=True)
+    return _checked([job], batch, None if named or output is None else Path(output))[0]
+
+
+def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bool) -> Job:
+    """The job of a line. ``named``: the output folder was named, so that results have their inputs' names."""
+    own = row.words | {word: _placed(root, row.words[word]) for word in WRITTEN if word in row.words}
+    given = {k: v for k, v in common.items() if k not in _GOES or not own.keys() & set(_GOES)} | own
+    options = _said(given)
+    for what, there in (("input", row.input), ("mask", options.mask.path), ("labels", options.mask.labels)):
+        if there is not None and not there.exists():
+            raise VideoError(f"its {what} {there} cannot be found")
+    if is_folder_of_videos(row.input):
+        raise UsageError(f"its input {row.input} is a folder: name the videos in it, a line each")
+    if row.output is not None:
+        target = _placed(root, row.output)
+        if not row.input.is_dir() and (row.output.endswith("/") or target.is_dir() or target == _placed(root, ".")):
+            target = output_in(target, row.input, options)
+    else:
+        target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
+    return Job(index, row.input, target, given, row.line)
+
+
+def _placed(root: Path, written: object) -> Path:
+    """A path below ``root``, or elsewhere if it says so; what is written may have ``..`` behind a folder to be made."""
+    return Path(os.path.normpath(root / str(written)))
+
+
+def _stays(job: Job, root: Path) -> None:
+    for word, place in {"output": job.output, **{w: job.words[w] for w in WRITTEN if w in job.words}}.items():
+        if not _inside(Path(place), root):
+            raise UsageError(f"its {word.replace('_', '-')} {place} lies outside {root}", "(see --allow-outside)")
+
+
+def _said(words: dict[str, Any]) -> RemoveOptions:
+    """The checked options. Raises UsageError also where nothing says what goes."""
+    options = build_options(**words)
+    if not options.mask.given:
+        raise UsageError("Nothing says what to remove.", "Give --mask, --point, --box or --class (mask= in Python).")
+    return options
+
+
+def _common(words: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What holds for each of several videos, and what reports are to be: "html", "json" or "". Raises UsageError."""
+    if "keyframe" in words:
+        raise UsageError("--keyframe belongs to one video.", "Name it in a line of a manifest: --manifest.")
+    common = dict(words)
+    reports = str(common.pop("report", "")).lower()
+    if reports not in ("", "html", "json"):
+        raise UsageError(
+            f"--report {reports} is one file, but there are several videos.",
+            "Write --report html or --report json: one lies beside each result.",
+        )
+    return common, reports
+
+
+def _report(target: Path, kind: str) -> dict[str, Any]:
+    return {"report": target.with_name(f"{target.name}.{kind}")} if kind else {}
+
+
+def _inside(path: Path, root: Path) -> bool:
+    """Links followed: what matters is where the bytes go."""
+    return path.resolve().is_relative_to(root.resolve())
+
+
+def _target(source: Source, output: str | Path | None, options: RemoveOptions) -> Path:
+    if output is None:
+        return default_output(source.path, options)
+    return output_in(Path(output) / source.below, source.path, options)
+
+
+def _checked(jobs: list[Job], batch: BatchOptions, root: Path | None) -> list[Job]:
+    """The jobs, if none gets into another's way; those whose output is there are marked.
+
+    Folders below ``root`` will be made; others have to be there.
+    """
+    overwrite = any(job.words.get("overwrite") for job in jobs)
+    if overwrite and batch.skip_existing:
+        raise UsageError("--overwrite and --skip-existing cannot be combined.")
+    _refuse_meeting(jobs)
+    there = [job for job in jobs if job.output.exists()]
+    if there and not overwrite and not batch.skip_existing:
+        few = ", ".join(str(job.output) for job in there[:5]) + (" ..." if len(there) > 5 else "")
+        raise OutputError(
+            f"{len(there)} of {len(jobs)} outputs exist: {few}.",
+            "Add --skip-existing, --overwrite, or choose another folder.",
+        )
+    if not overwrite:
+        _refuse_beside([job for job in jobs if not job.output.exists()])
+    for job in jobs:
+        folder = job.output.absolute().parent
+        if not folder.is_dir() and (root is None or not _inside(folder, root)):
+            raise OutputError(f"The folder {folder} for the output of {job.where} does not exist.", "Create it first.")
+    return [replace(job, there=True) if job.output.exists() and batch.skip_existing else job for job in jobs]
+
+
+def _refuse_meeting(jobs: list[Job]) -> None:
+    """Refuse jobs that would write over what they, or others, read or write. Raises UsageError."""
+    known = [(job, build_options(**job.words)) for job in jobs]
+    read = {path.resolve(): (job, what) for job, options in known for path, what in read_by(job.input, options).items()}
+    read |= {job.input.resolve(): (job, "input") for job in jobs}
+    written: dict[Path, Job] = {}
+    for job, options in known:
+        for option, path in written_by(job.output, options).items():
+            place = path.resolve()
+            what = "output" if option == "-o" else option
+            if place in read:
+                other, of_it = read[place]
+                raise UsageError(
+                    f"The {what} {path} of {job.where} is the {of_it} of {other.where}.", "Sources stay as they are."
+                )
+            other = written.setdefault(place, job)
+            if other is not job:
+                raise UsageError(
+                    f"{other.where} and {job.where} would both be written to {path}.",
+                    "Rename one, keep sub-folders with --recursive, or give outputs in a manifest.",
+                )
+        refuse_clashes(job.input, job.output, options)
+
+
+def _refuse_beside(jobs: list[Job]) -> None:
+    """Refuse jobs whose reports, masks or key frames are in the way. Raises OutputError."""
+    there = [
+        path
+        for job in jobs
+        for option, path in written_by(job.output, build_options(**job.words)).items()
+        if option != "-o" and path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    ]
+    if there:
+        few = ", ".join(str(path) for path in there[:5]) + (" ..." if len(there) > 5 else "")
+        raise OutputError(f"{few} exists.", "Choose another place or give --overwrite.")

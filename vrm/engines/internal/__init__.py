@@ -1,0 +1,1 @@
+"""Per-video internal fitting (Ouyang et al. 2021)."""

@@ -1,0 +1,1 @@
+"""Two-stream keyframe propagation (Esser et al. 2022)."""

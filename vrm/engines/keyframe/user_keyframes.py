@@ -1,0 +1,160 @@
+"""Frames the user has already cleaned: read, checked against the video, and brought to its stored form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import cv2
+import numpy as np
+
+from vrm.errors import UsageError, VideoError, WeightsError
+from vrm.media.read.stills import MOST_PIXELS, read_image
+from vrm.types import Bool, Masks, Pixels, VideoInfo
+
+_ASPECT = 0.02
+"""Part by which the aspect of a keyframe may differ from the video's and still be the same picture, scaled."""
+
+_STRANGE = 12.0
+"""Mean difference (of 255) outside the mask above which a keyframe may be of another frame."""
+
+
+@dataclass(frozen=True)
+class Keyframes:
+    """The cleaned frames by number, stored orientation, of the depth engines see; and what the user should know."""
+
+    images: Mapping[int, Pixels]
+    notes: tuple[str, ...] = ()
+
+
+def load_keyframes(
+    wanted: Sequence[tuple[int, Path]],
+    info: VideoInfo,
+    depth: int,
+    most: int = MOST_PIXELS,
+    keep: MutableMapping[int, Pixels] | None = None,
+) -> Keyframes:
+    """Read what ``--keyframe`` named.
+
+    Args:
+        wanted: frame numbers and pictures, in the displayed orientation.
+        info: the video.
+        depth: 8 or 16: bits of the frames that engines see.
+        most: pixels that a picture may have.
+        keep: an empty mapping the pictures go into; a dict by default.
+
+    Raises:
+        UsageError: a number outside the video, or a picture of another shape.
+        VideoError: a picture cannot be read.
+    """
+    images: MutableMapping[int, Pixels] = {} if keep is None else keep
+    notes = []
+    for t, path in wanted:
+        if t >= info.n_frames:
+            raise UsageError(
+                f"--keyframe {t}={path}: the video has {info.n_frames} frames, 0 to {info.n_frames - 1}.",
+                "Frames are counted from 0.",
+            )
+        image, note = _fitted(_rgb(path, most), t, path, info.display_size)
+        if note:
+            notes.append(note)
+        images[t] = cast(Pixels, np.ascontiguousarray(np.rot90(_of_depth(image, depth), info.rotation // 90)))
+    return Keyframes(images, tuple(notes))
+
+
+def judge_keyframe(t: int, image: Pixels, frame: Pixels, hole: Bool) -> str | None:
+    """A warning where a keyframe looks like another frame than the one it is said to be, with the difference.
+
+    Args:
+        t: its number.
+        image, frame: the keyframe and the video's frame, of one size and depth.
+        hole: bool ``(H, W)``.
+    """
+    if not hole.any():
+        return f"The keyframe of frame {t} is not used: nothing is removed there."
+    if hole.all():
+        return None
+    step = np.s_[::3, ::3]
+    known = ~hole[step]
+    if not known.any():
+        return None
+    scale = 255 / np.iinfo(frame.dtype).max
+    difference = np.abs(image[step][known].astype(np.float32) - frame[step][known].astype(np.float32)).mean() * scale
+    if difference <= _STRANGE:
+        return None
+    return (
+        f"The keyframe of frame {t} differs from the video outside the mask by {difference:.0f} of 255 on average. "
+        "Is it of another frame? Only its pixels under the mask are used."
+    )
+
+
+def check_shots(
+    shots: Sequence[tuple[int, int]], holes: Masks, keyframes: Mapping[int, Pixels], generates: bool
+) -> None:
+    """Every shot with a hole needs a keyframe, if no network makes them.
+
+    Raises:
+        UsageError: some shots have keyframes, and one has not.
+        WeightsError: there are no keyframes at all.
+    """
+    if generates:
+        return
+    for start, stop in shots:
+        holed = [t for t in range(start, stop) if holes.box(t) is not None]
+        if not holed or any(t in keyframes for t in holed):
+            continue
+        middle = holed[len(holed) // 2]
+        fix = f"Clean one frame of it yourself and give it, for example --keyframe {middle}=clean.png"
+        if keyframes:
+            raise UsageError(f"The shot of frames {start} to {stop - 1} has no keyframe.", f"{fix}.")
+        raise WeightsError(
+            "The keyframe engine has no weights here, so it needs keyframes of yours: "
+            f"the shot of frames {start} to {stop - 1} has none.",
+            f"{fix}, import weights, or use --engine internal.",
+        )
+
+
+def export_times(shots: Sequence[tuple[int, int]], holes: Masks, given: Mapping[int, Pixels], every: int) -> list[int]:
+    """The frames that ``--export-keyframes`` writes: the given ones, and every so many of each shot with a hole."""
+    times = {t for t in given if holes.box(t) is not None}
+    for start, stop in shots:
+        times.update(t for t in range(start, stop, every) if holes.box(t) is not None)
+        holed = [t for t in range(start, stop) if holes.box(t) is not None]
+        if holed and not any(start <= t < stop for t in times):
+            times.add(holed[len(holed) // 2])
+    return sorted(times)
+
+
+def _rgb(path: Path, most: int) -> Pixels:
+    try:
+        image = read_image(path, most)
+    except VideoError as error:
+        raise VideoError(f"--keyframe: {error.what}", error.fix) from error
+    if image.ndim == 2:
+        image = cast(Pixels, np.repeat(image[..., None], 3, -1))
+    return image[..., :3]
+
+
+def _fitted(image: Pixels, t: int, path: Path, size: tuple[int, int]) -> tuple[Pixels, str | None]:
+    """The picture at the video's size."""
+    h, w = image.shape[:2]
+    if (h, w) == size:
+        return image, None
+    if abs((w / h) / (size[1] / size[0]) - 1) > _ASPECT:
+        raise UsageError(
+            f"--keyframe {t}={path} is {w}x{h}, the video {size[1]}x{size[0]}: another shape, so it cannot be scaled.",
+            "Export the frame again at the video's size.",
+        )
+    way = cv2.INTER_AREA if h > size[0] else cv2.INTER_CUBIC
+    scaled = cast(Pixels, cv2.resize(image, size[::-1], interpolation=way))
+    return scaled, f"The keyframe of frame {t} is {w}x{h} and is scaled to the video's {size[1]}x{size[0]}."
+
+
+def _of_depth(image: Pixels, depth: int) -> Pixels:
+    if depth == 8 and image.dtype == np.uint16:
+        return ((image.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    if depth == 16 and image.dtype == np.uint8:
+        return image.astype(np.uint16) * 257
+    return image

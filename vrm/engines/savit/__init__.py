@@ -1,0 +1,1 @@
+"""SAVIT: semantic-aware video inpainting transformer."""

@@ -1,0 +1,97 @@
+"""One shot as an engine sees it (the ``Shot`` of ``vrm.engines.base``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from vrm.engines.base import Given, Window
+from vrm.motion.fill_cache import FillFolder
+from vrm.motion.propagation import MotionConfig, propagate
+from vrm.motion.result import Propagation
+from vrm.shots.frame_cache import FrameStore
+from vrm.types import U8, Bool, Masks, Pixels
+
+
+class ShotView:
+    """Frames, holes, windows and propagation of the frames ``start..stop-1``.
+
+    Args:
+        store: where the frames come from.
+        holes: grown masks of the whole video.
+        start, stop: the shot.
+        windows: as ``plan_windows`` made them for this shot.
+        depth: 8, or 16 for deeper sources.
+        motion: how to propagate.
+        scratch: an existing folder for what motion finds and engines keep; None keeps it in memory.
+        progress: told ``(stage, done, total)`` while motion works.
+        keyframes: frames the user has cleaned, by number.
+        labels: ``labels(t)``, the super-categories of frame t with the hole completed, uint8 ``(H, W)``, or None.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        holes: Masks,
+        start: int,
+        stop: int,
+        windows: list[Window],
+        depth: int,
+        motion: MotionConfig,
+        scratch: Path | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+        keyframes: Mapping[int, Pixels] | None = None,
+        labels: Callable[[int], U8] | None = None,
+    ) -> None:
+        self.start, self.stop = start, stop
+        self.size = holes.size
+        self.depth = depth
+        self.keyframes = keyframes or {}
+        self.labels = labels
+        self._store = store
+        self._holes = holes
+        self._windows = windows
+        self._motion = motion
+        self.scratch = scratch
+        self._progress = progress
+        self._found: tuple[Window, frozenset[int], Propagation] | None = None
+
+    def frame(self, t: int) -> Pixels:
+        """Frame t, uint8 or uint16 ``(H, W, 3)`` RGB."""
+        return self._store.frame(t)
+
+    def hole(self, t: int) -> Bool:
+        """The grown mask of frame t, bool ``(H, W)``."""
+        return self._holes[t]
+
+    def windows(self) -> list[Window]:
+        """In order; together they cover every frame with a hole."""
+        return list(self._windows)
+
+    def propagation(self, window: Window, given: Mapping[int, Pixels] | None = None) -> Propagation:
+        """What motion found for the window's frames; the last result is kept."""
+        kind = frozenset(given or {})
+        if self._found is None or self._found[:2] != (window, kind):
+            self._found = None  # first, so that its memory and files are free
+            self._found = window, kind, self._propagate(Given(self, given) if given else self, window)
+        return self._found[2]
+
+    def found(self, window: Window) -> Propagation | None:
+        """What motion found for the window, if that was what was asked last; nothing is computed."""
+        return self._found[2] if self._found is not None and self._found[0] == window else None
+
+    def _propagate(self, shot: ShotView | Given, window: Window) -> Propagation:
+        given = isinstance(shot, Given)
+        whole = shot.filled(range(window.context_start, window.context_stop)) if isinstance(shot, Given) else None
+        return propagate(
+            shot,
+            window.start,
+            window.stop,
+            window.context_start,
+            window.context_stop,
+            self._motion.with_keyframes() if given else self._motion,
+            distant=range(window.context_start, window.context_stop),
+            progress=self._progress,
+            keep=None if self.scratch is None else FillFolder(self.scratch),
+            whole=whole,
+        )

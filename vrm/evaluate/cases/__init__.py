@@ -1,0 +1,1 @@
+"""Test cases with known truth."""

@@ -1,0 +1,180 @@
+"""Which clips a folder holds, in each of the layouts people keep them in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from vrm.batch.inputs import VIDEOS
+from vrm.batch.naming import distinct_names
+from vrm.errors import UsageError, VideoError
+from vrm.evaluate.cases.pictures import Pictures, open_pictures
+from vrm.media.read.frame_folder import frame_files
+
+_DAVIS_SIZES = ("480p", "Full-Resolution", "1080p")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip.
+
+    Attributes:
+        name: of its folder or file.
+        frames: the pictures.
+        masks: what marks an object or a hole, if it is there.
+        truth: the same frames without the object, if they are there.
+        missing_is_black: 0 is what is missing (DEVIL's convention).
+    """
+
+    name: str
+    frames: Pictures
+    masks: Pictures | None = None
+    truth: Pictures | None = None
+    missing_is_black: bool = False
+
+
+def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
+    """The clips of a folder, by name.
+
+    Layouts: ``NAME/{frames,masks[,truth]}`` (folders or videos; a single video in NAME is its frames), the data sets'
+    ``JPEGImages/[480p/]NAME`` beside ``Annotations/[480p/]NAME``, DEVIL's ``NAME/frame_0000_{gt,mask}.png``, and
+    videos side by side (``a.mkv`` beside ``a.mp4`` keep their endings in their names). A composite's truth may be
+    another clip's frames: ``NAME/meta.json`` says which, as ``{"gt": "OTHER/frames", "bg_offset": 0}`` (from the folder
+    of clips; frame t of NAME is frame t + offset there).
+
+    Args:
+        folder: where they lie.
+        wanted: names or patterns (``davis-*``) in the order wanted; empty = all.
+
+    Raises:
+        VideoError: no such folder, no clips in it, or two clips of one name among those wanted.
+        UsageError: a name that is not there; all of them are listed.
+    """
+    if not folder.is_dir():
+        raise VideoError(f"{folder} is not a folder.", "Give a folder of clips.")
+    found: dict[str, list[Clip | VideoError]] = {}
+    for name, clip in _scan(folder):
+        found.setdefault(name, []).append(clip)
+    if not found:
+        raise VideoError(
+            f"No clips were found in {folder}.",
+            "A clip is NAME/frames with NAME/masks, JPEGImages/NAME with Annotations/NAME, or a video.",
+        )
+    names = choose(sorted(found), wanted, str(folder)) if wanted else sorted(found)
+    return [_only(found[name], folder) for name in names]
+
+
+def _only(clips: list[Clip | VideoError], folder: Path) -> Clip:
+    """The one clip of a name. Raises VideoError."""
+    for clip in clips:
+        if isinstance(clip, VideoError):
+            raise clip
+    if len(clips) > 1:
+        paths = ", ".join(str(c.frames.path.relative_to(folder)) for c in clips if isinstance(c, Clip))
+        raise VideoError(f"{folder} holds clips of one name: {paths}.", "Rename one, or name others with --clips.")
+    assert isinstance(clips[0], Clip)
+    return clips[0]
+
+
+def choose(names: list[str], wanted: tuple[str, ...], where: str) -> list[str]:
+    """The names that the patterns ask for, in the order of the patterns, each once.
+
+    Raises:
+        UsageError: a pattern that matches nothing; all such are listed.
+    """
+    chosen = dict.fromkeys(name for pattern in wanted for name in names if fnmatchcase(name, pattern))
+    missing = [p for p in wanted if not any(fnmatchcase(name, p) for name in names)]
+    if missing:
+        raise UsageError(f"No clip in {where} is called {', '.join(missing)}.", f"There are: {', '.join(names)}.")
+    return list(chosen)
+
+
+def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
+    """By name: a clip, or what is wrong with it."""
+    if (folder / "JPEGImages").is_dir():
+        yield from ((clip.name, clip) for clip in _data_set(folder))
+        return
+    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    for path in filter(Path.is_dir, entries):
+        try:
+            clip = _clip(path)
+        except VideoError as error:
+            yield path.name, error
+            continue
+        if clip is not None:
+            yield clip.name, clip
+    videos = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEOS]
+    for name, path in zip(distinct_names(videos), videos, strict=True):
+        yield name, Clip(name, Pictures(path))
+
+
+def _data_set(folder: Path) -> Iterator[Clip]:
+    """DAVIS and YouTube-VOS."""
+    images, notes = folder / "JPEGImages", folder / "Annotations"
+    for size in _DAVIS_SIZES:
+        if (images / size).is_dir():
+            images, notes = images / size, notes / size
+            break
+    for path in sorted(p for p in images.iterdir() if p.is_dir()):
+        masks = notes / path.name
+        yield Clip(path.name, Pictures(path), Pictures(masks) if masks.is_dir() else None)
+
+
+def _clip(folder: Path) -> Clip | None:
+    truths = tuple(sorted(folder.glob("*_gt.png")))
+    if truths:
+        masks = tuple(sorted(folder.glob("*_mask.png")))
+        return Clip(
+            folder.name,
+            Pictures(folder, truths),
+            Pictures(folder, masks) if masks else None,
+            missing_is_black=True,
+        )
+    frames = open_pictures(folder, "frames", "images") or _only_video(folder)
+    if frames is None:
+        return None
+    truth = open_pictures(folder, "truth", "gt") or _background(folder, frames)
+    return Clip(folder.name, frames, open_pictures(folder, "masks", "mask"), truth)
+
+
+def _background(folder: Path, frames: Pictures) -> Pictures | None:
+    """The frames that a composite was made over, where it says so; those that are missing are told when they are read.
+
+    Raises:
+        VideoError: its description cannot be read.
+    """
+    path = folder / "meta.json"
+    if not path.is_file():
+        return None
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        if "gt" not in about:
+            return None
+        there, first = folder.parent / str(about["gt"]), int(about.get("bg_offset", 0))
+        if first < 0:
+            raise ValueError(f"bg_offset {first} is negative")
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise VideoError(f"{path} cannot be read: {error}.", 'Write {"gt": "OTHER/frames", "bg_offset": 0}.') from error
+    if not there.is_dir():
+        return Pictures(there)
+    return Pictures(there, tuple(frame_files(there)[first : first + len(frames)]))
+
+
+def _only_video(folder: Path) -> Pictures | None:
+    """The video of a folder that holds no other but masks and truth."""
+    videos = [
+        p
+        for p in sorted(folder.iterdir())
+        if p.suffix.lower() in VIDEOS
+        and not p.name.startswith(".")
+        and "mask" not in p.stem
+        and p.stem not in ("truth", "gt")
+    ]
+    if len(videos) > 1:
+        raise VideoError(
+            f"{folder} holds several videos: {', '.join(p.name for p in videos)}.", "Call the clip's own frames.mp4."
+        )
+    return Pictures(videos[0]) if videos else None

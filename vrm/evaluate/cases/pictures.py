@@ -1,0 +1,257 @@
+"""Frames and masks of a clip, wherever they lie: a folder, a video, or chosen files; read one by one, ahead of use."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from vrm.batch.inputs import VIDEOS
+from vrm.errors import MaskError, VideoError
+from vrm.job.context import mask_readers
+from vrm.media.read.frame_folder import frame_files
+from vrm.media.read.probe import probe
+from vrm.media.read.reader import Reader
+from vrm.media.read.stills import image_facts, read_image, read_mask
+from vrm.options.remove import MaskOptions
+from vrm.selection.masks.load import MOSTLY, load
+from vrm.types import Masks, Pixels, VideoInfo
+
+_AHEAD = 4
+_HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one clip in order.
+
+    Attributes:
+        path: a folder of numbered pictures, or a video file.
+        files: the pictures, where they are not all those of the folder.
+    """
+
+    path: Path
+    files: tuple[Path, ...] = ()
+
+    @cached_property
+    def info(self) -> VideoInfo:
+        """The facts of the video or folder. Raises VideoError."""
+        return probe(self.path)
+
+    @cached_property
+    def listed(self) -> tuple[Path, ...]:
+        """The picture files; empty for a video. Raises VideoError."""
+        if self.files or not self.path.is_dir():
+            return self.files
+        return tuple(frame_files(self.path))
+
+    def __len__(self) -> int:
+        return len(self.listed) or self.info.n_frames
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """``(height, width)`` as displayed: a rotated video is turned."""
+        return image_facts(self.listed[0])[:2] if self.listed else self.info.display_size
+
+    @cached_property
+    def bits(self) -> int:
+        """Of a sample as ``stream`` gives it: 8 or 16."""
+        return image_facts(self.listed[0])[3] if self.listed else (8 if self.info.bit_depth == 8 else 16)
+
+    def stream(self, stop: int | None = None) -> Iterator[Pixels]:
+        """RGB frames ``(H, W, 3)`` as displayed, from the first to ``stop - 1``.
+
+        Raises:
+            VideoError: a frame is unreadable, missing, or of another size than the first.
+        """
+        count = len(self) if stop is None else min(stop, len(self))
+        t = -1
+        for t, frame in enumerate(self._files(count) if self.listed else self._decoded(count)):
+            if frame.shape[:2] != self.size:
+                (h, w), (height, width) = frame.shape[:2], self.size
+                where = self.listed[t] if self.listed else f"{self.path}, frame {t},"
+                raise VideoError(f"{where} is {w}x{h}, those before it {width}x{height}.", "They must be of one size.")
+            yield frame
+        if t + 1 < count:
+            raise VideoError(f"{self.path} ends after {t + 1} of its {count} frames.", "The file is damaged.")
+
+    def _decoded(self, count: int) -> Iterator[Pixels]:
+        turns = -self.info.rotation // 90
+        with Reader(self.info) as reader:
+            for frame in reader.frames(0, count):
+                yield cast(Pixels, np.ascontiguousarray(np.rot90(frame.rgb(), turns)))
+
+    def _files(self, count: int) -> Iterator[Pixels]:
+        with ThreadPoolExecutor(1) as pool:
+            coming: deque[Future[Pixels]] = deque()
+            for path in self.listed[:count]:
+                coming.append(pool.submit(_rgb, path))
+                if len(coming) > _AHEAD:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+
+    def part(self, stop: int | None) -> Pictures:
+        """Only the first pictures, where they are files."""
+        return self if stop is None or not self.listed else replace(self, files=self.listed[:stop])
+
+
+def open_pictures(folder: Path, *names: str) -> Pictures | None:
+    """The first of ``folder/name`` that is there, or None: a folder of pictures or of one video, or a video.
+
+    Raises:
+        VideoError: there are several videos of that name.
+    """
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            inside = [p for p in path.iterdir() if not p.name.startswith(".")]
+            if len(inside) == 1 and inside[0].suffix.lower() in VIDEOS:
+                return Pictures(inside[0])
+            return Pictures(path)
+        if path.is_file() and path.suffix.lower() in VIDEOS:
+            return Pictures(path)
+        videos = [folder / f"{name}{ending}" for ending in VIDEOS if (folder / f"{name}{ending}").is_file()]
+        if len(videos) > 1:
+            raise VideoError(
+                f"{folder} holds {name} more than once: {', '.join(v.name for v in videos)}.",
+                "Leave one of them there.",
+            )
+        if videos:
+            return Pictures(videos[0])
+    return None
+
+
+def load_masks(masks: Pictures, frames: Pictures, name: str, invert: bool = False) -> Masks:
+    """The masks of a clip, in whatever form they are, as the frames are displayed; True = missing.
+
+    Args:
+        masks: a picture for each frame, or one for all.
+        frames: the frames they belong to.
+        name: of the clip, for messages.
+        invert: 0 = missing.
+
+    Raises:
+        MaskError: unreadable, another number or shape than the frames, or nearly everything is masked.
+    """
+    if masks.files:
+        return _judged(_plain(masks, frames, invert), name)
+    info = frames.info if not frames.files else replace(probe(frames.path), n_frames=len(frames))
+    single = bool(masks.listed) and len(masks) == 1 and len(frames) != 1
+    options = MaskOptions(path=masks.path, invert=invert, static=single)
+    try:
+        loaded = load(options, info, mask_readers())
+    except MaskError as error:
+        fix = error.fix.replace("add --invert-mask", _INVERT) if "--invert" in error.fix else _ONE_EACH
+        raise MaskError(f"Clip {name}: {error.what}", fix) from error
+    return _judged(_shown(loaded.masks, info), name)
+
+
+def _shown(masks: Masks, info: VideoInfo) -> Masks:
+    """Masks as stored, turned as the video is for display."""
+    if not info.rotation:
+        return masks
+    turned = Masks(info.display_size, masks.n_frames)
+    for t, mask in masks.items():
+        turned[t] = np.ascontiguousarray(np.rot90(mask, -info.rotation // 90))
+    return turned
+
+
+_INVERT = "give --invert-mask"
+_ONE_EACH = "A clip has one mask for each frame, or one for all."
+
+
+def _plain(masks: Pictures, frames: Pictures, invert: bool) -> Masks:
+    """Masks that share a folder with the frames; half white and more is masked."""
+    if len(masks) != len(frames):
+        raise MaskError(f"{masks.path} has {len(masks)} masks for {len(frames)} frames.")
+    packed = Masks(frames.size, len(frames))
+    for t, path in enumerate(masks.listed):
+        pixels, indexed = read_mask(path)
+        grey = pixels if pixels.ndim == 2 else pixels[..., :3].max(2)
+        mask = grey > (0 if indexed else np.iinfo(grey.dtype).max // 2)
+        if mask.shape != packed.size:
+            raise MaskError(f"{path} is {mask.shape[1]}x{mask.shape[0]}, its frame {packed.size[1]}x{packed.size[0]}.")
+        packed[t] = ~mask if invert else mask
+    return packed
+
+
+def _judged(masks: Masks, name: str) -> Masks:
+    """The masks, unless nearly everything of nearly every frame is masked."""
+    if (share := _share(masks)) > MOSTLY:
+        raise MaskError(
+            f"Clip {name}: {100 * share:.0f}% of the picture is masked.",
+            f"White is what is missing; if black is, {_INVERT}.",
+        )
+    return masks
+
+
+def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
+    """A sentence about masks that may be the wrong way round: more of the picture is masked than is not.
+
+    Args:
+        masks: of a clip, for which ``load_masks`` had no error.
+        name: of the clip.
+        inverted: black was read as missing.
+    """
+    share = _share(masks)
+    if share <= _HALF:
+        return None
+    read, other = ("black", "white") if inverted else ("white", "black")
+    return (
+        f"Clip {name}: {100 * share:.0f}% of the picture is masked. {read.capitalize()} was read as missing; "
+        f"if {other} is, change --invert-mask."
+    )
+
+
+def _share(masks: Masks) -> float:
+    """Of all pixels of all frames: how many are masked."""
+    return sum(float(mask.mean()) for _, mask in masks.items()) / max(1, masks.n_frames)
+
+
+def _rgb(path: Path) -> Pixels:
+    image = read_image(path)
+    if image.ndim == 2:
+        return cast(Pixels, np.repeat(image[..., None], 3, 2))
+    return cast(Pixels, np.ascontiguousarray(image[..., :3]))
+
+
+def at_depth(frame: Pixels, bits: int) -> Pixels:
+    """A frame with 8 or 16 bits a sample: times 257, which is exact, or rounded."""
+    if bits == 16 and frame.dtype == np.uint8:
+        return frame.astype(np.uint16) * np.uint16(257)
+    if bits == 8 and frame.dtype == np.uint16:
+        return ((frame.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return frame
+
+
+def same_shape(one: Pictures, other: Pictures, what: str, reference: str, name: str) -> None:
+    """Refuse two sequences of different counts or sizes.
+
+    Raises:
+        VideoError: names the clip, both counts and both sizes.
+    """
+    if len(one) != len(other):
+        raise VideoError(
+            f"Clip {name}: {what} has {len(one)} frames, {reference} has {len(other)} ({one.path}, {other.path}).",
+            "They must show the same frames.",
+        )
+    if one.size != other.size:
+        (h, w), (height, width) = one.size, other.size
+        raise VideoError(
+            f"Clip {name}: {what} is {w}x{h}, {reference} is {width}x{height} ({one.path}, {other.path}).",
+            "They must be of one size.",
+        )
+
+
+def read_at(pictures: Pictures, wanted: list[int]) -> dict[int, Pixels]:
+    """Some frames by number."""
+    if pictures.listed:
+        return {t: _rgb(pictures.listed[t]) for t in wanted}
+    return {t: frame for t, frame in enumerate(pictures.stream(max(wanted, default=-1) + 1)) if t in set(wanted)}

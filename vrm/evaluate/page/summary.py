@@ -1,0 +1,217 @@
+"""A run as text: Markdown, CSV, JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from typing import Any
+
+from vrm.evaluate.cases.make import RECORD
+from vrm.evaluate.page.published import TABLES, PublishedTable, tables_for
+from vrm.evaluate.runs.run import Row, Run
+from vrm.evaluate.scoring.tables import aligned, cell, heading, markdown
+from vrm.metrics.means import Mean, mean
+
+
+def run_markdown(run: Run) -> str:
+    """Means with their spread over clips, then every clip, then what others published, apart."""
+    parts = ["## Engines and presets beside baselines\n", "```sh", run.command, "```\n"]
+    parts += ["\n".join(f"- {line}" for line in conditions(run)), ""]
+    for name in run.cases:
+        rows = [row for row in run.rows if row.cases == name]
+        parts.append(f"### {name}: {_what(run, name)}\n")
+        parts += [f"{title}\n\n{markdown(table)}" for title, table in means_tables(rows)]
+        parts += [f"- {line}" for line in [*remarks(rows), *set_lines(run, name)]]
+        parts += ["", f"Every clip of {name}:\n", markdown(clip_rows(rows))]
+    parts.append("### Published, under other conditions: not comparable with the tables above line by line\n")
+    closest = tables_for(run_protocols(run))
+    for table in closest:
+        parts.append(published_markdown(table))
+    if others := [table for table in TABLES if table not in closest]:
+        parts.append("### Published, on other protocols than those above\n")
+        parts += [published_markdown(table) for table in others]
+    return "\n".join(parts)
+
+
+def conditions(run: Run) -> list[str]:
+    """What every number was measured on and with."""
+    said = [f"{name}: {value}" for name, value in run.machine.items()]
+    seconds = sum(row.seconds for row in run.rows)
+    for name in ("seed", "threads"):
+        if used := sorted({str(row.settings[name]) for row in run.rows if name in row.settings}):
+            said.append(f"{name}: {', '.join(used)}")
+    said.append(f"the work of all rows took {seconds / 60:.0f} minutes; one run, one seed")
+    said.append(
+        f"E_warp in percent, flow by {run.flow}; ± is the standard deviation over clips; s/frame is of the work "
+        "alone, peak MB the largest resident size of a clip's own process"
+    )
+    return said + [f"{name}: {what}" for name, what in run.needs.items()]
+
+
+def means_tables(rows: list[Row]) -> list[tuple[str, list[list[str]]]]:
+    """Titles and tables of means: over all clips, and for methods that were run on fewer, all methods on those."""
+    clips = {method: _clips(rows, method) for method in _methods(rows)}
+    every = list(dict.fromkeys(row.clip for row in rows))
+    tables = [(f"Means over the {len(every)} clips.", means_rows(rows, every))]
+    for fewer in dict.fromkeys(tuple(own) for own in clips.values() if 0 < len(own) < len(every)):
+        on = [row for row in rows if row.clip in fewer]
+        tables.append((f"All methods on {', '.join(fewer)} alone.", means_rows(on, list(fewer))))
+    return tables
+
+
+def means_rows(rows: list[Row], clips: list[str] | None = None) -> list[list[str]]:
+    """A heading and a row for each method: means over clips and their spread.
+
+    Args:
+        rows: of one folder of cases.
+        clips: only methods that were run on all of these; None = all methods. What needs weights is listed.
+    """
+    names = measured(rows)
+    table = [["method", "clips", *map(heading, names), "s/frame", "peak MB"]]
+    for method in _methods(rows):
+        mine = [row for row in rows if row.method == method]
+        own = [row for row in mine if row.score is not None]
+        if not own and any(row.needs for row in mine):
+            table.append([method, "needs weights", *("-" for _ in names), "-", "-"])
+            continue
+        if clips is not None and 0 < len(mine) < len(clips):
+            continue
+        cells = [_with_spread(name, mean(_value(row, name) for row in own)) for name in names]
+        table.append([method, str(len(own)), *cells, *_costs(own)])
+    return table
+
+
+def clip_rows(rows: list[Row]) -> list[list[str]]:
+    """A heading and a row for each clip and method that has its weights."""
+    names = measured(rows)
+    table = [["clip", "method", *map(heading, names), "s/frame", "peak MB"]]
+    for row in sorted(rows, key=lambda row: row.clip):
+        if row.error:
+            table.append([row.clip, row.method, *("failed" for _ in names), "-", "-"])
+        elif row.score is not None:
+            table.append([row.clip, row.method, *(cell(name, _value(row, name)) for name in names), *_costs([row])])
+    return table
+
+
+def remarks(rows: list[Row]) -> list[str]:
+    """What a reader of the numbers has to know."""
+    said = [f"{row.method} failed on {row.clip}: {row.error}" for row in rows if row.error]
+    every = list(dict.fromkeys(row.clip for row in rows))
+    for method in _methods(rows):
+        mine = [row for row in rows if row.method == method]
+        clips = _clips(rows, method)
+        if needs := [row for row in mine if row.needs]:
+            where = "" if len(needs) == len(mine) else f" on {', '.join(row.clip for row in needs)}"
+            said.append(f"{method} needs weights{where}: {needs[0].needs}")
+        if 0 < len(clips) < len(every) and len(mine) < len(every):
+            said.append(f"{method} was run on {len(clips)} of {len(every)} clips: {', '.join(clips)}.")
+        if every_n := next((row.settings["given_every"] for row in mine if "given_every" in row.settings), 0):
+            said.append(
+                f"{method} was given the truth of frames 0, {every_n}, {2 * every_n}, ... as keyframes; its PSNR, SSIM "
+                "and sharpness are of the other frames only, those of other methods of all frames."
+            )
+        own = [row.score for row in mine if row.score is not None]
+        n = sum(sum(score.infinite.values()) for score in own)
+        n += sum(v == math.inf for score in own for v in score.values.values())
+        if n:
+            said.append(f"{method}: {n} infinite values (equal frames) are in no mean.")
+        if changed := [row.clip for row in mine if row.score is not None and row.score.outside_max]:
+            said.append(f"{method} changed pixels outside the hole in {', '.join(changed)}.")
+    return said
+
+
+def set_lines(run: Run, name: str) -> list[str]:
+    """The measures of all clips together, a line for each method."""
+    lines = []
+    for (cases, method), found in run.networks.items():
+        if cases == name:
+            values = (f"{k} {v if isinstance(v, str) else f'{v:.4f}'}" for k, v in found.items())
+            lines.append(f"{method}: {', '.join(values)}")
+    return lines
+
+
+def measured(rows: list[Row]) -> list[str]:
+    """The measures that the rows have, in order."""
+    return list(dict.fromkeys(name for row in rows if row.score is not None for name in row.score.values))
+
+
+def published_markdown(table: PublishedTable) -> str:
+    """A paper's table and its conditions."""
+    said = "".join(f"- {text}\n" for text in table.conditions)
+    return f"#### {table.title}\n\n{said}\n{markdown([table.head, *table.rows])}"
+
+
+def run_csv(run: Run) -> str:
+    """One row per case, method and clip, unrounded."""
+    names = measured(run.rows)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["cases", "method", "clip", "frames", "seconds", "peak_mb", *names, "outside_max", "error", "needs"]
+    )
+    for row in run.rows:
+        values = ["" if (v := _value(row, name)) is None else repr(v) for name in names]
+        outside = "" if row.score is None else row.score.outside_max
+        facts = [row.cases, row.method, row.clip, row.frames, f"{row.seconds:.3f}", f"{row.peak_mb:.0f}"]
+        writer.writerow([*facts, *values, outside, row.error, row.needs])
+    return out.getvalue()
+
+
+def run_json(run: Run) -> str:
+    """Everything; infinite values are the text "inf"."""
+    return json.dumps(run.to_dict(), indent=1, ensure_ascii=False) + "\n"
+
+
+def run_text(run: Run) -> str:
+    """The means, for the terminal."""
+    text = ""
+    for name in run.cases:
+        rows = [row for row in run.rows if row.cases == name]
+        for title, table in means_tables(rows):
+            text += f"{name}: {title}\n{aligned(table)}"
+        text += "".join(f"{line}\n" for line in [*remarks(rows), *set_lines(run, name)])
+    return text + "".join(f"{name}: {what}\n" for name, what in run.needs.items())
+
+
+def run_protocols(run: Run) -> set[str]:
+    """The protocols that the cases say they were made by."""
+    return {str(record["protocol"]) for name in run.cases if (record := _protocol(run, name))}
+
+
+def _methods(rows: list[Row]) -> list[str]:
+    return list(dict.fromkeys(row.method for row in rows))
+
+
+def _clips(rows: list[Row], method: str) -> list[str]:
+    """Those the method has been run on."""
+    return [row.clip for row in rows if row.method == method and not row.needs]
+
+
+def _what(run: Run, name: str) -> str:
+    record = _protocol(run, name)
+    return f"{record['what']} {record['size'] or ''}".strip() if record else "cases"
+
+
+def _protocol(run: Run, name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads((run.cases[name] / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found
+
+
+def _value(row: Row, name: str) -> float | None:
+    return None if row.score is None else row.score.values.get(name)
+
+
+def _with_spread(name: str, found: Mean) -> str:
+    return cell(name, found.value) + (f" ± {cell(name, found.spread)}" if found.spread is not None else "")
+
+
+def _costs(rows: list[Row]) -> list[str]:
+    frames = sum(row.frames for row in rows)
+    if not frames:
+        return ["-", "-"]
+    return [f"{sum(row.seconds for row in rows) / frames:.3f}", f"{max(row.peak_mb for row in rows):.0f}"]

@@ -1,0 +1,130 @@
+"""What engines are compared with: OpenCV's inpainting, the median over time, motion alone. Memory is bounded."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vrm.engines.base import as_float
+from vrm.evaluate.cases.pictures import Pictures, read_at
+from vrm.metrics.error import peak_of
+from vrm.types import Bool, Masks, Pixels, eight_bits
+
+RADIUS = 5
+"""Of OpenCV's inpainting, pixels."""
+WINDOW, CONTEXT = 80, 40
+"""Frames that propagation fills at a time, and looks at on either side."""
+HELD = 192 << 20
+"""Bytes of frames that a baseline holds at a time."""
+
+
+def _inpaint(how: int) -> Callable[[Pictures, Masks, int], Iterator[Pixels]]:
+    def run(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
+        for t, frame in enumerate(frames.stream(count)):
+            yield inpainted(frame, masks[t], how)
+
+    return run
+
+
+def inpainted(frame: Pixels, mask: Bool, how: int = cv2.INPAINT_TELEA) -> Pixels:
+    """One frame filled by OpenCV's inpainting, radius 5; frames of 16 bits are filled with 8."""
+    if not mask.any():
+        return frame
+    filled = cv2.inpaint(np.ascontiguousarray(eight_bits(frame)), mask.astype(np.uint8), RADIUS, how)
+    if frame.dtype == np.uint8:
+        return np.asarray(filled, np.uint8)
+    out = frame.copy()
+    out[mask] = filled[mask].astype(np.uint16) * 257
+    return out
+
+
+def temporal_median(frames: Pictures, masks: Masks, count: int, held: int = HELD) -> Iterator[Pixels]:
+    """Each missing pixel becomes the median of where it is known in the clip; what never is, is Telea's.
+
+    The clip is read once for every ``held`` bytes of samples under the union of its holes, and once more.
+    """
+    whole = np.zeros(masks.size, np.bool_)
+    for t in range(count):
+        whole |= masks[t]
+    median, known = _medians(frames, masks, whole, count, held)
+    for t, frame in enumerate(frames.stream(count)):
+        lacking = masks[t].copy()
+        lacking[whole] &= ~known
+        out = frame.copy()
+        use = masks[t][whole] & known
+        patch = out[whole]
+        patch[use] = median[use]
+        out[whole] = patch
+        yield inpainted(out, lacking, cv2.INPAINT_TELEA)
+
+
+def _medians(frames: Pictures, masks: Masks, whole: Bool, count: int, held: int) -> tuple[Pixels, Bool]:
+    """For each pixel of ``whole``: its median over the frames where it is known, and whether it ever is."""
+    n = int(np.count_nonzero(whole))
+    depth: Any = np.uint8 if frames.bits == 8 else np.uint16
+    median, known = np.zeros((n, 3), depth), np.zeros(n, np.bool_)
+    part = max(1, held // max(1, count * 3 * median.itemsize))
+    for start in range(0, n, part):
+        stop = min(n, start + part)
+        values = np.empty((count, stop - start, 3), depth)
+        times = np.zeros(stop - start, np.int64)
+        for t, frame in enumerate(frames.stream(count)):
+            seen = ~masks[t][whole][start:stop]
+            # What is missing gets the largest value there is, so that the known ones come first when sorted.
+            values[t] = np.where(seen[:, None], frame[whole][start:stop], np.iinfo(depth).max)
+            times += seen
+        values.sort(axis=0)
+        spots = np.arange(stop - start)
+        low, high = (np.maximum(times, 1) - 1) // 2, np.minimum(times // 2, count - 1)
+        pair = values[low, spots].astype(np.uint32) + values[high, spots]
+        median[start:stop] = ((pair + 1) // 2).astype(depth)
+        known[start:stop] = times > 0
+    return median, known
+
+
+def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
+    """What motion alone finds, settings of ``fast``."""
+    from vrm.motion.propagation import MotionConfig, propagate
+
+    shot = _Shot(frames, masks, count)
+    for start in range(0, count, WINDOW):
+        stop = min(count, start + WINDOW)
+        around = max(0, start - CONTEXT), min(count, stop + CONTEXT)
+        found = propagate(shot, start, stop, *around, MotionConfig.for_preset("fast"))
+        for t in range(start, stop):
+            frame: Any = shot.frame(t)
+            filled = found.prefill(t, as_float(frame)) * peak_of(frame)
+            yield np.clip(filled + 0.5, 0, peak_of(frame)).astype(frame.dtype)
+
+
+class _Shot:
+    """A clip of picture files as motion takes it; ``held`` bytes of frames are kept, those used last."""
+
+    def __init__(self, frames: Pictures, masks: Masks, count: int, held: int = HELD) -> None:
+        self.start, self.stop, self.size = 0, count, masks.size
+        self._pictures, self._masks, self._held = frames, masks, held
+        self._frames: OrderedDict[int, Pixels] = OrderedDict()
+
+    def frame(self, t: int) -> Pixels:
+        if t not in self._frames:
+            self._frames[t] = read_at(self._pictures, [t])[t]
+            while len(self._frames) > 1 and len(self._frames) * self._frames[t].nbytes > self._held:
+                self._frames.popitem(last=False)
+        self._frames.move_to_end(t)
+        return self._frames[t]
+
+    def hole(self, t: int) -> Bool:
+        return self._masks[t]
+
+
+BASELINES: dict[str, Callable[[Pictures, Masks, int], Iterator[Pixels]]] = {
+    "telea": _inpaint(cv2.INPAINT_TELEA),
+    "navier-stokes": _inpaint(cv2.INPAINT_NS),
+    "temporal-median": temporal_median,
+    "propagation": propagation,
+}
+"""Always in a run: OpenCV's two, the median over time, and motion without an engine."""

@@ -1,0 +1,166 @@
+"""What fills cases in a run: engines with presets, and the baselines that are always beside them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from vrm.errors import UsageError
+from vrm.evaluate.cases.clips import Clip
+from vrm.evaluate.cases.pictures import Pictures, load_masks
+from vrm.evaluate.runs.baselines import BASELINES
+from vrm.evaluate.runs.machine import peak_memory_mb
+from vrm.events import Events
+from vrm.job.scratch import scratch_folder
+from vrm.media.read.frame_folder import ENDINGS
+from vrm.media.read.stills import write_png
+from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.types import Masks
+
+KEPT = ("seconds", "timings", "device", "dtype", "threads", "seed", "coverage", "changed_outside", "versions", "notes")
+"""Of an engine's report."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Attributes:
+        name: unique, also a folder's name.
+        baseline: a name of ``BASELINES``, or empty for an engine.
+        engine: the engine's options; of a baseline only threads and seed matter.
+        given_every: the truth of frames 0, N, 2N, ... is given as keyframes (and not scored); 0 = of none.
+    """
+
+    name: str
+    baseline: str = ""
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    given_every: int = 0
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that shapes its result, ready for JSON."""
+        if self.baseline:
+            return {"baseline": self.baseline, "threads": self.engine.cpu_threads}
+        given = {"given_every": self.given_every} if self.given_every else {}
+        own = {k: v for k, v in asdict(self.engine).items() if v is not None}
+        return own | {"threads": self.engine.cpu_threads} | given
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method on one clip, to be done in a process of its own."""
+
+    method: Method
+    clip: Clip
+    out: Path
+    frames: int | None = None
+    invert: bool = False
+
+
+def choose_methods(
+    engines: tuple[str, ...], presets: tuple[str, ...], common: dict[str, Any], given_every: int = 20
+) -> list[Method]:
+    """The baselines, then every engine with every preset.
+
+    Args:
+        engines, presets: names.
+        common: options of every engine.
+        given_every: for the engine keyframe, see ``Method``.
+
+    Raises:
+        UsageError: unknown ones, or one that is named twice.
+    """
+    if given_every < 0:
+        raise UsageError(f"--keyframes-every {given_every} is negative.", "0 gives no keyframes.")
+    base = EngineOptions(**common)
+    methods = [Method(name, name, base) for name in BASELINES]
+    pairs = list(itertools.product(engines, presets))
+    # Only published systems have a preset of their paper; named for several engines, it is meant for those.
+    for engine, preset in [pair for pair in pairs if len(engines) == 1 or pair != ("motion", "paper")]:
+        options = EngineOptions(engine=engine, preset=preset, **common)
+        every = given_every if engine == "keyframe" else 0
+        methods.append(Method(f"{engine}-{preset}" + (f"-every{every}" if every else ""), "", options, every))
+    names = [m.name for m in methods]
+    if len(set(names)) < len(names):
+        raise UsageError("An engine or preset is named twice.")
+    return methods
+
+
+def fill(job: Job) -> dict[str, Any]:
+    """Fill one clip into ``job.out`` as numbered PNGs; how long it took and how much memory.
+
+    Returns:
+        ``seconds`` of work, ``peak_mb`` of this process, ``frames``, and ``report`` of an engine.
+
+    Raises:
+        VrmError: whatever the engine says.
+    """
+    cv2.setNumThreads(job.method.engine.cpu_threads)
+    count = min(len(job.clip.frames), job.frames or len(job.clip.frames))
+    assert job.clip.masks is not None
+    masks = load_masks(job.clip.masks, job.clip.frames, job.clip.name, job.invert)
+    job.out.parent.mkdir(parents=True, exist_ok=True)
+    with scratch_folder() as scratch:
+        given = Pictures(_staged(job.clip.frames, count, scratch / job.clip.name))
+        begin = time.perf_counter()
+        report: dict[str, Any] = {}
+        if job.method.baseline:
+            job.out.mkdir(parents=True, exist_ok=True)
+            for t, frame in enumerate(BASELINES[job.method.baseline](given, masks, count)):
+                write_png(job.out / f"{t:05d}.png", frame)
+            seconds = time.perf_counter() - begin
+        else:
+            report = _engine(job, given.path, masks, count, scratch)
+            seconds = report["seconds"]
+    return {"seconds": seconds, "peak_mb": peak_memory_mb(), "frames": count, "report": report}
+
+
+def _staged(pictures: Pictures, count: int, folder: Path) -> Path:
+    """Frames ``0..count-1`` as a folder of their own, 00000.png and so on, as displayed.
+
+    Files are linked where they are pictures; what is a video is decoded.
+    """
+    folder.mkdir(parents=True)
+    if pictures.listed and all(path.suffix.lower() in ENDINGS for path in pictures.listed[:count]):
+        for t, path in enumerate(pictures.listed[:count]):
+            (folder / f"{t:05d}{path.suffix.lower()}").symlink_to(path.resolve())
+        return folder
+    for t, frame in enumerate(pictures.stream(count)):
+        write_png(folder / f"{t:05d}.png", frame)
+    return folder
+
+
+def _engine(job: Job, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
+    """``vrm remove`` with the masks exactly as they are."""
+    from vrm.pipeline import remove
+
+    (scratch / "masks").mkdir()
+    for t in range(count):
+        write_png(scratch / "masks" / f"{t:05d}.png", masks[t].astype("uint8") * 255)
+    options = RemoveOptions(
+        mask=MaskOptions(path=scratch / "masks", grow=0, feather=0),
+        engine=replace(job.method.engine, keyframes=_keyframes(job, masks, count, scratch / "keyframes")),
+        output=OutputOptions(overwrite=True),
+    )
+    report = remove(frames, job.out, options, Events())
+    return {k: v for k, v in json.loads(report.to_json()).items() if k in KEPT}
+
+
+def _keyframes(job: Job, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
+    """The truth of every so many frames, where they have a hole; nothing of a clip without truth."""
+    if not job.method.given_every or job.clip.truth is None:
+        return ()
+    folder.mkdir()
+    keys = []
+    for t, frame in enumerate(job.clip.truth.stream(count)):
+        if t % job.method.given_every == 0 and masks.box(t) is not None:
+            keys.append((t, folder / f"{t:05d}.png"))
+            write_png(keys[-1][1], frame)
+    return tuple(keys)

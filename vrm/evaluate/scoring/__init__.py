@@ -1,0 +1,1 @@
+"""Results scored against the truth."""

@@ -1,0 +1,130 @@
+"""How steady label maps are over time: the share of pixels whose label changes along the motion."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from vrm.errors import MaskError, VideoError
+from vrm.evaluate.cases.pictures import Pictures
+from vrm.evaluate.scoring.tables import aligned
+from vrm.events import Events
+from vrm.media.read.frame_folder import frame_files
+from vrm.media.read.reader import Reader
+from vrm.media.read.stills import read_mask
+from vrm.metrics.warping import FlowEstimator, Motion, grey, label_changes, visible
+from vrm.types import U8
+
+
+@dataclass(frozen=True)
+class Flicker:
+    """How steady one folder of label maps is.
+
+    Attributes:
+        name: of the folder.
+        frames: of the video.
+        flicker: share of the visible pixels whose label changes, 0 to 1; None for a single frame.
+        flow: which estimator the motion is by.
+    """
+
+    name: str
+    frames: int
+    flicker: float | None
+    flow: str
+
+
+@dataclass(frozen=True)
+class FlickerTable:
+    """What ``vrm evaluate labels`` prints."""
+
+    results: tuple[Flicker, ...]
+
+    def lines(self) -> str:
+        """One JSON object per line and folder of maps."""
+        return "".join(json.dumps(vars(result), ensure_ascii=False) + "\n" for result in self.results)
+
+    def table(self) -> str:
+        """For the terminal."""
+        rows = [["labels", "flow", "frames", "flicker %"]]
+        for r in self.results:
+            rows.append([r.name, r.flow, str(r.frames), "-" if r.flicker is None else f"{100 * r.flicker:.3f}"])
+        return aligned(rows)
+
+
+def label_flicker(
+    video: Path, labels: list[Path], events: Events, estimator: FlowEstimator, flow: str = "DIS"
+) -> FlickerTable:
+    """Label flicker of one or more folders of label maps of a video.
+
+    Args:
+        video: a video, or a folder of frames.
+        labels: folders as ``vrm segment`` writes them (``classes/`` or ``classes.mkv``), or of one PNG for each frame
+            (palette or grey: a pixel's value is its label).
+        events: hears of progress.
+        estimator, flow: of optical flow, and its name.
+
+    Raises:
+        VideoError: the video or a map cannot be read.
+        MaskError: maps of another count or size than the frames.
+    """
+    frames = Pictures(video)
+    count = len(frames)
+    for folder in labels:
+        if (n := _count(folder)) != count:
+            raise MaskError(
+                f"{folder} holds {n} label maps, {video} has {count} frames.", "Give the maps of this video."
+            )
+    changed = np.zeros((len(labels), 2), np.int64)
+    streams = [_maps(folder) for folder in labels]
+    held: tuple[U8, list[U8]] | None = None
+    events.stage("labels", count)
+    for frame in frames.stream():
+        now, maps = grey(frame), [next(stream) for stream in streams]
+        for plane, folder in zip(maps, labels, strict=True):
+            if plane.shape != now.shape:
+                (h, w), (height, width) = plane.shape, now.shape
+                raise MaskError(f"{folder} holds a map of {w}x{h}, the frames are {width}x{height}.")
+        if held is not None:
+            forward = estimator(held[0], now)
+            motion = Motion(forward, visible(forward, estimator(now, held[0])))
+            changed += [label_changes(one, two, motion) for one, two in zip(held[1], maps, strict=True)]
+        held = now, maps
+        events.advance("labels")
+    shares = [float(c / n) if n else None for c, n in changed]
+    names = [folder.resolve().name for folder in labels]
+    return FlickerTable(tuple(Flicker(name, count, share, flow) for name, share in zip(names, shares, strict=True)))
+
+
+def _video_of(folder: Path) -> Path | None:
+    path = folder if folder.is_file() else folder / "classes.mkv"
+    return path if path.is_file() else None
+
+
+def _files(folder: Path) -> list[Path]:
+    return frame_files(folder / "classes" if (folder / "classes").is_dir() else folder)
+
+
+def _count(folder: Path) -> int:
+    if not folder.exists():
+        raise VideoError(f"{folder} is not there.", "Make label maps: vrm segment VIDEO -o DIR.")
+    video = _video_of(folder)
+    return len(Pictures(video)) if video is not None else len(_files(folder))
+
+
+def _maps(folder: Path) -> Iterator[U8]:
+    video = _video_of(folder)
+    if video is not None:
+        info = Pictures(video).info
+        with Reader(info) as reader:
+            for frame in reader.frames(0, None):
+                yield np.ascontiguousarray(np.rot90(np.asarray(frame.planes[0], np.uint8), -info.rotation // 90))
+        return
+    for path in _files(folder):
+        plane, _ = read_mask(path)
+        if plane.ndim != 2 or plane.dtype != np.uint8:
+            raise MaskError(f"{path} is a colour or 16-bit picture, no label map.", "Save a palette or 8-bit grey PNG.")
+        yield np.asarray(plane, np.uint8)

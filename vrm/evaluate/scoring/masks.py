@@ -1,0 +1,230 @@
+"""How well masks of objects agree with the truth: J and F of DAVIS, by clip, object and frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrm.errors import BatchError, MaskError, VideoError
+from vrm.evaluate.cases.clips import choose, find_clips
+from vrm.evaluate.cases.pictures import Pictures, open_pictures, same_shape
+from vrm.evaluate.scoring.tables import aligned
+from vrm.events import Events
+from vrm.media.read.frame_folder import ENDINGS
+from vrm.media.read.stills import read_mask
+from vrm.metrics.means import mean
+from vrm.metrics.regions import contour_accuracy, region_similarity
+from vrm.selection.masks.load import MOSTLY
+from vrm.types import U8
+
+VOID = 255
+"""Of palette masks with several ids: counts as nothing."""
+
+
+@dataclass(frozen=True)
+class ClipAgreement:
+    """How well the masks of one clip agree.
+
+    Attributes:
+        frames: that were compared.
+        objects: by id (1 where masks have none): J and F, means over these frames.
+    """
+
+    frames: int
+    objects: dict[int, tuple[float, float]]
+
+    @property
+    def both(self) -> tuple[float, float]:
+        """J and F, means over the objects."""
+        j, f = (sum(pair[k] for pair in self.objects.values()) / len(self.objects) for k in (0, 1))
+        return j, f
+
+
+@dataclass
+class MaskResult:
+    """One folder of masks against the truth.
+
+    Attributes:
+        name: of the folder.
+        clips: by clip.
+        missing: clips that the folder lacks.
+    """
+
+    name: str
+    clips: dict[str, ClipAgreement] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of ``--json``. J, F and their mean are means over clips; ``over_objects`` over all objects."""
+        objects = [pair for clip in self.clips.values() for pair in clip.objects.values()]
+        return {
+            "name": self.name,
+            "clips": len(self.clips),
+            **_named([clip.both for clip in self.clips.values()]),
+            "over_objects": {"objects": len(objects), **_named(objects)},
+            "missing": self.missing,
+            "per_clip": {
+                name: {"frames": clip.frames, "objects": len(clip.objects), **_named([clip.both])}
+                for name, clip in self.clips.items()
+            },
+        }
+
+
+@dataclass(frozen=True)
+class MaskTable:
+    """What ``vrm evaluate masks`` prints."""
+
+    results: tuple[MaskResult, ...]
+
+    def lines(self) -> str:
+        """One JSON object per line and result folder."""
+        return "".join(json.dumps(result.to_dict(), ensure_ascii=False) + "\n" for result in self.results)
+
+    def table(self) -> str:
+        """For the terminal: clips, then means."""
+        rows = [["result", "clip", "frames", "objects", "J", "F", "J&F"]]
+        means = []
+        for result in self.results:
+            for name, clip in result.clips.items():
+                counts = [str(clip.frames), str(len(clip.objects))]
+                rows.append([result.name, name, *counts, *_cells(_named([clip.both]))])
+            objects = sum(len(clip.objects) for clip in result.clips.values())
+            frames = sum(clip.frames for clip in result.clips.values())
+            means.append([result.name, f"{len(result.clips)} clips", str(frames), str(objects)])
+            means[-1] += _cells(result.to_dict())
+        return aligned([*rows, *means])
+
+    def complete(self) -> None:
+        """Raise BatchError if clips are missing; all of them are named."""
+        if missing := [f"{result.name}: {', '.join(result.missing)}" for result in self.results if result.missing]:
+            raise BatchError(f"Masks are missing: {'; '.join(missing)}.", "Name the clips you want with --clips.")
+
+
+def compare_masks(
+    truth: Path,
+    results: list[Path],
+    events: Events,
+    *,
+    clips: tuple[str, ...] = (),
+    skip: frozenset[int] = frozenset(),
+    invert: bool = False,
+) -> MaskTable:
+    """J and F of folders of masks.
+
+    Palette PNGs are compared id by id where both sides are such (255 is void), other masks as one object, cut at half.
+
+    Args:
+        truth: clips with masks (see ``find_clips``), or a folder of ``NAME/00000.png``.
+        results: folders of ``NAME/00000.png``, ``NAME/masks/00000.png`` or ``NAME.mp4``.
+        events: hears of progress.
+        clips: names or patterns; empty = all.
+        skip: frames that were given and do not count; negative ones from the end.
+        invert: 0 is the object.
+
+    Raises:
+        VideoError: folders unreadable, or of other counts or sizes (before anything is compared).
+        MaskError: nearly everything masked, or no frame left to compare.
+        UsageError: a clip that is not there.
+    """
+    references = _references(truth)
+    names = choose(sorted(references), clips, str(truth)) if clips else sorted(references)
+    found = [MaskResult(path.resolve().name) for path in results]
+    pairs = []
+    for path, result in zip(results, found, strict=True):
+        if not path.is_dir():
+            raise VideoError(f"{path} is not a folder.", "Masks lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
+        for name in names:
+            own = open_pictures(path / name, "masks") or open_pictures(path, name)
+            if own is None:
+                result.missing.append(name)
+                continue
+            same_shape(own, references[name], f"the result {result.name}", "the truth", name)
+            pairs.append((result, name, own))
+    events.stage("masks", len(pairs))
+    for result, name, own in pairs:
+        result.clips[name] = _compared(references[name], own, name, skip, invert)
+        events.advance("masks")
+    return MaskTable(tuple(found))
+
+
+def _references(truth: Path) -> dict[str, Pictures]:
+    if not truth.is_dir():
+        raise VideoError(f"{truth} is not a folder.", "Give a folder of clips with masks.")
+    plain = {
+        path.name: Pictures(path)
+        for path in sorted(truth.iterdir())
+        if path.is_dir() and any(p.suffix.lower() in ENDINGS for p in path.iterdir())
+    }
+    if plain:
+        return plain
+    masked = {clip.name: clip.masks for clip in find_clips(truth) if clip.masks is not None and not clip.masks.files}
+    if not masked:
+        raise VideoError(f"No masks were found in {truth}.", "They lie in NAME/masks, Annotations/NAME or NAME.")
+    return masked
+
+
+def _compared(truth: Pictures, own: Pictures, name: str, skip: frozenset[int], invert: bool) -> ClipAgreement:
+    count = len(truth)
+    left_out = {t % count for t in skip if -count <= t < count}
+    if len(left_out) == count:
+        raise MaskError(f"Clip {name}: every one of its {count} frames is left out.")
+    by_id = not invert and _has_ids(truth) and _has_ids(own)
+    sums: dict[int, np.ndarray] = {}
+    ids = _ids(truth) if by_id else [1]
+    covered = np.zeros(2)
+    for t, (x, y) in enumerate(zip(_planes(truth, by_id, invert), _planes(own, by_id, invert), strict=True)):
+        covered += [(x > 0).mean(), (y > 0).mean()]
+        if t not in left_out:
+            for k in ids:
+                pair = (y == k, x == k)
+                sums.setdefault(k, np.zeros(2))
+                sums[k] += region_similarity(*pair), contour_accuracy(*pair)
+    for what, share in zip(("truth", "result"), covered / count, strict=True):
+        if share > MOSTLY:
+            raise MaskError(
+                f"Clip {name}: {100 * share:.0f}% of the {what} is masked.",
+                "White is the object; if black is, give --invert-mask.",
+            )
+    used = count - len(left_out)
+    return ClipAgreement(used, {k: (float(s[0]) / used, float(s[1]) / used) for k, s in sums.items()})
+
+
+def _has_ids(masks: Pictures) -> bool:
+    return bool(masks.listed) and all(read_mask(path)[1] for path in masks.listed[:1])
+
+
+def _ids(masks: Pictures) -> list[int]:
+    """Of the whole clip; one that is 255 alone is an object."""
+    met = {int(k) for path in masks.listed for k in np.unique(read_mask(path)[0])} - {0}
+    return sorted(met - {VOID} or met or {1})
+
+
+def _planes(masks: Pictures, by_id: bool, invert: bool) -> Iterator[U8]:
+    """One plane for each frame: ids, or 1 in the object."""
+    if not masks.listed:
+        for frame in masks.stream():
+            grey = frame.max(2) > np.iinfo(frame.dtype).max // 2
+            yield (grey != invert).astype(np.uint8)
+        return
+    for path in masks.listed:
+        pixels, indexed = read_mask(path)
+        plane = pixels if pixels.ndim == 2 else pixels[..., :3].max(2)
+        if by_id:
+            yield np.asarray(plane, np.uint8)
+            continue
+        marked = plane > (0 if indexed else np.iinfo(plane.dtype).max // 2)
+        yield (marked != invert).astype(np.uint8)
+
+
+def _named(pairs: list[tuple[float, float]]) -> dict[str, float | None]:
+    j, f = (mean(pair[k] for pair in pairs).value for k in (0, 1))
+    return {"j": j, "f": f, "jf": None if j is None or f is None else (j + f) / 2}
+
+
+def _cells(values: dict[str, Any]) -> list[str]:
+    return ["-" if values[key] is None else f"{values[key]:.3f}" for key in ("j", "f", "jf")]

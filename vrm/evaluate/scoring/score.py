@@ -1,0 +1,365 @@
+"""Results held against cases: every result folder in one pass, so that what depends on the truth is computed once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from vrm.errors import MaskError, UsageError, VideoError
+from vrm.evaluate.cases.clips import Clip, find_clips
+from vrm.evaluate.cases.make import RECORD
+from vrm.evaluate.cases.pictures import Pictures, at_depth, doubt, load_masks, open_pictures, read_at, same_shape
+from vrm.evaluate.scoring.feature_sets import Features, set_distances
+from vrm.evaluate.scoring.stream import ahead, frames_of
+from vrm.events import Events
+from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
+from vrm.metrics.means import Mean, mean
+from vrm.metrics.warping import FlowEstimator
+from vrm.types import Masks, Pixels
+
+FROM_NETWORKS = ("lpips", "fid", "vfid", "pvcs")
+"""Measured where their networks are (``vrm.evaluate.scoring.networks``), else reported as needing them."""
+
+
+class Gauge(Protocol):
+    """Measures that need a network, one clip after another."""
+
+    def begin(self) -> None:
+        """A clip begins."""
+        ...
+
+    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
+        """The next true and composed frame, whether single frames like it count, and whether it has a hole."""
+        ...
+
+    def end(self) -> tuple[dict[str, float | None], Features]:
+        """The clip is over: what it measures by itself, and features of which all clips together have a distance."""
+        ...
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """What is measured with.
+
+    Attributes:
+        estimator, flow: of optical flow, for E_warp; and its name.
+        gauges: makes those of the networks that are there, anew for each result.
+        networks: what the networks are, in words that change when they do.
+        needs: by measure: what it would need.
+    """
+
+    estimator: FlowEstimator
+    flow: str = "DIS"
+    gauges: Callable[[], list[Gauge]] = list
+    networks: tuple[str, ...] = ()
+    needs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """What is measured.
+
+    Attributes:
+        clips: names or patterns; empty = all cases.
+        measures: "standard", "all", or names, those of ``FROM_NETWORKS`` too.
+        skip_every: leave frames 0, N, 2N, ... out: they were given.
+        frames: only the first so many.
+        invert: masks have 0 = missing.
+    """
+
+    clips: tuple[str, ...] = ()
+    measures: tuple[str, ...] = ("standard",)
+    skip_every: int = 0
+    frames: int | None = None
+    invert: bool = False
+
+    def __post_init__(self) -> None:
+        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *FROM_NETWORKS, "standard", "all"}
+        if unknown := [m for m in self.measures if m not in known]:
+            raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
+        if self.skip_every < 0 or (self.frames is not None and self.frames < 1):
+            raise UsageError("--skip-every and --frames take positive numbers.")
+
+    def names(self, with_truth: bool) -> tuple[str, ...]:
+        """The measures of a clip, in the order of tables."""
+        chosen = set(self.measures)
+        if "all" in chosen:
+            chosen |= {*STANDARD, *FURTHER, *WITHOUT_TRUTH}
+        if "standard" in chosen:
+            chosen |= {*STANDARD, "sharp_around"} if with_truth else set(WITHOUT_TRUTH)
+        possible = (*STANDARD, *FURTHER, *WITHOUT_TRUTH) if with_truth else WITHOUT_TRUTH
+        return tuple(name for name in possible if name in chosen)
+
+
+@dataclass
+class Result:
+    """What one result folder measures.
+
+    Attributes:
+        name: of the folder.
+        clips: by clip.
+        features: by clip, where there are networks for them.
+        missing: cases that the folder lacks.
+        needs: by measure: what it would need.
+        flow: which estimator E_warp is by.
+        notes: what was assumed, a sentence each.
+    """
+
+    name: str
+    clips: dict[str, ClipScore] = field(default_factory=dict)
+    features: dict[str, Features] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    needs: dict[str, str] = field(default_factory=dict)
+    flow: str = "DIS"
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def networks(self) -> dict[str, float | str]:
+        """Measures of all clips together, from networks; a text says what is missing."""
+        return set_distances(self.features.values())
+
+    def means(self) -> dict[str, Mean]:
+        """By measure: the mean over clips, each clip counting the same."""
+        names = dict.fromkeys(name for score in self.clips.values() for name in score.values)
+        return {name: mean(score.values.get(name) for score in self.clips.values()) for name in names}
+
+    def over_frames(self) -> dict[str, float | None]:
+        """PSNR and SSIM as the mean over all frames of all clips, as STTN and its followers print them."""
+        found: dict[str, float | None] = {}
+        for name in ("psnr", "ssim", "ssim_65"):
+            total, n = 0.0, 0
+            for score in self.clips.values():
+                value = score.values.get(name)
+                if value is not None and value != float("inf"):
+                    count = score.scored - score.infinite.get(name, 0)
+                    total, n = total + value * count, n + count
+            if n:
+                found[name] = total / n
+        return found
+
+    def infinite(self) -> dict[str, int]:
+        """By measure: how many infinite values (of frames, and of whole clips) are in no mean."""
+        found = {}
+        for name, m in self.means().items():
+            n = m.infinite + sum(score.infinite.get(name, 0) for score in self.clips.values())
+            if n:
+                found[name] = n
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """The object of ``--json``; infinite values are the text "inf"."""
+        means = self.means()
+        return {
+            "name": self.name,
+            "clips": len(self.clips),
+            "frames": sum(score.scored for score in self.clips.values()),
+            **{name: _plain(m.value) for name, m in means.items()},
+            **{name: value for name, value in self.networks.items() if not isinstance(value, str)},
+            "outside_max": max((s.outside_max for s in self.clips.values()), default=0),
+            "spread": {name: _plain(m.spread) for name, m in means.items()},
+            "over_frames": self.over_frames(),
+            "infinite": self.infinite(),
+            "flow": self.flow,
+            "missing": self.missing,
+            "notes": self.notes,
+            "needs": self.needs | {n: v for n, v in self.networks.items() if isinstance(v, str)},
+            "per_clip": {
+                name: {
+                    "frames": score.scored,
+                    "outside_max": score.outside_max,
+                    **{k: _plain(v) for k, v in score.values.items()},
+                }
+                for name, score in self.clips.items()
+            },
+        }
+
+
+def score_results(
+    cases: Path,
+    results: list[Path],
+    options: ScoreOptions,
+    events: Events,
+    instruments: Instruments,
+) -> list[Result]:
+    """Score folders of results against cases.
+
+    Args:
+        cases: as ``make_cases`` writes them (``truth`` may be missing).
+        results: folders of ``NAME/`` (numbered pictures) or ``NAME.mp4``.
+        options: see ``ScoreOptions``.
+        events: hears of progress and of clips that are missing.
+        instruments: see ``Instruments``.
+
+    Raises:
+        VideoError: cases or results unreadable, or of other counts or sizes (before anything is computed).
+        MaskError: masks unreadable, or nearly everything masked.
+        UsageError: a clip that is not there.
+    """
+    clips = find_cases(cases, options.clips)
+    found = [Result(name, needs=instruments.needs, flow=instruments.flow) for name in _names(results)]
+    pictures = _check(clips, results, found, options)
+    scored = scored_frames(cases)
+    gauges = [instruments.gauges() for _ in results]
+    if len(clips) > 1:  # all of them before anything is computed, but never all of them in memory
+        for clip in clips:
+            case_masks(clip, options)
+    events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
+    for clip in clips:
+        present = pictures[clip.name]
+        if not present:
+            continue
+        own = {k: gauges[k] for k in present}
+        masks = case_masks(clip, options)
+        said = doubt(masks, clip.name, options.invert)
+        only = scored.get(clip.name)
+        scores = _score_clip(clip, masks, present, options, instruments.estimator, events, own, only)
+        for k, (score, features) in scores.items():
+            found[k].clips[clip.name] = score
+            found[k].notes += [said] if said else []
+            if features:
+                found[k].features[clip.name] = features
+    return found
+
+
+def case_masks(clip: Clip, options: ScoreOptions) -> Masks:
+    """The masks of a clip, unless they are the wrong way round. Raises MaskError."""
+    assert clip.masks is not None
+    masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
+    if clip.truth is not None and doubt(masks, clip.name) and _inside_out(clip, masks):
+        raise MaskError(
+            f"Clip {clip.name}: most of the picture is masked, and what was given is the truth there, not elsewhere.",
+            "White is what is missing: leave --invert-mask out." if options.invert else "Give --invert-mask.",
+        )
+    return masks
+
+
+def _inside_out(clip: Clip, masks: Masks) -> bool:
+    """Whether the first masked frame that was given differs from the truth more outside its mask than inside."""
+    assert clip.truth is not None
+    t = next((t for t in masks.frames() if not masks[t].all()), None)
+    if t is None:
+        return False
+    given, truth = (at_depth(read_at(pictures, [t])[t], 8).astype(np.int16) for pictures in (clip.frames, clip.truth))
+    apart = np.abs(given - truth).mean(2)
+    return float(apart[~masks[t]].mean()) > float(apart[masks[t]].mean())
+
+
+def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
+    """The cases of a folder, by name. Raises VideoError, UsageError, or MaskError where one has no masks."""
+    every = find_clips(cases, wanted)
+    clips = [clip for clip in every if clip.masks is not None]
+    if any(clip.frames.files for clip in clips):
+        raise VideoError(
+            f"{cases} holds clips in DEVIL's layout, not cases.", "Make cases of them: vrm evaluate cases."
+        )
+    if not clips:
+        raise VideoError(f"{cases} holds no cases.", "A case is NAME/{frames,masks,truth}; see vrm evaluate cases.")
+    if bare := [clip.name for clip in every if clip.masks is None]:
+        raise MaskError(
+            f"Cases without masks in {cases}: {', '.join(bare)}.", "Add NAME/masks, or name others with --clips."
+        )
+    return sorted(clips, key=lambda clip: clip.name)
+
+
+def _names(results: list[Path]) -> list[str]:
+    """The folders' names, with as many parents as tell them apart."""
+    paths = [path.resolve() for path in results]
+    depth = 1
+    while depth < 8 and len({p.parts[-depth:] for p in paths}) < len(set(paths)):
+        depth += 1
+    return ["/".join(p.parts[-depth:]) for p in paths]
+
+
+def _check(
+    clips: list[Clip], results: list[Path], found: list[Result], options: ScoreOptions
+) -> dict[str, dict[int, Pictures]]:
+    """The pictures of each clip by result, all of the truth's count and size; notes what is missing."""
+    pictures: dict[str, dict[int, Pictures]] = {clip.name: {} for clip in clips}
+    for path in results:
+        if not path.is_dir():
+            raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
+    for clip in clips:
+        if clip.truth is None and not options.names(False):
+            raise UsageError(
+                f"Clip {clip.name} has no truth, which {', '.join(options.measures)} need.",
+                f"Without truth there are: {', '.join(WITHOUT_TRUTH)}.",
+            )
+        reference = clip.truth or clip.frames
+        if clip.truth is not None:
+            same_shape(clip.frames, clip.truth, "what was given", "the truth", clip.name)
+        for k, path in enumerate(results):
+            own = open_pictures(path, clip.name)
+            if own is None:
+                found[k].missing.append(clip.name)
+                continue
+            expected = reference.part(options.frames)
+            if options.frames is not None and len(own) != len(reference):
+                same_shape(own, expected, f"the result {found[k].name}", "the truth, cut to --frames,", clip.name)
+            else:
+                same_shape(own, reference, f"the result {found[k].name}", "the truth", clip.name)
+            if own.bits != reference.bits:
+                found[k].notes.append(f"{clip.name} has {own.bits} bits a sample and is judged at {reference.bits}.")
+            pictures[clip.name][k] = own
+    return pictures
+
+
+def scored_frames(cases: Path) -> dict[str, frozenset[int]]:
+    """By case: the only frames that count, where the protocol says so."""
+    try:
+        record = json.loads((cases / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: frozenset(about["scored"]) for name, about in record.get("clips", {}).items() if "scored" in about}
+
+
+def _count(clip: Clip, options: ScoreOptions) -> int:
+    return min(len(clip.frames), options.frames or len(clip.frames))
+
+
+def _score_clip(
+    clip: Clip,
+    masks: Masks,
+    pictures: dict[int, Pictures],
+    options: ScoreOptions,
+    estimator: FlowEstimator,
+    events: Events,
+    gauges: dict[int, list[Gauge]],
+    only: frozenset[int] | None,
+) -> dict[int, tuple[ClipScore, Features]]:
+    """Stream one clip past a meter for each result."""
+    names = options.names(clip.truth is not None)
+    meters = {k: ClipMeter(names, options.skip_every, only) for k in pictures}
+    for gauge in (g for k in pictures for g in gauges[k]):
+        gauge.begin()
+    with ThreadPoolExecutor(2) as pool:
+        for frame in ahead(frames_of(clip, pictures, names, _count(clip, options), pool, estimator)):
+            mask = masks[frame.t]
+            motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
+            for k, meter in meters.items():
+                judged = meter.judges_next
+                composed = meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own.get(k))
+                if frame.truth is not None:
+                    for gauge in gauges[k]:
+                        gauge.add(frame.truth, composed, judged, bool(mask.any()))
+            events.advance("score")
+    scores: dict[int, tuple[ClipScore, Features]] = {}
+    for k, meter in meters.items():
+        score = meter.score()
+        features: Features = {}
+        for gauge in gauges[k]:
+            values, own_features = gauge.end()
+            score.values.update(values)
+            features |= own_features
+        scores[k] = score, features
+    return scores
+
+
+def _plain(value: float | None) -> float | str | None:
+    return "inf" if value == float("inf") else value

@@ -1,0 +1,1 @@
+"""One run: scratch, resume, checks, context."""

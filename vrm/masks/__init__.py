@@ -1,1 +1,0 @@
-"""Masks: every form a mask arrives in, made into one Masks per clip."""

@@ -1,0 +1,99 @@
+"""Packets of one video stream, and the frames FFmpeg makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from vrm.media.read.container import codec_name, decoder_of, has_side_alpha
+
+
+def shows_a_frame(packet: av.Packet[VideoStream], codec: str) -> bool:
+    """False for packets that no frame comes of: cut off by an edit list, empty, placeholders, hidden references."""
+    if packet.is_discard or not packet.size:
+        return False
+    if codec == "mpeg4":
+        return packet.size > 1  # one byte stands in AVI for a frame that was dropped
+    if codec == "vp8":
+        return bool(memoryview(packet)[0] & 0x10)  # RFC 6386, 9.1: show_frame
+    return codec != "vp9" or _shows_vp9(packet)
+
+
+def _shows_vp9(packet: av.Packet[VideoStream]) -> bool:
+    """By the VP9 bitstream specification, 6.2 (uncompressed header) and annex B (superframes)."""
+    data = memoryview(packet)
+    if data[-1] & 0xE0 == 0xC0:
+        return True  # a superframe ends with a shown frame
+    head = data[0] << (1 if data[0] & 0x30 == 0x30 else 0)  # profile 3 has one more reserved bit
+    show_existing, shown = head & 0x08, head & 0x02
+    return bool(show_existing or shown)
+
+
+class Decoding:
+    """The decoding of one stream from where its container stands.
+
+    Attributes:
+        damaged: packets that could not be decoded so far.
+        ended_early: why the container could not be read to its end, or empty.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, path: Path) -> None:
+        self.damaged = 0
+        self.ended_early = ""
+        self._container = container
+        self._stream = stream
+        self._path = path
+        self._codec = codec_name(stream)
+
+    def packets(self) -> Iterator[av.Packet[VideoStream]]:
+        """The stream's packets, the empty flushing one last; a damaged container ends them early.
+
+        A last packet that the end of the file cut in two is left out: it would take the frames before it along.
+        """
+        held: av.Packet[VideoStream] | None = None
+        try:
+            for packet in self._container.demux(self._stream):
+                if held is not None and held.is_corrupt and not packet.size:
+                    self.damaged += 1
+                elif held is not None:
+                    yield held
+                held = packet
+        except (av.error.FFmpegError, OSError) as error:
+            self.ended_early = error.strerror or type(error).__name__
+        if held is not None:
+            yield held
+
+    def frames(self) -> Iterator[av.VideoFrame]:
+        """Decoded frames in presentation order, in the stream's time base; damaged packets are skipped.
+
+        Raises:
+            VideoError: there is no decoder for the stream.
+        """
+        context: VideoCodecContext | None = None
+        for packet in self.packets():
+            flushing = packet.pts is None and packet.dts is None
+            if not packet.size and not flushing:
+                continue  # AVI marks a repeated frame so; a decoder would take it for the end
+            if context is None:
+                context = decoder_of(self._stream, self._path, alpha=has_side_alpha(self._stream, packet))
+            yield from self._decode(context, packet if packet.size else None)
+        if self.ended_early and context is not None:
+            yield from self._decode(context, None)
+
+    def _decode(self, context: VideoCodecContext, packet: av.Packet[VideoStream] | None) -> list[av.VideoFrame]:
+        try:
+            frames = context.decode(packet)
+        except EOFError:
+            return []
+        except av.error.FFmpegError:
+            self.damaged += 1
+            return []
+        for frame in frames:
+            if self._stream.time_base is not None:
+                frame.time_base = self._stream.time_base
+        return frames

@@ -1,0 +1,214 @@
+"""What is in a video: read from its headers, its packets and its first frames."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.sidedata.sidedata import Type
+from av.stream import AttachmentStream, Stream
+from av.video.stream import VideoStream
+
+from vrm.errors import VideoError
+from vrm.media.frame.frame import frame_tags
+from vrm.media.frame.pixel_layout import layout_of
+from vrm.media.read.container import codec_name, is_cover, open_input, video_stream
+from vrm.media.read.decode import Decoding, shows_a_frame
+from vrm.media.read.frame_folder import probe_folder
+from vrm.types import StreamInfo, VideoInfo
+
+_LOOK = 3
+"""Frames that are decoded to see what they carry."""
+_INTERLACED = (2, 3, 4, 5)
+"""FFmpeg's field orders of interlaced material."""
+_DOLBY_TAGS = ("dvh1", "dvhe", "dva1", "dvav", "dav1")
+_SIDE_DATA = {
+    Type.MASTERING_DISPLAY_METADATA: "hdr10",
+    Type.CONTENT_LIGHT_LEVEL: "hdr10",
+    Type.DYNAMIC_HDR_PLUS: "hdr10+",
+    Type.DOVI_METADATA: "dolby vision",
+    Type.DOVI_RPU_BUFFER: "dolby vision",
+    Type.A53_CC: "closed captions",
+    Type.STEREO3D: "stereo 3d",
+    Type.SPHERICAL: "spherical",
+    Type.S12M_TIMECODE: "timecode",
+}
+
+
+def probe(
+    path: Path, stream: int | None = None, *, most_frames: int | None = None, most_pixels: int | None = None
+) -> VideoInfo:
+    """The facts of a video file or of a folder of frames.
+
+    The number of frames is exact for an undamaged file: from the index where the container has a complete one, else
+    by reading all packets (nothing is decoded for it).
+
+    Args:
+        path: a video file, or a folder of pictures (then the rate is 25 frames per second).
+        stream: index of the video stream in the container; default: the first that is no cover picture.
+        most_frames: counting ends, and the video is refused, where it has more.
+        most_pixels: a video whose header claims more is refused before anything of it is decoded.
+
+    Raises:
+        VideoError: no such file, no video in it, no such stream, an unknown codec or pixel format, or nothing that
+            decodes.
+    """
+    if path.is_dir():
+        if stream not in (None, 0):
+            raise VideoError(f"The folder {path} has no stream {stream}.", "Its only one is 0.")
+        return probe_folder(path)
+    with open_input(path) as container:
+        video = video_stream(container, path, stream)
+        chosen = video.index
+        claimed = video.codec_context
+        if most_pixels is not None and claimed is not None and claimed.width * claimed.height > most_pixels:
+            raise VideoError(
+                f"{path} has {claimed.width}x{claimed.height} pixels, more than --max-pixels {most_pixels}."
+            )
+        decoding = Decoding(container, video, path)
+        first = list(islice(decoding.frames(), _LOOK))
+        if not first:
+            raise VideoError(f"Nothing of {path} can be decoded.", "It is damaged, encrypted or incomplete.")
+    with open_input(path) as container:  # afresh: the packets were used up
+        return _info(container, video_stream(container, path, chosen), path, first, most_frames)
+
+
+def _info(
+    container: InputContainer, video: VideoStream, path: Path, first: list[av.VideoFrame], most: int | None
+) -> VideoInfo:
+    context, shown = video.codec_context, first[0]
+    layout = layout_of(shown.format.name)
+    rotation, mirrored = _orientation(shown)
+    n_frames, spanned = _count(container, video, path, most)
+    time_base = video.time_base or Fraction(1, 1000)
+    duration = video.duration * time_base if video.duration else spanned
+    if duration is None and container.duration is not None:
+        duration = Fraction(container.duration, av.time_base)
+    interlaced = context.field_order in _INTERLACED or any(f.interlaced_frame for f in first)
+    extras = dict.fromkeys(_extras(first, context.codec_tag))
+    if mirrored:
+        extras["mirrored"] = None
+    return VideoInfo(
+        path=path,
+        container=_short(container.format.name, path),
+        stream=video.index,
+        codec=codec_name(video),
+        profile=context.profile or "",
+        pix_fmt=shown.format.name,
+        height=shown.height,
+        width=shown.width,
+        rotation=rotation,
+        sample_aspect=video.sample_aspect_ratio or Fraction(1),
+        bit_depth=layout.depth,
+        time_base=time_base,
+        frame_rate=_rate(video, n_frames, duration),
+        n_frames=n_frames,
+        duration=duration,
+        colour=frame_tags(shown),
+        has_alpha=layout.alpha,
+        interlaced=interlaced,
+        streams=tuple(_stream_info(s) for s in container.streams),
+        chapters=len(container.chapters()),
+        extras=tuple(extras),
+        metadata=dict(container.metadata),
+    )
+
+
+def _count(container: InputContainer, video: VideoStream, path: Path, most: int | None) -> tuple[int, Fraction | None]:
+    """How many frames the packets hold, and how long they last if they were read for it."""
+    index = video.index_entries
+    if "mov" in container.format.name and 0 < video.frames == len(index):
+        return sum(not entry.is_discard for entry in index), None
+    codec, count, keyed = codec_name(video), 0, False
+    begin: int | None = None
+    end = 0
+    for packet in Decoding(container, video, Path()).packets():
+        if not shows_a_frame(packet, codec):
+            continue
+        if packet.is_keyframe and not keyed:
+            count, begin, keyed = 0, None, True  # a recording that starts between key frames: those before are gone
+        count += 1
+        if most is not None and count > most:
+            raise VideoError(f"{path} has more frames than --max-frames {most}.", "Cut it, or raise the limit.")
+        time = packet.pts if packet.pts is not None else packet.dts
+        if time is not None:
+            begin = time if begin is None else min(begin, time)
+            end = max(end, time + (packet.duration or 0))
+    length = (end - begin) * (video.time_base or 0) if begin is not None else 0
+    return count, Fraction(length) if length > 0 else None
+
+
+def _rate(video: VideoStream, n_frames: int, duration: Fraction | None) -> Fraction:
+    """The average rate the container states, unless its other guess and the measured rate both speak against it."""
+    if video.average_rate and video.average_rate == video.guessed_rate:
+        return Fraction(video.average_rate)
+    measured = Fraction(n_frames / duration).limit_denominator(1001) if duration and n_frames > 1 else None
+    for stated in (video.average_rate, video.guessed_rate):
+        if stated and (measured is None or abs(stated - measured) < measured / 10):
+            return Fraction(stated)
+    return measured or Fraction(video.guessed_rate or 25)
+
+
+def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
+    """Quarter turns clockwise, in degrees, and whether the display matrix mirrors the picture as well."""
+    matrix = next((bytes(d) for d in _side_data(frame) if d.type == Type.DISPLAYMATRIX), b"")
+    if len(matrix) < 36:
+        return 0, False
+    a, b, _, c, d = struct.unpack("<5i", matrix[:20])
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        return (90 if abs(b) > abs(a) else 0), True
+    return {(1, 0): 0, (0, 1): 90, (-1, 0): 180, (0, -1): 270}[_direction(a, b)], False
+
+
+def _direction(a: int, b: int) -> tuple[int, int]:
+    """The axis that the matrix's first column is closest to; y points down, so (0, 1) is a turn clockwise."""
+    return ((1 if a >= 0 else -1), 0) if abs(a) >= abs(b) else (0, 1 if b > 0 else -1)
+
+
+def _side_data(frame: av.VideoFrame) -> Iterable[Any]:
+    side: Any = frame.side_data
+    return [side[k] for k in range(len(side))]
+
+
+def _extras(frames: list[av.VideoFrame], codec_tag: str) -> list[str]:
+    found = [_SIDE_DATA[d.type] for f in frames for d in _side_data(f) if d.type in _SIDE_DATA]
+    return found + (["dolby vision"] if codec_tag in _DOLBY_TAGS else [])
+
+
+def _short(names: str, path: Path) -> str:
+    """One name of FFmpeg's list of a demuxer's names: the one the ending says, if it is among them."""
+    listed = names.split(",")
+    ending = path.suffix.lower()[1:]
+    if ending in listed:
+        return ending
+    return {"mov": "mp4"}.get(listed[0], listed[0])
+
+
+def _stream_info(stream: Stream) -> StreamInfo:
+    detail = ""
+    context: Any = stream.codec_context
+    if is_cover(stream):
+        detail = "cover picture"
+    elif stream.type == "video" and context is not None:
+        detail = f"{context.width}x{context.height} {context.pix_fmt or ''}".strip()
+    elif stream.type == "audio" and context is not None:
+        detail = f"{context.sample_rate} Hz {context.layout.name}"
+    elif isinstance(stream, AttachmentStream):
+        detail = stream.metadata.get("filename", "")
+    tags = {k.lower(): v for k, v in stream.metadata.items()}
+    language = tags.get("language", "")
+    return StreamInfo(
+        stream.index,
+        stream.type,
+        codec_name(stream),
+        "" if language == "und" else language,
+        tags.get("title", ""),
+        detail,
+    )

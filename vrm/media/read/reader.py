@@ -1,0 +1,292 @@
+"""Read a video's frames in presentation order, one thread ahead of whoever uses them."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import zlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+import av
+
+from vrm.errors import VideoError
+from vrm.media.frame.frame import Frame
+from vrm.media.frame.pixel_layout import layout_of, raw_plane
+from vrm.media.read.container import open_input, video_stream
+from vrm.media.read.decode import Decoding
+from vrm.media.read.frame_folder import frame_files, read_folder
+from vrm.types import VideoInfo
+
+_AHEAD = 3
+"""Decoded frames that wait to be used."""
+_SPACING = 24
+"""Frames between two places that reading can start from."""
+_SEARCH = 600
+"""Frames decoded at most to find such a place again."""
+_NO_DURATIONS = ("mp4", "mov", "m4a", "3gp", "3g2", "mj2")
+"""Containers of the MP4 family, as ``VideoInfo.container`` calls them."""
+_LONGEST_LAST = 16
+"""Frame durations that the last frame may be shown for; what is longer is missing its frames."""
+_TOP_FIRST = (2, 5)
+"""FFmpeg's field orders whose first displayed field is the top one."""
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A key frame met on the way: decoding may start here if the same picture comes out again."""
+
+    index: int
+    pts: int
+    crc: int
+
+
+@dataclass
+class _Known:
+    """Entries into a file in order of index, found by decoding it from the beginning."""
+
+    entries: list[_Entry] = field(default_factory=list)
+
+
+_known: dict[tuple[str, int, int, int], _Known] = {}
+"""By path, stream, size and time of change. Only frames counted from the beginning are entries, so that the numbers
+stay exact in a damaged file too; the picture is compared, for not every frame marked as key decodes alone."""
+_KNOWN_FILES = 16
+
+
+class Reader:
+    """The frames of one video file or folder of frames.
+
+    Args:
+        info: what ``probe`` said about it.
+
+    Attributes:
+        info: the same.
+        lost: frames that the file promised and that did not decode; final once reading has reached the end.
+        warnings: what else was odd, one sentence each.
+    """
+
+    def __init__(self, info: VideoInfo) -> None:
+        self.info = info
+        self.lost = 0
+        self.warnings: list[str] = []
+        self._running: list[_Ahead] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop all reading under way."""
+        while self._running:
+            self._running.pop().close()
+
+    @property
+    def names(self) -> list[str]:
+        """The stems of the files of a folder of frames, by index; empty for a video file."""
+        return [p.stem for p in frame_files(self.info.path)] if self.info.container == "frames" else []
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames ``start..stop-1`` in presentation order; ``Frame.index`` counts decoded frames from 0.
+
+        A damaged packet is skipped; what follows is numbered on. A start far into a part that was read before in
+        this process is reached by seeking.
+
+        Raises:
+            VideoError: nothing decodes, or the picture changes its size or format on the way.
+        """
+        if stop is not None and stop <= start:
+            return
+        produce = self._folder if self.info.container == "frames" else self._file
+        ahead = _Ahead(produce(start, stop))
+        self._running.append(ahead)
+        try:
+            yield from ahead
+        finally:
+            ahead.close()
+            if ahead in self._running:
+                self._running.remove(ahead)
+
+    def _folder(self, start: int, stop: int | None) -> Iterator[Frame]:
+        yield from read_folder(self.info, start, stop)
+
+    def _file(self, start: int, stop: int | None) -> Iterator[Frame]:
+        known = _known_of(self.info)
+        entry = next((e for e in reversed(known.entries) if e.index <= start), None)
+        if entry is not None and entry.index >= _SPACING and (yield from self._from_entry(entry, start, stop)):
+            return
+        with open_input(self.info.path) as container:
+            stream = video_stream(container, self.info.path, self.info.stream)
+            decoding = Decoding(container, stream, self.info.path)
+            natives = _timed(decoding.frames(), self.info, stream)
+            yield from self._wrapped(_recorded(natives, known), 0, start, stop, decoding, stream)
+
+    def _from_entry(self, entry: _Entry, start: int, stop: int | None) -> Generator[Frame, None, bool]:
+        """Read from an entry; returns False, having given nothing, if it is not found again."""
+        with open_input(self.info.path) as container:
+            stream = video_stream(container, self.info.path, self.info.stream)
+            decoding = Decoding(container, stream, self.info.path)
+            try:
+                container.seek(entry.pts, stream=stream)
+            except (av.error.FFmpegError, OSError):
+                return False
+            natives = _timed(decoding.frames(), self.info, stream)
+            first = next((f for f, _ in zip(natives, range(_SEARCH), strict=False) if (f.pts or 0) >= entry.pts), None)
+            if first is None or first.pts != entry.pts or _crc(first) != entry.crc:
+                return False
+            yield from self._wrapped(_chained(first, natives), entry.index, start, stop, decoding, stream)
+            return True
+
+    def _wrapped(
+        self,
+        natives: Iterator[av.VideoFrame],
+        index: int,
+        start: int,
+        stop: int | None,
+        decoding: Decoding,
+        stream: av.VideoStream,
+    ) -> Iterator[Frame]:
+        top_first = stream.codec_context.field_order in _TOP_FIRST
+        layout = layout_of(self.info.pix_fmt)
+        for native in natives:
+            if stop is not None and index >= stop:
+                self._tell(decoding)
+                return
+            if index >= start:
+                frame = Frame.from_native(native, index, self.info.time_base, top_field_first=top_first)
+                if frame.size != self.info.size or frame.layout.name != layout.name:
+                    raise VideoError(
+                        f"{self.info.path} changes at frame {index} from {self.info.width}x{self.info.height} "
+                        f"{layout.name} to {native.width}x{native.height} {frame.layout.name}.",
+                        "Cut the video there and work on the parts.",
+                    )
+                yield frame
+            index += 1
+        self._tell(decoding)
+        self.lost = max(self.lost, self.info.n_frames - index)
+        if index == 0:
+            raise VideoError(f"Nothing of {self.info.path} can be decoded.", "The file is damaged.")
+
+    def _tell(self, decoding: Decoding) -> None:
+        self.lost = max(self.lost, decoding.damaged)
+        told = []
+        if decoding.damaged:
+            packets = "packet was" if decoding.damaged == 1 else "packets were"
+            told.append(f"{self.info.path.name}: {decoding.damaged} damaged {packets} skipped.")
+        if decoding.ended_early:
+            told.append(f"{self.info.path.name} breaks off: {decoding.ended_early}.")
+        self.warnings += [text for text in told if text not in self.warnings]
+
+
+def _known_of(info: VideoInfo) -> _Known:
+    try:
+        stat = info.path.stat()
+    except OSError as error:
+        raise VideoError(f"{info.path} cannot be read: {error.strerror}.") from error
+    key = (str(info.path.absolute()), info.stream, stat.st_size, stat.st_mtime_ns)
+    if key not in _known and len(_known) >= _KNOWN_FILES:
+        _known.pop(next(iter(_known)), None)
+    return _known.setdefault(key, _Known())
+
+
+def _chained(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    yield first
+    yield from rest
+
+
+def _recorded(natives: Iterator[av.VideoFrame], known: _Known) -> Iterator[av.VideoFrame]:
+    """The frames, counted from the video's first one, noting entries on the way."""
+    for index, native in enumerate(natives):
+        last = known.entries[-1].index if known.entries else -_SPACING
+        if native.key_frame and index >= last + _SPACING and native.pts is not None:
+            known.entries.append(_Entry(index, native.pts, _crc(native)))
+        yield native
+
+
+def _crc(native: av.VideoFrame) -> int:
+    """A check sum of the luma (or packed) samples, without padding."""
+    width = native.width * (1 if native.format.is_planar or len(native.planes) > 1 else 2)
+    width = min(width, abs(native.planes[0].line_size))
+    return zlib.crc32(raw_plane(native, 0, "u1", width)[: native.height].tobytes())
+
+
+def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
+    """Frames with a pts each, rising, and a duration each.
+
+    A missing pts is taken from the decoding time or the frame before; a missing duration is the time to the next
+    frame. MP4 knows only times between packets in decoding order: there it is the time to the next frame as well,
+    or to the stream's end.
+    AVI has no pts: what FFmpeg makes up is wrong for packed B-frames, the decoding times are right.
+    """
+    nominal = max(1, round(1 / (info.frame_rate * info.time_base)))
+    stated = info.container not in _NO_DURATIONS
+    held: av.VideoFrame | None = None
+    for native in natives:
+        times = (native.dts, native.pts) if info.container == "avi" else (native.pts, native.dts)
+        pts = next((t for t in times if t is not None), None)
+        if held is not None:
+            assert held.pts is not None
+            if pts is None or pts <= held.pts:
+                pts = held.pts + (held.duration or nominal)
+            held.duration = (stated and held.duration) or pts - held.pts
+            yield held
+        native.pts = pts if pts is not None else 0
+        held = native
+    if held is not None:
+        assert held.pts is not None
+        left = (stream.start_time or 0) + stream.duration - held.pts if stream.duration and not stated else 0
+        held.duration = left if 0 < left <= _LONGEST_LAST * nominal else held.duration or nominal
+        yield held
+
+
+class _Ahead:
+    """An iterator whose items are made in a thread of its own, a few in advance."""
+
+    _END = object()
+
+    def __init__(self, source: Iterator[Frame]) -> None:
+        self._items: queue.Queue[Any] = queue.Queue(_AHEAD)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(source,), name="vrm-decode", daemon=True)
+        self._thread.start()
+
+    def _run(self, source: Iterator[Frame]) -> None:
+        last: object = self._END
+        try:
+            for item in source:
+                if not self._put(item):
+                    break
+        except BaseException as error:  # handed to the thread that asked
+            last = error
+        finally:
+            source.close()  # type: ignore[attr-defined]  # a generator
+        self._put(last)
+
+    def _put(self, item: object) -> bool:
+        while not self._stop.is_set():
+            try:
+                self._items.put(item, timeout=0.1)
+                return True
+            except queue.Full:
+                continue
+        return False
+
+    def __iter__(self) -> Iterator[Frame]:
+        while True:
+            item = self._items.get()
+            if item is self._END:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def close(self) -> None:
+        """Stop the thread and wait for it."""
+        self._stop.set()
+        self._thread.join()

@@ -1,0 +1,143 @@
+"""What a source says about its picture beyond ``VideoInfo``: read once, before anything is written."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.sidedata.sidedata import Type
+from av.video.stream import VideoStream
+
+from vrm.errors import VideoError
+from vrm.media.read.container import open_input
+
+PROGRESSIVE_ORDERS = (0, 1)
+"""FFmpeg's field orders "unknown" and "progressive"."""
+
+
+@dataclass(frozen=True)
+class Mastering:
+    """HDR static metadata of SMPTE ST 2086 and CTA-861.3.
+
+    Attributes:
+        primaries: x, y of red, green, blue and white; or empty.
+        luminance: darkest and brightest in cd/m2; or empty.
+        light: MaxCLL and MaxFALL in cd/m2; or empty.
+    """
+
+    primaries: tuple[Fraction, ...] = ()
+    luminance: tuple[Fraction, ...] = ()
+    light: tuple[int, ...] = ()
+
+    @property
+    def display(self) -> bool:
+        """Whether the mastering display is complete."""
+        return bool(self.primaries and self.luminance)
+
+
+@dataclass(frozen=True)
+class SourceFacts:
+    """What the encoder and the muxer need to know of the source.
+
+    Attributes:
+        time_base: of the video stream.
+        start: pts of the first frame in seconds.
+        field_order: FFmpeg's AVFieldOrder.
+        display_matrix: nine integers of the display matrix, or empty.
+        mastering: HDR static metadata, or None.
+        captions: closed captions (A/53) in the first frame.
+        data: kinds of per-frame data in the first frame that no encoder here writes, in words.
+        chapters: number of chapters.
+        constant_rate: the frame rate does not vary, by what the container states.
+        sample_aspect: as stated; 0 where the source says nothing.
+    """
+
+    time_base: Fraction
+    start: Fraction = Fraction(0)
+    field_order: int = 0
+    display_matrix: tuple[int, ...] = ()
+    mastering: Mastering | None = None
+    captions: bool = False
+    data: tuple[str, ...] = ()
+    chapters: int = 0
+    constant_rate: bool = False
+    sample_aspect: Fraction = Fraction(0)
+
+
+_UNWRITTEN = {
+    Type.DYNAMIC_HDR_PLUS: "HDR10+ dynamic metadata",
+    Type.DYNAMIC_HDR_VIVID: "HDR Vivid dynamic metadata",
+    Type.DOVI_RPU_BUFFER: "Dolby Vision data",
+    Type.AFD: "active format description",
+    Type.ICC_PROFILE: "ICC profile",
+}
+
+
+def read_facts(path: Path, stream: int) -> SourceFacts:
+    """Open a video, decode its first frame and say what it carries.
+
+    Raises:
+        VideoError: the file cannot be opened.
+    """
+    try:
+        with open_input(path) as source:
+            video = source.streams[stream]
+            assert isinstance(video, VideoStream)
+            chapters = len(source.chapters())
+            order = video.codec_context.field_order if video.codec_context else 0
+            base = video.time_base or Fraction(1, 1000)
+            facts = _of_frame(_first_frame(source, stream), base, order, chapters)
+            average, rate = video.average_rate or Fraction(0), video.base_rate or Fraction(0)
+            constant = bool(average) and abs(average - rate) < average / 1000
+            return replace(facts, constant_rate=constant, sample_aspect=Fraction(video.sample_aspect_ratio or 0))
+    except (av.error.FFmpegError, IndexError) as err:
+        raise VideoError(f"{path} cannot be read: {err}.") from err
+
+
+def _first_frame(source: av.container.InputContainer, stream: int) -> av.VideoFrame | None:
+    try:
+        for packet in source.demux(source.streams[stream]):
+            for frame in packet.decode():
+                assert isinstance(frame, av.VideoFrame)
+                return frame
+    except av.error.FFmpegError:
+        return None
+    return None
+
+
+def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters: int) -> SourceFacts:
+    if frame is None:
+        return SourceFacts(base, field_order=order, chapters=chapters)
+    side: dict[Any, bytes] = {data.type: bytes(data) for data in frame.side_data}  # type: ignore
+    matrix = side.get(Type.DISPLAYMATRIX, b"")
+    if frame.interlaced_frame and order in PROGRESSIVE_ORDERS:
+        order = 2
+    return SourceFacts(
+        base,
+        (frame.pts or 0) * base,
+        order,
+        struct.unpack("<9i", matrix[:36]) if len(matrix) >= 36 else (),
+        _mastering(side.get(Type.MASTERING_DISPLAY_METADATA, b""), side.get(Type.CONTENT_LIGHT_LEVEL, b"")),
+        Type.A53_CC in side,
+        tuple(words for kind, words in _UNWRITTEN.items() if kind in side),
+        chapters,
+    )
+
+
+def _mastering(display: bytes, light: bytes) -> Mastering | None:
+    """From FFmpeg's AVMasteringDisplayMetadata (ten rationals, two flags) and AVContentLightMetadata."""
+    primaries: tuple[Fraction, ...] = ()
+    luminance: tuple[Fraction, ...] = ()
+    if len(display) >= 88:
+        raw = struct.unpack("<22i", display[:88])
+        values = [Fraction(n, d) if d else Fraction(0) for n, d in zip(raw[0:20:2], raw[1:20:2], strict=True)]
+        primaries = tuple(values[:8]) if raw[20] else ()
+        luminance = tuple(values[8:]) if raw[21] else ()
+    levels = struct.unpack("<2I", light[:8]) if len(light) >= 8 else ()
+    if not (primaries or luminance or levels):
+        return None
+    return Mastering(primaries, luminance, levels)

@@ -1,0 +1,210 @@
+"""Still pictures: read as they were stored, written as PNG."""
+
+from __future__ import annotations
+
+import os
+import struct
+import warnings
+from pathlib import Path
+from typing import Any, cast
+
+import av
+import cv2
+import imageio.v3 as iio
+import numpy as np
+from PIL import Image
+
+from vrm.errors import OutputError, VideoError
+from vrm.media.frame.frame import Frame, widen
+from vrm.media.frame.pixel_layout import raw_plane
+from vrm.types import U8, Pixels
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+_PALETTE = 3
+_EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
+
+
+MOST_PIXELS = 8192 * 8192
+"""Most that a picture may have, where the caller says nothing else: a few kilobytes can claim any size."""
+
+
+def check_size(path: Path, most: int = MOST_PIXELS) -> None:
+    """Refuse a picture by its header, before anything of it is unpacked.
+
+    Raises:
+        VideoError: it has more than ``most`` pixels; names the limit.
+    """
+    height, width, _, kind = png_header(path)
+    if kind < 0:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with Image.open(path) as picture:
+                    width, height = picture.size
+        except Image.DecompressionBombError as error:
+            raise VideoError(f"{path} claims to be too large: {error}.", "Limits: --max-pixels.") from error
+        except Exception:  # whatever is wrong with it, its reader says in words
+            return
+    if height * width > most:
+        raise VideoError(f"{path} has {width}x{height} pixels, more than --max-pixels {most}.", "Give a smaller one.")
+
+
+def read_image(path: Path, most: int = MOST_PIXELS) -> Pixels:
+    """A picture as it was stored: uint8 or uint16, ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA.
+
+    Grey with alpha and palettes come as RGB(A); a camera's orientation tag is not applied.
+
+    Args:
+        path: the file.
+        most: pixels it may have; see ``check_size``.
+
+    Raises:
+        VideoError: the file is missing, is no picture, is too large, or holds other than 8 or 16 bit integers.
+    """
+    check_size(path, most)
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise VideoError(f"The picture {path} cannot be read: {error.strerror}.") from error
+    # What OpenCV would print about a damaged file, the exception says.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error:  # over OpenCV's own limit
+        image = None
+    if image is None:
+        raise VideoError(f"{path} is not a picture that can be read.", "Save it again as a PNG.")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise VideoError(f"The picture {path} has {image.dtype} samples.", "Save it with 8 or 16 bits per sample.")
+    if image.ndim == 3:
+        image = _from_opencv(image)
+    return cast(Pixels, image)
+
+
+def _from_opencv(image: Any) -> Pixels:
+    """BGR, BGRA or grey with alpha as RGB(A). OpenCV turns channels round in a fiftieth of NumPy's time."""
+    if image.shape[2] == 2:
+        return cast(Pixels, np.ascontiguousarray(image[..., [0, 0, 0, 1]]))
+    return cast(Pixels, cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB))
+
+
+def read_index(path: Path, most: int = MOST_PIXELS) -> U8:
+    """The palette indices ``(H, W)`` of a palette PNG of at most so many pixels.
+
+    Raises:
+        VideoError: the file is missing, too large, or is no palette PNG.
+    """
+    check_size(path, most)
+    if png_header(path)[3] != _PALETTE:
+        raise VideoError(f"{path} is not a PNG with a palette.")
+    try:
+        with av.open(str(path.absolute())) as container:
+            frame = next(container.decode(video=0))
+    except (av.error.FFmpegError, StopIteration) as error:
+        raise VideoError(f"{path} is damaged: {error}.", "Save it again as a PNG.") from error
+    return np.array(raw_plane(frame, 0, "u1", frame.width)[: frame.height])
+
+
+def read_mask(path: Path, most: int = MOST_PIXELS) -> tuple[Pixels, bool]:
+    """A mask picture as stored: ``(indices, True)`` for a palette PNG, else ``(read_image(path), False)``.
+
+    Raises:
+        VideoError: the file cannot be read.
+    """
+    if png_header(path)[3] == _PALETTE:
+        return read_index(path, most), True
+    return read_image(path, most), False
+
+
+def png_header(path: Path) -> tuple[int, int, int, int]:
+    """``(height, width, bits per sample, colour type)`` of a PNG, or zeros and -1 if the file is none.
+
+    Raises:
+        VideoError: the file cannot be opened, or is none.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise VideoError(f"The picture {path} cannot be read: it is a folder, a pipe or a device.")
+        with path.open("rb") as file:
+            head = file.read(26)
+    except OSError as error:
+        raise VideoError(f"The picture {path} cannot be read: {error.strerror}.") from error
+    if len(head) < 26 or not head.startswith(_PNG_SIGNATURE):
+        return 0, 0, 0, -1
+    width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
+    return height, width, bits, colour
+
+
+def image_facts(path: Path) -> tuple[int, int, int, int]:
+    """``(height, width, channels, bits)`` of a picture, from its header alone where the format allows.
+
+    Raises:
+        VideoError: the file is no picture.
+    """
+    height, width, bits, colour = png_header(path)
+    if colour in _PNG_CHANNELS:
+        return height, width, _PNG_CHANNELS[colour], 16 if bits == 16 else 8
+    if path.suffix.lower() in _EIGHT_BIT:
+        try:
+            shape = iio.improps(path, plugin="pillow").shape
+            return shape[0], shape[1], 1 if len(shape) == 2 else shape[2], 8
+        except (OSError, ValueError, SyntaxError):
+            pass  # the other reader may know it, or says what is wrong
+    image = read_image(path)
+    return (*image.shape[:2], 1 if image.ndim == 2 else image.shape[2], 8 * image.itemsize)
+
+
+def picture_of(frame: Frame) -> Pixels:
+    """A frame as a picture file holds it: ``(H, W)`` grey, else RGB, or RGBA if it has alpha; 8 or 16 bit."""
+    if frame.layout.family == "gray" and frame.colour.full_range:
+        return widen(frame.planes[0], frame.layout.depth)
+    rgb = frame.rgb()
+    if not frame.layout.alpha:
+        return rgb
+    return cast(Pixels, np.dstack([rgb, widen(frame.planes[-1], frame.layout.depth)]))
+
+
+def write_png(path: Path, picture: Pixels | Frame) -> None:
+    """Write a picture as PNG, whole or not at all.
+
+    Args:
+        path: the file; replaced if it exists.
+        picture: uint8 or uint16 ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; or a frame.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    pixels: Any = picture_of(picture) if isinstance(picture, Frame) else picture
+    if pixels.ndim == 3:
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
+    if not done:
+        raise OutputError(f"{path}: a picture {pixels.shape} of {pixels.dtype} cannot be written as PNG.")
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        aside.write_bytes(data.tobytes())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error
+
+
+def write_index(path: Path, index: U8, palette: U8) -> None:
+    """Write palette indices as a palette PNG; ``read_index`` gives them back.
+
+    Args:
+        path: the file; replaced if it exists.
+        index: uint8 ``(H, W)``.
+        palette: uint8 ``(256, 3)`` RGB.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    picture = Image.fromarray(np.ascontiguousarray(index))
+    picture.putpalette(palette.tobytes())
+    try:
+        picture.save(path, "PNG", compress_level=3)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error

@@ -1,0 +1,36 @@
+"""When each frame is shown, from the packets alone: nothing is decoded."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from fractions import Fraction
+
+from vrm.media.read.container import open_input, video_stream
+from vrm.media.read.decode import shows_a_frame
+from vrm.types import VideoInfo
+
+
+def timestamps(info: VideoInfo) -> list[int]:
+    """The pts of every frame in presentation order, in units of ``info.time_base``."""
+    if info.container == "frames":
+        return list(range(info.n_frames))
+    with open_input(info.path) as container:
+        stream = video_stream(container, info.path, info.stream)
+        times: list[int] = []
+        keyed = False
+        for packet in container.demux(stream):
+            if not shows_a_frame(packet, info.codec):
+                continue
+            if packet.is_keyframe and not keyed:
+                times, keyed = [], True  # what comes before the first key frame cannot be decoded
+            time = packet.pts if packet.pts is not None else packet.dts
+            if time is not None:
+                times.append(time)
+        return sorted(times)
+
+
+def frame_at(times: list[int], time_base: Fraction, seconds: Fraction) -> int:
+    """The number of the first frame shown at ``seconds`` after the first one, or later; len(times) if there is none."""
+    if not times:
+        return 0
+    return bisect_left(times, times[0] + seconds / time_base)

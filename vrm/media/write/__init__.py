@@ -1,0 +1,1 @@
+"""Planning, encoding and muxing."""

@@ -1,0 +1,218 @@
+"""What will be written, decided and checked before any work: codec, pixel format, streams, and what gets lost."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+from vrm.errors import OutputError, UsageError
+from vrm.media.frame.pixel_layout import PixelLayout, layout_of
+from vrm.media.read.frame_folder import ENDINGS as PICTURES
+from vrm.media.read.source_facts import SourceFacts, read_facts
+from vrm.media.write.containers import ENDINGS, FRAMES, container_of
+from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_words
+from vrm.media.write.encoders import Picture
+from vrm.media.write.streams import Copied, StreamPlan, muxer_options, plan_streams
+from vrm.options.remove import OutputOptions
+from vrm.types import Colour, VideoInfo
+
+_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
+"""What file managers leave in folders."""
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """How the output is written. ``picture`` and ``options`` open the encoder; see ``plan_output``.
+
+    Attributes:
+        path: the file, or the folder where container is "frames".
+        container: FFmpeg's muxer, or "frames".
+        encoder: FFmpeg's encoder; "png" for frames.
+        codec: the codec it writes.
+        picture: size, pixel format, colour, times the encoder is opened with.
+        layout: the planar layout of the frames that come.
+        options, muxer_options: for the encoder and the muxer.
+        time_base: of the pts that are written: the source's own; the frame period in AVI.
+        start: of the source's picture, in seconds.
+        source, stream: the file the other streams come from and its worked stream; None = nothing is copied.
+        exact_times: False: the encoder counts frames, and their packets get the source's times after.
+        lossless: decoding gives the frames' samples back.
+        streams: the source's other streams that are kept.
+        display_matrix: nine integers, or empty.
+        chapters: whether the source's are taken along.
+        overwrite: replace an existing output.
+        notes: one line for each decision the user should know of.
+        kept, lost: what comes along, and everything that does not.
+    """
+
+    path: Path
+    container: str
+    encoder: str
+    codec: str
+    picture: Picture
+    layout: PixelLayout
+    options: dict[str, str] = field(default_factory=dict)
+    muxer_options: dict[str, str] = field(default_factory=dict)
+    time_base: Fraction = Fraction(1, 1000)
+    start: Fraction = Fraction(0)
+    source: Path | None = None
+    stream: int = 0
+    exact_times: bool = True
+    lossless: bool = False
+    streams: tuple[StreamPlan, ...] = ()
+    display_matrix: tuple[int, ...] = ()
+    chapters: bool = False
+    overwrite: bool = False
+    notes: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+    @property
+    def pix_fmt(self) -> str:
+        """FFmpeg's name of the written pixel format."""
+        return self.picture.pix_fmt
+
+    @property
+    def colour(self) -> Colour:
+        """The colour tags that are written."""
+        return self.picture.colour
+
+
+def plan_output(
+    info: VideoInfo,
+    out: Path,
+    options: OutputOptions,
+    *,
+    copy_streams: bool = True,
+    source_must_differ: bool = True,
+) -> OutputPlan:
+    """Decide and check everything about the output before any work is done.
+
+    The codec family, profile, bit depth, chroma format, times, colour and the other streams stay the source's own
+    where the container and the encoders here can hold them; what cannot be kept is converted, refused, or named in
+    ``lost``. The encoder and the container's header are tried in memory, so that what they refuse shows now.
+
+    Args:
+        info: the source; its size may have been replaced (a preview of double width).
+        out: the file to write, or the folder for a folder of frames.
+        options: codec, quality, pixel format, overwriting.
+        copy_streams: take the source's other streams, chapters and metadata along.
+        source_must_differ: refuse to write onto the source.
+
+    Raises:
+        UsageError: unknown codec, pixel format or ending; the output is the input.
+        OutputError: the output exists or cannot be written there; the container cannot hold what is asked.
+    """
+    if info.container == FRAMES and not out.suffix:
+        _check_target(info, out, options, source_must_differ, folder=True)
+        return _plan_frames(info, out, options)
+    container = container_of(out)
+    _check_target(info, out, options, source_must_differ, folder=False)
+    facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
+    video = choose_video(info, facts, container, options, out)
+    copied = Copied()
+    if copy_streams and info.container != FRAMES:
+        copied = plan_streams(info, container)
+    whole = copy_streams and info.container != FRAMES
+    kept, lost, notes = picture_words(info, facts, video, container)
+    if whole and facts.chapters:
+        (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
+    streams = tuple(copied.streams)
+    return OutputPlan(
+        out,
+        container.muxer,
+        video.encoder.name,
+        video.encoder.codec,
+        video.picture,
+        video.layout,
+        video.options,
+        muxer_options(info, container, video.time_base),
+        video.time_base,
+        facts.start,
+        info.path if whole else None,
+        info.stream,
+        video.encoder.exact_times and container.muxer != "avi",
+        video.lossless,
+        streams,
+        facts.display_matrix,
+        bool(facts.chapters) and whole and container.chapters,
+        options.overwrite,
+        tuple(video.notes + notes + copied.notes),
+        tuple(kept + copied.kept),
+        tuple(lost + copied.lost),
+    )
+
+
+# --- where it goes ----------------------------------------------------------------------------------------------
+
+
+def _check_target(info: VideoInfo, out: Path, options: OutputOptions, differ: bool, *, folder: bool) -> None:
+    if differ and _same(out, info.path):
+        raise UsageError(f"The output {out} is the input itself.", "Choose another name: the source is never replaced.")
+    parent = out.absolute().parent
+    if not parent.is_dir():
+        what = "is not a folder" if parent.exists() else "does not exist"
+        raise OutputError(f"The folder {parent} for the output {what}.", "Create it first, or choose another one.")
+    if folder and out.is_symlink():
+        raise OutputError(f"The output {out} is a symbolic link.", "Give the folder it leads to, or another name.")
+    if out.exists() or out.is_symlink():
+        if out.is_dir() != folder:
+            kind = "a folder" if out.is_dir() else "a file"
+            raise OutputError(f"The output {out} is {kind} already.", "Choose another name.")
+        if not options.overwrite:
+            raise OutputError(f"The output {out} exists already.", "Add --overwrite, or choose another name.")
+        if folder:
+            _refuse_other_things(out)
+    probe = parent / f".{out.name}.{os.getpid()}.vrm-test"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as err:
+        raise OutputError(
+            f"Nothing can be written to the folder {parent}: {err.strerror}.", "Choose another folder for the output."
+        ) from err
+
+
+def _refuse_other_things(folder: Path) -> None:
+    """Raise OutputError unless a folder that is to be replaced as a whole holds frames alone."""
+    for path in folder.iterdir():
+        if not (path.is_file() and path.suffix.lower() in PICTURES) and path.name not in _SYSTEM:
+            raise OutputError(
+                f"The folder {folder} holds more than frames ({path.name}), and is not replaced.",
+                "Choose another name, or remove it yourself.",
+            )
+
+
+def _same(out: Path, source: Path) -> bool:
+    try:
+        return out.resolve() == source.resolve() or (out.exists() and out.samefile(source))
+    except OSError:
+        return False
+
+
+# --- a folder of pictures ---------------------------------------------------------------------------------------
+
+
+def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPlan:
+    if options.codec not in (None, "png") or options.crf is not None:
+        raise UsageError(
+            f"{out.name} has no ending, so a folder of PNG frames is written, without --codec and --crf.",
+            f"For a video file use one of {', '.join(ENDINGS)}.",
+        )
+    layout = asked_layout(options.pix_fmt, layout_of(info.pix_fmt))
+    depth = 8 if layout.depth == 8 else 16
+    picture = Picture(info.size, info.pix_fmt, info.colour, info.sample_aspect, info.frame_rate, info.time_base)
+    return OutputPlan(
+        out,
+        FRAMES,
+        "png",
+        "png",
+        picture,
+        layout_of(info.pix_fmt),
+        source=info.path,
+        lossless=True,
+        overwrite=options.overwrite,
+        kept=(f"PNG, {depth} bits",),
+    )

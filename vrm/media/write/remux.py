@@ -1,0 +1,211 @@
+"""The source's other streams: packets copied as they are, in step with the new picture; text subtitles converted."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+from av.stream import Discard, Stream
+from av.subtitles.codeccontext import SubtitleCodecContext
+from av.video.stream import VideoStream
+
+from vrm.media.read.container import open_input
+from vrm.media.write.containers import copy_stream
+from vrm.media.write.encoders import add_encoder
+from vrm.media.write.plan import OutputPlan
+from vrm.media.write.streams import CONTAINER_TAGS, StreamPlan
+
+# Counts and rates of the old packets (Matroska's statistics), and tags that every muxer writes anew.
+_STALE = re.compile(r"(BPS|DURATION|NUMBER_OF_|_STATISTICS_)|(encoder|vendor_id)$", re.IGNORECASE)
+
+
+class Remuxer:
+    """Sets up the streams of an output and copies the source's other packets into it, in order of time.
+
+    Used as a context manager; the source is opened a second time, beside the one that decodes.
+
+    Args:
+        plan: says which streams come along.
+        out: where they go.
+
+    Attributes:
+        video: the output's stream for the encoded picture.
+        copied: packets written, by index of the source's stream.
+    """
+
+    def __init__(self, plan: OutputPlan, out: OutputContainer) -> None:
+        self.copied: Counter[int] = Counter()
+        self._out = out
+        self._wanted = {s.index: s for s in plan.streams}
+        self._targets: dict[int, Stream] = {}
+        self._converters: dict[int, SubtitleConverter] = {}
+        self._last: dict[int, int] = {}
+        self._held: Packet[Any] | None = None
+        self._from: Fraction | None = None
+        self._shift = Fraction(0)
+        self._source = open_input(plan.source) if plan.source is not None else None
+        if self._source is None:
+            self.video = _add_video(plan, out)
+            return
+        for stream in self._source.streams:
+            if stream.index == plan.stream:
+                self.video = _add_video(plan, out)
+                self.video.metadata.update({k: v for k, v in stream.metadata.items() if not _STALE.match(k)})
+                self.video.disposition = stream.disposition
+                if plan.layout.alpha and plan.codec in ("vp8", "vp9"):
+                    self.video.metadata["alpha_mode"] = "1"
+            if stream.index not in self._wanted:
+                stream.discard = Discard.all
+                continue
+            self._add(stream, self._wanted[stream.index])
+        if plan.chapters:
+            out.set_chapters(self._source.chapters())
+        out.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
+        self._packets = self._source.demux([self._source.streams[i] for i in self._targets])
+
+    def __enter__(self) -> Remuxer:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._source is not None:
+            self._source.close()
+
+    def begin_at(self, start: Fraction, shift: Fraction) -> None:
+        """Leave out what ends before ``start`` (seconds), and move the rest by ``shift`` seconds."""
+        self._from, self._shift = start, shift
+
+    def until(self, time: Fraction) -> None:
+        """Write the packets that come before ``time`` (seconds, by dts)."""
+        while (packet := self._next()) is not None:
+            if _seconds(packet) > time:
+                return
+            self._held = None
+            self._write(packet)
+
+    def finish(self, end: Fraction | None = None) -> None:
+        """Write what is left, up to ``end`` seconds, or all of it."""
+        while (packet := self._next()) is not None:
+            self._held = None
+            if end is None or _seconds(packet) < end:
+                self._write(packet)
+            elif packet.stream.type == "video" or not self._targets:
+                continue
+            elif _seconds(packet) > end + 10:
+                return
+
+    def _add(self, stream: Stream, plan: StreamPlan) -> None:
+        if not plan.target:
+            self._targets[stream.index] = copy_stream(self._out, stream)
+            return
+        if plan.target == "attachment":
+            self._add_cover(stream)
+            return
+        converter = SubtitleConverter(self._out, stream, plan.target)
+        self._converters[stream.index] = converter
+        self._targets[stream.index] = converter.stream
+
+    def _add_cover(self, stream: Stream) -> None:
+        """Matroska holds cover pictures as attachments."""
+        assert self._source is not None
+        with open_input(Path(self._source.name)) as again:
+            picture = next(again.demux(again.streams[stream.index]))
+        stream.discard = Discard.all
+        tags = stream.metadata
+        codec = stream.codec_context.name if stream.codec_context is not None else ""
+        ending = {"mjpeg": "jpeg"}.get(codec, codec)
+        name = tags.get("filename", f"cover.{ending}")
+        self._out.add_attachment(name, tags.get("mimetype", f"image/{ending}"), bytes(picture))
+        self.copied[stream.index] += 1
+
+    def _next(self) -> Packet[Any] | None:
+        """The packet whose turn it is; it stays held until it is written."""
+        while self._held is None:
+            if self._source is None or not self._targets:
+                return None
+            try:
+                packet = next(self._packets, None)
+            except av.error.FFmpegError:  # a damaged source ends here, for its sound as for its picture
+                return None
+            if packet is None:
+                return None
+            if packet.size and (packet.dts is not None or packet.pts is not None):
+                self._held = packet
+        return self._held
+
+    def _write(self, packet: Packet[Any]) -> None:
+        index = packet.stream_index
+        base = packet.time_base
+        if self._from is not None:
+            if _seconds(packet) + (packet.duration or 0) * base <= self._from:
+                return
+            by = round(self._shift / base)
+            packet.pts = packet.pts + by if packet.pts is not None else None
+            packet.dts = packet.dts + by if packet.dts is not None else None
+        self.copied[index] += 1
+        if index in self._converters:
+            for converted in self._converters[index].convert(packet):
+                self._out.mux_one(converted)
+            return
+        packet.dts = packet.pts if packet.dts is None else packet.dts
+        assert packet.dts is not None
+        if packet.dts <= self._last.get(index, packet.dts - 1) and packet.stream.type in ("audio", "video"):
+            packet.dts = self._last[index] + 1  # damaged sources repeat times, which muxers refuse
+            packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else None
+        self._last[index] = packet.dts
+        packet.stream = self._targets[index]
+        self._out.mux_one(packet)
+
+
+class SubtitleConverter:
+    """Text subtitles decoded and written in another text codec, at their own times."""
+
+    def __init__(self, out: OutputContainer, source: Stream, target: str) -> None:
+        decoder = source.codec_context
+        assert isinstance(decoder, SubtitleCodecContext)
+        decoder.open(strict=False)
+        self._decoder = decoder
+        self.stream = out.add_stream(target)
+        encoder = self.stream.codec_context
+        assert isinstance(encoder, SubtitleCodecContext)
+        encoder.subtitle_header = decoder.subtitle_header
+        encoder.time_base = source.time_base or Fraction(1, 1000)
+        self.stream.time_base = source.time_base
+        encoder.open()
+        self._encoder = encoder
+        self.stream.metadata.update({k: v for k, v in source.metadata.items() if not _STALE.match(k)})
+        self.stream.disposition = source.disposition
+
+    def convert(self, packet: Packet[Any]) -> list[Packet[Any]]:
+        """The packet's text in the target codec; nothing for the empty packets that fill mov_text's gaps."""
+        text = self._decoder.decode2(packet)
+        if text is None or not len(text):
+            return []
+        made = self._encoder.encode_subtitle(text)
+        made.pts = made.dts = packet.pts
+        made.duration = packet.duration
+        made.time_base = packet.time_base
+        made.stream = self.stream
+        return [made]
+
+
+def _add_video(plan: OutputPlan, out: OutputContainer) -> VideoStream:
+    stream = add_encoder(out, plan.encoder, plan.picture, plan.options)
+    stream.time_base = plan.time_base
+    if plan.display_matrix:
+        stream.set_display_matrix(plan.display_matrix)
+    return stream
+
+
+def _seconds(packet: Packet[Any]) -> Fraction:
+    time = packet.dts if packet.dts is not None else packet.pts
+    assert time is not None
+    return time * packet.time_base

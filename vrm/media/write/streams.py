@@ -1,0 +1,113 @@
+"""Which of the source's other streams come along, and how the container is set up for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import lcm
+
+import av
+
+from vrm.errors import OutputError
+from vrm.media.read.container import is_cover, open_input
+from vrm.media.write.containers import ENDINGS, FRAMES, TEXT_SUBTITLES, Container, codec_name, holds_copy
+from vrm.types import VideoInfo
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """What becomes of one stream of the source beside the one that is worked on.
+
+    Attributes:
+        index, kind, codec: of the source's stream.
+        target: codec its text is converted to, or "attachment" for a cover; empty = packets are copied.
+    """
+
+    index: int
+    kind: str
+    codec: str
+    target: str = ""
+
+
+@dataclass
+class Copied:
+    """The streams that come along, and words for what is kept, what is lost and what is converted."""
+
+    streams: list[StreamPlan] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def plan_streams(info: VideoInfo, container: Container) -> Copied:
+    """Which of the source's other streams are copied, converted, or lost.
+
+    Raises:
+        OutputError: the container cannot hold a sound or video stream.
+    """
+    result = Copied()
+    with open_input(info.path) as source:
+        for stream in source.streams:
+            if stream.index != info.stream:
+                _plan_stream(source, stream.index, container, result, chapters=bool(source.chapters()))
+    return result
+
+
+def _plan_stream(
+    source: av.container.InputContainer, index: int, container: Container, result: Copied, *, chapters: bool
+) -> None:
+    stream = source.streams[index]
+    codec = codec_name(stream)
+    kind = stream.type
+    words = f"{_KINDS.get(kind, kind)} {index} ({', '.join(w for w in (codec, stream.language) if w)})"
+    if kind == "data" and chapters and codec in ("bin_data", "text", "unknown"):
+        return  # the text track that QuickTime keeps its chapters in: written anew with them
+    if kind == "data" and codec in ("tmcd", "unknown", "none", "bin_data") and "timecode" in stream.metadata:
+        result.kept.append("timecode")
+        return
+    if holds_copy(container, source, index):
+        result.streams.append(StreamPlan(index, kind, codec))
+        result.kept.append(words)
+    elif kind == "subtitle" and codec in TEXT_SUBTITLES and container.subtitles:
+        result.streams.append(StreamPlan(index, kind, codec, container.subtitles))
+        result.kept.append(f"{words}, as {container.subtitles}")
+        result.notes.append(f"For {container.label}, {words} become {container.subtitles}.")
+    elif is_cover(stream) and container.muxer == "matroska":
+        result.streams.append(StreamPlan(index, kind, codec, "attachment"))
+        result.kept.append(f"cover {index}")
+    elif kind in ("audio", "video") and not is_cover(stream):
+        raise OutputError(
+            f"{container.label} does not hold {words} of the source.",
+            f"Name the output .mkv, which holds it (endings: {', '.join(ENDINGS)}).",
+        )
+    else:
+        result.lost.append(f"{words}: {container.label} does not hold it")
+
+
+_KINDS = {"audio": "sound", "video": "video", "subtitle": "subtitles", "attachment": "attachment", "data": "data"}
+
+
+def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict[str, str]:
+    """Options of the muxer for this source; ``base`` is the time base of the picture."""
+    options = dict(container.options)
+    if container.muxer not in ("mp4", "mov", "3gp"):
+        return options
+    # A late start is written in the file's own clock, which would else round it to a millisecond.
+    clock = base.denominator
+    while clock < 10000:
+        clock *= 2
+    sounds = [s for s in info.streams if s.kind == "audio"]
+    if sounds and info.container != FRAMES:
+        with open_input(info.path) as source:
+            bases = [source.streams[s.index].time_base for s in sounds]
+        common = lcm(clock, *(b.denominator for b in bases if b))
+        clock = common if common <= 2**31 - 1 else clock
+    options["movie_timescale"] = str(clock)
+    known = {"title", "artist", "album_artist", "album", "comment", "genre", "date", "copyright", "description"}
+    if set(info.metadata) - known - set(CONTAINER_TAGS) - {"creation_time", "composer", "synopsis", "track"}:
+        options["movflags"] = "+use_metadata_tags"
+    return options
+
+
+CONTAINER_TAGS = ("major_brand", "minor_version", "compatible_brands", "encoder")
+"""Tags that describe the file, not its content: the muxer writes its own."""

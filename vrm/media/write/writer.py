@@ -1,0 +1,284 @@
+"""Writing the result: frames to an encoder, everything else copied beside them, and no half file ever."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import OutputContainer
+from av.packet import Packet
+
+from vrm.errors import OutputError
+from vrm.media.frame.frame import Frame
+from vrm.media.write.containers import FRAMES
+from vrm.media.write.encoders import for_encoder
+from vrm.media.write.plan import OutputPlan
+from vrm.media.write.remux import Remuxer
+from vrm.system.files import disk_error
+
+Progress = Callable[[int], None]
+"""Called with the number of frames written so far."""
+
+
+@dataclass(frozen=True)
+class WriteReport:
+    """What was written.
+
+    Attributes:
+        path: the finished file or folder.
+        frames: frames written.
+        bytes: size of the file, or of all files of the folder.
+        packets: packets copied, by index of the source's stream.
+        kept, lost, notes: as planned.
+    """
+
+    path: Path
+    frames: int
+    bytes: int
+    packets: dict[int, int]
+    kept: tuple[str, ...]
+    lost: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def write_video(
+    plan: OutputPlan,
+    frames: Iterable[Frame],
+    *,
+    part: bool = False,
+    progress: Progress | None = None,
+    ready: Callable[[Path], None] | None = None,
+) -> WriteReport:
+    """Encode frames and write them with the source's other streams; the file appears only when it is whole.
+
+    Every frame is written with its own pts and duration. Frames whose planes were not replaced reach the encoder as
+    the decoder gave them.
+
+    Args:
+        plan: from ``plan_output``.
+        frames: in order of time.
+        part: the frames are a stretch of the source: the other streams are cut to it. As where nothing is copied,
+            the output then starts when the source starts.
+        progress: called after each frame.
+        ready: called with the complete file (or folder) just before it gets its name.
+
+    Raises:
+        OutputError: the disk is full, the folder cannot be written to, or the encoder gave up.
+    """
+    if plan.container == FRAMES:
+        return write_frames(plan, frames, progress=progress, ready=ready)
+    arriving = _Arriving(frames)
+    with _written_aside(plan, arriving) as aside:
+        written, packets = _encode_to(aside, plan, arriving, part, progress)
+        _sync(aside)
+        if ready is not None:
+            ready(aside)
+    return WriteReport(plan.path, written, plan.path.stat().st_size, packets, plan.kept, plan.lost, plan.notes)
+
+
+def write_frames(
+    plan: OutputPlan,
+    frames: Iterable[Frame],
+    *,
+    progress: Progress | None = None,
+    ready: Callable[[Path], None] | None = None,
+) -> WriteReport:
+    """Write frames as a folder of PNGs with the names of the source's frames.
+
+    Raises:
+        OutputError: the disk is full or the folder cannot be written to.
+    """
+    from vrm.media.read.frame_folder import frame_files
+    from vrm.media.read.stills import write_png
+
+    assert plan.source is not None
+    names = [p.stem for p in frame_files(plan.source)]
+    written = 0
+    arriving = _Arriving(frames)
+    with _written_aside(plan, arriving) as aside:
+        aside.mkdir()
+        for frame in arriving:
+            try:
+                write_png(aside / f"{names[frame.index]}.png", frame)
+            except OutputError as error:
+                reason = disk_error(error) or error.what
+                raise OutputError(f"Writing frames to {plan.path} failed: {reason}.", error.fix) from error
+            written += 1
+            if progress is not None:
+                progress(written)
+        if ready is not None:
+            ready(aside)
+    size = sum(p.stat().st_size for p in plan.path.iterdir())
+    return WriteReport(plan.path, written, size, {}, plan.kept, plan.lost, plan.notes)
+
+
+def _encode_to(
+    path: Path, plan: OutputPlan, frames: Iterable[Frame], part: bool, progress: Progress | None
+) -> tuple[int, dict[int, int]]:
+    out = av.open(str(path.absolute()), "w", format=plan.container, container_options=plan.muxer_options)
+    try:
+        with Remuxer(plan, out) as remuxer:
+            written = _Picture(plan, out, remuxer, part).encode_all(frames, progress)
+        out.close()
+    except BaseException:
+        _abandon(out)
+        raise
+    return written, dict(remuxer.copied)
+
+
+def _abandon(out: OutputContainer) -> None:
+    """Close an output that is given up; its trailer may fail for the same reason as its body."""
+    try:
+        out.close()
+    except (av.error.FFmpegError, OSError, ValueError):
+        return
+
+
+class _Picture:
+    """The worked stream: gives frames their times, and their packets the same times again."""
+
+    def __init__(self, plan: OutputPlan, out: OutputContainer, remuxer: Remuxer, part: bool) -> None:
+        self._plan = plan
+        self._out = out
+        self._remuxer = remuxer
+        self._part = part
+        self._shift = 0
+        self._last = -1 << 62
+        self._end: Fraction | None = None
+        self._times: deque[tuple[int, int]] = deque()
+
+    def encode_all(self, frames: Iterable[Frame], progress: Progress | None) -> int:
+        """Encode every frame, in step with the other streams; returns how many there were."""
+        written = 0
+        stream = self._remuxer.video
+        for number, frame in zip(count(), frames):
+            if number == 0 and (self._part or self._plan.source is None):
+                self._begin(frame)
+            for packet in stream.encode(self._timed(frame, number)):
+                self._mux(packet)
+            written = number + 1
+            if progress is not None:
+                progress(written)
+        if written == 0:
+            raise OutputError(f"There is no frame to write to {self._plan.path}.", "Choose another range.")
+        for packet in stream.encode(None):
+            self._mux(packet)
+        self._remuxer.finish(self._end if self._part else None)
+        return written
+
+    def _begin(self, frame: Frame) -> None:
+        start = frame.pts * frame.time_base
+        shift = self._plan.start - start
+        self._shift = round(shift / frame.time_base)
+        self._remuxer.begin_at(start, self._shift * frame.time_base)
+
+    def _timed(self, frame: Frame, number: int) -> av.VideoFrame:
+        picture = for_encoder(frame, self._plan.pix_fmt, self._plan.colour)
+        pts = round((frame.pts + self._shift) * frame.time_base / self._plan.time_base)
+        pts = max(pts, self._last + 1)  # damaged sources repeat times, which muxers refuse
+        self._last = pts
+        duration = round(frame.duration * frame.time_base / self._plan.time_base)
+        self._end = (frame.pts + frame.duration) * frame.time_base
+        if self._plan.exact_times:
+            picture.pts, picture.duration, picture.time_base = pts, duration, self._plan.time_base
+        else:
+            self._times.append((pts, duration))
+            picture.pts, picture.duration, picture.time_base = number, 1, 1 / self._plan.picture.rate
+        picture.pict_type = 0  # the source's picture types would force key frames
+        return picture
+
+    def _mux(self, packet: Packet[Any]) -> None:
+        if not self._plan.exact_times:
+            pts, duration = self._times.popleft()
+            packet.pts = packet.dts = pts
+            packet.duration, packet.time_base = duration, self._plan.time_base
+        time = packet.dts if packet.dts is not None else packet.pts
+        if time is not None:
+            self._remuxer.until(time * packet.time_base)
+        self._out.mux_one(packet)
+
+
+# --- no half file -----------------------------------------------------------------------------------------------
+
+
+class _Arriving:
+    """Iterates over frames and remembers an error of theirs, which is none of the output's."""
+
+    def __init__(self, frames: Iterable[Frame]) -> None:
+        self._frames = iter(frames)
+        self.error: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        try:
+            return next(self._frames)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+@contextmanager
+def _written_aside(plan: OutputPlan, arriving: _Arriving) -> Iterator[Path]:
+    """A temporary path beside the target: renamed to it at the end, removed on any error or interrupt."""
+    target = plan.path
+    aside = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    try:
+        yield aside
+        _put_in_place(aside, target, plan.overwrite)
+    except (av.error.FFmpegError, OSError) as err:
+        if err is arriving.error:
+            raise
+        reason = disk_error(err)
+        if reason is not None:
+            raise OutputError(
+                f"Writing to the folder {target.absolute().parent} failed: {reason}.",
+                "Free some space, or choose another folder for the output.",
+            ) from err
+        if isinstance(err, av.error.FFmpegError):
+            raise OutputError(
+                f"Writing {target.name} as {plan.codec} failed: {err.strerror}.",
+                "Try another --codec, or the ending .mkv.",
+            ) from err
+        raise
+    finally:
+        _remove(aside)
+
+
+def _put_in_place(aside: Path, target: Path, overwrite: bool) -> None:
+    if not overwrite and (target.exists() or target.is_symlink()):
+        raise OutputError(
+            f"The output {target} has appeared meanwhile, and is not overwritten.", "Choose another name, or --resume."
+        )
+    if aside.is_dir() and target.is_dir():
+        shutil.rmtree(target)
+    aside.replace(target)
+    folder = os.open(target.absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _remove(aside: Path) -> None:
+    if aside.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        aside.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

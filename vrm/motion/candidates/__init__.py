@@ -1,0 +1,1 @@
+"""Candidates for each hole pixel, and what error to expect of them."""

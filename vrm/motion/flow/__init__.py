@@ -1,0 +1,1 @@
+"""Optical flow, its completion in holes, camera motion, warping."""

@@ -1,0 +1,56 @@
+"""Flow from a frame to a context frame far away, as the two-stream network takes it (Esser et al. 2022, Section 3.3).
+
+Estimated at one fixed size, interpolated in the holes; its forward-backward error says how far to believe it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from vrm.motion.flow.estimators import FlowEstimator
+from vrm.motion.poisson import Array, membrane
+from vrm.types import U8, Bool, Pixels, eight_bits
+
+SIDE = 256
+"""Flow is estimated on squares of so many pixels."""
+
+
+def square(frame: Pixels) -> U8:
+    """A frame ``(H, W, 3)``, grey, as a square."""
+    grey = cv2.cvtColor(eight_bits(frame), cv2.COLOR_RGB2GRAY)
+    return cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+
+
+def square_hole(hole: Bool) -> Bool:
+    """A hole ``(H, W)`` as a square: every pixel that holds any of it."""
+    return cv2.resize(hole.astype(np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA) > 0
+
+
+def context_flow(
+    estimator: FlowEstimator, here: U8, there: U8, hole: Bool, other_hole: Bool, size: tuple[int, int]
+) -> tuple[Array, Array]:
+    """Flow between two squares, for frames of ``size``.
+
+    Args:
+        estimator: optical flow.
+        here, there: see ``square``.
+        hole, other_hole: see ``square_hole``: flow there is interpolated from around it.
+        size: ``(height, width)`` the flow is wanted at.
+
+    Returns:
+        Flow float32 ``(2, h, w)`` in pixels of that size, (x, y), and its error ``(1, h, w)``: the mean over x and y of
+        ``|forth(p) + back(p + forth(p))|``, in pixels of the square.
+    """
+    forth = membrane(estimator(here, there), hole)
+    back = membrane(estimator(there, here), other_hole)
+    ys, xs = np.mgrid[:SIDE, :SIDE].astype(np.float32)
+    returned = cv2.remap(
+        back, xs + forth[..., 0], ys + forth[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    error = np.abs(forth + returned).mean(-1)
+    h, w = size
+    scale = np.array([w / SIDE, h / SIDE], np.float32)
+    flow = cv2.resize(forth, (w, h), interpolation=cv2.INTER_LINEAR) * scale
+    error = cv2.resize(error, (w, h), interpolation=cv2.INTER_LINEAR)
+    return np.ascontiguousarray(flow.transpose(2, 0, 1)), error[None]

@@ -1,0 +1,1 @@
+"""Candidates fused into one fill, joined to its surroundings."""

@@ -1,0 +1,1 @@
+"""What is done to a finished fill: detail, stability over time, keyframes."""

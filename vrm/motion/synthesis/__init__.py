@@ -1,0 +1,1 @@
+"""What was never seen, synthesised."""

@@ -1,0 +1,1 @@
+"""Hole pixels followed through time to where they are seen."""

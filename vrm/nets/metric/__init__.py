@@ -1,0 +1,1 @@
+"""Networks that metrics compare features of."""

@@ -1,0 +1,1 @@
+"""Label maps: models, voting over time, taxonomy."""

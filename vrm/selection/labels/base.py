@@ -1,0 +1,91 @@
+"""The contract of everything that labels frames, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from vrm.selection.labels.taxonomy import VOID, Taxonomy
+from vrm.types import U8, Pixels
+
+Ids = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One thing, or all of one kind of stuff, on a frame.
+
+    Attributes:
+        id: its value in ``Panoptic.ids``, from 1.
+        label: its class, an index into the taxonomy.
+        score: of the model, 0 to 1; None where it gives none.
+    """
+
+    id: int
+    label: int
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Panoptic:
+    """A labelled frame.
+
+    Attributes:
+        ids: int32 ``(H, W)``: which segment each pixel belongs to; 0 is void.
+        segments: one for each id but 0.
+    """
+
+    ids: Ids
+    segments: tuple[Segment, ...]
+
+    def __post_init__(self) -> None:
+        ids = [segment.id for segment in self.segments]
+        if len(set(ids)) != len(ids) or 0 in ids:
+            raise ValueError(f"segments have the ids {ids}")
+
+    def classes(self) -> U8:
+        """uint8 ``(H, W)``: the class of each pixel, ``VOID`` where it has none."""
+        table = np.full(1 + max((s.id for s in self.segments), default=0), VOID, np.uint8)
+        for segment in self.segments:
+            table[segment.id] = segment.label
+        return np.asarray(table[self.ids])
+
+
+class Segmenter(Protocol):
+    """A model that labels frames.
+
+    Attributes:
+        name: in words, for reports.
+        taxonomy: its classes.
+        device, dtype: where and in which number format it works, after "auto" was decided.
+    """
+
+    name: str
+    taxonomy: Taxonomy
+    device: str
+    dtype: str
+
+    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
+        """Label frame t of the video, uint8 or uint16 RGB ``(H, W, 3)``."""
+        ...
+
+
+def from_classes(classes: npt.NDArray[np.integer], scores: npt.NDArray[np.floating] | None = None) -> Panoptic:
+    """A semantic map as segments: one for each class, with its mean score.
+
+    Args:
+        classes: ``(H, W)`` class of each pixel, ``VOID`` or more for none.
+        scores: ``(H, W)`` of the pixels, 0 to 1.
+    """
+    ids = np.where(classes < VOID, classes.astype(np.int32) + 1, 0).astype(np.int32)
+    count = np.bincount(ids.ravel())
+    total = None if scores is None else np.bincount(ids.ravel(), weights=scores.ravel().astype(np.float64))
+    segments = tuple(
+        Segment(int(i), int(i) - 1, None if total is None else float(total[i] / count[i]))
+        for i in np.flatnonzero(count)
+        if i > 0
+    )
+    return Panoptic(ids, segments)

@@ -1,0 +1,66 @@
+"""Which segmenter a folder or a name means, and which one is taken where none is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vrm.errors import UsageError, WeightsError
+from vrm.options.remove import EngineOptions
+from vrm.selection.cpu_fallback import MovableSegmenter, Note, silent
+from vrm.selection.labels.base import Segmenter
+from vrm.weights.cards import located, own_folder
+
+
+def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:
+    """The segmenter that ``--segmenter`` names, or the first of the user's weights.
+
+    ``note`` is told which one was taken where none is named, and where it does not fit into a device's memory.
+
+    Raises:
+        UsageError: none is named and there is none.
+        WeightsError: it is not here, files are missing, or it is of another kind.
+    """
+    if name is None:
+        name = _present()
+        note(f"Labelled by {name}, the first segmenter among your weights; --segmenter chooses another.")
+    path = located(name, "segmenter", "--segmenter")
+    if not path.is_dir():
+        raise WeightsError(
+            f"--segmenter {name} is a file.", "Give the folder with the model's configuration and weights."
+        )
+    return MovableSegmenter(lambda options: _of_folder(path, options), options, note)
+
+
+def _present() -> str:
+    """The name of the first segmenter among the user's weights. Raises UsageError: there is none."""
+    from vrm.selection.labels.hugging_face import KINDS
+    from vrm.selection.labels.mmseg import is_mmseg
+    from vrm.selection.pretrained import model_type
+
+    for folder in sorted(path for path in own_folder().glob("[!.]*") if path.is_dir()):
+        try:
+            if is_mmseg(folder) or model_type(folder) in KINDS:
+                return folder.name
+        except WeightsError:
+            continue
+    raise UsageError(
+        "Nothing says how to label the video.",
+        "Give --segmenter (a model's folder or name) or --labels (a folder of label maps); or get a model once and for "
+        "all: vrm weights fetch facebook/mask2former-swin-tiny-coco-panoptic",
+    )
+
+
+def _of_folder(path: Path, options: EngineOptions) -> Segmenter:
+    from vrm.selection.labels.mmcv_stub import allow_mmseg
+    from vrm.selection.labels.mmdet import MmdetSegmenter, is_mmdet
+    from vrm.selection.labels.mmseg import MmsegSegmenter, is_mmseg
+    from vrm.system.device import choose
+
+    if is_mmseg(path):
+        allow_mmseg()
+        if is_mmdet(path):
+            return MmdetSegmenter(path, choose(options))
+        return MmsegSegmenter(path, choose(options))
+    from vrm.selection.labels.hugging_face import HuggingSegmenter
+
+    return HuggingSegmenter(path, choose(options))

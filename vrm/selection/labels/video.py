@@ -1,0 +1,262 @@
+"""One video labelled from end to end: ``vrm segment``, and the labels behind ``--class``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vrm.errors import OutputError
+from vrm.events import Events
+from vrm.job.context import Work, open_video, survey
+from vrm.job.resume import Job
+from vrm.job.scratch import scratch_folder, sweep
+from vrm.media.frame.frame import Frame
+from vrm.media.read.reader import Reader
+from vrm.media.read.stills import write_png
+from vrm.options.remove import EngineOptions, RemoveOptions, SegmentOptions
+from vrm.selection.labels.base import Panoptic, Segmenter
+from vrm.selection.labels.maps import ABOUT, LabelMaps, Precomputed
+from vrm.selection.labels.registry import create_segmenter
+from vrm.selection.labels.temporal_vote import Labelled, Steadied
+from vrm.selection.labels.writer import PREVIEW_SIDE, LabelWriter
+from vrm.types import Pixels
+
+_NOTHING = np.zeros((1, 1), np.uint8)
+
+
+@dataclass
+class SegmentReport:
+    """The result of one ``vrm segment``.
+
+    Attributes:
+        input, output: as given.
+        frames: labelled.
+        segmenter, taxonomy, device, dtype: what did it.
+        every: how manieth frame the model saw.
+        flicker_before, flicker_after: share of pixels whose label changes along the flow, without and with the vote.
+        seen: what was met of each class, largest first (``LabelWriter.rows``).
+        seconds, network_seconds: in all, and in the network.
+        notes: one line each.
+    """
+
+    input: str
+    output: str
+    frames: int = 0
+    segmenter: str = ""
+    taxonomy: str = ""
+    device: str = ""
+    dtype: str = ""
+    every: int = 1
+    flicker_before: float = 0.0
+    flicker_after: float = 0.0
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    network_seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dicts, lists, strings and numbers."""
+        return dict(vars(self))
+
+    def text(self) -> str:
+        """A few lines: what is in the video, and how it went."""
+        lines = [
+            f"{'class':24s} {'category':10s} {'frames':>6s} {'first':>6s} {'last':>6s} {'things':>6s} {'area':>6s}"
+        ]
+        lines += [
+            f"{row['class']:24s} {row['category']:10s} {row['frames']:6d} {row['first']:6d} {row['last']:6d} "
+            f"{row['things'] or '':>6} {row['area']:6.1%}"
+            for row in self.seen
+        ]
+        lines.append(
+            f"{self.output}: {self.frames} frames; labels that change along the motion: {self.flicker_before:.2%} "
+            f"before the vote, {self.flicker_after:.2%} after; {self.seconds:.1f} s"
+        )
+        return "\n".join(lines)
+
+
+class _Timed:
+    """A segmenter that counts its own time."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self._segmenter = segmenter
+        self.name, self.taxonomy = segmenter.name, segmenter.taxonomy
+        self.device, self.dtype = segmenter.device, segmenter.dtype
+        self.seconds = 0.0
+
+    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
+        start = time.perf_counter()
+        found = self._segmenter.label(frame, t)
+        self.seconds += time.perf_counter() - start
+        return found
+
+
+def segment(source: Path, target: Path, options: SegmentOptions, events: Events) -> SegmentReport:
+    """Label a video and write maps, segments and a preview into the folder ``target``.
+
+    Args:
+        source: a video file or a folder of numbered frames.
+        target: made if need be; it appears when it is complete, or not at all.
+        options: see ``SegmentOptions``.
+        events: told about progress.
+
+    Raises:
+        VrmError: see ``vrm.errors``; nothing is left behind.
+    """
+    begin = time.perf_counter()
+    target = target.resolve()
+    _check_target(target, [path for path in (source, options.labels) if path is not None], options.overwrite)
+    whole = RemoveOptions(
+        engine=options.engine, start=options.start, end=options.end, stream=options.stream,
+        max_pixels=options.max_pixels, max_frames=options.max_frames,
+    )  # fmt: skip
+    info = open_video(source, whole)
+    report = SegmentReport(str(source), str(target), every=options.every)
+    sweep()
+    with scratch_folder() as scratch, _aside(target) as folder:
+        work = Work.begin(info, target, whole, events, Job(scratch))
+        if options.labels is not None:
+            model: Segmenter = Precomputed(LabelMaps(options.labels, info, (work.first, work.last)))
+        else:
+            model = create_segmenter(options.segmenter, options.engine, work.note)
+        timed = _Timed(model)
+        shots = survey(work)
+        steady = Steadied(timed, options.every, PREVIEW_SIDE)
+        writer = LabelWriter(folder, info, steady.taxonomy, steady.tracks, video=options.video, preview=options.preview)
+        with writer:
+            missing = set(range(work.first, work.last))
+            for labelled, frame in _labelled(work, steady, shots):
+                writer.add(labelled, frame)
+                missing.discard(labelled.t)
+                report.frames += 1
+        if missing:
+            work.note(f"{len(missing)} frames cannot be decoded and have no labels, the first is {min(missing)}.")
+        report.segmenter, report.taxonomy = model.name, model.taxonomy.name
+        report.device, report.dtype = model.device, model.dtype
+        report.flicker_before, report.flicker_after = steady.flicker.before, steady.flicker.after
+        report.seen = list(writer.rows(report.frames))
+        report.notes, report.network_seconds = work.report.notes, timed.seconds
+        flicker = {"before": report.flicker_before, "after": report.flicker_after}
+        height, width = info.display_size
+        writer.finish(
+            {
+                "video": source.name, "size": [height, width], "first_frame": work.first, "frames": report.frames,
+                "missing": sorted(missing),
+                "every": options.every, "segmenter": model.name, "shots": shots, "flicker": flicker,
+            }
+        )  # fmt: skip
+    report.seconds = time.perf_counter() - begin
+    events.done(report)
+    return report
+
+
+def label_clips(
+    clips: Sequence[tuple[Path, Path]], segmenter: str, engine: EngineOptions, note: Callable[[str], None]
+) -> None:
+    """Label those of several videos that have no label maps yet; each is kept when it is done.
+
+    Args:
+        clips: each video, or folder of frames, and the folder of its labels.
+        segmenter: see ``SegmentOptions``.
+        engine: device, number format and threads.
+        note: hears which clip is at work.
+
+    Raises:
+        VrmError: see ``segment``.
+    """
+    missing = [(source, target) for source, target in clips if not (target.is_dir() and any(target.iterdir()))]
+    for n, (source, target) in enumerate(missing):
+        note(f"Labelling {source}, {n + 1} of {len(missing)}.")
+        segment(source, target, SegmentOptions(segmenter=segmenter, preview=False, engine=engine), Events())
+
+
+def label_video(work: Work) -> Path:
+    """Label the worked range with the segmenter that the mask options name.
+
+    Returns:
+        A folder in the work's scratch that ``vrm.selection.labels.maps.LabelMaps`` reads: the voted class of every
+        pixel. A video is labelled once, however many ask.
+
+    Raises:
+        VrmError: no segmenter is named, its weights are missing, or it has no class that the mask options name.
+    """
+    folder = work.folder("labels")
+    if (folder / ABOUT).exists():
+        return folder
+    model = create_segmenter(work.options.mask.segmenter, work.options.engine, work.note)
+    if work.options.mask.classes:
+        model.taxonomy.find(work.options.mask.classes)  # a misspelt name is told before hours of labelling
+    steady = Steadied(model)
+    missing = set(range(work.first, work.last))
+    for labelled, _ in _labelled(work, steady, survey(work)):
+        plane = np.rot90(steady.tracks.classes(labelled.voted), -work.info.rotation // 90)
+        write_png(folder / f"{labelled.t:05d}.png", np.ascontiguousarray(plane))
+        missing.discard(labelled.t)
+    about = {
+        "taxonomy": model.taxonomy.name, "classes": model.taxonomy.classes,
+        "first_frame": work.first, "missing": sorted(missing),
+    }  # fmt: skip
+    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    return folder
+
+
+def _labelled(work: Work, steady: Steadied, shots: list[tuple[int, int]]) -> Iterator[tuple[Labelled, Frame]]:
+    """Labelled frames of the worked range, each with the frame it was decoded from."""
+    waiting: dict[int, Frame] = {}
+    total = shots[-1][1] - shots[0][0] if shots else 0
+    work.events.stage("label", total)
+
+    def pictures() -> Iterator[tuple[int, Pixels]]:
+        with Reader(work.info) as reader:
+            for frame in reader.frames(work.first, work.last):
+                # Only its times are needed later: the picture itself is let go.
+                waiting[frame.index] = Frame.from_planes(
+                    (_NOTHING,), frame.layout, frame.index, frame.pts, frame.duration, frame.time_base
+                )
+                yield frame.index, frame.rgb()
+
+    with work.timed("label"):
+        for labelled in steady(pictures(), {start for start, _ in shots}):
+            work.events.advance("label")
+            yield labelled, waiting.pop(labelled.t)
+
+
+@contextlib.contextmanager
+def _aside(target: Path) -> Iterator[Path]:
+    """A folder beside the target that takes its place at the end, or is gone."""
+    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"{target} cannot be made: {error.strerror}.", "Choose another folder.") from error
+    try:
+        yield aside
+        if target.exists():
+            shutil.rmtree(target)
+        aside.replace(target)
+    except OSError as error:
+        raise OutputError(f"Labels cannot be written to {target}: {error.strerror}.") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _check_target(target: Path, sources: list[Path], overwrite: bool) -> None:
+    """Refuse what would be lost: only an earlier result of ours is ever replaced."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not overwrite:
+        raise OutputError(f"{target} exists.", "Choose another name or give --overwrite.")
+    if not (target / ABOUT).is_file():
+        raise OutputError(f"{target} was not made by vrm segment, and is not overwritten.", "Choose another name.")
+    for path in sources:
+        if path.resolve() == target or target in path.resolve().parents:
+            raise OutputError(f"{target} holds the input {path}, and is not overwritten.", "Choose another name.")

@@ -1,0 +1,215 @@
+"""What ``vrm segment`` writes: maps, segments, a preview, and what is in the video in a few lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vrm.media.frame.frame import Frame
+from vrm.media.frame.pixel_layout import layout_of
+from vrm.media.read.stills import write_index, write_png
+from vrm.media.write.plan import plan_output
+from vrm.media.write.preview import preview_frame, preview_plan
+from vrm.media.write.threaded import PushedVideo
+from vrm.options.remove import OutputOptions
+from vrm.selection.labels.maps import ABOUT
+from vrm.selection.labels.segment_ids import Tracks
+from vrm.selection.labels.taxonomy import CATEGORIES, VOID, Taxonomy, category_palette
+from vrm.selection.labels.temporal_vote import Labelled
+from vrm.types import U8, VideoInfo
+
+PREVIEW_SIDE = 960
+_LEGEND = 26
+"""Rows of the preview's legend."""
+
+
+@dataclass
+class Seen:
+    """What a run met of one class.
+
+    Attributes:
+        frames: on how many frames.
+        spans: first and last frame of each stretch that it is on throughout.
+        total, largest: share of the frame, summed over its frames, and at most.
+        numbers: of the things (one for stuff).
+    """
+
+    frames: int = 0
+    spans: list[list[int]] = field(default_factory=list)
+    total: float = 0.0
+    largest: float = 0.0
+    numbers: set[int] = field(default_factory=set)
+
+
+class LabelWriter:
+    """Writes a folder of labels, one frame at a time; to be used as a context.
+
+    Args:
+        folder: exists and is empty.
+        info: the video.
+        taxonomy: what classes mean.
+        tracks: what numbers mean.
+        video: write maps as lossless video, not as PNGs.
+        preview: write ``preview.mp4``.
+    """
+
+    def __init__(
+        self, folder: Path, info: VideoInfo, taxonomy: Taxonomy, tracks: Tracks, *, video: bool, preview: bool
+    ) -> None:
+        self.seen: dict[int, Seen] = {}
+        self._folder, self._info, self._taxonomy, self._tracks = folder, info, taxonomy, tracks
+        self._video, self._preview = video, preview
+        self._open = ExitStack()
+        self._streams: dict[str, PushedVideo] = {}
+
+    def __enter__(self) -> LabelWriter:
+        (self._folder / "segments").mkdir()
+        for name in ("classes", "categories"):
+            if self._video:
+                self._streams[name] = self._stream(name)
+            else:
+                (self._folder / name).mkdir()
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._open.__exit__(*exc)
+
+    def _stream(self, name: str) -> PushedVideo:
+        grey = replace(self._info, pix_fmt="gray", bit_depth=8)
+        plan = plan_output(grey, self._folder / f"{name}.mkv", OutputOptions(lossless=True), copy_streams=False)
+        return self._open.enter_context(PushedVideo(plan))
+
+    def add(self, frame: Labelled, source: Frame) -> None:
+        """Write one frame; ``source`` is the decoded frame of that number, for its times."""
+        classes = self._tracks.classes(frame.voted)
+        maps = {"classes": classes, "categories": self._taxonomy.table[classes]}
+        palettes = {"classes": self._taxonomy.palette, "categories": category_palette()}
+        for name, plane in maps.items():
+            if self._video:
+                self._streams[name].add(_grey(plane, source))
+            else:
+                write_index(self._folder / name / f"{frame.t:05d}.png", self._shown(plane), palettes[name])
+        compact, segments = self._segments(frame)
+        write_png(self._folder / "segments" / f"{frame.t:05d}.png", compact)
+        text = json.dumps({"frame": frame.t, "segments": segments})
+        (self._folder / "segments" / f"{frame.t:05d}.json").write_text(text + "\n", encoding="utf-8")
+        if self._preview:
+            self._picture(frame, source)
+
+    def _shown(self, plane: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.rot90(plane, -self._info.rotation // 90))
+
+    def _segments(self, frame: Labelled) -> tuple[np.ndarray, list[dict[str, Any]]]:
+        """Numbers of this frame from 1 as a uint16 map, and each number's facts; boxes are x, y, width, height."""
+        from scipy.ndimage import find_objects  # slow to import, and vrm remove does without
+
+        shown = self._shown(frame.voted)
+        counts = np.bincount(shown.ravel())
+        numbers = [int(n) for n in np.flatnonzero(counts) if n]
+        table = np.zeros(len(counts), np.uint16)
+        table[numbers] = np.arange(1, len(numbers) + 1)
+        compact = table[shown]
+        segments = []
+        for k, (number, place) in enumerate(zip(numbers, find_objects(compact), strict=True), 1):
+            label = self._tracks.label(number)
+            rows, columns = place
+            segments.append(
+                {
+                    "id": k,
+                    "track": number,
+                    "class": self._taxonomy.classes[label],
+                    "category": CATEGORIES[self._taxonomy.categories[label]],
+                    "score": frame.scores.get(number),
+                    "box": [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start],
+                    "area": int(counts[number]),
+                }
+            )
+            self._count(label, number, frame.t, float(counts[number]) / shown.size)
+        return compact, segments
+
+    def _count(self, label: int, number: int, t: int, share: float) -> None:
+        seen = self.seen.setdefault(label, Seen())
+        last = seen.spans[-1][1] if seen.spans else -2
+        if last != t:
+            seen.frames += 1
+        if last < t - 1:
+            seen.spans.append([t, t])
+        seen.spans[-1][1] = t
+        seen.total += share
+        seen.largest = max(seen.largest, share)
+        seen.numbers.add(number)
+
+    def _picture(self, frame: Labelled, source: Frame) -> None:
+        picture = self._shown(overlay(frame.shown, frame.after, self._taxonomy))
+        stored = np.ascontiguousarray(np.rot90(_with_legend(picture), self._info.rotation // 90))
+        if "preview" not in self._streams:
+            plan = preview_plan(self._info, self._folder / "preview.mp4", stored.shape[:2])
+            self._streams["preview"] = self._open.enter_context(PushedVideo(plan))
+        self._streams["preview"].add(preview_frame(stored, source))
+
+    def finish(self, about: dict[str, Any]) -> None:
+        """Write ``labels.json``: what the values mean, and ``about``."""
+        record = {
+            "taxonomy": self._taxonomy.name,
+            "classes": list(self._taxonomy.classes),
+            "void": VOID,
+            "categories": list(CATEGORIES),
+            "category_of_class": list(self._taxonomy.categories),
+            **about,
+            "seen": list(self.rows(about.get("frames", 1))),
+        }
+        (self._folder / ABOUT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+    def rows(self, frames: int) -> Iterator[dict[str, Any]]:
+        """What was seen of each class, largest first; areas are shares of the frame, averaged over its frames."""
+        for label, seen in sorted(self.seen.items(), key=lambda item: -item[1].total):
+            yield {
+                "class": self._taxonomy.classes[label],
+                "category": CATEGORIES[self._taxonomy.categories[label]],
+                "frames": seen.frames,
+                "first": seen.spans[0][0],
+                "last": seen.spans[-1][1],
+                "spans": seen.spans,
+                "things": len(seen.numbers) if self._taxonomy.things[label] else 0,
+                "area": seen.total / seen.frames,
+                "largest": seen.largest,
+            }
+
+
+def overlay(shown: U8, classes: U8, taxonomy: Taxonomy) -> U8:
+    """A picture ``(h, w, 3)`` with its classes laid over it in their super-categories' colours, borders drawn."""
+    height, width = shown.shape[:2]
+    labels = cv2.resize(classes, (width, height), interpolation=cv2.INTER_NEAREST)
+    colours = category_palette()[taxonomy.table[labels]]
+    mixed = cv2.addWeighted(shown, 0.55, colours, 0.45, 0)
+    borders = np.zeros(labels.shape, np.bool_)
+    borders[1:] |= labels[1:] != labels[:-1]
+    borders[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    mixed[borders] = 255
+    return np.asarray(mixed, np.uint8)
+
+
+def _with_legend(picture: np.ndarray) -> np.ndarray:
+    """The picture above a row of the super-categories' names, of even size."""
+    height, width = (n + n % 2 for n in picture.shape[:2])
+    out = np.zeros((height + _LEGEND, width, 3), np.uint8)
+    out[: picture.shape[0], : picture.shape[1]] = picture
+    step = width / len(CATEGORIES)
+    for k, name in enumerate(CATEGORIES):
+        x = round(k * step)
+        out[height:, x : round((k + 1) * step)] = category_palette()[k]
+        size = min(0.45, step / 190)
+        cv2.putText(out, name, (x + 3, height + 18), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
+    return out
+
+
+def _grey(plane: np.ndarray, source: Frame) -> Frame:
+    layout = layout_of("gray")
+    return Frame.from_planes((plane,), layout, source.index, source.pts, source.duration, source.time_base)

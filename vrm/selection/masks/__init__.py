@@ -1,0 +1,1 @@
+"""Masks given by the user: read, fitted, shaped."""

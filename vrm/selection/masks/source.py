@@ -1,0 +1,147 @@
+"""Where masks come from: one picture, a folder of pictures, or a mask video, all read through one ``MaskSource``.
+
+This room opens no files itself: the two callables of ``Readers`` do, so that the room below that knows codecs stays
+the only one that does.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from vrm.errors import MaskError, VrmError
+from vrm.selection.masks.levels import Picture
+from vrm.types import Pixels
+
+LOSSLESS_ENDINGS = (".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
+LOSSY_ENDINGS = (".jpg", ".jpeg")
+ENDINGS = LOSSLESS_ENDINGS + LOSSY_ENDINGS
+
+
+@dataclass(frozen=True)
+class Readers:
+    """How pictures and mask videos are opened.
+
+    Attributes:
+        still: a picture file to ``(pixels, indexed)``: the samples as stored (see ``Picture.pixels``; 16 bit stays 16
+            bit, alpha stays), and whether they are palette indices. Raises a ``VrmError``, ``OSError`` or
+            ``ValueError`` where the file cannot be read.
+        video: a video file to its frames, uint8 or uint16 RGB ``(H, W, 3)`` in the *displayed* or stored orientation
+            (``load`` looks at the size), read one by one.
+    """
+
+    still: Callable[[Path], tuple[Pixels, bool]]
+    video: Callable[[Path], Iterator[Pixels]]
+
+
+@dataclass(frozen=True)
+class MaskSource:
+    """A sequence of mask pictures.
+
+    Attributes:
+        path: what the user named.
+        kind: "image", "folder" or "video".
+        files: the pictures in order; empty for a video.
+        readers: how they are opened.
+    """
+
+    path: Path
+    kind: str
+    files: tuple[Path, ...]
+    readers: Readers
+
+    @property
+    def count(self) -> int | None:
+        """How many pictures there are, or None where only reading tells (video)."""
+        return None if self.kind == "video" else len(self.files)
+
+    @property
+    def lossy(self) -> bool:
+        """True where codec noise must be expected around the levels."""
+        return self.kind == "video" or any(f.suffix.lower() in LOSSY_ENDINGS for f in self.files)
+
+    def pictures(self) -> Iterator[Picture]:
+        """The pictures in order, one in memory at a time. Raises MaskError naming the file that cannot be read."""
+        if self.kind == "video":
+            yield from self._video()
+            return
+        for path in self.files:
+            try:
+                pixels, indexed = self.readers.still(path)
+            except (VrmError, OSError, ValueError) as error:
+                raise MaskError(f"Mask {path} cannot be read: {_reason(error)}", "Save it again as a PNG.") from error
+            yield Picture(pixels, path.name, indexed, path.suffix.lower() in LOSSY_ENDINGS)
+
+    def _video(self) -> Iterator[Picture]:
+        try:
+            for t, pixels in enumerate(self.readers.video(self.path)):
+                yield Picture(pixels, f"{self.path.name} frame {t}", lossy=True)
+        except (VrmError, OSError, ValueError) as error:
+            if isinstance(error, MaskError):
+                raise
+            raise MaskError(
+                f"Mask {self.path} cannot be read: {_reason(error)}", "Give a PNG, a folder of PNGs or a video."
+            ) from error
+
+
+def open_source(path: Path, readers: Readers) -> MaskSource:
+    """Find out what the user's mask is, without reading pictures.
+
+    Raises:
+        MaskError: nothing there, a folder without pictures, or numbered pictures with a gap.
+    """
+    if path.is_dir():
+        return MaskSource(path, "folder", _in_order(path), readers)
+    if not path.exists():
+        raise MaskError(f"Mask {path} does not exist.", "Give a PNG, a folder of PNGs or a mask video.")
+    if path.suffix.lower() in ENDINGS:
+        return MaskSource(path, "image", (path,), readers)
+    return MaskSource(path, "video", (), readers)
+
+
+def _in_order(folder: Path) -> tuple[Path, ...]:
+    """The pictures of a folder, in the order of their numbers, or sorted as people sort."""
+    files = [f for f in folder.iterdir() if f.suffix.lower() in ENDINGS and not f.name.startswith(".") and f.is_file()]
+    if not files:
+        inside = sorted(d.name for d in folder.iterdir() if d.is_dir() and any(d.glob("*.png")))
+        hint = f"Its folders {', '.join(inside[:5])} do: give one of them." if inside else "Give a folder of PNGs."
+        raise MaskError(f"Mask folder {folder} holds no pictures.", hint)
+    files.sort(key=lambda f: _natural(f.name))
+    numbered = [re.fullmatch(r"(.*?)(\d+)(\D*)", f.stem) for f in files]
+    parts = [(m[1], int(m[2]), m[3]) for m in numbered if m is not None]
+    if len(parts) == len(files) > 1 and len({(prefix, suffix) for prefix, _, suffix in parts}) == 1:
+        _check_numbers(files, [number for _, number, _ in parts], folder)
+    return tuple(files)
+
+
+def _check_numbers(files: list[Path], numbers: list[int], folder: Path) -> None:
+    """Numbers must run in equal steps: a gap shifts every later mask onto a wrong frame."""
+    steps = [b - a for a, b in pairwise(numbers)]
+    step = min(steps)
+    if step == 0:
+        twin = steps.index(0)
+        raise MaskError(
+            f"Mask folder {folder} has number {numbers[twin]} twice: {files[twin].name} and {files[twin + 1].name}.",
+            "Keep one of them.",
+        )
+    for at, this in enumerate(steps):
+        if this != step:
+            raise MaskError(
+                f"Mask folder {folder} has a gap: after {files[at].name} comes {files[at + 1].name}, "
+                f"number {numbers[at] + step} is missing.",
+                "Give a mask for every frame (an empty one where nothing is to be removed).",
+            )
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    """A key that sorts 2 before 10."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
+
+
+def _reason(error: Exception) -> str:
+    text = (error.what if isinstance(error, VrmError) else str(error)).strip() or type(error).__name__
+    return text if text.endswith(".") else text + "."

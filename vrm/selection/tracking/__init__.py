@@ -1,0 +1,1 @@
+"""A mask followed through a shot."""

@@ -1,0 +1,311 @@
+"""One annotated frame, or several, to a mask on every frame of a shot: optical flow, colour and texture, and motion.
+
+Each frame's mask starts as the previous frame's, carried along by dense flow. A small classifier, learned on the
+annotated frame and refreshed with its own sure results, says which pixels look and move like the object; the carried
+mask says where that can be believed. The object's outline of the last frames moves along with it, so that what comes
+out from behind a tree is taken up again. What this cannot do: tell apart two things that look and move alike, see
+through a long occlusion, or follow an object that moves by more than its own size between frames. It says so: every
+frame has a confidence, and the notes name the stretches where the object was lost.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from vrm.motion.flow.estimators import DisFlow
+from vrm.selection.tracking.features import pixel_features, sampled, shrink
+from vrm.types import F32, U8, Bool, Masks, Pixels, bounding_box, grow_box
+
+if TYPE_CHECKING:
+    from vrm.selection.tracking.classifier import PixelClassifier
+
+FEWEST = 8
+"""Fewer pixels than this, at working size, are no object any more."""
+FAR = 100
+"""The surroundings the classifier learns from reach this far, in pixels at working size."""
+UNSURE = 0.4
+"""A confidence below this is worth a note."""
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """The result of following.
+
+    Attributes:
+        masks: of the video's size, for frames 0 to ``stop - 1``; empty outside the shot and where the object is lost.
+        confidence: for each frame of the shot, 0 (a guess) to 1 (as annotated).
+        notes: stretches where the object was lost or the result is unsure, a sentence each.
+    """
+
+    masks: Masks
+    confidence: dict[int, float]
+    notes: tuple[str, ...]
+
+
+def follow(
+    frame: Callable[[int], Pixels],
+    annotated: dict[int, Bool],
+    start: int,
+    stop: int,
+    *,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Tracked:
+    """Follow a masked object through one shot, forwards and backwards from every annotated frame.
+
+    Between two annotated frames each frame is reached from the nearer one.
+
+    Args:
+        frame: frame t of the video, uint8 or uint16 RGB ``(H, W, 3)``; called with neighbouring t, a few times each.
+        annotated: the object's mask, bool ``(H, W)``, on at least one frame of the shot.
+        start, stop: the shot; stop is excluded.
+        progress: told ``("follow", done, total)``.
+
+    Raises:
+        ValueError: no annotated frame lies in the shot.
+    """
+    from vrm.selection.tracking.classifier import PixelClassifier
+
+    known = sorted(t for t in annotated if start <= t < stop)
+    if not known:
+        raise ValueError(f"no annotated frame in {start}..{stop - 1}")
+    height, width = annotated[known[0]].shape
+    result = Tracked(Masks((height, width), stop), {}, ())
+    work = _Work(frame, start, stop)
+    learner: PixelClassifier | None = None
+    for t in known:
+        result.masks[t] = annotated[t]
+        result.confidence[t] = 1.0
+        if stop - start > 1 and annotated[t].any():
+            learner = learner or PixelClassifier(work.features(t, 1, _small(annotated[t], work.rgb(t))).shape[2])
+            _learn(learner, work, t, annotated[t])
+    if learner is not None:
+        learner.fit(300, 3e-3)
+        for path in _paths(known, start, stop):
+            for t, mask, sure in _along(work, copy.deepcopy(learner), annotated[path.start], path):
+                result.masks[t], result.confidence[t] = mask, sure
+                if progress is not None:
+                    progress("follow", len(result.confidence), stop - start)
+    return Tracked(result.masks, result.confidence, tuple(_notes(result, start, stop)))
+
+
+def _paths(known: list[int], start: int, stop: int) -> Iterator[range]:
+    """From every annotated frame both ways, to the end of the shot or half-way to the next annotated frame."""
+    for i, t in enumerate(known):
+        last = (t + known[i + 1]) // 2 if i + 1 < len(known) else stop - 1
+        first = (known[i - 1] + t) // 2 + 1 if i else start
+        yield range(t, last + 1)
+        yield range(t, first - 1, -1)
+
+
+class _Work:
+    """The shot at working size: shrunk frames and flows, of which only the last few are kept."""
+
+    def __init__(self, frame: Callable[[int], Pixels], start: int, stop: int) -> None:
+        self.frame, self.start, self.stop = frame, start, stop
+        self._dis = DisFlow()
+        self._small: dict[int, U8] = {}
+        self._flows: dict[tuple[int, int], F32] = {}
+
+    def rgb(self, t: int) -> U8:
+        """Frame t at working size, uint8 ``(h, w, 3)``."""
+        if t not in self._small:
+            while len(self._small) >= 4:
+                del self._small[next(iter(self._small))]
+            self._small[t] = shrink(self.frame(t))
+        return self._small[t]
+
+    def flow(self, t: int, other: int) -> F32:
+        """Flow from frame t to another, float32 ``(h, w, 2)``."""
+        if (t, other) not in self._flows:
+            while len(self._flows) >= 4:
+                del self._flows[next(iter(self._flows))]
+            grey = [cv2.cvtColor(self.rgb(n), cv2.COLOR_RGB2GRAY) for n in (t, other)]
+            self._flows[t, other] = self._dis(np.asarray(grey[0], np.uint8), np.asarray(grey[1], np.uint8))
+        return self._flows[t, other]
+
+    def features(self, t: int, step: int, soft: F32) -> F32:
+        """Features of frame t, its motion taken towards the next frame in the direction of travel if there is one."""
+        ahead = t + step if self.start <= t + step < self.stop else t - step
+        return pixel_features(self.rgb(t), self.flow(t, ahead), _signed_distance(soft > 0.5) > 8)
+
+
+def _small(mask: Bool, like: U8) -> F32:
+    """A mask at working size, soft at its rim."""
+    size = (like.shape[1], like.shape[0])
+    return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _learn(learner: PixelClassifier, work: _Work, t: int, mask: Bool) -> None:
+    soft = _small(mask, work.rgb(t))
+    away = _signed_distance(soft > 0.5)
+    step = 1 if t + 1 < work.stop else -1
+    learner.annotate(work.features(t, step, soft), away < 0, (away > 1) & (away < FAR))
+
+
+def _along(work: _Work, learner: PixelClassifier, mask: Bool, path: range) -> Iterator[tuple[int, Bool, float]]:
+    """The frames after the first of a path: number, mask in full size, confidence."""
+    soft = _small(mask, work.rgb(path.start))
+    extent = _Extent(soft)
+    for t in path[1:]:
+        back, forth = work.flow(t, t - path.step), work.flow(t - path.step, t)
+        carried = sampled(soft, back)
+        extent.advance(soft, forth, carried)
+        if not extent.region.any() and int((carried > 0.5).sum()) < FEWEST:
+            soft = np.zeros_like(soft)
+            yield t, np.zeros_like(mask), 0.0
+            continue
+        features = work.features(t, path.step, np.maximum(carried, np.where(extent.region > 0, np.float32(1), 0)))
+        odds = learner(features)
+        soft = _joined(carried, back, forth, odds, work.rgb(t), extent)
+        away = _signed_distance(soft > 0.5)
+        learner.remember(features, (soft > 0.9) & (away < -1), (away > 2) & (away < FAR))
+        learner.fit(6, 1e-3)
+        yield t, enlarged(soft, work.frame(t)), _confidence(soft, carried, odds)
+
+
+class _Extent:
+    """Where the object would be if nothing hid it: its outlines of the last frames, moved along with what is seen.
+
+    Attributes:
+        region: float32 ``(h, w)``: 1 where the object was just seen, less for every frame since; 0 when too long ago.
+    """
+
+    def __init__(self, soft: F32) -> None:
+        self.region = np.where(soft > 0.5, np.float32(1), np.float32(0))
+        self.area = int((soft > 0.5).sum())
+        self._velocity = np.zeros(2, np.float32)
+
+    def advance(self, soft: F32, forth: F32, carried: F32) -> None:
+        """Go to the next frame: ``soft`` and its flow ``forth`` to it, and ``soft`` carried there."""
+        inner = cv2.erode((soft > 0.5).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+        if int(inner.sum()) > 30:
+            self._velocity = 0.3 * self._velocity + 0.7 * np.median(forth[inner], axis=0)
+        shift = np.array([[1, 0, self._velocity[0]], [0, 1, self._velocity[1]]], np.float32)
+        moved = 0.97 * cv2.warpAffine(self.region, shift, (soft.shape[1], soft.shape[0]))
+        region = np.where(carried > 0.5, 1.0, moved)
+        self.region = np.where(region > 0.3, region, 0).astype(np.float32)
+
+    def holds(self, labels: np.ndarray, odds: F32, count: int) -> Bool:
+        """Which pieces of a label image lie in the region, are no specks, and surely look like the object."""
+        area = np.bincount(labels.ravel(), minlength=count)
+        inside = np.bincount(labels[self.region > 0], minlength=count)
+        mean_odds = np.bincount(labels.ravel(), weights=odds.ravel(), minlength=count) / np.maximum(area, 1)
+        return np.asarray((inside > 0.3 * area) & (area > 0.02 * self.area) & (mean_odds > 1))
+
+
+def _joined(carried: F32, back: F32, forth: F32, odds: F32, rgb: U8, extent: _Extent) -> F32:
+    """The soft mask of a frame, from where it should be (carried by flow) and what looks like it (log odds)."""
+    away = _signed_distance(carried > 0.5)
+    mismatch = back + sampled(forth, back)
+    reliable = np.exp(-(mismatch**2).sum(2) / 1.5**2)
+    # Near the rim the carried mask counts by how far the flow agrees with itself; far from it, looks alone do not do.
+    trust = np.where(np.abs(away) < 6, 0.5 + 0.5 * reliable, 1.0)
+    prior = np.clip(-away / 5, -3, 3) * trust - 0.05 * np.maximum(0, away - 15)
+    prior = np.where(extent.region > 0, np.maximum(prior, 2 * extent.region - 3), prior)
+    chance = 1 / (1 + np.exp(-np.clip(prior + 0.8 * odds, -12, 12)))
+    grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) / 255.0, np.float32)
+    slope, offset = _guide(grey, np.asarray(chance, np.float32))
+    return _attached(np.asarray(np.clip(slope * grey + offset, 0, 1), np.float32), carried > 0.5, odds, extent)
+
+
+def _attached(soft: F32, carried: Bool, odds: F32, extent: _Extent) -> F32:
+    """Without the pieces that hardly touch the carried mask and are no reappearing part of the object."""
+    found = soft > 0.5
+    count, labels = cv2.connectedComponents(found.astype(np.uint8))
+    touching = np.bincount(labels[carried], minlength=count)
+    keep = touching > 0.02 * np.bincount(labels.ravel(), minlength=count)
+    keep |= extent.holds(np.asarray(labels), odds, count)
+    keep[0] = False
+    return np.where(found & ~keep[labels], np.float32(0.1), soft)
+
+
+def _guide(grey: F32, soft: F32, radius: int = 4, smooth: float = 1e-3) -> tuple[F32, F32]:
+    """Slope and offset of the guided filter (He et al., ECCV 2010, Eq. 5, 6 and 8): soft = slope * grey + offset."""
+
+    def mean(image: F32) -> F32:
+        return np.asarray(cv2.blur(image, (2 * radius + 1, 2 * radius + 1)), np.float32)
+
+    mean_grey, mean_soft = mean(grey), mean(soft)
+    variance = mean(grey * grey) - mean_grey**2
+    slope = (mean(grey * soft) - mean_grey * mean_soft) / (variance + smooth)
+    return mean(slope), mean(mean_soft - slope * mean_grey)
+
+
+def enlarged(soft: F32, frame: Pixels) -> Bool:
+    """The mask in the frame's own size, its rim drawn along the frame's edges (fast guided filter, He and Sun 2015)."""
+    height, width = frame.shape[:2]
+    out = np.zeros((height, width), np.bool_)
+    inside = bounding_box(soft > 0.5)
+    if inside is None:
+        return out
+    if soft.shape == (height, width):
+        return np.asarray(soft > 0.5)
+    y0, x0, y1, x1 = grow_box(inside, 8, (soft.shape[0], soft.shape[1]))
+    scale_y, scale_x = height / soft.shape[0], width / soft.shape[1]
+    top, left = int(y0 * scale_y), int(x0 * scale_x)
+    bottom, right = min(height, round(y1 * scale_y)), min(width, round(x1 * scale_x))
+    size = (right - left, bottom - top)
+    crop = frame[top:bottom, left:right].astype(np.float32) / np.iinfo(frame.dtype).max
+    grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
+    part = np.ascontiguousarray(soft[y0:y1, x0:x1])
+    slope, offset = _guide(
+        np.asarray(cv2.resize(grey, part.shape[::-1], None, 0, 0, cv2.INTER_AREA), np.float32), part, 2
+    )
+    fine = cv2.resize(slope, size) * grey + cv2.resize(offset, size)
+    near = cv2.resize(cv2.dilate((part > 0.5).astype(np.uint8), np.ones((3, 3))), size, interpolation=cv2.INTER_NEAREST)
+    out[top:bottom, left:right] = (fine > 0.5) & (near > 0)
+    return out
+
+
+def _signed_distance(mask: Bool) -> F32:
+    """Pixels to the mask's rim, negative inside; large everywhere if the mask is empty."""
+    inside = mask.astype(np.uint8)
+    if not mask.any():
+        return np.full(mask.shape, 1e3, np.float32)
+    outward = cv2.distanceTransform(1 - inside, cv2.DIST_L2, cv2.DIST_MASK_5)
+    return np.asarray(outward - cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
+
+
+def _confidence(soft: F32, carried: F32, odds: F32) -> float:
+    """How well looks and motion agree on this frame, 0 to 1.
+
+    The classifier should say yes inside and no in a ring around, and the mask should still be near the carried one.
+    """
+    mask = soft > 0.5
+    if int(mask.sum()) < FEWEST:
+        return 0.0
+    away = _signed_distance(mask)
+    ring = (away > 2) & (away < 20)
+    likely = 1 / (1 + np.exp(-odds))
+    told_apart = float(likely[mask].mean() - (likely[ring].mean() if ring.any() else 0.0))
+    before = carried > 0.5
+    overlap = float((mask & before).sum() / (mask | before).sum())
+    return float(np.clip(told_apart, 0, 1) * np.sqrt(overlap))
+
+
+def _notes(tracked: Tracked, start: int, stop: int) -> Iterator[str]:
+    """Where the object was lost, and where the result is unsure."""
+    lost = [t for t in range(start, stop) if tracked.masks.box(t) is None]
+    for first, last in _stretches(lost):
+        where = f"from frame {first} on" if last == stop - 1 else f"on frames {first} to {last}"
+        yield f"The object was not found {where}: nothing is removed there. Give a mask of one of these frames too."
+    unsure = [t for t in range(start, stop) if tracked.masks.box(t) and tracked.confidence.get(t, 0.0) < UNSURE]
+    for first, last in _stretches(unsure):
+        if last - first >= 4:
+            yield f"Following is unsure on frames {first} to {last}: look at the masks (--save-masks)."
+
+
+def _stretches(frames: list[int]) -> Iterator[tuple[int, int]]:
+    """First and last of each run of consecutive numbers."""
+    for i, t in enumerate(frames):
+        if i == 0 or frames[i - 1] != t - 1:
+            last = t
+            while last + 1 in frames[i:]:
+                last += 1
+            yield t, last

@@ -1,1 +1,0 @@
-"""One annotated frame becomes a mask on every frame."""

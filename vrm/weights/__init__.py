@@ -1,0 +1,1 @@
+"""Weights: cards, download, conversion."""
