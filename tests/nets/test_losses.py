@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from vrm.nets.internal.losses import ambiguity, inside, reconstruction, stabilisation
+from vrm.nets.internal.losses import ambiguity, reconstruction, stabilisation
 
 
 def test_reconstruction_is_the_mean_absolute_error_over_known_samples():
@@ -22,18 +22,6 @@ def test_reconstruction_is_the_mean_absolute_error_over_known_samples():
 
 def test_reconstruction_with_nothing_known_is_zero():
     assert float(reconstruction(torch.ones(1, 3, 4, 4), torch.zeros(1, 3, 4, 4), torch.ones(1, 1, 4, 4))) == 0
-
-
-def test_inside_weighs_values_differences_and_squares():
-    rng = np.random.default_rng(1)
-    y, x = rng.random((1, 3, 6, 6)).astype(np.float32), rng.random((1, 3, 6, 6)).astype(np.float32)
-    where = np.zeros((1, 1, 6, 6), bool)
-    where[..., 1:4, 2:5] = True
-    d = (y - x)[0, :, 1:4, 2:5]
-    naive = np.abs(d).mean() + 2 * (d**2).mean()
-    naive += 0.5 * (np.abs(np.diff(d, axis=2)).mean() + np.abs(np.diff(d, axis=1)).mean())
-    got = inside(torch.tensor(y), torch.tensor(x), torch.tensor(where), gradient=0.5, square=2)
-    assert abs(float(got) - naive) < 1e-5
 
 
 def cosine_distance(a, b):
