@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from vrm.engines.base import Engine, Joining, Session, Window
+from vrm.engines.base import Engine, HasSplitPoints, Session, Window
 from vrm.engines.registry import create_engine
 from vrm.engines.shot import ShotView
 from vrm.errors import OutOfMemory
@@ -129,7 +129,7 @@ class Filling:
         found = []
         for start, stop in shots:
             wanted = range(max(start, within.start), min(stop, within.stop))
-            if not isinstance(self._engine, Joining):  # whose keyframes may lie outside a preview
+            if not isinstance(self._engine, HasSplitPoints):  # whose keyframes may lie outside a preview
                 start, stop = wanted.start, wanted.stop
             found.append(Stretch(start, stop, wanted, tuple(self._planned(start, stop, wanted))))
         return found
@@ -181,11 +181,11 @@ class Filling:
 
     def _planned(self, start: int, stop: int, wanted: range) -> list[Window]:
         memory, longest = window_memory(self._options), self._work.motion.longest
-        joints: list[int] = []
-        if isinstance(self._engine, Joining):
-            joints = self._engine.joints(start, stop, self._holes, self._keyframes)
+        points: list[int] = []
+        if isinstance(self._engine, HasSplitPoints):
+            points = self._engine.split_points(start, stop, self._holes, self._keyframes)
         return plan_windows(
-            self._holes, start, stop, self._work.info.frame_rate, memory, longest, within=wanted, joints=joints
+            self._holes, start, stop, self._work.info.frame_rate, memory, longest, within=wanted, joints=points
         )
 
     def _finished(self, window: Window) -> dict[int, FrameCoverage] | None:
