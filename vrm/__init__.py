@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from vrm.api import train_savit as train_savit
     from vrm.errors import VrmError as VrmError
     from vrm.events import Events as Events
-    from vrm.options.remove import BatchOptions as BatchOptions
+    from vrm.options.batch import BatchOptions as BatchOptions
 
 from vrm.version import __version__ as __version__
 
 _PUBLIC = {
-    "BatchOptions": "vrm.options.remove",
+    "BatchOptions": "vrm.options.batch",
     "Events": "vrm.events",
     "VrmError": "vrm.errors",
     "evaluate_cases": "vrm.api",

@@ -106,7 +106,7 @@ def track_masks(
     """
     options = build(RemoveOptions, words, only=TRACK)
     options.mask.require("follow")
-    from vrm.pipeline import track
+    from vrm.selection.resolve import track
 
     over = None if overlay is None else Path(overlay)
     return track(Path(input), Path(output), options, events or Events(), over)

@@ -15,8 +15,8 @@ from vrm.batch.naming import default_output, distinct_names, is_folder, output_i
 from vrm.batch.run import plan, read_list, stands_for_many
 from vrm.errors import UsageError, VideoError
 from vrm.events import Events
+from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
-from vrm.options.remove import BatchOptions
 
 Tree = Callable[..., Path]
 

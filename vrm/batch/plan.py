@@ -14,8 +14,9 @@ from vrm.batch.match import match
 from vrm.batch.naming import default_output, distinct_names, is_folder, output_in
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
+from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
-from vrm.options.remove import BatchOptions, RemoveOptions
+from vrm.options.remove import RemoveOptions
 
 _GOES = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "box", "object", "mask_frame")
 """What says what goes: a line of a manifest that says it itself takes none of it from the command line."""

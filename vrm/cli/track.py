@@ -19,7 +19,9 @@ Folder = Annotated[
 ]
 Overlay = Annotated[
     Path | None,
-    typer.Option("--overlay", metavar="FILE", help="Write a video with the masks laid over it.", rich_help_panel=OUTPUT),
+    typer.Option(
+        "--overlay", metavar="FILE", help="Write a video with the masks laid over it.", rich_help_panel=OUTPUT
+    ),
 ]
 
 
@@ -31,7 +33,7 @@ def track(input: Input, output: Folder, overlay: Overlay = None, json: Json = Fa
     """
     options = build_options(**words)
     options.mask.require("follow")
-    from vrm.pipeline import track as track_one
+    from vrm.selection.resolve import track as track_one
 
     with listener(json) as events:
         track_one(input, output, options, events, overlay)
