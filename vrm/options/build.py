@@ -35,7 +35,11 @@ def build_options(**words: Any) -> RemoveOptions:
 
 
 def build(kind: type[Built], words: Mapping[str, Any], only: tuple[str, ...] | None = None) -> Built:
-    """Options of a class from words, ``only`` those named; one left out, or None, has its default. Raises UsageError."""
+    """Options of a class from words, ``only`` those named; what is left out, or None, has its default.
+
+    Raises:
+        UsageError: there is no such option, or its value is none.
+    """
     known = {word: each for word, each in options_of(kind).items() if only is None or word in only}
     for word in words:
         if word not in known:
@@ -86,7 +90,7 @@ def paths_read(options: Options) -> list[tuple[str, Path]]:
     found = []
     for declared, value in _named(options):
         if declared.kind == READ:
-            values = [value] if isinstance(value, Path) else [path for _, path in value]
+            values = [value] if isinstance(value, Path) else [Path(path) for _, path in value]
             found += [(declared.noun, path) for path in values]
     return found + [("model", path) for path in model_paths(options)]
 
