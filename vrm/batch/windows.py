@@ -29,7 +29,7 @@ from vrm.options.remove import RemoveOptions
 from vrm.selection.labels.video import label_video
 from vrm.selection.prompts.prompted_masks import labels_for_engine
 from vrm.shots.patch_store import PatchStore
-from vrm.system.files import write_whole, writing
+from vrm.system.files import atomic_write, writing
 from vrm.types import U8, Masks
 
 BRIEF, HOLES, FITS, LABELS = "brief.json", "holes.bin", "fits", "labels"
@@ -121,8 +121,8 @@ def fill_beside(
         "at_once": workers.at_once,
     }  # fmt: skip
     what = f"Scratch cannot be written in {folder}"
-    write_whole(folder / BRIEF, lambda file: file.write(json.dumps(brief).encode()), what)
-    write_whole(folder / HOLES, lambda file: file.write(pack(holes, None)), what)
+    atomic_write(folder / BRIEF, json.dumps(brief), what)
+    atomic_write(folder / HOLES, pack(holes, None), what)
     filling.take_over = True
     total = sum(part.frames for part in parts)
     work.events.stage("fill", total)
@@ -242,4 +242,4 @@ def write_files(folder: Path, files: Mapping[str, bytes], durable: bool = False)
         what = f"Scratch cannot be written in {folder}"
         with writing(what):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(path, lambda file, data=data: file.write(data), what, durable=durable)  # type: ignore[misc]
+        atomic_write(path, data, what, durable=durable)

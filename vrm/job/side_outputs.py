@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Self, cast
 
 import cv2
@@ -21,7 +20,7 @@ from vrm.media.write.preview import preview_frame, preview_plan
 from vrm.media.write.writer import write_video
 from vrm.report.html import Picture, render
 from vrm.report.model import RemoveReport
-from vrm.system.files import disk_error, existing, writing
+from vrm.system.files import atomic_folder, atomic_write, disk_error, writing
 from vrm.types import Masks, Pixels, VideoInfo, eight_bits
 
 OVERLAY_SIDE = 1280
@@ -30,7 +29,7 @@ _TINT = (220, 40, 60)
 
 
 class FolderOutput:
-    """A folder of pictures that appears when it is complete; at the end of a ``with`` block what is not in place goes.
+    """A folder of pictures that appears when the ``with`` block ends well.
 
     Args:
         folder: where to; pictures in it that have the same names are replaced.
@@ -39,40 +38,34 @@ class FolderOutput:
 
     def __init__(self, folder: Path, what: str) -> None:
         self.folder, self._what = folder, what
-        self._aside = existing(folder.absolute().parent) / f".{folder.name}.{os.getpid()}.part"
+        self._end = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
+        self._partial = self._end.enter_context(atomic_folder(self.folder, merge=True))
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self.drop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.finish()
+        else:
+            self._end.__exit__(kind, error, trace)
 
     def add(self, name: str, picture: Pixels) -> None:
         """Write one picture as PNG. Raises OutputError."""
         with self._writing():
-            self._aside.mkdir(exist_ok=True)
+            self._partial.mkdir(exist_ok=True)
         try:
-            write_png(self._aside / name, picture)
+            write_png(self._partial / name, picture)
         except OutputError as error:
             reason = disk_error(error) or error.what
             raise OutputError(f"{self._what} cannot be written to {self.folder}: {reason}.", error.fix) from error
 
     def finish(self) -> None:
-        """Put what was added in its place. Raises OutputError."""
+        """Put what was added in its place, as the end of the block does. Raises OutputError."""
         with self._writing():
-            if not self._aside.exists():
-                return
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            if not self.folder.exists():
-                self._aside.rename(self.folder)
-                return
-            for path in sorted(self._aside.iterdir()):
-                path.replace(self.folder / path.name)
-            self._aside.rmdir()
-
-    def drop(self) -> None:
-        """Forget what was added and is not in its place."""
-        shutil.rmtree(self._aside, ignore_errors=True)
+            self._end.close()
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(f"{self._what} cannot be written to {self.folder}")
@@ -116,14 +109,7 @@ def write_keyframe(info: VideoInfo, frame: Frame, out: FolderOutput) -> None:
 def write_report(report: RemoveReport, pictures: list[Picture], path: Path) -> None:
     """The report as a page or as JSON, by the ending. Raises OutputError."""
     text = report.to_json() if path.suffix.lower() == ".json" else render(report, pictures)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(f"The report cannot be written to {path}"):
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+    atomic_write(path, text, f"The report cannot be written to {path}")
 
 
 def refuse_existing(path: Path | None, overwrite: bool) -> None:
