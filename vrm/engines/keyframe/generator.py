@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vrm.engines.base import KEYFRAME_GRID, Progress, Shot, Window, as_float
+from vrm.engines.base import Progress, Shot, Window, as_float
 from vrm.engines.coverage import coverage_map
 from vrm.motion.fill_cache import FrameFolder
 from vrm.motion.flow.context import context_flow, square, square_hole
 from vrm.motion.flow.estimators import DisFlow, FlowEstimator
 from vrm.nets.two_stream.model import KeyFeatures, TwoStreamConfig, TwoStreamGenerator, padded
 from vrm.report.model import GIVEN, NEVER
+from vrm.shots.highlights import KEYFRAME_GRID
 from vrm.shots.kept_frames import KeptFrames
 from vrm.system.device import Compute
 from vrm.types import U8, Bool, Masks, Pixels
@@ -193,7 +194,7 @@ def generate_keyframes(
     Returns:
         Whole frames of the shot's depth, as far as a window may need them.
     """
-    near = [range(w.start - KEYFRAME_GRID, w.stop + KEYFRAME_GRID) for w in shot.windows()]
+    near = [range(w.start - w.stop + KEYFRAME_GRID) for w in shot.windows()]
     times = grid_times(shot.start, shot.stop, lambda t: bool(shot.hole(t).any()), given)
     times = [t for t in times if any(t in frames for frames in near)]
     made = _made(shot, keep)
