@@ -26,9 +26,6 @@ FRAMES = 60
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    budget = internal.Budget(6, 1e-3, anneal=True, check_every=2)
-    plan = dataclasses.replace(internal.PLANS["balanced"], budget=budget, stretch=4, width=8, crops=2, side=32)
-    monkeypatch.setattr(internal, "PLANS", {"balanced": plan})
     monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
     monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
 
