@@ -10,7 +10,7 @@ import torch
 
 from vrm.errors import OutOfMemory
 from vrm.events import Events
-from vrm.job.budget import hole_warning, least_gb
+from vrm.job.preflight import hole_warning, least_gb
 from vrm.media.read.probe import probe
 from vrm.options.remove import EngineOptions, MaskOptions, RemoveOptions
 from vrm.pipeline import remove

@@ -22,8 +22,9 @@ from vrm.media.frame.composite import support
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
-from vrm.pipeline import remove, track
+from vrm.pipeline import remove
 from vrm.selection.masks.morphology import grown
+from vrm.selection.resolve import track
 
 SIZE = (96, 128)
 

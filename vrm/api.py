@@ -120,7 +120,7 @@ def track_masks(
     options = build_options(**words)
     if not options.mask.given:
         raise UsageError("Nothing says what to follow.", "Give --mask, --point, --box or --class (mask= in Python).")
-    from vrm.pipeline import track as track_one
+    from vrm.selection.resolve import track as track_one
 
     over = None if overlay is None else Path(overlay)
     track_one(Path(input), Path(output), options, events or Events(), over)

@@ -269,3 +269,12 @@ class Patch:
         y0, x0, y1, x1 = self.box
         if self.rgb.shape != (y1 - y0, x1 - x0, 3):
             raise ValueError(f"patch {self.rgb.shape} does not fill its box {self.box}")
+
+    def part(self, box: Box) -> Pixels:
+        """Its pixels inside ``box``, which must lie within its own."""
+        y0, x0, y1, x1 = box
+        py, px, qy, qx = self.box
+        if y0 < py or x0 < px or y1 > qy or x1 > qx:
+            raise ValueError(f"patch {self.box} does not hold {box}")
+        part: Pixels = self.rgb[y0 - py : y1 - py, x0 - px : x1 - px]
+        return part

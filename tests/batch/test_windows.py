@@ -9,8 +9,9 @@ import pytest
 import torch
 from engines.savit_weights import small_savit
 
-from vrm.batch.windows import Done, Filler, files_made, files_to_send, write_files
+from vrm.batch.windows import Filler, files_made, files_to_send, write_files
 from vrm.engines.internal import engine as internal
+from vrm.engines.window_tasks import Done
 from vrm.errors import OutOfMemory, VideoError
 from vrm.events import Events
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
@@ -106,10 +107,16 @@ def both(case, tmp_path, engine, fails=(), report=None):
     return found, apart
 
 
-@pytest.mark.parametrize("preset", ["fast", "balanced", "paper"])
-def test_the_internal_engine(case, tmp_path, preset):
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_motion(case, tmp_path, preset):
     _, apart = both(case, tmp_path, {"preset": preset})
-    assert [part.window for part in apart.parts] == ([] if preset == "fast" else [None]) + [2, 1, 0]
+    assert [part.window for part in apart.parts] == [2, 1, 0]
+    assert list((tmp_path / "cache" / "vrm" / "scratch").iterdir()) == []
+
+
+def test_the_internal_engine(case, tmp_path):
+    _, apart = both(case, tmp_path, {"engine": "internal", "preset": "paper"})
+    assert [part.window for part in apart.parts] == [None, 2, 1, 0]
     assert list((tmp_path / "cache" / "vrm" / "scratch").iterdir()) == []
 
 

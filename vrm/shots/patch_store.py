@@ -17,7 +17,7 @@ import numpy as np
 
 from vrm.engines.base import Window
 from vrm.system.files import write_whole
-from vrm.types import Box, Patch, Pixels
+from vrm.types import Box, Patch
 
 _FACTS = "facts"
 
@@ -151,13 +151,3 @@ def _blend(old: Patch, new: Patch, weight: float) -> Patch:
     mixed = old.rgb.astype(np.float32) * (1 - weight) + new.rgb.astype(np.float32) * weight
     rounded = np.rint(mixed)
     return Patch(new.box, rounded.astype(np.uint8) if new.rgb.dtype == np.uint8 else rounded.astype(np.uint16))
-
-
-def cut(patch: Patch, box: Box) -> Pixels:
-    """The part of a patch inside ``box``, which must lie within the patch's own."""
-    y0, x0, y1, x1 = box
-    py, px, qy, qx = patch.box
-    if y0 < py or x0 < px or y1 > qy or x1 > qx:
-        raise ValueError(f"patch {patch.box} does not hold {box}")
-    part: Pixels = patch.rgb[y0 - py : y1 - py, x0 - px : x1 - px]
-    return part

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vrm.engines.base import KEYFRAME_GRID, Progress, Shot, Window, as_float
+from vrm.engines.base import Progress, Shot, Window, as_float
 from vrm.engines.coverage import coverage_map
 from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, grid_times
 from vrm.motion.fill_cache import FrameFolder
@@ -28,6 +28,7 @@ from vrm.motion.flow.context import context_flow, square, square_hole
 from vrm.motion.flow.estimators import DisFlow
 from vrm.nets.two_stream.model import KeyFeatures, TwoStreamConfig, TwoStreamGenerator, padded
 from vrm.report.model import NEVER
+from vrm.shots.highlights import KEYFRAME_GRID
 from vrm.shots.kept_frames import KeptFrames
 from vrm.system.device import Compute
 from vrm.types import U8, Bool, Pixels

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from vrm.engines.base import KEYFRAME_GRID, Shot
+from vrm.engines.base import Shot
 from vrm.report.model import GIVEN
+from vrm.shots.highlights import KEYFRAME_GRID
 from vrm.types import U8, Masks, Pixels
 
 _GAP = KEYFRAME_GRID // 2

@@ -121,17 +121,6 @@ def check_shots(
         )
 
 
-def export_times(shots: Sequence[tuple[int, int]], holes: Masks, given: Mapping[int, Pixels], every: int) -> list[int]:
-    """The frames that ``--export-keyframes`` writes: the given ones, and every so many of each shot with a hole."""
-    times = {t for t in given if holes.box(t) is not None}
-    for start, stop in shots:
-        times.update(t for t in range(start, stop, every) if holes.box(t) is not None)
-        holed = [t for t in range(start, stop) if holes.box(t) is not None]
-        if holed and not any(start <= t < stop for t in times):
-            times.add(holed[len(holed) // 2])
-    return sorted(times)
-
-
 def _rgb(path: Path, most: int) -> Pixels:
     try:
         image = read_image(path, most)
