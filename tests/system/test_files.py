@@ -163,7 +163,7 @@ def test_estimates_grow_with_what_is_asked(clip, tmp_path):
             preflight.check_disk(info, tmp_path / "none", masks, [(0, info.n_frames)])
         return seen[-1]
 
-    patch, fill = 30 * 50 * 3, 30 * 50 * 80
+    patch, fill = 30 * 50 * 3, 30 * 50 * 41
     assert needed(10) - needed(4) == 6 * (patch + fill)
 
 
