@@ -13,11 +13,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vrm.events import Events, stages
+from vrm.events import Events
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build, build_options, keywords
-from vrm.options.remove import TRACK, EngineOptions, RemoveOptions
+from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
+from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.segment import SegmentOptions
+from vrm.options.train import KeyframeTraining, SavitJob
 
 if TYPE_CHECKING:
     from vrm.batch.summary import Summary
@@ -127,55 +129,37 @@ def segment_video(
     return segment(Path(input), Path(output), options, events or Events())
 
 
-def train_keyframe(
-    data: str | Path, output: str | Path, *, name: str, licence: str, events: Events | None = None, **words: Any
-) -> WeightCard:
-    """Train the keyframe engine's network on a folder of pictures or videos; weights and card go into ``output``.
+@keywords(KeyframeTraining)
+def train_keyframe(data: str | Path, output: str | Path, *, events: Events | None = None, **words: Any) -> WeightCard:
+    """Train the network of the engine keyframe on a folder of pictures or videos.
 
     Args:
         data: a folder of pictures, or of videos and of folders of frames.
-        output: made if need be; weights of the same name in it are not overwritten.
-        name: of the weights; ``remove(..., engine="keyframe", weights=f"{output}/{name}.safetensors")`` uses them.
-        licence: SPDX identifier.
-        events: hears of progress.
-        words: the fields of ``vrm.train.keyframe.KeyframeTraining``, and the engine's ``device``, ``dtype``,
-            ``threads``, ``seed``.
+        output: folder of weights, card and table; weights of the same name in it are not overwritten.
+            ``remove(..., engine="keyframe", weights=f"{output}/{name}.safetensors")`` uses them.
+        events: told of the progress.
+        words: the options of ``vrm train keyframe``; ``licence`` is needed.
 
     Raises:
         VrmError: see ``vrm.errors``.
     """
-    given = {word: value for word, value in words.items() if value is not None}
-    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
-    from vrm.train.keyframe import KeyframeTraining
-    from vrm.train.keyframe import train_keyframe as train
+    from vrm.train import commands
 
-    options = KeyframeTraining(name, licence, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
-    events = events or Events()
-    card, lines = train(Path(data), Path(output), options, stages(events))
-    if lines:
-        last = lines[-1]
-        events.note(
-            f"Error in the holes of what was held out: {last['held_guided']:.4f} with key frames, "
-            f"{last['held_unguided']:.4f} without."
-        )
-    events.note(f"Written: {Path(output) / card.file}, its card, and {name}.csv.")
-    return card
+    return commands.keyframe(Path(data), Path(output), events or Events(), **words)
 
 
+@keywords(SavitJob)
 def train_savit(
-    data: str | Path, output: str | Path, *, name: str, licence: str, events: Events | None = None, **words: Any
+    data: str | Path, output: str | Path, *, events: Events | None = None, **words: Any
 ) -> WeightCard | None:
-    """Train the engine savit's network on a folder of clips; everything goes into the folder ``output``.
+    """Train the network of the engine savit on a folder of clips.
 
     Args:
         data: YouTube-VOS, DAVIS, or a folder of videos and of folders of frames.
-        output: made if need be; weights of the same name in it are not overwritten.
-        name: of the weights; ``remove(..., engine="savit", weights=f"{output}/{name}.safetensors")`` uses them.
-        licence: SPDX identifier.
-        events: hears of progress.
-        words: ``config`` (a name or a TOML file), ``steps``, ``labels`` (a folder), ``segmenter`` (which labels clips
-            that have no maps there), ``held`` (names), ``start`` (weights), ``resume``, and the engine's ``device``,
-            ``dtype``, ``threads``, ``seed``.
+        output: folder of weights, card, log, samples and checkpoint; weights of the same name are not overwritten.
+            ``remove(..., engine="savit", weights=f"{output}/{name}.safetensors")`` uses them.
+        events: told of the progress.
+        words: the options of ``vrm train savit``; ``licence`` is needed.
 
     Returns:
         The card; None in the further processes that ``torchrun`` started.
@@ -183,30 +167,10 @@ def train_savit(
     Raises:
         VrmError: see ``vrm.errors``.
     """
-    given = {word: value for word, value in words.items() if value is not None}
-    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
-    from dataclasses import replace
+    from vrm.selection.labels.video import label_clips
+    from vrm.train import commands
 
-    from vrm.train.savit_config import SavitTraining
-    from vrm.train.savit_run import SavitJob, teach_savit
-
-    config = SavitTraining.read(str(given.pop("config", "small")))
-    if "steps" in given:
-        config = replace(config, steps=given.pop("steps"))
-    segmenter = given.pop("segmenter", None)
-    if "labels" in given:
-        given["labels"] = Path(given["labels"])
-    options = SavitJob(name, licence, config, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
-    events = events or Events()
-    if segmenter is not None:
-        from vrm.selection.labels.video import label_clips
-        from vrm.train.savit_run import clips_to_label
-
-        label_clips(clips_to_label(Path(data), options), str(segmenter), options.engine, events.note)
-    card = teach_savit(Path(data), Path(output), options, stages(events), events.note)
-    if card is not None:
-        events.note(f"Written: {Path(output) / card.file} and its card.")
-    return card
+    return commands.savit(Path(data), Path(output), events or Events(), label_clips, **words)
 
 
 def info(input: str | Path, stream: int | None = None) -> VideoInfo:
@@ -220,42 +184,47 @@ def info(input: str | Path, stream: int | None = None) -> VideoInfo:
     return probe(Path(input), stream)
 
 
+@keywords(CasesCommand)
 def evaluate_cases(folder: str | Path, output: str | Path, *, events: Events | None = None, **words: Any) -> list[str]:
-    """Write test cases with known truth; the words of ``vrm evaluate cases``. See ``vrm.evaluate.cases.make``."""
+    """Write test cases with known truth, and say their names; the options of ``vrm evaluate cases``."""
     from vrm.evaluate.commands import cases
 
     return cases(Path(folder), Path(output), events or Events(), **words)
 
 
+@keywords(ScoreCommand)
 def evaluate_score(
     folder: str | Path, results: Iterable[str | Path], *, events: Events | None = None, **words: Any
 ) -> ScoreTable:
-    """Score folders of results; the words of ``vrm evaluate score``. See ``vrm.evaluate.scoring.score``."""
+    """Score folders of results against cases; the options of ``vrm evaluate score``."""
     from vrm.evaluate.commands import score
 
     return score(Path(folder), [Path(path) for path in results], events or Events(), **words)
 
 
+@keywords(MasksCommand)
 def evaluate_masks(
     truth: str | Path, results: Iterable[str | Path], *, events: Events | None = None, **words: Any
 ) -> MaskTable:
-    """J and F of folders of masks; the words of ``vrm evaluate masks``. See ``vrm.evaluate.scoring.masks``."""
+    """J and F of folders of masks; the options of ``vrm evaluate masks``."""
     from vrm.evaluate.commands import masks
 
     return masks(Path(truth), [Path(path) for path in results], events or Events(), **words)
 
 
+@keywords(LabelsCommand)
 def evaluate_labels(
     video: str | Path, labels: Iterable[str | Path], *, events: Events | None = None, **words: Any
 ) -> FlickerTable:
-    """Flicker of label maps; the words of ``vrm evaluate labels``. See ``vrm.evaluate.scoring.labels``."""
+    """Flicker of label maps; the options of ``vrm evaluate labels``."""
     from vrm.evaluate.commands import labels as flicker
 
     return flicker(Path(video), [Path(path) for path in labels], events or Events(), **words)
 
 
+@keywords(RunCommand)
 def evaluate_run(cases: Iterable[str | Path], output: str | Path, *, events: Events | None = None, **words: Any) -> Run:
-    """Run engines and baselines over cases; the words of ``vrm evaluate run``. See ``vrm.evaluate.runs.run``."""
+    """Run engines and baselines over cases; the options of ``vrm evaluate run``."""
     from vrm.evaluate.commands import run
 
     return run([Path(path) for path in cases], Path(output), events or Events(), **words)

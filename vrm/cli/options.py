@@ -33,19 +33,21 @@ def _parameter(declared: Option) -> inspect.Parameter:
     """An option as typer reads it from a function's signature."""
     kind: Any = str if declared.parse is not None else declared.type
     default = None if declared.parse is not None else declared.default
+    flag, truth = declared.flag or f"--{declared.name}", kind is bool
     if declared.several:
         kind = list[str]
     if declared.inverted:
         default = not default
+    if truth and default is not False:
+        flag += f"/--no-{declared.name}"
     if default is None:
         kind |= None
-    flag = declared.flag or f"--{declared.name}"
     info = typer.Option(
-        flag if kind is not bool or not default else f"{flag}/--no-{declared.name}",
+        flag,
         metavar=declared.metavar or "|".join(declared.choices) or None,
         help=declared.help,
         rich_help_panel=declared.panel,
-        show_default=kind is not bool,
+        show_default=not truth,
         autocompletion=_completion(declared),
     )
     return inspect.Parameter(

@@ -40,8 +40,8 @@ def remove(input: Inputs, output: Output = None, json: Json = False, **words: An
     Sound, timing, colours and every pixel outside the mask stay as they are.
 
     \b
-    vrm remove walk.mp4 --mask dog.png -o clean.mp4      an object, from one mask of it
-    vrm remove news.mp4 --mask logo.png --static-mask    a logo that stands still
+    vrm remove walk.mp4 --mask dog.png -o clean.mp4    an object that moves
+    vrm remove news.mp4 --mask logo.png --static-mask  a logo that stands still
 
     Of several videos, one that fails stops no other; a folder given with --mask then holds a mask of each video's name.
     """

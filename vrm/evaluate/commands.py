@@ -28,9 +28,16 @@ def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
     """Make cases; the words of ``CasesCommand``. See ``vrm.evaluate.cases.make.make_cases``."""
     asked = build(CasesCommand, words)
     options = CaseOptions(
-        find_protocol(asked.protocol), asked.clips, asked.frames, asked.size, asked.engine.seed, asked.masks, asked.invert_mask, asked.keyframes,
+        find_protocol(asked.protocol),
+        asked.clips,
+        asked.frames,
+        asked.size,
+        asked.engine.seed,
+        asked.masks,
+        asked.invert_mask,
+        asked.keyframes,
         asked.overwrite,
-    )  # fmt: skip
+    )
     made = make_cases(folder, out, options, events)
     events.note(f"{len(made)} cases of the protocol {asked.protocol} are in {out}.")
     return made

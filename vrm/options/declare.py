@@ -86,10 +86,14 @@ class Option:
 
     def check(self, value: Any) -> None:
         """Raise UsageError if the field's value is none that was declared."""
+        if value is None and self.default is None:
+            return
+        if self.type in (int, float) and (isinstance(value, str) or self._number(value) != value == value):
+            raise self._no_number(value)
         if self.choices and value not in self.choices:
             raise UsageError(f"--{self.name} {value} is unknown.", f"Choose from: {', '.join(self.choices)}.")
         least, most = self.between
-        if value is None or (least is None and most is None):
+        if least is None and most is None:
             return
         text = f"{value:g}" if isinstance(value, float) else str(value)
         if most is None and value < least:
@@ -120,7 +124,10 @@ class Option:
                 return number
         except (TypeError, ValueError, OverflowError):
             pass
-        raise UsageError(f"{self.name} is {value!r}, not a {'whole ' if self.type is int else ''}number.")
+        raise self._no_number(value)
+
+    def _no_number(self, value: Any) -> UsageError:
+        return UsageError(f"{self.name} is {value!r}, not a {'whole ' if self.type is int else ''}number.")
 
 
 def option(default: Any, panel: str, metavar: str = "", *, also: Option | None = None, **about: Any) -> Any:

@@ -240,7 +240,7 @@ class RemoveOptions(InputOptions):
     report: Path | None = option(None, OUTPUT, "FILE", kind=WRITTEN, help="Write a report: .html or .json.")
     export_keyframes: Path | None = option(None, FILLING, "DIR", kind=WRITTEN,
         help="Write cleaned frames as PNGs, to be retouched and given back with --keyframe DIR.")
-    resume: bool = option(False, MACHINE,
+    resume: bool = option(False, OUTPUT,
         help="Keep what is finished and what the engine learned of the video; go on from there after an interruption.")
     # fmt: on
 
