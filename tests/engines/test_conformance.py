@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from vrm.engines.base import Window, no_progress
+from vrm.engines.base import Window
 from vrm.engines.internal import engine as internal
 from vrm.engines.registry import ENGINES, create_engine
+from vrm.events import no_progress
 from vrm.options.remove import PRESETS, EngineOptions
 
 from .savit_weights import small_savit
