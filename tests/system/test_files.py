@@ -325,14 +325,14 @@ def test_what_is_kept_on_a_full_disk_is_said(tmpfs):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a"
-    disk.write_whole(path, lambda file: file.write(b"old"), "A cannot be written", durable=True)
+    disk.atomic_write(path, b"old", "A cannot be written", durable=True)
 
     def fail(file):
         file.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(OutputError, match="A cannot be written: the disk is full"):
-        disk.write_whole(path, fail, "A cannot be written")
+        disk.atomic_write(path, fail, "A cannot be written")
     assert path.read_bytes() == b"old"
     assert files(tmp_path) == ["a"]
 
@@ -393,6 +393,6 @@ def test_a_connection_that_breaks_is_no_matter_of_the_disk(tmp_path, monkeypatch
 
 def test_a_vanished_folder_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(OutputError) as caught:
-        disk.write_whole(tmp_path / "gone" / "file", lambda file: file.write(b"x"), "Scratch cannot be written")
+        disk.atomic_write(tmp_path / "gone" / "file", b"x", "Scratch cannot be written")
     assert "No such file" in caught.value.what
     assert "vanished" in caught.value.fix

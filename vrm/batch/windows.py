@@ -28,7 +28,7 @@ from vrm.motion.fill_cache import FrameFolder
 from vrm.options.remove import RemoveOptions
 from vrm.selection.labels.classes import labels_for_engine
 from vrm.shots.patch_store import PatchStore
-from vrm.system.files import write_whole, writing
+from vrm.system.files import atomic_write, writing
 
 FITS = "fits"
 
@@ -127,4 +127,4 @@ def write_files(folder: Path, files: dict[str, bytes], durable: bool = False) ->
         what = f"Scratch cannot be written in {folder}"
         with writing(what):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(path, lambda file, data=data: file.write(data), what, durable=durable)  # type: ignore[misc]
+        atomic_write(path, data, what, durable=durable)

@@ -38,7 +38,7 @@ from vrm.job.scratch import (
     scratch_root,
 )
 from vrm.options.remove import RemoveOptions
-from vrm.system.files import existing, write_whole
+from vrm.system.files import atomic_write, remove_partial
 from vrm.types import Masks, VideoInfo
 from vrm.weights.cards import known, models
 
@@ -85,9 +85,8 @@ class JobFolder:
     def write_json(self, name: str, value: Any) -> None:
         """Keep plain values, where anything is kept. Raises OutputError."""
         if self.kept:
-            text = json.dumps(value).encode()
             what = f"Scratch cannot be written in {self.path}"
-            write_whole(self.path / name, lambda file: file.write(text), what, durable=True)
+            atomic_write(self.path / name, json.dumps(value), what, durable=True)
 
     def ready(self, output: Path) -> None:
         """The output is complete, and about to get its name."""
@@ -105,9 +104,8 @@ class JobFolder:
     def write_masks(self, masks: Masks, notes: list[str]) -> None:
         """Keep masks that took work to find. Raises OutputError."""
         if self.kept:
-            data = pack(masks, notes)
             what = f"Scratch cannot be written in {self.path}"
-            write_whole(self.path / MASKS, lambda file: file.write(data), what, durable=True)
+            atomic_write(self.path / MASKS, pack(masks, notes), what, durable=True)
 
 
 @contextlib.contextmanager
@@ -210,14 +208,8 @@ def _sweep_leftovers(there: dict[str, Any]) -> None:
     """Remove the half outputs of a process of this machine that was killed: it could not do so itself."""
     if there.get("host") != platform.node() or there.get("pid") == os.getpid():
         return
-    for target in (Path(name) for name in there.get("written", ())):
-        for path in existing(target.parent).glob(f".*.{there['pid']}.*"):
-            if not path.name.startswith((f".{target.stem}.", f".{target.name}.")):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    for name in there.get("written", ()):
+        remove_partial(Path(name), there["pid"])
 
 
 # --- what shapes a result ---------------------------------------------------------------------------------------

@@ -89,7 +89,6 @@ def track(
         shown = masks.objects if options.mask.grow is None else masks.holes
         with FolderOutput(target, "Masks") as out:
             write_masks(info, shown, out)
-            out.finish()
         if plan is not None:
             with job.timed("write"):
                 write_overlay(info, shown, plan, lambda n: job.progress("write", n, info.n_frames))

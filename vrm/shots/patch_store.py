@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from vrm.engines.base import Window
-from vrm.system.files import write_whole
+from vrm.system.files import atomic_write
 from vrm.types import Box, Patch
 
 _FACTS = "facts"
@@ -72,7 +72,7 @@ class PatchStore:
         arrays: dict[str, np.ndarray] = {str(t): patch.rgb for t, patch in patches.items()}
         arrays |= {f"+{name}": array for name, array in extra.arrays.items()}
         arrays[_FACTS] = np.frombuffer(text.encode(), np.uint8)
-        write_whole(
+        atomic_write(
             self._file(window),
             lambda file: np.savez(file, **arrays),  # type: ignore[arg-type]
             f"Scratch cannot be written in {self._folder}",
