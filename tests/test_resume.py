@@ -15,7 +15,6 @@ import pytest
 import torch
 
 from vrm.cli.main import run as command
-from vrm.engines.base import Window
 from vrm.engines.internal import engine as internal
 from vrm.engines.runner import EngineRunner, lower
 from vrm.errors import OutOfMemory, OutputError, UsageError
@@ -26,6 +25,7 @@ from vrm.job import scratch
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.pipeline import remove
 from vrm.shots.patch_store import Extra, PatchStore
+from vrm.shots.windows import Window
 from vrm.types import Masks, Patch
 
 SIZE = (64, 80)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from vrm.engines.base import Given, Window
+from vrm.engines.base import Given
 from vrm.motion.propagation import MotionConfig, propagate
+from vrm.shots.windows import Window
 
 
 class SmallShot:

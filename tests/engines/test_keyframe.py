@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.engines.base import Given, Window, no_progress
+from vrm.engines.base import Given, no_progress
 from vrm.engines.keyframe.generator import context_times, generate_keyframes, grid_times, load_generator
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError, WeightsError
@@ -16,6 +16,7 @@ from vrm.motion.fill_cache import FrameFolder
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions
 from vrm.report.model import GIVEN, NEVER, SEEN
+from vrm.shots.windows import Window
 from vrm.weights.cards import save
 
 from .shots import SmallShot, box_holes

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from vrm.engines.base import Window
 from vrm.shots import frame_cache as store_module
-from vrm.shots.frame_cache import CHUNK, FrameStore
+from vrm.shots.frame_cache import CHUNK, FrameCache
 from vrm.shots.patch_store import PatchStore, cut
+from vrm.shots.windows import Window
 from vrm.types import Patch
 
 
@@ -25,21 +25,21 @@ def counting_decode(log):
 
 
 def test_any_order_gives_the_right_frame(tmp_path):
-    store = FrameStore(counting_decode([]), 150, tmp_path, memory_bytes=3 * 72, disk_bytes=1)
+    store = FrameCache(counting_decode([]), 150, tmp_path, memory_bytes=3 * 72, disk_bytes=1)
     for t in [0, 149, 3, 70, 69, 68, 140, 0, 149, 31, 32]:
         assert store.frame(t)[0, 0, 0] == t
 
 
 def test_reading_on_decodes_once(tmp_path):
     log = []
-    store = FrameStore(counting_decode(log), 150, tmp_path)
+    store = FrameCache(counting_decode(log), 150, tmp_path)
     for t in range(150):
         store.frame(t)
     assert log == [0]
 
 
 def test_disk_and_memory_stay_bounded(tmp_path):
-    store = FrameStore(counting_decode([]), 200, tmp_path, memory_bytes=5 * 72, disk_bytes=50 * 72)
+    store = FrameCache(counting_decode([]), 200, tmp_path, memory_bytes=5 * 72, disk_bytes=50 * 72)
     for t in range(200):
         store.frame(t)
         assert len(list(tmp_path.iterdir())) <= 2 * CHUNK
@@ -49,7 +49,7 @@ def test_disk_and_memory_stay_bounded(tmp_path):
 
 
 def test_out_of_range_is_an_index_error(tmp_path):
-    store = FrameStore(counting_decode([]), 5, tmp_path)
+    store = FrameCache(counting_decode([]), 5, tmp_path)
     with pytest.raises(IndexError):
         store.frame(5)
 
@@ -81,7 +81,7 @@ def test_what_is_free_goes_back_while_frames_come_and_go(tmp_path, monkeypatch):
     trims = []
     monkeypatch.setattr(store_module, "_GONE", 10 * 72)
     monkeypatch.setattr(store_module, "give_back", lambda: trims.append(1))
-    store = FrameStore(counting_decode([]), 150, tmp_path, memory_bytes=5 * 72)
+    store = FrameCache(counting_decode([]), 150, tmp_path, memory_bytes=5 * 72)
     for t in range(5):
         store.frame(t)  # a chunk of 32 is decoded, of which 27 leave, and 5 of these are read again
     assert len(trims) == 3

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vrm.engines.base import Window
 from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import load_keyframes
 from vrm.engines.registry import create_engine
@@ -28,6 +27,7 @@ from vrm.motion.fill_cache import FrameFolder
 from vrm.options.remove import RemoveOptions
 from vrm.selection.labels.classes import labels_for_engine
 from vrm.shots.patch_store import PatchStore
+from vrm.shots.windows import Window
 from vrm.system.files import atomic_write, writing
 
 FITS = "fits"

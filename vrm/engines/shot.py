@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vrm.engines.base import Given, Window
+from vrm.engines.base import Given
 from vrm.motion.fill_cache import FillFolder
 from vrm.motion.propagation import MotionConfig, propagate
 from vrm.motion.result import Propagation
-from vrm.shots.frame_cache import FrameStore
+from vrm.shots.frame_cache import FrameCache
+from vrm.shots.windows import Window
 from vrm.types import U8, Bool, Masks, Pixels
 
 
@@ -31,7 +32,7 @@ class ShotView:
 
     def __init__(
         self,
-        store: FrameStore,
+        store: FrameCache,
         holes: Masks,
         start: int,
         stop: int,

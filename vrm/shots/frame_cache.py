@@ -34,7 +34,7 @@ class HasRGB(Protocol):
         ...
 
 
-class FrameStore:
+class FrameCache:
     """Frames of one video by number, as RGB; may be asked from several threads.
 
     Args:

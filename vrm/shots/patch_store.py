@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from vrm.engines.base import Window
+from vrm.shots.windows import Window
 from vrm.system.files import atomic_write
 from vrm.types import Box, Patch
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 
-from vrm.engines.base import Given, Progress, Session, Shot, Window
+from vrm.engines.base import Given, Progress, Session, Shot
 from vrm.engines.coverage import coverage_map
 from vrm.engines.keyframe.generator import (
     Generator,
@@ -27,6 +27,7 @@ from vrm.errors import WeightsError
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.result import Propagation
 from vrm.options.remove import EngineOptions
+from vrm.shots.windows import Window
 from vrm.system.device import choose
 from vrm.types import U8, Masks, Patch, Pixels, bounding_box
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vrm.engines.base import Progress, Shot, Window, as_float
+from vrm.engines.base import Progress, Shot, as_float
 from vrm.engines.coverage import coverage_map
 from vrm.motion.fill_cache import FrameFolder
 from vrm.motion.flow.context import context_flow, square, square_hole
@@ -27,6 +27,7 @@ from vrm.nets.two_stream.model import KeyFeatures, TwoStreamConfig, TwoStreamGen
 from vrm.report.model import GIVEN, NEVER
 from vrm.shots.highlights import KEYFRAME_GRID
 from vrm.shots.kept_frames import KeptFrames
+from vrm.shots.windows import Window
 from vrm.system.device import Compute
 from vrm.types import U8, Bool, Masks, Pixels
 from vrm.weights.cards import find, load_into

@@ -10,7 +10,7 @@ import av
 
 from vrm.errors import OutputError
 from vrm.media.read.container import is_cover, open_input
-from vrm.media.write.containers import ENDINGS, FRAMES, TEXT_SUBTITLES, Container, codec_name, holds_copy
+from vrm.media.write.containers import CONTAINERS, FRAMES, TEXT_SUBTITLES, Container, codec_name, holds_copy
 from vrm.types import VideoInfo
 
 
@@ -78,7 +78,7 @@ def _plan_stream(
     elif kind in ("audio", "video") and not is_cover(stream):
         raise OutputError(
             f"{container.label} does not hold {words} of the source.",
-            f"Name the output .mkv, which holds it (endings: {', '.join(ENDINGS)}).",
+            f"Name the output .mkv, which holds it (endings: {', '.join(CONTAINERS)}).",
         )
     else:
         result.lost.append(f"{words}: {container.label} does not hold it")

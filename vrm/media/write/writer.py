@@ -98,7 +98,7 @@ def write_frames(
         OutputError: the disk is full or the folder cannot be written to.
     """
     from vrm.media.read.frame_folder import frame_files
-    from vrm.media.read.stills import write_png
+    from vrm.media.write.png import write_png
 
     assert plan.source is not None
     names = [p.stem for p in frame_files(plan.source)]
