@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ U8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Array = npt.NDArray[Any]
+"""A float array in the middle of arithmetic, whose exact type numpy's stubs do not follow."""
 Box = tuple[int, int, int, int]
 """``(y0, x0, y1, x1)`` in pixels, the ends excluded."""
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vrm import __version__
 from vrm.batch.cluster import PATIENCE, POLL, TRIES, Kept, Need, absolute, connect, need_of
 from vrm.batch.schedule import Schedule
 from vrm.batch.tasks import PartWork, as_error, failure, part_task
@@ -22,6 +21,7 @@ from vrm.errors import UsageError, VideoError, VrmError
 from vrm.job.scratch import scratch_folder, sweep
 from vrm.options.remove import EngineOptions
 from vrm.system.process import behave, environment
+from vrm.version import __version__
 
 _ASKED = 60
 """Seconds that machines have to say whether they see the files."""

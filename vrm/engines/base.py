@@ -121,10 +121,10 @@ class Accounting(Protocol):
 
 
 @runtime_checkable
-class Joining(Protocol):
+class HasSplitPoints(Protocol):
     """An engine that knows some frames before all others: windows best meet there."""
 
-    def joints(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
+    def split_points(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
         """Frames of the shot ``start..stop-1`` at which windows may meet, ascending.
 
         Args:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vrm.engines.base import Engine, Joining, Session
+from vrm.engines.base import Engine, HasSplitPoints, Session
 from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import check_shots, judge_keyframe, load_keyframes
 from vrm.engines.registry import create_engine
@@ -171,7 +171,7 @@ class EngineRunner:
         for start, stop in shots:
             own = range(max(start, wanted.start), min(stop, wanted.stop))
             if own:
-                if not isinstance(self.engine, Joining):  # whose keyframes may lie outside a preview
+                if not isinstance(self.engine, HasSplitPoints):  # whose keyframes may lie outside a preview
                     start, stop = own.start, own.stop
                 self.stretches.append(Stretch(start, stop, own, tuple(self._planned(start, stop, own))))
 
@@ -244,12 +244,12 @@ class EngineRunner:
 
     def _planned(self, start: int, stop: int, wanted: range) -> list[Window]:
         job, inputs = self._job, self.inputs
-        joints: list[int] = []
-        if isinstance(self.engine, Joining):
-            joints = self.engine.joints(start, stop, inputs.holes, inputs.keyframes)
+        points: list[int] = []
+        if isinstance(self.engine, HasSplitPoints):
+            points = self.engine.split_points(start, stop, inputs.holes, inputs.keyframes)
         memory, longest = window_memory(self._options), motion_config(job.options.engine).longest
         return plan_windows(
-            inputs.holes, start, stop, job.info.frame_rate, memory, longest, within=wanted, split_points=joints
+            inputs.holes, start, stop, job.info.frame_rate, memory, longest, within=wanted, split_points=points
         )
 
     def _open(self, windows: list[Window]) -> OpenShot:

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from vrm import __version__
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.cases.clips import Clip, choose, find_clips
 from vrm.evaluate.cases.pictures import Pictures, doubt, load_masks, same_shape
@@ -23,6 +22,7 @@ from vrm.media.write.png import write_png
 from vrm.system.files import atomic_folder
 from vrm.train.data.freeform import Drift, blob, covering, place
 from vrm.types import U8, Bool, Masks, Pixels, eight_bits
+from vrm.version import __version__
 
 RECORD = "protocol.json"
 GREY = 128
