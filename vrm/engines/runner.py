@@ -22,12 +22,12 @@ from vrm.job.budget import DEFAULT_GB, LEAST_GB, window_memory
 from vrm.job.context import Job
 from vrm.job.resume import MOVED, STEPS, WINDOWS
 from vrm.motion.config import MotionConfig
-from vrm.motion.fill_cache import FrameFolder
 from vrm.options.remove import EngineOptions
 from vrm.report.model import FrameCoverage, ShotReport
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.patch_store import PatchStore
 from vrm.shots.windows import Window, plan_windows
+from vrm.system.array_folder import ArrayFolder
 from vrm.system.memory import give_back, is_shortage
 from vrm.types import U8, Masks, Pixels
 
@@ -126,7 +126,7 @@ class EngineRunner:
         self.moved = job.folder.read_json(MOVED) is True
         self.engine = self._created()
         self.used()
-        kept = FrameFolder(job.scratch("keyframes"))
+        kept = ArrayFolder[Pixels](job.scratch("keyframes"))
         found = load_keyframes(job.options.engine.keyframes, job.info, job.depth, job.options.max_pixels, kept)
         job.note(*found.notes)
         self.keyframes: Mapping[int, Pixels] = found.images
