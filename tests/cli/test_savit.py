@@ -9,7 +9,8 @@ import pytest
 from vrm.cli.main import run
 from vrm.engines.base import HasDebugViews
 from vrm.engines.savit.engine import SavitSession
-from vrm.media.read.stills import read_image, write_png
+from vrm.media.read.stills import read_image
+from vrm.media.write.png import write_png
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from engines.savit_weights import LABELLED, small_savit

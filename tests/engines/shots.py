@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from vrm.engines.base import Window
 from vrm.engines.shot import KeyframedShot
 from vrm.motion.propagation import MotionConfig, propagate
+from vrm.shots.windows import Window
 
 
 class SmallShot:

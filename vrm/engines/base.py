@@ -7,7 +7,6 @@ prepares a ``Session`` for it (it may fit, choose keyframes, or do nothing) and 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -15,21 +14,8 @@ import numpy as np
 
 from vrm.events import Progress
 from vrm.motion.result import Propagation
+from vrm.shots.windows import Window
 from vrm.types import U8, Bool, Masks, Patch, Pixels
-
-
-@dataclass(frozen=True)
-class Window:
-    """Frames ``start..stop-1`` to fill; ``[context_start, context_stop)`` around them is what motion looks at."""
-
-    start: int
-    stop: int
-    context_start: int
-    context_stop: int
-
-    def __post_init__(self) -> None:
-        if not self.context_start <= self.start < self.stop <= self.context_stop:
-            raise ValueError(f"window {self} is not inside its context")
 
 
 class Shot(Protocol):

@@ -7,11 +7,12 @@ from dataclasses import asdict
 
 import numpy as np
 
-from vrm.engines.base import HasCoverage, HasDebugViews, Session, Window
+from vrm.engines.base import HasCoverage, HasDebugViews, Session
 from vrm.engines.shot import ShotView
 from vrm.motion.result import HoleFill
 from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
 from vrm.shots.patch_store import Extra
+from vrm.shots.windows import Window
 from vrm.types import U8
 
 RELIABLE = 0.5

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from vrm.engines.base import Shot, Window
+from vrm.engines.base import Shot
 from vrm.motion.fill_cache import FillFolder
 from vrm.motion.propagation import MotionConfig, propagate
 from vrm.motion.result import Propagation
-from vrm.shots.frame_cache import FrameStore
+from vrm.shots.frame_cache import FrameCache
+from vrm.shots.windows import Window
 from vrm.types import U8, Bool, Masks, Pixels
 
 
@@ -65,7 +66,7 @@ class ShotView:
 
     def __init__(
         self,
-        store: FrameStore,
+        store: FrameCache,
         holes: Masks,
         start: int,
         stop: int,

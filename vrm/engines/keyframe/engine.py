@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vrm.engines.base import Session, Shot, Window
+from vrm.engines.base import Session, Shot
 from vrm.engines.coverage import coverage_map
 from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, masked_times
 from vrm.engines.motion import to_patch
@@ -21,6 +21,7 @@ from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.result import Propagation
 from vrm.options.remove import EngineOptions
+from vrm.shots.windows import Window
 from vrm.types import U8, Masks, Patch, Pixels, bounding_box
 from vrm.weights.cards import find
 
