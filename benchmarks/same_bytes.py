@@ -1,17 +1,19 @@
 """Does a change of the code leave the result alone? Hashes of what `vrm remove --preset fast` writes.
 
     python benchmarks/same_bytes.py DATA --write hashes.json [--vrm "OTHER/.venv/bin/python -m vrm"]
-    python benchmarks/same_bytes.py DATA --check hashes.json
+    python benchmarks/same_bytes.py DATA --check hashes.json [--only "davis-*"] [--options "--preset balanced"]
 
 DATA holds clips/<name>/{frames,masks} and robust/<file>. The example is filled under a mask that holds for every
 frame, three clips under their own masks, and twenty files of robust/ (high bit depths, HDR, rotation, odd sizes,
 several tracks) under a box in the middle of the picture. Equal bytes need the same machine, threads and library
-versions: write the list with one checkout and check it with the other, one after the other.
+versions: write the list with one checkout and check it with the other, one after the other. --only takes the names
+that match a pattern; --options stand after all others, so that they win.
 """
 
 from __future__ import annotations
 
 import argparse
+import fnmatch
 import hashlib
 import json
 import shlex
@@ -65,18 +67,16 @@ def box_mask(vrm: list[str], video: Path, to: Path) -> Path:
     return to
 
 
-def jobs(vrm: list[str], data: Path, scratch: Path) -> dict[str, list[str]]:
-    """Name to the arguments of ``vrm remove``, without the output."""
-    example = EXAMPLES / "crab.mp4"
-    found = {"example": [str(example), "--mask", str(EXAMPLES / "crab.png"), "--static-mask"]}
-    for name in CLIPS:
+def arguments(name: str, vrm: list[str], data: Path, scratch: Path) -> list[str]:
+    """The arguments of ``vrm remove`` for one of the names, without the output."""
+    if name == "example":
+        return [str(EXAMPLES / "crab.mp4"), "--mask", str(EXAMPLES / "crab.png"), "--static-mask"]
+    if name in CLIPS:
         clip = data / "clips" / name
-        found[name] = [str(clip / "frames"), "--mask", str(clip / "masks"), "--end", "24f"]
-    for name in FILES:
-        video = data / "robust" / name
-        mask = box_mask(vrm, video, scratch / f"{name}.png")
-        found[name] = [str(video), "--mask", str(mask), "--static-mask", "--end", "24f"]
-    return found
+        return [str(clip / "frames"), "--mask", str(clip / "masks"), "--end", "24f"]
+    video = data / "robust" / name
+    mask = box_mask(vrm, video, scratch / f"{name}.png")
+    return [str(video), "--mask", str(mask), "--static-mask", "--end", "24f"]
 
 
 def main() -> int:
@@ -85,16 +85,21 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE")
     parser.add_argument("--check", type=Path, metavar="FILE")
     parser.add_argument("--vrm", type=shlex.split, default=[sys.executable, "-m", "vrm"], help="the command to run")
+    parser.add_argument("--only", default="*", metavar="PATTERN")
+    parser.add_argument("--options", type=shlex.split, default=["--preset", "fast"])
     args = parser.parse_args()
+    names = fnmatch.filter(("example", *CLIPS, *FILES), args.only)
     known = json.loads(args.check.read_text()) if args.check else {}
+    known = {name: known[name] for name in names if name in known}
     hashes: dict[str, str] = {}
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
-        for name, words in jobs(args.vrm, args.data, scratch).items():
+        for name in names:
+            words = arguments(name, args.vrm, args.data, scratch)
             source = Path(words[0])
             out = scratch / "out" / (name if source.is_dir() else f"{source.stem}{source.suffix}")
             out.parent.mkdir(exist_ok=True)
-            command = [*args.vrm, "remove", *words, "-o", str(out), "--preset", "fast", "--threads", "2", "--seed", "0"]
+            command = [*args.vrm, "remove", *words, "-o", str(out), "--threads", "2", "--seed", "0", *args.options]
             done = subprocess.run(command, capture_output=True, text=True)
             hashes[name] = digest(out) if done.returncode == 0 else f"exit {done.returncode}: {done.stderr[-200:]}"
             verdict = "" if not known else "same" if known.get(name) == hashes[name] else "DIFFERENT"

@@ -17,7 +17,7 @@ import torch
 from vrm.cli.main import run as command
 from vrm.engines.base import Window
 from vrm.engines.internal import engine as internal
-from vrm.engines.runner import Filling, lower
+from vrm.engines.runner import EngineRunner, lower
 from vrm.errors import OutOfMemory, OutputError, UsageError
 from vrm.events import Events
 from vrm.job import checkpoints as kept
@@ -63,9 +63,10 @@ def case(make_video, tmp_path):
 
 def work(case, target, preset="fast", resume=True, events=None, mask=None, engine=None, **more):
     source, masks = case
+    own = {"engine": "internal"} if preset == "paper" else {}
     options = RemoveOptions(
         mask=MaskOptions(path=masks, grow=3, feather=2, **(mask or {})),
-        engine=EngineOptions(preset=preset, threads=1, **(engine or {})),
+        engine=EngineOptions(preset=preset, threads=1, **(own | (engine or {}))),
         output=OutputOptions(lossless=True),
         resume=resume,
         **more,
@@ -212,7 +213,7 @@ def test_followed_masks_and_cuts_are_kept(case, cache, tmp_path, stop_after, mon
     def refuse(*args, **more):
         raise AssertionError("found anew")
 
-    monkeypatch.setattr("vrm.pipeline.follow", refuse)
+    monkeypatch.setattr("vrm.selection.resolve.follow", refuse)
     monkeypatch.setattr("vrm.job.context.find_shots", refuse)
     report = work(one, tmp_path / "out.mkv")
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
@@ -224,18 +225,12 @@ def test_followed_masks_and_cuts_are_kept(case, cache, tmp_path, stop_after, mon
 
 @pytest.fixture
 def small_fits(monkeypatch):
-    plan = dataclasses.replace(
-        internal.PLANS["balanced"],
-        budget=internal.Budget(24, 1e-3, anneal=True, check_every=4, patience=9, average=0.9),
-        stretch=4, width=8, crops=2, side=32,
-    )  # fmt: skip
-    monkeypatch.setattr(internal, "PLANS", {"balanced": plan})
     monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 12})
     monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
 
 
-@pytest.mark.parametrize("preset", ["balanced", "paper"])
-def test_a_fit_goes_on_from_its_checkpoint(case, cache, tmp_path, small_fits, monkeypatch, preset):
+def test_a_fit_goes_on_from_its_checkpoint(case, cache, tmp_path, small_fits, monkeypatch):
+    preset = "paper"
     work(case, tmp_path / "plain.mkv", preset, resume=False)
     monkeypatch.setattr(kept, "APART", 0.0)  # after every step
     steps = []
@@ -253,8 +248,7 @@ def test_a_fit_goes_on_from_its_checkpoint(case, cache, tmp_path, small_fits, mo
     begun = len(steps)
     work(case, tmp_path / "out.mkv", preset, events=Breaking())
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
-    total = 24 if preset == "balanced" else 12
-    assert len(steps) - begun < total, "the fit began anew"
+    assert len(steps) - begun < 12, "the fit began anew"
     assert states(cache) == []
 
 
@@ -381,7 +375,7 @@ def test_a_resumed_job_takes_the_same_steps_down(case, cache, tmp_path, monkeypa
         work(case, tmp_path / "out.mkv")
     used.clear()
     work(case, tmp_path / "out.mkv")
-    assert used == [1.5], "memory is there now, but the first run stepped down here"
+    assert used == [None, 1.5], "memory is there now, but the first run stepped down here"
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
 
 
@@ -396,24 +390,35 @@ def full(real, room):
     return create
 
 
+def in_turn(first, others):
+    """``create_engine`` that does one thing when it is first called, and another from then on."""
+    calls = []
+
+    def create(options):
+        calls.append(options)
+        return (first if len(calls) == 1 else others)(options)
+
+    return create
+
+
 def test_a_device_without_room_for_the_network_is_left(case, cache, tmp_path, monkeypatch, stop_after):
     work(case, tmp_path / "plain.mkv", resume=False)
     real = internal.InternalEngine
-    monkeypatch.setattr("vrm.pipeline.create_engine", full(real, lambda o: o.device == "cpu"))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: o.device == "cpu"))
     stop_after(1)
     with pytest.raises(Stop):
         work(case, tmp_path / "out.mkv")
     used = []
-    monkeypatch.setattr("vrm.pipeline.create_engine", lambda o: used.append(o.device) or real(o))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", lambda o: used.append(o.device) or real(o))
     report = work(case, tmp_path / "out.mkv")
     assert used == ["cpu"], "there is room now, but the first run had none"
     assert any("no room for the network" in note for note in report.notes)
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
     assert states(cache) == []
-    monkeypatch.setattr("vrm.pipeline.create_engine", full(real, lambda o: o.device == "cpu"))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: o.device == "cpu"))
     with pytest.raises(OutOfMemory, match="no room for the network, and --no-fallback"):
         work(case, tmp_path / "none.mkv", resume=False, engine={"fallback": False})
-    monkeypatch.setattr("vrm.pipeline.create_engine", full(real, lambda o: False))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: False))
     with pytest.raises(OutOfMemory):
         work(case, tmp_path / "none.mkv", resume=False)
 
@@ -423,12 +428,12 @@ def test_steps_on_which_not_even_the_network_finds_room_are_passed(case, cache, 
     monkeypatch.setattr(internal.PrefillSession, "fill", lambda s, w: short(s, w))
     short = Short(fill, {26: 1})
     real = internal.InternalEngine
-    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: o.memory_gb == 1.0))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", in_turn(real, full(real, lambda o: o.memory_gb == 1.0)))
     report = work(case, tmp_path / "out.mkv", resume=False)
     said = [note.rpartition(" with ")[2] for note in report.notes if "Memory ran out at frame 26" in note]
     assert said == ["windows and caches of 1.5 GB.", "windows and caches of 1 GB."]
     short = Short(fill, {26: 1})
-    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: False))
+    monkeypatch.setattr("vrm.engines.runner.create_engine", in_turn(real, full(real, lambda o: False)))
     with pytest.raises(OutOfMemory, match="The machine ran out of memory"):
         work(case, tmp_path / "none.mkv", resume=False)
 
@@ -445,9 +450,9 @@ def test_a_full_device_ends_with_the_processor(case, cache, tmp_path, monkeypatc
         engine.device, engine.dtype = "cuda:0", "fp32"
         return engine
 
-    monkeypatch.setattr("vrm.pipeline.create_engine", on_gpu)
     monkeypatch.setattr("vrm.engines.runner._half", lambda device: "fp16")
-    monkeypatch.setattr("vrm.engines.runner.create_engine", full(real, lambda o: o.device == "cpu"))
+
+    monkeypatch.setattr("vrm.engines.runner.create_engine", in_turn(on_gpu, full(real, lambda o: o.device == "cpu")))
     report = work(case, tmp_path / "out.mkv", resume=False)
     said = [note.rpartition(" with ")[2] for note in report.notes if "Memory ran out at frame 26" in note]
     assert said == ["windows and caches of 1.5 GB.", "half precision.", "the processor."]
@@ -459,7 +464,7 @@ def test_what_is_no_shortage_is_not_tried_again(case, cache, tmp_path, monkeypat
         raise ValueError("a bug")
 
     monkeypatch.setattr(internal.PrefillSession, "fill", fail)
-    monkeypatch.setattr(Filling, "_descend", lambda *_: pytest.fail("stepped down"))
+    monkeypatch.setattr(EngineRunner, "_step_down", lambda *_: pytest.fail("stepped down"))
     with pytest.raises(ValueError, match="a bug"):
         work(case, tmp_path / "out.mkv", resume=False)
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vrm.events import Events as Events
     from vrm.options.remove import BatchOptions as BatchOptions
 
-__version__ = "0.1.0"
+from vrm.version import __version__ as __version__
 
 _PUBLIC = {
     "BatchOptions": "vrm.options.remove",

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 from vrm.batch.naming import default_output, is_folder, output_in
 from vrm.errors import UsageError
 from vrm.events import Events, stages
-from vrm.measure import evaluate_cases as evaluate_cases
-from vrm.measure import evaluate_labels as evaluate_labels
-from vrm.measure import evaluate_masks as evaluate_masks
-from vrm.measure import evaluate_protocols as evaluate_protocols
-from vrm.measure import evaluate_run as evaluate_run
-from vrm.measure import evaluate_score as evaluate_score
 from vrm.options.build import PathLike, Words, build_options
 from vrm.options.remove import BatchOptions, EngineOptions, Moment, SegmentOptions
 
 if TYPE_CHECKING:
     from vrm.batch.summary import Summary
+    from vrm.evaluate.runs.run import Run
+    from vrm.evaluate.scoring.labels import FlickerTable
+    from vrm.evaluate.scoring.masks import MaskTable
+    from vrm.evaluate.scoring.tables import ScoreTable
     from vrm.report.model import RemoveReport
     from vrm.selection.labels.video import SegmentReport
     from vrm.types import VideoInfo
@@ -120,7 +118,7 @@ def track_masks(
     options = build_options(**words)
     if not options.mask.given:
         raise UsageError("Nothing says what to follow.", "Give --mask, --point, --box or --class (mask= in Python).")
-    from vrm.pipeline import track as track_one
+    from vrm.selection.resolve import track as track_one
 
     over = None if overlay is None else Path(overlay)
     track_one(Path(input), Path(output), options, events or Events(), over)
@@ -256,3 +254,51 @@ def info(input: PathLike, stream: int | None = None) -> VideoInfo:
     from vrm.media.read.probe import probe
 
     return probe(Path(input), stream)
+
+
+def evaluate_cases(folder: PathLike, output: PathLike, *, events: Events | None = None, **words: Any) -> list[str]:
+    """Write test cases with known truth; the words of ``vrm evaluate cases``. See ``vrm.evaluate.cases.make``."""
+    from vrm.evaluate.commands import cases
+
+    return cases(Path(folder), Path(output), events or Events(), **words)
+
+
+def evaluate_protocols() -> str:
+    """The protocols of ``evaluate_cases``, a line each."""
+    from vrm.evaluate.commands import protocol_list
+
+    return protocol_list()
+
+
+def evaluate_score(
+    folder: PathLike, results: Iterable[PathLike], *, events: Events | None = None, **words: Any
+) -> ScoreTable:
+    """Score folders of results; the words of ``vrm evaluate score``. See ``vrm.evaluate.scoring.score``."""
+    from vrm.evaluate.commands import score
+
+    return score(Path(folder), [Path(path) for path in results], events or Events(), **words)
+
+
+def evaluate_masks(
+    truth: PathLike, results: Iterable[PathLike], *, events: Events | None = None, **words: Any
+) -> MaskTable:
+    """J and F of folders of masks; the words of ``vrm evaluate masks``. See ``vrm.evaluate.scoring.masks``."""
+    from vrm.evaluate.commands import masks
+
+    return masks(Path(truth), [Path(path) for path in results], events or Events(), **words)
+
+
+def evaluate_labels(
+    video: PathLike, labels: Iterable[PathLike], *, events: Events | None = None, **words: Any
+) -> FlickerTable:
+    """Flicker of label maps; the words of ``vrm evaluate labels``. See ``vrm.evaluate.scoring.labels``."""
+    from vrm.evaluate.commands import labels as flicker
+
+    return flicker(Path(video), [Path(path) for path in labels], events or Events(), **words)
+
+
+def evaluate_run(cases: Iterable[PathLike], output: PathLike, *, events: Events | None = None, **words: Any) -> Run:
+    """Run engines and baselines over cases; the words of ``vrm evaluate run``. See ``vrm.evaluate.runs.run``."""
+    from vrm.evaluate.commands import run
+
+    return run([Path(path) for path in cases], Path(output), events or Events(), **words)

@@ -14,6 +14,13 @@ import unicodedata
 from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
+Progress = Callable[[str, int, int], None]
+"""``progress(stage, done, total)``; called often, must be cheap."""
+
+
+def no_progress(stage: str, done: int, total: int) -> None:
+    """A progress callback that says nothing."""
+
 
 class Result(Protocol):
     """A report that can be said in JSON, such as ``vrm.report.model.RemoveReport``."""
@@ -132,8 +139,8 @@ def json_text(record: dict[str, Any], indent: int | None = None) -> str:
     return text
 
 
-def stages(events: Events) -> Callable[[str, int, int], None]:
-    """A progress callback ``(stage, done, total)`` that tells ``events``."""
+def stages(events: Events) -> Progress:
+    """A progress callback that tells ``events``."""
     seen: dict[str, tuple[int, int]] = {}
 
     def progress(stage: str, done: int, total: int) -> None:

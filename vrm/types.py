@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,8 @@ U8 = npt.NDArray[np.uint8]
 Bool = npt.NDArray[np.bool_]
 F32 = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+Array = npt.NDArray[Any]
+"""A float array in the middle of arithmetic, whose exact type numpy's stubs do not follow."""
 Box = tuple[int, int, int, int]
 """``(y0, x0, y1, x1)`` in pixels, the ends excluded."""
 
@@ -269,3 +272,12 @@ class Patch:
         y0, x0, y1, x1 = self.box
         if self.rgb.shape != (y1 - y0, x1 - x0, 3):
             raise ValueError(f"patch {self.rgb.shape} does not fill its box {self.box}")
+
+    def part(self, box: Box) -> Pixels:
+        """Its pixels inside ``box``, which must lie within its own."""
+        y0, x0, y1, x1 = box
+        py, px, qy, qx = self.box
+        if y0 < py or x0 < px or y1 > qy or x1 > qx:
+            raise ValueError(f"patch {self.box} does not hold {box}")
+        part: Pixels = self.rgb[y0 - py : y1 - py, x0 - px : x1 - px]
+        return part

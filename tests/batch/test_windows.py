@@ -9,8 +9,9 @@ import pytest
 import torch
 from engines.savit_weights import small_savit
 
-from vrm.batch.windows import Done, Filler, files_made, files_to_send, write_files
+from vrm.batch.windows import Filler, files_made, files_to_send, write_files
 from vrm.engines.internal import engine as internal
+from vrm.engines.window_tasks import Done
 from vrm.errors import OutOfMemory, VideoError
 from vrm.events import Events
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
@@ -25,9 +26,6 @@ FRAMES = 60
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    budget = internal.Budget(6, 1e-3, anneal=True, check_every=2)
-    plan = dataclasses.replace(internal.PLANS["balanced"], budget=budget, stretch=4, width=8, crops=2, side=32)
-    monkeypatch.setattr(internal, "PLANS", {"balanced": plan})
     monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
     monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
 
@@ -109,10 +107,16 @@ def both(case, tmp_path, engine, fails=(), report=None):
     return found, apart
 
 
-@pytest.mark.parametrize("preset", ["fast", "balanced", "paper"])
-def test_the_internal_engine(case, tmp_path, preset):
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+def test_motion(case, tmp_path, preset):
     _, apart = both(case, tmp_path, {"preset": preset})
-    assert [part.window for part in apart.parts] == ([] if preset == "fast" else [None]) + [2, 1, 0]
+    assert [part.window for part in apart.parts] == [2, 1, 0]
+    assert list((tmp_path / "cache" / "vrm" / "scratch").iterdir()) == []
+
+
+def test_the_internal_engine(case, tmp_path):
+    _, apart = both(case, tmp_path, {"engine": "internal", "preset": "paper"})
+    assert [part.window for part in apart.parts] == [None, 2, 1, 0]
     assert list((tmp_path / "cache" / "vrm" / "scratch").iterdir()) == []
 
 
@@ -134,10 +138,10 @@ def test_keyframes_that_are_given(case, tmp_path, preset):
 
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_keyframes_that_are_generated_are_made_once(case, tmp_path, preset, two_stream, monkeypatch):
-    from vrm.engines.keyframe.generator import _Work
+    from vrm.engines.keyframe.generator import _Completion
 
-    real, made = _Work.complete, []
-    monkeypatch.setattr(_Work, "complete", lambda self, t, seen: made.append(t) or real(self, t, seen))
+    real, made = _Completion.complete, []
+    monkeypatch.setattr(_Completion, "complete", lambda self, t, seen: made.append(t) or real(self, t, seen))
     found, apart = both(case, tmp_path, {"engine": "keyframe", "preset": preset, "weights": two_stream})
     assert [part.window for part in apart.parts] == [None, 2, 1, 0]
     assert len(made) == 2 * len(set(made)), "once in each of the two runs"

@@ -8,7 +8,8 @@ from vrm.errors import OutputError, UsageError
 from vrm.events import Events
 from vrm.job.preflight import refuse_clashes
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
-from vrm.pipeline import remove, track
+from vrm.pipeline import remove
+from vrm.selection.resolve import track
 
 SIZE = (48, 64)
 

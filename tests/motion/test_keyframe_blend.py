@@ -1,14 +1,12 @@
 """Fades from whole frames, against made shots whose truth is known."""
 
-from types import SimpleNamespace
-
 import cv2
 import numpy as np
 import pytest
 
 from vrm.engines.base import Given
+from vrm.engines.runner import motion_config
 from vrm.errors import UsageError
-from vrm.job.context import Work
 from vrm.motion.config import MotionConfig
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.propagation import propagate
@@ -148,8 +146,7 @@ def test_without_whole_frames_the_share_changes_nothing():
 def test_the_paper_s_way_does_not_fade():
     shares = {}
     for preset in ("paper", "fast"):
-        work = SimpleNamespace(options=SimpleNamespace(engine=EngineOptions(preset=preset)))
-        shares[preset] = Work.motion.fget(work).with_keyframes().fade
+        shares[preset] = motion_config(EngineOptions(engine="keyframe", preset=preset)).with_keyframes().fade
     assert shares["paper"] == 0 < shares["fast"]
 
 

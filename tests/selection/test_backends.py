@@ -15,15 +15,15 @@ from vrm import api
 from vrm.cli.main import run
 from vrm.errors import UsageError, WeightsError
 from vrm.events import Events
-from vrm.job.context import Work
-from vrm.job.resume import Job
+from vrm.job.context import Job
+from vrm.job.resume import JobFolder
 from vrm.media.read.probe import probe
 from vrm.options.remove import EngineOptions, MaskOptions, RemoveOptions
 from vrm.selection.labels.base import Panoptic, Segment, from_classes
+from vrm.selection.labels.classes import labels_for_engine, load_classes
 from vrm.selection.labels.hugging_face import HuggingSegmenter
 from vrm.selection.labels.registry import create_segmenter
 from vrm.selection.labels.taxonomy import CATEGORIES, VOID, taxonomy
-from vrm.selection.prompts.prompted_masks import labels_for_engine, load_classes
 from vrm.selection.prompts.registry import create_prompter
 from vrm.types import Masks
 from vrm.weights.cards import write
@@ -228,9 +228,9 @@ def test_a_video_is_labelled_once_whoever_asks(folders, tmp_path, monkeypatch):
     options = RemoveOptions(mask=mask, engine=OPTIONS)
     (tmp_path / "scratch").mkdir()
     info = probe(tmp_path / "clip")
-    work = Work.begin(info, tmp_path / "out", options, Events(), Job(tmp_path / "scratch"))
-    classes = load_classes(work).masks
-    labels = labels_for_engine(work, Masks(info.size, info.n_frames))
+    job = Job.begin(info, tmp_path / "out", options, Events(), JobFolder(tmp_path / "scratch"))
+    classes = load_classes(job).masks
+    labels = labels_for_engine(job, Masks(info.size, info.n_frames))
     assert sorted(asked) == [0, 1, 2]
     for t in range(3):
         assert np.array_equal(classes[t], np.isin(labels(t), [CATEGORIES.index("animal"), CATEGORIES.index("plain")]))

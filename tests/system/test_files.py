@@ -18,7 +18,7 @@ from vrm.cli.main import run as command
 from vrm.engines.base import Window
 from vrm.errors import MaskError, OutOfMemory, OutputError, VideoError, VrmError, WeightsError
 from vrm.events import Events
-from vrm.job import budget as needs
+from vrm.job import preflight
 from vrm.job.checkpoints import FitFolder, HalfFit, Kept
 from vrm.media.read.probe import probe
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
@@ -80,8 +80,7 @@ def files(folder):
 @pytest.mark.parametrize("resume", [False, True])
 def test_scratch_of_any_size_is_enough_or_said_to_be_too_small(clip, tmpfs, tmp_path, monkeypatch, resume):
     """From a disk that takes nothing to one that takes all: whatever write fails, it is one sentence."""
-    monkeypatch.setattr(needs, "check_disk", lambda *_: None)
-    monkeypatch.setattr("vrm.pipeline.check_disk", lambda *_: None)
+    monkeypatch.setattr(preflight, "check_disk", lambda *_: None)
     ended: list[str] = []
     for kilobytes in (4, 40, 200, 520, 640, 800, 1000, 1400, 2400):
         small = tmpfs(kilobytes)
@@ -106,7 +105,7 @@ def test_scratch_of_any_size_is_enough_or_said_to_be_too_small(clip, tmpfs, tmp_
 @pytest.mark.parametrize("what", ["video", "frames", "masks", "report", "keyframes"])
 def test_an_output_that_does_not_fit_leaves_nothing(clip, tmpfs, tmp_path, monkeypatch, what):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("vrm.pipeline.check_output_disk", lambda *_: None)
+    monkeypatch.setattr(preflight, "check_output_disk", lambda *_: None)
     small = tmpfs(8)
     more = {
         "video": {"target": small / "out.mkv", "lossless": True},
@@ -140,11 +139,11 @@ def test_the_command_ends_with_eight_in_one_line(clip, tmpfs, tmp_path, monkeypa
 
 def test_too_little_room_is_said_before_the_work(clip, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("vrm.engines.runner.Filling.run", lambda *_: pytest.fail("work began"))
-    monkeypatch.setattr(needs, "free_bytes", lambda place: 100_000)
+    monkeypatch.setattr("vrm.engines.runner.EngineRunner.windows", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr(preflight, "free_bytes", lambda place: 100_000)
     with pytest.raises(OutputError, match=r"Scratch needs about .* MB, and 0 MB|Scratch needs about"):
         work(clip, tmp_path / "out.mp4")
-    monkeypatch.setattr(needs, "free_bytes", lambda place: 10)
+    monkeypatch.setattr(preflight, "free_bytes", lambda place: 10)
     with pytest.raises(OutputError, match="The output needs about"):
         work(clip, tmp_path / "out.mp4")
 
@@ -160,11 +159,11 @@ def test_estimates_grow_with_what_is_asked(clip, tmp_path):
         for t in range(masked):
             masks[t] = picture
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(needs, "_enough", lambda count, *_: seen.append(count))
-            needs.check_disk(info, tmp_path / "none", masks, [(0, info.n_frames)])
+            patch.setattr(preflight, "_enough", lambda count, *_: seen.append(count))
+            preflight.check_disk(info, tmp_path / "none", masks, [(0, info.n_frames)])
         return seen[-1]
 
-    patch, fill = 30 * 50 * 3, 30 * 50 * 80
+    patch, fill = 30 * 50 * 3, 30 * 50 * 41
     assert needed(10) - needed(4) == 6 * (patch + fill)
 
 
@@ -174,11 +173,11 @@ def test_a_bound_that_cannot_be_kept_is_refused_with_the_least_that_can():
     with pytest.raises(
         OutOfMemory, match=r"3840x2160 cannot be worked on in --memory 1 .*The least .* --memory"
     ) as raised:
-        needs.check_memory(info, options)
+        preflight.check_memory(info, options)
     least = float(str(raised.value).rpartition("--memory ")[2].rstrip("."))
-    needs.check_memory(info, RemoveOptions(engine=EngineOptions(memory_gb=least)))
+    preflight.check_memory(info, RemoveOptions(engine=EngineOptions(memory_gb=least)))
     assert 1 < least <= 4, "4K is to be worked on in 4 GB"
-    needs.check_memory(info, RemoveOptions())
+    preflight.check_memory(info, RemoveOptions())
 
 
 def probe_like(height, width):
@@ -260,7 +259,7 @@ def test_the_clock_may_jump(clip, tmp_path, monkeypatch):
 
 
 def test_a_link_in_the_output_s_place_is_said_before_the_work(clip, tmp_path, monkeypatch):
-    monkeypatch.setattr("vrm.engines.runner.Filling.run", lambda *_: pytest.fail("work began"))
+    monkeypatch.setattr("vrm.engines.runner.EngineRunner.windows", lambda *_: pytest.fail("work began"))
     frames = tmp_path / "frames"
     frames.mkdir()
     cv2.imwrite(str(frames / "0.png"), np.zeros((*SIZE, 3), np.uint8))
@@ -326,14 +325,14 @@ def test_what_is_kept_on_a_full_disk_is_said(tmpfs):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a"
-    disk.write_whole(path, lambda file: file.write(b"old"), "A cannot be written", durable=True)
+    disk.atomic_write(path, b"old", "A cannot be written", durable=True)
 
     def fail(file):
         file.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(OutputError, match="A cannot be written: the disk is full"):
-        disk.write_whole(path, fail, "A cannot be written")
+        disk.atomic_write(path, fail, "A cannot be written")
     assert path.read_bytes() == b"old"
     assert files(tmp_path) == ["a"]
 
@@ -394,6 +393,6 @@ def test_a_connection_that_breaks_is_no_matter_of_the_disk(tmp_path, monkeypatch
 
 def test_a_vanished_folder_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(OutputError) as caught:
-        disk.write_whole(tmp_path / "gone" / "file", lambda file: file.write(b"x"), "Scratch cannot be written")
+        disk.atomic_write(tmp_path / "gone" / "file", b"x", "Scratch cannot be written")
     assert "No such file" in caught.value.what
     assert "vanished" in caught.value.fix

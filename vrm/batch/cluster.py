@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vrm import __version__
 from vrm.batch.plan import Job
 from vrm.batch.pool import Begun, Ended, Message, Said, remove_partial
 from vrm.batch.tasks import failure, perform, plain, task
@@ -26,6 +25,7 @@ from vrm.errors import UsageError
 from vrm.events import Events
 from vrm.options.remove import EngineOptions
 from vrm.system.process import behave, environment
+from vrm.version import __version__
 
 TRIES = 4
 """Of one video, whose machine or process was lost."""

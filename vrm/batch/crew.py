@@ -18,14 +18,14 @@ from vrm.batch import pool
 from vrm.batch.resources import Share
 from vrm.batch.schedule import Schedule
 from vrm.batch.tasks import as_error, part_task
-from vrm.batch.windows import Done, Part
+from vrm.engines.window_tasks import Done, Part
 
 TRIES = 3
 """Of one part, whose process died."""
 
 
 class Crew:
-    """Processes that do parts of one video (``vrm.batch.windows.Workers``); one that dies costs a part some time.
+    """Processes that do parts of one video (``vrm.engines.window_tasks.Workers``); one that dies costs a part.
 
     Args:
         source: the video.
@@ -39,7 +39,7 @@ class Crew:
         self._processes: dict[int, _Process] = {}
 
     def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
-        """See ``vrm.batch.windows.Workers``."""
+        """See ``vrm.engines.window_tasks.Workers``."""
         schedule, tries = Schedule(parts), Counter[Part]()
         with selectors.DefaultSelector() as selector:
             while schedule.open:

@@ -9,7 +9,7 @@ from typing import Any
 from vrm.batch.plan import Job
 from vrm.batch.resources import count_gpus, shares
 from vrm.batch.tasks import perform, task
-from vrm.batch.windows import Workers
+from vrm.engines.window_tasks import Workers
 from vrm.errors import VrmError
 from vrm.events import Events
 from vrm.options.build import build_options
@@ -81,11 +81,11 @@ def machine_options(words: dict[str, Any]) -> EngineOptions:
 
 def _is_long(job: Job) -> bool:
     """Whether dividing it may be worth while; what cannot be read is not, and says so when it is worked on."""
-    from vrm.job.context import frame_range, open_video
+    from vrm.media.read.open_video import frame_range, open_video
 
     try:
         options = build_options(**job.words)
-        info = open_video(job.input, options)
+        info = open_video(job.input, options.max_pixels, options.max_frames, options.stream)
         first, last = frame_range(info, options.start, options.end)
     except VrmError:
         return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from vrm.batch.windows import Part
+from vrm.engines.window_tasks import Part
 
 
 class Schedule:

@@ -12,22 +12,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from vrm import __version__
 from vrm.batch.cluster import PATIENCE, POLL, TRIES, Kept, Need, absolute, connect, need_of
 from vrm.batch.schedule import Schedule
 from vrm.batch.tasks import PartWork, as_error, failure, part_task
-from vrm.batch.windows import Done, Part, files_made, files_to_send, write_files
+from vrm.batch.windows import files_made, files_to_send, write_files
+from vrm.engines.window_tasks import Done, Part
 from vrm.errors import UsageError, VideoError, VrmError
 from vrm.job.scratch import scratch_folder, sweep
 from vrm.options.remove import EngineOptions
 from vrm.system.process import behave, environment
+from vrm.version import __version__
 
 _ASKED = 60
 """Seconds that machines have to say whether they see the files."""
 
 
 class Spread:
-    """Tasks of a Ray cluster that do parts of one video (``vrm.batch.windows.Workers``).
+    """Tasks of a Ray cluster that do parts of one video (``vrm.engines.window_tasks.Workers``).
 
     Attributes:
         at_once: most tasks that one machine has room for.
@@ -65,7 +66,7 @@ class Spread:
         self.words_here = words | {"threads": self._need.cpus} | device
 
     def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
-        """See ``vrm.batch.windows.Workers``."""
+        """See ``vrm.engines.window_tasks.Workers``."""
         files = files_to_send(folder)
         shared, known = self._ray.put(files), set(files)
         prepared: dict[int, Any] = {}

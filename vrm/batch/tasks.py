@@ -7,15 +7,16 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vrm import __version__
 from vrm.errors import OutOfMemory, OutputError, UsageError, VrmError
 from vrm.events import Events
 from vrm.options.build import build_options
 from vrm.system.files import FREE, FULL, disk_error, path_error
 from vrm.system.memory import is_shortage
+from vrm.version import __version__
 
 if TYPE_CHECKING:
-    from vrm.batch.windows import Filler, Part, Workers
+    from vrm.batch.windows import Filler
+    from vrm.engines.window_tasks import Part, Workers
 
 
 def task(input: Path, output: Path, words: dict[str, Any], at_once: int = 1) -> dict[str, Any]:
@@ -73,7 +74,8 @@ class PartWork:
             ``{"facts": {...}}`` of ``Filler.do``, or ``{"error": {...}}`` as ``perform``, with "memory" where it is
             that which ran out.
         """
-        from vrm.batch.windows import Filler, Part
+        from vrm.batch.windows import Filler
+        from vrm.engines.window_tasks import Part
 
         at, key = given["part"], json.dumps([given["input"], given["words"], given["part"]["folder"]])
         try:

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from vrm import __version__
 from vrm.batch.tasks import foreseen
 from vrm.cli.clean import clean
 from vrm.cli.evaluate import evaluate
@@ -26,6 +25,7 @@ from vrm.cli.weights import weights
 from vrm.errors import VrmError
 from vrm.events import JsonEvents, printable
 from vrm.system.process import behave
+from vrm.version import __version__
 
 app = typer.Typer(
     name="vrm",

@@ -13,14 +13,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from vrm.events import Progress as Progress
+from vrm.events import no_progress as no_progress
 from vrm.motion.result import Propagation
 from vrm.types import U8, Bool, Masks, Patch, Pixels
-
-KEYFRAME_GRID = 20
-"""Keyframes that the tool chooses lie so many frames apart (Esser et al. 2022, Section 4)."""
-
-Progress = Callable[[str, int, int], None]
-"""``progress(stage, done, total)``; called often, must be cheap."""
 
 
 @dataclass(frozen=True)
@@ -139,10 +135,10 @@ class Accounting(Protocol):
 
 
 @runtime_checkable
-class Joining(Protocol):
+class HasSplitPoints(Protocol):
     """An engine that knows some frames before all others: windows best meet there."""
 
-    def joints(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
+    def split_points(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
         """Frames of the shot ``start..stop-1`` at which windows may meet, ascending.
 
         Args:
@@ -175,10 +171,6 @@ class Engine(Protocol):
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Look at the shot, fit if the engine fits, and return the session that fills it."""
         ...
-
-
-def no_progress(stage: str, done: int, total: int) -> None:
-    """A progress callback that says nothing."""
 
 
 def as_float(frames: Pixels) -> np.ndarray:

@@ -1,13 +1,17 @@
-"""Where new pixels come from: seen elsewhere in the video, taken from a keyframe of the user's, or made up."""
+"""Where new pixels come from: found in other frames, taken from a keyframe of the user's, or synthesised."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 import numpy as np
 
+from vrm.engines.base import Accounting, Explaining, Session, Window
+from vrm.engines.shot import ShotView
 from vrm.motion.result import HoleFill
 from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
+from vrm.shots.patch_store import Extra
 from vrm.types import U8
 
 RELIABLE = 0.5
@@ -44,3 +48,66 @@ def frame_coverage(t: int, coverage: U8) -> FrameCoverage:
     n = int(counts[1:].sum())
     seen, unreliable, never, given = (float(counts[k]) / max(1, n) for k in (SEEN, UNRELIABLE, NEVER, GIVEN))
     return FrameCoverage(t, n / coverage.size, seen, unreliable, never, given)
+
+
+class CoverageLog:
+    """Coverage of every filled frame, and what the report shows of its highlights.
+
+    Args:
+        highlights: frames that the report's page shows.
+
+    Attributes:
+        maps: coverage maps of the highlights, by frame.
+        views: pictures about them that the engine has to show, by frame.
+    """
+
+    def __init__(self, highlights: tuple[int, ...] = ()) -> None:
+        self.highlights = highlights
+        self.maps: dict[int, U8] = {}
+        self.views: dict[int, list[tuple[str, U8]]] = {}
+
+    def add(self, view: ShotView, session: Session, window: Window) -> tuple[dict[int, FrameCoverage], Extra]:
+        """Coverage, by frame, of a window that was just filled, and all of it as it is kept with the window's patches.
+
+        Where motion was not asked, the engine synthesised everything itself.
+        """
+        times = range(window.start, window.stop)
+        found = view.found(window)
+        if isinstance(session, Accounting):
+            origins = ((t, session.origin(t)) for t in times)
+            covered = {t: self._covered(t, one) for t, one in origins if one is not None}
+        elif found is not None:
+            covered = {t: self._covered(t, coverage_map(fill, found.size)) for t, fill in found.fills.items()}
+        else:
+            areas = {t: float(view.hole(t).mean()) for t in times}
+            covered = {t: FrameCoverage(t, area, 0.0, 0.0, 1.0) for t, area in areas.items() if area}
+        if isinstance(session, Explaining):
+            self.views |= {t: session.views(t) for t in self._shown(window)}
+        return covered, self._extra(covered, session, window)
+
+    def recall(self, extra: Extra, window: Window) -> dict[int, FrameCoverage] | None:
+        """Coverage of a window that was filled earlier; None if less of it was kept than this run's report shows."""
+        views = {int(t): names for t, names in extra.facts["views"].items()}
+        shown = self._shown(window)
+        if not set(shown) <= set(views):
+            return None
+        self.maps |= {t: extra.arrays[f"map {t}"] for t in shown if f"map {t}" in extra.arrays}
+        for t in shown:
+            self.views[t] = [(name, extra.arrays[f"view {t} {k}"]) for k, name in enumerate(views[t])]
+        return {c["frame"]: FrameCoverage(**c) for c in extra.facts["covered"]}
+
+    def _covered(self, t: int, coverage: U8) -> FrameCoverage:
+        if t in self.highlights:
+            self.maps[t] = coverage
+        return frame_coverage(t, coverage)
+
+    def _shown(self, window: Window) -> list[int]:
+        return [t for t in self.highlights if window.start <= t < window.stop]
+
+    def _extra(self, covered: dict[int, FrameCoverage], session: Session, window: Window) -> Extra:
+        shown = self._shown(window)
+        arrays: dict[str, np.ndarray] = {f"map {t}": self.maps[t] for t in shown if t in self.maps}
+        names = {t: [name for name, _ in self.views.get(t, ())] for t in shown}
+        arrays |= {f"view {t} {k}": view for t in shown for k, (_, view) in enumerate(self.views.get(t, ()))}
+        facts = {"covered": [asdict(c) for c in covered.values()], "views": names, "notes": list(session.notes)}
+        return Extra(facts, arrays)

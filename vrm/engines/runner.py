@@ -1,4 +1,4 @@
-"""Every window of every shot filled by the engine; what an earlier run finished is taken over.
+"""The engine at work: windows in order, each filled, kept, and taken over by a later run.
 
 Where memory runs out on the way, work goes on with less: shorter windows and smaller caches, then half precision on
 the device, then the processor. Where that happened is kept with the windows, so that a run that goes on after an
@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vrm.engines.base import Engine, Joining, Session, Window
+from vrm.engines.base import Engine, HasSplitPoints, Session, Window
+from vrm.engines.coverage import CoverageLog
+from vrm.engines.keyframe.user_keyframes import check_shots, judge_keyframe, load_keyframes
 from vrm.engines.registry import create_engine
 from vrm.engines.shot import ShotView
 from vrm.errors import OutOfMemory
-from vrm.job.budget import DEFAULT_GB, LEAST_GB, frame_memory, frames_on_disk, window_memory
-from vrm.job.context import Work
-from vrm.job.resume import STEPS, WINDOWS
-from vrm.media.read.reader import Reader
+from vrm.job.budget import DEFAULT_GB, LEAST_GB, window_memory
+from vrm.job.context import Job
+from vrm.job.resume import MOVED, STEPS, WINDOWS
+from vrm.motion.config import MotionConfig
+from vrm.motion.fill_cache import FrameFolder
 from vrm.options.remove import EngineOptions
 from vrm.report.model import FrameCoverage, ShotReport
-from vrm.selection.masks.morphology import ShapedMasks
-from vrm.selection.prompts.prompted_masks import labels_for_engine
 from vrm.shots.frame_cache import FrameStore
 from vrm.shots.patch_store import PatchStore
 from vrm.shots.windows import plan_windows
@@ -31,6 +32,270 @@ from vrm.system.memory import give_back, is_shortage
 from vrm.types import U8, Masks, Pixels
 
 _FIX = "Give --memory GB, a smaller mask or a smaller range, or --device cpu where the GPU's was too small."
+
+Labels = Callable[[int], U8]
+"""``labels(t)``: super-categories of frame t, 0 to 7, completed in the hole, uint8 ``(H, W)``."""
+
+
+@dataclass(frozen=True)
+class EngineInputs:
+    """What an engine is given of a video.
+
+    Attributes:
+        frames: random access to them.
+        holes: grown masks: what is to be filled.
+        keyframes: frames that the user has cleaned, by number.
+        labels: gives the labels when an engine first asks; None where the user gave neither labels nor a segmenter.
+    """
+
+    frames: FrameStore
+    holes: Masks
+    keyframes: Mapping[int, Pixels]
+    labels: Callable[[], Labels | None]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """What is to be filled of one shot.
+
+    Attributes:
+        start, stop: the shot, as far as the engine looks.
+        wanted: the frames of it that are to be filled, where they have a hole.
+        windows: in order.
+    """
+
+    start: int
+    stop: int
+    wanted: range
+    windows: tuple[Window, ...]
+
+
+@dataclass
+class OpenShot:
+    """A shot whose session stands ready."""
+
+    job: Job
+    view: ShotView
+    session: Session
+
+    @classmethod
+    def prepare(
+        cls, job: Job, engine: Engine, inputs: EngineInputs, labels: Labels | None, start: int, stop: int,
+        windows: list[Window],
+    ) -> OpenShot:  # fmt: skip
+        """Let the engine prepare for the shot ``start..stop-1``; ``windows`` are all that will be asked of it."""
+        view = ShotView(
+            inputs.frames, inputs.holes, start, stop, windows, job.depth, motion_config(job.options.engine),
+            job.scratch("fills"), job.progress, inputs.keyframes, labels,
+        )  # fmt: skip
+        with job.timed("fit"):
+            session = engine.prepare(view, job.progress)
+        job.note(*session.notes)
+        return cls(job, view, session)
+
+    def fill(self, window: Window, patches: PatchStore, coverage: CoverageLog) -> dict[int, FrameCoverage]:
+        """Fill a window and keep it; its coverage by frame."""
+        with self.job.timed("fill"):
+            made = self.session.fill(window)
+        covered, extra = coverage.add(self.view, self.session, window)
+        patches.add(window, made, extra)
+        give_back()
+        return covered
+
+
+class EngineRunner:
+    """An engine, and the windows of one job that it fills.
+
+    ``plan`` first; then, for each of ``windows()``, ``restore`` or ``fill``.
+
+    Attributes:
+        engine: the job's; another one where memory ran out.
+        moved: the device has no room for the network, and all is done on the processor.
+        keyframes: frames that the user has cleaned, by number.
+        patches: what was filled.
+        stretches: what is to be filled, planned.
+        take_over: windows that others have finished are used: an interrupted run, or processes beside this one.
+
+    Raises:
+        OutOfMemory: the device has no room for the network, and ``--no-fallback`` was given, or it is the processor's.
+        VrmError: what the engine needs is not here.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self.moved = job.folder.read_json(MOVED) is True
+        self.engine = self._created()
+        self.used()
+        kept = FrameFolder(job.scratch("keyframes"))
+        found = load_keyframes(job.options.engine.keyframes, job.info, job.depth, job.options.max_pixels, kept)
+        job.note(*found.notes)
+        self.keyframes: Mapping[int, Pixels] = found.images
+        self.patches = PatchStore(job.scratch(WINDOWS), durable=job.folder.kept)
+        self.stretches: list[Stretch] = []
+        self.take_over = job.folder.kept
+        self._options = self.options
+        self._steps: list[list[int]] = job.folder.read_json(STEPS) or []
+        self._taken = 0
+        self._shot: OpenShot | None = None
+        self._labels: Labels | None = None
+        self._covered: dict[int, FrameCoverage] = {}
+
+    @property
+    def options(self) -> EngineOptions:
+        """The engine's options: where fits are kept, and what a full device leaves, is decided here."""
+        return engine_options(self._job, self.moved)
+
+    @property
+    def lowered(self) -> bool:
+        """An interrupted run has gone on with less memory somewhere."""
+        return bool(self._steps)
+
+    def used(self) -> None:
+        """Tell the report which device and number format the engine decided on."""
+        self._job.report.device, self._job.report.dtype = self.engine.device, self.engine.dtype
+
+    def plan(
+        self, inputs: EngineInputs, shots: list[tuple[int, int]], wanted: range, highlights: tuple[int, ...] = ()
+    ) -> None:
+        """Plan windows for the frames ``wanted`` of all shots, ``(start, stop)`` each.
+
+        Raises:
+            UsageError, WeightsError: a shot needs a keyframe and has none.
+        """
+        self.inputs, self.coverage = inputs, CoverageLog(highlights)
+        job, holes = self._job, inputs.holes
+        check_shots(shots, holes, inputs.keyframes, self.engine.generates)
+        for t, image in inputs.keyframes.items():
+            if job.first <= t < job.last:
+                job.note(judge_keyframe(t, image, inputs.frames.frame(t), holes[t]))
+        for start, stop in shots:
+            own = range(max(start, wanted.start), min(stop, wanted.stop))
+            if own:
+                if not isinstance(self.engine, HasSplitPoints):  # whose keyframes may lie outside a preview
+                    start, stop = own.start, own.stop
+                self.stretches.append(Stretch(start, stop, own, tuple(self._planned(start, stop, own))))
+
+    def windows(self) -> Iterator[Window]:
+        """The windows to be filled, in order. A window that memory ran out in comes again, shorter."""
+        for stretch in self.stretches:
+            self._stretch, self._shot, self._covered = stretch, None, {}
+            windows = list(stretch.windows)
+            if self._taken:  # with less memory since
+                windows = self._planned(stretch.start, stretch.stop, stretch.wanted)
+            at = 0
+            while at < len(windows):
+                window, taken = windows[at], self._taken
+                self._windows = windows
+                if taken < len(self._steps) and self._steps[taken] == [stretch.start, window.start]:
+                    self._step_down(None, window)
+                else:
+                    yield window
+                if self._taken > taken:
+                    windows[at:] = self._planned(stretch.start, stretch.stop, range(window.start, stretch.wanted.stop))
+                else:
+                    at += 1
+            self._job.report.shots.append(ShotReport(stretch.start, stretch.stop, tuple(self._covered.values())))
+
+    def restore(self, window: Window) -> bool:
+        """Take over a window that an earlier run, or another process, has finished; False where there is none."""
+        extra = self.patches.finished(window) if self.take_over else None
+        covered = None if extra is None else self.coverage.recall(extra, window)
+        if extra is None or covered is None:
+            return False
+        self._job.note(*extra.facts["notes"])
+        self._covered |= covered
+        return True
+
+    def fill(self, window: Window) -> None:
+        """Fill a window and keep it; where memory runs out, go a step down instead: ``windows`` plans it anew.
+
+        Raises:
+            OutOfMemory: there is no smaller way to work, or ``--no-fallback`` was given.
+            VrmError: whatever the engine meets.
+        """
+        failed: Exception | None = None
+        try:
+            self._shot = self._shot or self._open(self._windows)
+            self._covered |= self._shot.fill(window, self.patches, self.coverage)
+        except Exception as error:
+            if not is_memory(error):
+                raise
+            failed = error
+        if failed is not None:
+            self._step_down(failed, window)
+
+    def _created(self) -> Engine:
+        """The job's engine; on the processor, with a note, where the device has no room even for the network."""
+        if not self.moved:
+            try:
+                return create_engine(self.options)
+            except Exception as error:
+                if not is_memory(error) or self._job.options.engine.device == "cpu":
+                    raise
+                if not self._job.options.engine.fallback:
+                    raise OutOfMemory(
+                        "The device has no room for the network, and --no-fallback forbids to go on with less.",
+                        "Free its memory, or give --device cpu.",
+                    ) from error
+            self.moved = True
+            self._job.folder.write_json(MOVED, True)
+        self._job.note("The device has no room for the network: the work is done with the processor.")
+        return create_engine(self.options)
+
+    def _planned(self, start: int, stop: int, wanted: range) -> list[Window]:
+        job, inputs = self._job, self.inputs
+        points: list[int] = []
+        if isinstance(self.engine, HasSplitPoints):
+            points = self.engine.split_points(start, stop, inputs.holes, inputs.keyframes)
+        memory, longest = window_memory(self._options), motion_config(job.options.engine).longest
+        return plan_windows(
+            inputs.holes, start, stop, job.info.frame_rate, memory, longest, within=wanted, joints=points
+        )
+
+    def _open(self, windows: list[Window]) -> OpenShot:
+        if self.engine.labelled and self._labels is None:
+            self._labels = self.inputs.labels()
+        stretch = self._stretch
+        return OpenShot.prepare(
+            self._job, self.engine, self.inputs, self._labels, stretch.start, stretch.stop, list(windows)
+        )
+
+    def _step_down(self, error: Exception | None, window: Window) -> None:
+        """Go on with less. Called outside of any except clause: what failed is free by now. Raises OutOfMemory."""
+        self._shot = None
+        while True:
+            step = self._lower(error)
+            if self._taken == len(self._steps):
+                self._steps.append([self._stretch.start, window.start])
+                self._job.folder.write_json(STEPS, self._steps)
+            self._taken += 1
+            self._options = step.options
+            _free_memory()
+            self._job.note(f"Memory ran out at frame {window.start}: from there on the work is done with {step.words}.")
+            error = None
+            try:
+                self.engine = create_engine(step.options)
+            except Exception as failed:
+                if not is_memory(failed):
+                    raise
+                error = failed  # not even the network finds room
+            if error is None:
+                return self.used()
+
+    def _lower(self, error: Exception | None) -> Step:
+        """The next step down. Raises OutOfMemory."""
+        asked, engine = self.options, self.engine
+        # What is asked for now counts, where it could not even be made.
+        device = "cpu" if self._options.device == "cpu" else engine.device
+        dtype = engine.dtype if self._options.dtype == "auto" else self._options.dtype
+        step = lower(self._options, asked, device, dtype) if asked.fallback else None
+        if step is not None:
+            return step
+        if isinstance(error, OutOfMemory):
+            raise error
+        where = "The machine" if engine.device == "cpu" else f"The device {engine.device}"
+        less = "" if asked.fallback else " and --no-fallback forbids to go on with less"
+        raise OutOfMemory(f"{where} ran out of memory{less}.", _FIX) from error
 
 
 @dataclass(frozen=True)
@@ -72,208 +337,29 @@ def _half(device: str) -> str:
     return "bf16" if device.startswith("cuda") and torch.cuda.get_device_capability(device)[0] >= 8 else "fp16"
 
 
-@dataclass(frozen=True)
-class Stretch:
-    """What is to be filled of one shot.
-
-    Attributes:
-        start, stop: the shot, as far as the engine looks.
-        wanted: the frames of it that are to be filled, where they have a hole.
-        windows: in order.
-    """
-
-    start: int
-    stop: int
-    wanted: range
-    windows: tuple[Window, ...]
+def is_memory(error: Exception) -> bool:
+    """Whether an error means that memory ran out."""
+    return isinstance(error, OutOfMemory) or is_shortage(error)
 
 
-def frame_store(work: Work, at_once: int = 1) -> FrameStore:
-    """The video's frames, in the memory and on the disk that one of ``at_once`` processes may use."""
-    reader, folder = Reader(work.info), work.folder("frames")
-    memory, disk = frame_memory(work.options.engine), frames_on_disk(work.info, folder, at_once)
-    return FrameStore(reader.frames, work.last, folder, memory_bytes=memory, disk_bytes=disk)
+def _free_memory() -> None:
+    give_back()
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
-class Filling:
-    """The filling of one video.
-
-    Args:
-        work: the job.
-        engine: made with ``work.engine_options``.
-        masks: what goes.
-        store: the frames.
-        keyframes: frames the user has cleaned, by number.
-    """
-
-    def __init__(
-        self, work: Work, engine: Engine, masks: ShapedMasks, store: FrameStore, keyframes: Mapping[int, Pixels]
-    ) -> None:
-        self._work, self._engine, self._holes = work, engine, masks.holes
-        self._store, self._keyframes = store, keyframes
-        self._options = work.engine_options
-        self.patches = PatchStore(work.folder(WINDOWS), durable=work.job.kept)
-        self._steps: list[list[int]] = work.job.read_json(STEPS) or [] if work.job.kept else []
-        self._taken = 0
-        self._labels: Callable[[int], U8] | None = None
-        self.take_over = work.job.kept
-        """Whether windows that others have finished are used: an interrupted run, or processes beside this one."""
-
-    @property
-    def lowered(self) -> bool:
-        """An earlier run has gone on with less memory somewhere."""
-        return bool(self._steps)
-
-    def stretches(self, shots: list[tuple[int, int]], within: range) -> list[Stretch]:
-        """What is to be filled of all shots, ``(start, stop)`` each, that lie within the frames that are wanted."""
-        found = []
-        for start, stop in shots:
-            wanted = range(max(start, within.start), min(stop, within.stop))
-            if not isinstance(self._engine, Joining):  # whose keyframes may lie outside a preview
-                start, stop = wanted.start, wanted.stop
-            found.append(Stretch(start, stop, wanted, tuple(self._planned(start, stop, wanted))))
-        return found
-
-    def run(self, stretches: Sequence[Stretch]) -> PatchStore:
-        """Fill stretches in order.
-
-        Raises:
-            OutOfMemory: there is no smaller way to work, or ``--no-fallback`` was given.
-            VrmError: whatever the engine meets.
-        """
-        for stretch in stretches:
-            windows = list(stretch.windows)
-            if self._taken:  # with less memory since
-                windows = self._planned(stretch.start, stretch.stop, stretch.wanted)
-            covered = self._shot(stretch.start, stretch.stop, stretch.wanted, windows)
-            self._work.report.shots.append(ShotReport(stretch.start, stretch.stop, tuple(covered.values())))
-        return self.patches
-
-    def _shot(self, start: int, stop: int, wanted: range, windows: list[Window]) -> dict[int, FrameCoverage]:
-        covered: dict[int, FrameCoverage] = {}
-        session: OpenShot | None = None
-        at = 0
-        while at < len(windows):
-            window = windows[at]
-            if self._taken < len(self._steps) and self._steps[self._taken] == [start, window.start]:
-                session, step = None, self._lower(None)
-            else:
-                known = self._finished(window)
-                if known is not None:
-                    covered |= known
-                    at += 1
-                    continue
-                step = None
-                try:
-                    session = session or self._open(start, stop, windows)
-                    covered |= session.fill(window, self.patches)
-                except Exception as error:
-                    if not (isinstance(error, OutOfMemory) or is_shortage(error)):
-                        raise
-                    step = self._lower(error)
-            if step is None:
-                at += 1
-                continue
-            session = None
-            self._descend(step, [start, window.start])
-            windows[at:] = self._planned(start, stop, range(window.start, wanted.stop))
-        return covered
-
-    def _planned(self, start: int, stop: int, wanted: range) -> list[Window]:
-        memory, longest = window_memory(self._options), self._work.motion.longest
-        joints: list[int] = []
-        if isinstance(self._engine, Joining):
-            joints = self._engine.joints(start, stop, self._holes, self._keyframes)
-        return plan_windows(
-            self._holes, start, stop, self._work.info.frame_rate, memory, longest, within=wanted, joints=joints
-        )
-
-    def _finished(self, window: Window) -> dict[int, FrameCoverage] | None:
-        """Coverage of a window that an earlier run finished."""
-        if not self.take_over:
-            return None
-        extra = self.patches.finished(window)
-        return None if extra is None else self._work.recall(extra, window)
-
-    def _open(self, start: int, stop: int, windows: list[Window]) -> OpenShot:
-        if self._engine.labelled and self._labels is None:
-            self._labels = labels_for_engine(self._work, self._holes)
-        return OpenShot.begin(
-            self._work, self._engine, self._store, self._holes, self._keyframes, self._labels, start, stop, windows
-        )
-
-    def _lower(self, error: Exception | None) -> Step:
-        """The next step down. Raises OutOfMemory."""
-        asked, engine = self._work.engine_options, self._engine
-        # What is asked for now counts, where it could not even be made.
-        device = "cpu" if self._options.device == "cpu" else engine.device
-        dtype = engine.dtype if self._options.dtype == "auto" else self._options.dtype
-        step = lower(self._options, asked, device, dtype) if asked.fallback else None
-        if step is not None:
-            return step
-        if isinstance(error, OutOfMemory):
-            raise error
-        where = "The machine" if engine.device == "cpu" else f"The device {engine.device}"
-        less = "" if asked.fallback else " and --no-fallback forbids to go on with less"
-        raise OutOfMemory(f"{where} ran out of memory{less}.", _FIX) from error
-
-    def _descend(self, step: Step, where: list[int]) -> None:
-        """Go on with less. Called outside of any except clause: what failed is free by now."""
-        work = self._work
-        if self._taken == len(self._steps):
-            self._steps.append(where)
-            work.job.write_json(STEPS, self._steps)
-        self._taken += 1
-        self._options = step.options
-        give_back()
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        work.note(f"Memory ran out at frame {where[1]}: from there on the work is done with {step.words}.")
-        failed: Exception | None = None
-        try:
-            self._engine = create_engine(step.options)
-        except Exception as error:
-            if not (isinstance(error, OutOfMemory) or is_shortage(error)):
-                raise
-            failed = error
-        if failed is not None:  # not even the network finds room
-            self._descend(self._lower(failed), where)
-            return
-        work.used(self._engine)
+def engine_options(job: Job, moved: bool = False) -> EngineOptions:
+    """The options an engine of this job is made with."""
+    found = job.options.engine
+    if job.folder.kept:
+        found = replace(found, fits=job.folder.fits)
+    return replace(found, device="cpu", dtype="auto") if moved else found
 
 
-@dataclass
-class OpenShot:
-    """A shot whose session stands ready."""
-
-    work: Work
-    view: ShotView
-    session: Session
-
-    @classmethod
-    def begin(
-        cls, work: Work, engine: Engine, store: FrameStore, holes: Masks, keyframes: Mapping[int, Pixels],
-        labels: Callable[[int], U8] | None, start: int, stop: int, windows: list[Window],
-    ) -> OpenShot:  # fmt: skip
-        """Let the engine prepare for the shot ``start..stop-1``; ``windows`` are all that will be asked of it."""
-        fills = work.folder("fills")
-        view = ShotView(
-            store, holes, start, stop, windows, work.depth, work.motion, fills, work.progress, keyframes, labels
-        )
-        with work.timed("fit"):
-            session = engine.prepare(view, work.progress)
-        work.note(*session.notes)
-        return cls(work, view, session)
-
-    def fill(self, window: Window, patches: PatchStore) -> dict[int, FrameCoverage]:
-        """Fill one window and keep it; its coverage."""
-        work = self.work
-        with work.timed("fill"):
-            made = self.session.fill(window)
-        covered = work.coverage(self.view, self.session, window)
-        work.explained(self.session, window)
-        patches.add(window, made, work.extra(covered, self.session, window))
-        give_back()
-        return covered
+def motion_config(options: EngineOptions) -> MotionConfig:
+    """How motion works under the preset; the papers' way has no fades from keyframes."""
+    if options.preset == "paper":
+        return replace(MotionConfig.for_preset("fast"), fade=0.0)
+    return MotionConfig.for_preset(options.preset)

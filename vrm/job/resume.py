@@ -38,7 +38,7 @@ from vrm.job.scratch import (
     scratch_root,
 )
 from vrm.options.remove import RemoveOptions
-from vrm.system.files import existing, write_whole
+from vrm.system.files import atomic_write, remove_partial
 from vrm.types import Masks, VideoInfo
 from vrm.weights.cards import known, models
 
@@ -50,17 +50,17 @@ _DURABLE = (WINDOWS, "fits", MASKS, SHOTS, STEPS, MOVED)
 
 
 @dataclass
-class Job:
+class JobFolder:
     """One job's scratch folder.
 
     Attributes:
-        folder: private, claimed by this process.
+        path: private, claimed by this process.
         kept: a run with ``--resume`` goes on from what it holds.
         notes: what the user should know of it.
-        common: where fits and windows lie, if not in ``folder``: several processes work on one video.
+        common: where fits and windows lie, if not in ``path``: several processes work on one video.
     """
 
-    folder: Path
+    path: Path
     kept: bool = False
     notes: list[str] = field(default_factory=list)
     common: Path | None = None
@@ -68,36 +68,35 @@ class Job:
     @property
     def fits(self) -> Path:
         """Where the engine keeps what it learns."""
-        return (self.common or self.folder) / "fits"
+        return (self.common or self.path) / "fits"
 
     @property
     def windows(self) -> Path:
         """Where finished windows are kept."""
-        return (self.common or self.folder) / WINDOWS
+        return (self.common or self.path) / WINDOWS
 
     def read_json(self, name: str) -> Any:
         """What ``write_json`` wrote; None where there is nothing, or it is damaged."""
         try:
-            return json.loads((self.folder / name).read_text())
+            return json.loads((self.path / name).read_text())
         except (OSError, ValueError):
             return None
 
     def write_json(self, name: str, value: Any) -> None:
         """Keep plain values, where anything is kept. Raises OutputError."""
         if self.kept:
-            text = json.dumps(value).encode()
-            what = f"Scratch cannot be written in {self.folder}"
-            write_whole(self.folder / name, lambda file: file.write(text), what, durable=True)
+            what = f"Scratch cannot be written in {self.path}"
+            atomic_write(self.path / name, json.dumps(value), what, durable=True)
 
     def ready(self, output: Path) -> None:
         """The output is complete, and about to get its name."""
         if self.kept:
-            mark_done(self.folder, output)
+            mark_done(self.path, output)
 
     def read_masks(self, size: tuple[int, int], n_frames: int) -> tuple[Masks, list[str]] | None:
         """The masks that ``write_masks`` kept, and the notes that go with them; None as in ``read_json``."""
         try:
-            found = unpack((self.folder / MASKS).read_bytes(), size, n_frames)
+            found = unpack((self.path / MASKS).read_bytes(), size, n_frames)
         except OSError:
             return None
         return None if found is None else (found[0], list(found[1]))
@@ -105,13 +104,12 @@ class Job:
     def write_masks(self, masks: Masks, notes: list[str]) -> None:
         """Keep masks that took work to find. Raises OutputError."""
         if self.kept:
-            data = pack(masks, notes)
-            what = f"Scratch cannot be written in {self.folder}"
-            write_whole(self.folder / MASKS, lambda file: file.write(data), what, durable=True)
+            what = f"Scratch cannot be written in {self.path}"
+            atomic_write(self.path / MASKS, pack(masks, notes), what, durable=True)
 
 
 @contextlib.contextmanager
-def open_job(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterator[Job]:
+def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterator[JobFolder]:
     """The job's folder: fresh, or with ``--resume`` the one an earlier run left.
 
     It goes when the work is done. Where a run with ``--resume`` ends otherwise, what it finished stays.
@@ -130,14 +128,14 @@ def open_job(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterator[
     if claim is None or job is None:
         claim = new_folder(about)
         notes = ["Another process works on the same video in the same way: nothing is kept of this run."]
-        job = Job(claim.folder, notes=notes if options.resume else [])
+        job = JobFolder(claim.folder, notes=notes if options.resume else [])
     try:
         yield job
         if job.kept:
             with contextlib.suppress(OutputError):  # the result is there, and what could be kept beside it a gift
                 FitFolder(job.fits).publish(_shared_fits(info, options))
     except BaseException:
-        if job.kept and _tidied(job.folder):
+        if job.kept and _tidied(job.path):
             claim.release()
         raise
     finally:
@@ -145,7 +143,7 @@ def open_job(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterator[
             remove(claim)
 
 
-def _resumed(info: VideoInfo, options: RemoveOptions, about: dict[str, Any]) -> tuple[Claim, Job] | tuple[None, None]:
+def _resumed(info: VideoInfo, options: RemoveOptions, about: dict[str, Any]) -> tuple[Claim | None, JobFolder | None]:
     facts = shaping(info, options)
     claim = kept_folder(fingerprint(facts), about)
     if claim is None:
@@ -156,7 +154,7 @@ def _resumed(info: VideoInfo, options: RemoveOptions, about: dict[str, Any]) -> 
                 "Wait for it, or give another output.",
             )
         return None, None
-    job = Job(claim.folder, kept=True)
+    job = JobFolder(claim.folder, kept=True)
     before = description(claim.folder)
     _sweep_leftovers(before)
     if job.read_json("facts.json") == facts:
@@ -180,7 +178,7 @@ def _discard_stale(own: Path, facts: dict[str, Any], about: dict[str, Any]) -> l
         there = description(folder)
         if folder == own or any(there.get(name) != about[name] for name in ("input", "output")):
             continue
-        old = Job(folder).read_json("facts.json")
+        old = JobFolder(folder).read_json("facts.json")
         _sweep_leftovers(there)
         if discard(folder):
             changed = [k for k in facts if old.get(k) != facts[k]] if isinstance(old, dict) else ["what it was"]
@@ -210,14 +208,8 @@ def _sweep_leftovers(there: dict[str, Any]) -> None:
     """Remove the half outputs of a process of this machine that was killed: it could not do so itself."""
     if there.get("host") != platform.node() or there.get("pid") == os.getpid():
         return
-    for target in (Path(name) for name in there.get("written", ())):
-        for path in existing(target.parent).glob(f".*.{there['pid']}.*"):
-            if not path.name.startswith((f".{target.stem}.", f".{target.name}.")):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    for name in there.get("written", ()):
+        remove_partial(Path(name), there["pid"])
 
 
 # --- what shapes a result ---------------------------------------------------------------------------------------

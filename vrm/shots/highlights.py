@@ -1,10 +1,15 @@
-"""Which moments tell most: for the pictures of a report and for a preview."""
+"""Which frames are shown or handed out: the highlights of a report, a preview, exported keyframes."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from vrm.types import Masks
+
+KEYFRAME_GRID = 20
+"""Keyframes that the tool chooses lie so many frames apart (Esser et al. 2022, Section 4)."""
 
 
 def areas(holes: Masks) -> np.ndarray:
@@ -34,3 +39,14 @@ def telling_frames(holes: Masks, shots: list[tuple[int, int]], most: int = 6) ->
     spread = [int(masked[i]) for i in np.linspace(0, masked.size - 1, most).round().astype(int)]
     chosen = list(dict.fromkeys([*largest[: most // 2], *spread]))[:most]
     return sorted(chosen)
+
+
+def export_times(shots: Sequence[tuple[int, int]], holes: Masks, given: Collection[int], every: int) -> list[int]:
+    """The frames that ``--export-keyframes`` writes: the given ones, and every so many of each shot with a hole."""
+    times = {t for t in given if holes.box(t) is not None}
+    for start, stop in shots:
+        times.update(t for t in range(start, stop, every) if holes.box(t) is not None)
+        holed = [t for t in range(start, stop) if holes.box(t) is not None]
+        if holed and not any(start <= t < stop for t in times):
+            times.add(holed[len(holed) // 2])
+    return sorted(times)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vrm.system.files import write_whole, writing
+from vrm.system.files import atomic_write, writing
 from vrm.types import Bool, Pixels, bounding_box
 
 
@@ -34,7 +34,7 @@ class KeptFrames(MutableMapping[int, Pixels]):
         with writing(what):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         at = np.array(box)
-        write_whole(self._file(t), lambda file: np.savez_compressed(file, box=at, part=part), what, durable=True)
+        atomic_write(self._file(t), lambda file: np.savez_compressed(file, box=at, part=part), what, durable=True)
         self._frames.add(t)
 
     def __getitem__(self, t: int) -> Pixels:

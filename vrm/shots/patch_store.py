@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from vrm.engines.base import Window
-from vrm.system.files import write_whole
-from vrm.types import Box, Patch, Pixels
+from vrm.system.files import atomic_write
+from vrm.types import Box, Patch
 
 _FACTS = "facts"
 
@@ -72,7 +72,7 @@ class PatchStore:
         arrays: dict[str, np.ndarray] = {str(t): patch.rgb for t, patch in patches.items()}
         arrays |= {f"+{name}": array for name, array in extra.arrays.items()}
         arrays[_FACTS] = np.frombuffer(text.encode(), np.uint8)
-        write_whole(
+        atomic_write(
             self._file(window),
             lambda file: np.savez(file, **arrays),  # type: ignore[arg-type]
             f"Scratch cannot be written in {self._folder}",
@@ -151,13 +151,3 @@ def _blend(old: Patch, new: Patch, weight: float) -> Patch:
     mixed = old.rgb.astype(np.float32) * (1 - weight) + new.rgb.astype(np.float32) * weight
     rounded = np.rint(mixed)
     return Patch(new.box, rounded.astype(np.uint8) if new.rgb.dtype == np.uint8 else rounded.astype(np.uint16))
-
-
-def cut(patch: Patch, box: Box) -> Pixels:
-    """The part of a patch inside ``box``, which must lie within the patch's own."""
-    y0, x0, y1, x1 = box
-    py, px, qy, qx = patch.box
-    if y0 < py or x0 < px or y1 > qy or x1 > qx:
-        raise ValueError(f"patch {patch.box} does not hold {box}")
-    part: Pixels = patch.rgb[y0 - py : y1 - py, x0 - px : x1 - px]
-    return part

@@ -42,6 +42,16 @@ def resident() -> int | None:
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak_mb() -> float:
+    """Largest resident size of this process so far in MB; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+
+
 def bounded(
     progress: Callable[[str, int, int], None], most: float, held: Callable[[], int | None] = resident
 ) -> Callable[[str, int, int], None]:

@@ -31,7 +31,7 @@ from vrm.nets.two_stream.discriminator import (
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions
 from vrm.system.device import Compute, choose_for_training
-from vrm.system.files import DAMAGED, write_whole
+from vrm.system.files import DAMAGED, atomic_write
 from vrm.train.config_types import check_types
 from vrm.train.data.sources import Shelf, Source, find_sources
 from vrm.train.data.views import Example, Views, example, picture_side
@@ -320,7 +320,7 @@ class _Run:
         data = io.BytesIO()
         torch.save(state, data)
         what = f"The training cannot be kept in {self.kept}"
-        write_whole(self.kept, lambda file: file.write(data.getbuffer()), what, durable=True)
+        atomic_write(self.kept, data.getbuffer(), what, durable=True)
 
     def _restore(self) -> None:
         try:

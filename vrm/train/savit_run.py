@@ -21,7 +21,7 @@ from vrm.media.read.stills import write_png
 from vrm.nets.savit.model import Savit
 from vrm.options.remove import EngineOptions
 from vrm.system.device import Compute, choose_for_training
-from vrm.system.files import DAMAGED, write_whole, writing
+from vrm.system.files import DAMAGED, atomic_write, writing
 from vrm.train.data.reels import Footage, Reel, Sample, find_reels
 from vrm.train.distributed import Processes
 from vrm.train.savit import Batch, Trainer, batches
@@ -83,13 +83,13 @@ class Checkpoint:
             self.folder.mkdir(parents=True, exist_ok=True)
         own = self._files(trainer.done)
         data = save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
-        write_whole(own[0], lambda file: file.write(data), what, durable=True)
+        atomic_write(own[0], data, what, durable=True)
         kept = io.BytesIO()
         torch.save(held, kept)
-        write_whole(own[1], lambda file: file.write(kept.getbuffer()), what, durable=True)
+        atomic_write(own[1], kept.getbuffer(), what, durable=True)
         # One file decides, last: a state that was cut short before it does not count.
         text = json.dumps(about).encode()
-        write_whole(self.folder / "done.json", lambda file: file.write(text), what, durable=True)
+        atomic_write(self.folder / "done.json", text, what, durable=True)
         for old in (*self.folder.glob("tensors-*"), *self.folder.glob("optimisers-*")):
             if old not in own:
                 old.unlink(missing_ok=True)

@@ -14,13 +14,13 @@ import numpy as np
 
 from vrm.batch.inputs import VIDEOS
 from vrm.errors import MaskError, VideoError
-from vrm.job.context import mask_readers
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import image_facts, read_image, read_mask
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.load import MOSTLY, load
+from vrm.selection.resolve import mask_readers
 from vrm.types import Masks, Pixels, VideoInfo
 
 _AHEAD = 4

@@ -8,6 +8,7 @@ each other's inverse wherever the encoder thinks the sample is sited.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 from typing import Any, cast
 
@@ -17,10 +18,33 @@ import numpy as np
 from vrm.media.frame.colour import chroma_scale, luma_scale, rgb_to_yuv
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import PixelLayout, Planes
-from vrm.types import F32, Bool, Box, Pixels
+from vrm.types import F32, Bool, Box, Patch, Pixels
 
 _ALPHA_MARGIN = 8
 """Pixels around the hole from which the hole's own opacity is interpolated."""
+
+
+def composite(frame: Frame, patch: Patch, box: Box, alpha: F32) -> Frame:
+    """The frame with a patch composited under ``alpha`` (float32 ``(h, w)`` in [0, 1]) in ``box``; checked.
+
+    Raises:
+        RuntimeError: a sample outside the mask would have changed, which is a bug.
+    """
+    after = paste(frame, patch.part(box), alpha, box)
+    changed = changed_outside(frame, after, alpha, box)
+    if changed:
+        raise RuntimeError(f"frame {frame.index}: {changed} samples outside the mask would have changed")
+    return after
+
+
+def side_by_side(before: Frame, after: Frame) -> Frame:
+    """Both pictures in one of double width."""
+    planes: list[Pixels] = []
+    for one, other in zip(before.planes, after.planes, strict=True):
+        double: Pixels = np.empty((one.shape[0], 2 * one.shape[1]), one.dtype.type)
+        double[:, : one.shape[1]], double[:, one.shape[1] :] = one, other
+        planes.append(double)
+    return replace(after, native=None, template=None, replaced=tuple(planes))
 
 
 def paste(frame: Frame, rgb: Pixels, alpha: F32, box: Box) -> Frame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -87,6 +87,7 @@ def plan_output(
     *,
     copy_streams: bool = True,
     source_must_differ: bool = True,
+    side_by_side: bool = False,
 ) -> OutputPlan:
     """Decide and check everything about the output before any work is done.
 
@@ -95,16 +96,19 @@ def plan_output(
     ``lost``. The encoder and the container's header are tried in memory, so that what they refuse shows now.
 
     Args:
-        info: the source; its size may have been replaced (a preview of double width).
+        info: the source.
         out: the file to write, or the folder for a folder of frames.
         options: codec, quality, pixel format, overwriting.
         copy_streams: take the source's other streams, chapters and metadata along.
         source_must_differ: refuse to write onto the source.
+        side_by_side: frames are twice as wide as the source's, and nothing else is taken along: a preview.
 
     Raises:
         UsageError: unknown codec, pixel format or ending; the output is the input.
         OutputError: the output exists or cannot be written there; the container cannot hold what is asked.
     """
+    if side_by_side:
+        info, copy_streams = replace(info, width=2 * info.width), False
     if info.container == FRAMES and not out.suffix:
         _check_target(info, out, options, source_must_differ, folder=True)
         return _plan_frames(info, out, options)

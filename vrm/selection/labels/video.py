@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,10 +13,11 @@ import numpy as np
 
 from vrm.errors import OutputError
 from vrm.events import Events
-from vrm.job.context import Work, open_video, survey
-from vrm.job.resume import Job
+from vrm.job.context import Job
+from vrm.job.resume import JobFolder
 from vrm.job.scratch import scratch_folder, sweep
 from vrm.media.frame.frame import Frame
+from vrm.media.read.open_video import open_video
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import write_png
 from vrm.options.remove import EngineOptions, RemoveOptions, SegmentOptions
@@ -28,6 +26,7 @@ from vrm.selection.labels.maps import ABOUT, LabelMaps, Precomputed
 from vrm.selection.labels.registry import create_segmenter
 from vrm.selection.labels.temporal_vote import Labelled, Steadied
 from vrm.selection.labels.writer import PREVIEW_SIDE, LabelWriter
+from vrm.system.files import atomic_folder, atomic_write
 from vrm.types import Pixels
 
 _NOTHING = np.zeros((1, 1), np.uint8)
@@ -119,37 +118,38 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         engine=options.engine, start=options.start, end=options.end, stream=options.stream,
         max_pixels=options.max_pixels, max_frames=options.max_frames,
     )  # fmt: skip
-    info = open_video(source, whole)
+    info = open_video(source, options.max_pixels, options.max_frames, options.stream)
     report = SegmentReport(str(source), str(target), every=options.every)
     sweep()
-    with scratch_folder() as scratch, _aside(target) as folder:
-        work = Work.begin(info, target, whole, events, Job(scratch))
+    with scratch_folder() as scratch, atomic_folder(target, "Labels") as folder:
+        folder.mkdir()
+        job = Job.begin(info, target, whole, events, JobFolder(scratch))
         if options.labels is not None:
-            model: Segmenter = Precomputed(LabelMaps(options.labels, info, (work.first, work.last)))
+            model: Segmenter = Precomputed(LabelMaps(options.labels, info, (job.first, job.last)))
         else:
-            model = create_segmenter(options.segmenter, options.engine, work.note)
+            model = create_segmenter(options.segmenter, options.engine, job.note)
         timed = _Timed(model)
-        shots = survey(work)
+        shots = job.find_shots()
         steady = Steadied(timed, options.every, PREVIEW_SIDE)
         writer = LabelWriter(folder, info, steady.taxonomy, steady.tracks, video=options.video, preview=options.preview)
         with writer:
-            missing = set(range(work.first, work.last))
-            for labelled, frame in _labelled(work, steady, shots):
+            missing = set(range(job.first, job.last))
+            for labelled, frame in _labelled(job, steady, shots):
                 writer.add(labelled, frame)
                 missing.discard(labelled.t)
                 report.frames += 1
         if missing:
-            work.note(f"{len(missing)} frames cannot be decoded and have no labels, the first is {min(missing)}.")
+            job.note(f"{len(missing)} frames cannot be decoded and have no labels, the first is {min(missing)}.")
         report.segmenter, report.taxonomy = model.name, model.taxonomy.name
         report.device, report.dtype = model.device, model.dtype
         report.flicker_before, report.flicker_after = steady.flicker.before, steady.flicker.after
         report.seen = list(writer.rows(report.frames))
-        report.notes, report.network_seconds = work.report.notes, timed.seconds
+        report.notes, report.network_seconds = job.report.notes, timed.seconds
         flicker = {"before": report.flicker_before, "after": report.flicker_after}
         height, width = info.display_size
         writer.finish(
             {
-                "video": source.name, "size": [height, width], "first_frame": work.first, "frames": report.frames,
+                "video": source.name, "size": [height, width], "first_frame": job.first, "frames": report.frames,
                 "missing": sorted(missing),
                 "every": options.every, "segmenter": model.name, "shots": shots, "flicker": flicker,
             }
@@ -168,7 +168,7 @@ def label_clips(
         clips: each video, or folder of frames, and the folder of its labels.
         segmenter: see ``SegmentOptions``.
         engine: device, number format and threads.
-        note: hears which clip is at work.
+        note: hears which clip is at job.
 
     Raises:
         VrmError: see ``segment``.
@@ -179,74 +179,55 @@ def label_clips(
         segment(source, target, SegmentOptions(segmenter=segmenter, preview=False, engine=engine), Events())
 
 
-def label_video(work: Work) -> Path:
+def label_video(job: Job) -> Path:
     """Label the worked range with the segmenter that the mask options name.
 
     Returns:
-        A folder in the work's scratch that ``vrm.selection.labels.maps.LabelMaps`` reads: the voted class of every
+        A folder in the job's scratch that ``vrm.selection.labels.maps.LabelMaps`` reads: the voted class of every
         pixel. A video is labelled once, however many ask.
 
     Raises:
         VrmError: no segmenter is named, its weights are missing, or it has no class that the mask options name.
     """
-    folder = work.folder("labels")
+    folder = job.scratch("labels")
     if (folder / ABOUT).exists():
         return folder
-    model = create_segmenter(work.options.mask.segmenter, work.options.engine, work.note)
-    if work.options.mask.classes:
-        model.taxonomy.find(work.options.mask.classes)  # a misspelt name is told before hours of labelling
+    model = create_segmenter(job.options.mask.segmenter, job.options.engine, job.note)
+    if job.options.mask.classes:
+        model.taxonomy.find(job.options.mask.classes)  # a misspelt name is told before hours of labelling
     steady = Steadied(model)
-    missing = set(range(work.first, work.last))
-    for labelled, _ in _labelled(work, steady, survey(work)):
-        plane = np.rot90(steady.tracks.classes(labelled.voted), -work.info.rotation // 90)
+    missing = set(range(job.first, job.last))
+    for labelled, _ in _labelled(job, steady, job.find_shots()):
+        plane = np.rot90(steady.tracks.classes(labelled.voted), -job.info.rotation // 90)
         write_png(folder / f"{labelled.t:05d}.png", np.ascontiguousarray(plane))
         missing.discard(labelled.t)
     about = {
         "taxonomy": model.taxonomy.name, "classes": model.taxonomy.classes,
-        "first_frame": work.first, "missing": sorted(missing),
+        "first_frame": job.first, "missing": sorted(missing),
     }  # fmt: skip
-    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    atomic_write(folder / ABOUT, json.dumps(about))
     return folder
 
 
-def _labelled(work: Work, steady: Steadied, shots: list[tuple[int, int]]) -> Iterator[tuple[Labelled, Frame]]:
+def _labelled(job: Job, steady: Steadied, shots: list[tuple[int, int]]) -> Iterator[tuple[Labelled, Frame]]:
     """Labelled frames of the worked range, each with the frame it was decoded from."""
     waiting: dict[int, Frame] = {}
     total = shots[-1][1] - shots[0][0] if shots else 0
-    work.events.stage("label", total)
+    job.events.stage("label", total)
 
     def pictures() -> Iterator[tuple[int, Pixels]]:
-        with Reader(work.info) as reader:
-            for frame in reader.frames(work.first, work.last):
+        with Reader(job.info) as reader:
+            for frame in reader.frames(job.first, job.last):
                 # Only its times are needed later: the picture itself is let go.
                 waiting[frame.index] = Frame.from_planes(
                     (_NOTHING,), frame.layout, frame.index, frame.pts, frame.duration, frame.time_base
                 )
                 yield frame.index, frame.rgb()
 
-    with work.timed("label"):
+    with job.timed("label"):
         for labelled in steady(pictures(), {start for start, _ in shots}):
-            work.events.advance("label")
+            job.events.advance("label")
             yield labelled, waiting.pop(labelled.t)
-
-
-@contextlib.contextmanager
-def _aside(target: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its place at the end, or is gone."""
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        aside.mkdir(parents=True)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be made: {error.strerror}.", "Choose another folder.") from error
-    try:
-        yield aside
-        if target.exists():
-            shutil.rmtree(target)
-        aside.replace(target)
-    except OSError as error:
-        raise OutputError(f"Labels cannot be written to {target}: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _check_target(target: Path, sources: list[Path], overwrite: bool) -> None:

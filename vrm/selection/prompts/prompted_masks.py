@@ -1,26 +1,22 @@
-"""What the user points at, class names, clicks and boxes, made into masks that the pipeline takes on from there."""
+"""Clicks and boxes made into masks, tracked through their shots; beside a mask or a class they correct it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import groupby
 
 import numpy as np
 
 from vrm.errors import MaskError
-from vrm.job.context import Work
+from vrm.job.context import Job
 from vrm.options.remove import BoxPrompt, Point
 from vrm.selection.labels.dropouts import held
-from vrm.selection.labels.inside_hole import complete_frame
-from vrm.selection.labels.maps import LabelMaps
-from vrm.selection.labels.video import label_video
 from vrm.selection.masks.load import LoadedMasks, judge
 from vrm.selection.prompts.box import Outline
 from vrm.selection.prompts.click import discs
 from vrm.selection.prompts.registry import Prompter, create_prompter, follower
 from vrm.selection.tracking.tracker import Tracked, follow
 from vrm.shots.frame_cache import FrameStore
-from vrm.types import U8, Bool, Box, Masks
+from vrm.types import Bool, Box, Masks
 
 UNSURE = 0.6
 """An outline less sure than this is worth a note."""
@@ -28,67 +24,14 @@ _FEWEST = 4
 """Fewer pixels are no mask."""
 
 
-def load_classes(work: Work) -> LoadedMasks:
-    """Every pixel of the classes that ``--class`` names, frame by frame, not yet held over frames that miss them.
-
-    Raises:
-        VrmError: an unknown class, labels that do not fit, weights that are missing.
-    """
-    names = work.options.mask.classes
-    maps = _labels(work)
-    known = maps.taxonomy
-    table = np.zeros(256, np.bool_)
-    table[list(known.find(names))] = True
-    masks = Masks(work.info.size, work.info.n_frames)
-    met = np.zeros(256, np.bool_)
-    work.events.stage("read labels", work.last - work.first)
-    for t in range(work.first, work.last):
-        plane = maps(t)
-        masks[t] = table[plane]
-        met[np.unique(plane)] = True
-        work.events.advance("read labels")
-    if not masks.empty:
-        return LoadedMasks(masks)
-    there = ", ".join(c for c, found in zip(known.classes, met, strict=False) if found) or "nothing known"
-    note = f"--class {','.join(names)} is on no frame: the video passes through. On it are: {there}."
-    return LoadedMasks(masks, (note,))
-
-
-def _labels(work: Work) -> LabelMaps:
-    """The user's label maps, or what the segmenter says."""
-    return LabelMaps(work.options.mask.labels or label_video(work), work.info, (work.first, work.last))
-
-
-def labels_for_engine(work: Work, holes: Masks) -> Callable[[int], U8] | None:
-    """What engines that route by content ask a shot for, or None where the user gave neither labels nor a segmenter.
-
-    Args:
-        work: the job.
-        holes: the grown masks: what is removed has no label any more, and takes those around it.
-
-    Returns:
-        ``labels(t)``: the super-categories of frame t, 0 to 7, uint8 ``(H, W)`` in the stored orientation.
-
-    Raises:
-        VrmError: labels that do not fit, weights that are missing.
-    """
-    if work.options.mask.labels is None and work.options.mask.segmenter is None:
-        return None
-    maps = _labels(work)
-    if work.options.mask.oracle_labels:
-        work.note("Labels in the hole are taken as they are (--oracle-labels): an oracle, not a result to be compared.")
-        return lambda t: maps.taxonomy.table[maps(t)]
-    return lambda t: complete_frame(maps.taxonomy.table[maps(t)], holes[t])
-
-
-def check_pointing(work: Work) -> None:
-    """Refuse points and boxes that are not on the video, before any work. Raises MaskError."""
-    height, width = work.info.display_size
-    prompts: list[Point | BoxPrompt] = [*work.options.mask.points, *work.options.mask.boxes]
+def check_prompts(job: Job) -> None:
+    """Refuse points and boxes that are not on the video, before any job. Raises MaskError."""
+    height, width = job.info.display_size
+    prompts: list[Point | BoxPrompt] = [*job.options.mask.points, *job.options.mask.boxes]
     for prompt in prompts:
-        if not work.first <= prompt.frame < work.last:
+        if not job.first <= prompt.frame < job.last:
             raise MaskError(
-                f"{_text(prompt)} is on frame {prompt.frame}, but the frames are {work.first} to {work.last - 1}.",
+                f"{_text(prompt)} is on frame {prompt.frame}, but the frames are {job.first} to {job.last - 1}.",
                 "Frames are counted from 0.",
             )
         if isinstance(prompt, Point):
@@ -102,24 +45,24 @@ def check_pointing(work: Work) -> None:
             )
 
 
-class Pointing:
+class PromptedMasks:
     """Points and boxes of one video, made into masks.
 
     Args:
-        work: the job.
+        job: the job.
         store: its frames.
         shots: ``(start, stop)`` of each stretch without a cut.
     """
 
-    def __init__(self, work: Work, store: FrameStore, shots: list[tuple[int, int]]) -> None:
-        self._work, self._store, self._shots = work, store, shots
-        options = work.options.mask
+    def __init__(self, job: Job, store: FrameStore, shots: list[tuple[int, int]]) -> None:
+        self._job, self._store, self._shots = job, store, shots
+        options = job.options.mask
         prompts: list[Point | BoxPrompt] = [*options.points, *options.boxes]
         self._prompts = sorted(prompts, key=lambda prompt: prompt.frame)
         self._prompter: Prompter | None = None
         if self._prompts:
-            span = (work.first, work.last)
-            self._prompter = create_prompter(options.sam, work.options.engine, store.frame, span, work.note)
+            span = (job.first, job.last)
+            self._prompter = create_prompter(options.sam, job.options.engine, store.frame, span, job.note)
 
     def masks(self, loaded: LoadedMasks) -> Masks | None:
         """The masks of all frames, or None where nothing was pointed at and no class was named.
@@ -131,20 +74,20 @@ class Pointing:
         """
         masks = self._masks(loaded)
         if masks is not None and not masks.empty:
-            span = self._work.last - self._work.first
-            turn = "Name fewer classes." if self._work.options.mask.classes else "Give a smaller --box, or --not-point."
-            self._work.note(*judge(masks, span, turn))
+            span = self._job.last - self._job.first
+            turn = "Name fewer classes." if self._job.options.mask.classes else "Give a smaller --box, or --not-point."
+            self._job.note(*judge(masks, span, turn))
         return masks
 
     def _masks(self, loaded: LoadedMasks) -> Masks | None:
-        work = self._work
-        if work.options.mask.classes:
-            found = held(loaded.masks, self._store.frame, self._shots, work.progress)
-            work.note(*found.notes)
+        job = self._job
+        if job.options.mask.classes:
+            found = held(loaded.masks, self._store.frame, self._shots, job.progress)
+            job.note(*found.notes)
             loaded = LoadedMasks(found.masks)
         if not self._prompts:
-            return loaded.masks if work.options.mask.classes else None
-        masks = Masks(work.info.size, work.info.n_frames)
+            return loaded.masks if job.options.mask.classes else None
+        masks = Masks(job.info.size, job.info.n_frames)
         for start, stop in self._shots:
             prompts = [p for p in self._prompts if start <= p.frame < stop]
             given = [t for t in range(start, stop) if loaded.masks.box(t)]
@@ -159,8 +102,8 @@ class Pointing:
     def follow(self, annotated: dict[int, Bool], start: int, stop: int) -> Tracked:
         """Follow masks through a shot, by the model that outlined them if it can."""
         tracker = follower(self._prompter) if self._prompter is not None else None
-        with self._work.timed("follow"):
-            return (tracker or follow)(self._store.frame, annotated, start, stop, progress=self._work.progress)
+        with self._job.timed("follow"):
+            return (tracker or follow)(self._store.frame, annotated, start, stop, progress=self._job.progress)
 
     def _followed(
         self, masks: Masks, annotated: dict[int, Bool], prompts: list[Point | BoxPrompt], start: int, stop: int
@@ -176,7 +119,7 @@ class Pointing:
             annotated[t] = self._outlined(t, list(each), before)
             tracked = None
         tracked = tracked or self.follow(annotated, start, stop)
-        self._work.note(
+        self._job.note(
             f"The mask is followed from frame {min(annotated)} through its shot, frames {start} to {stop - 1}.",
             *tracked.notes,
         )
@@ -199,7 +142,7 @@ class Pointing:
         assert self._prompter is not None
         boxes = [(p, self._box(p)) for p in prompts if isinstance(p, BoxPrompt)]
         points = [(p, self._point(p)) for p in prompts if isinstance(p, Point)]
-        mask = np.zeros(self._work.info.size, np.bool_) if before is None else before
+        mask = np.zeros(self._job.info.size, np.bool_) if before is None else before
         for prompt, (y0, x0, y1, x1) in boxes:
             own = [(p, (x, y)) for p, (x, y) in points if x0 <= x < x1 and y0 <= y < y1]
             points = [item for item in points if item not in own]
@@ -228,7 +171,7 @@ class Pointing:
         if not taking:
             return mask
         left = self._judged(self._ask(t, taking, None, mask), _text(taking[0][0]))
-        return mask & left & ~discs([xy for _, xy in taking], self._work.info.size)
+        return mask & left & ~discs([xy for _, xy in taking], self._job.info.size)
 
     def _ask(
         self, t: int, points: list[tuple[Point, tuple[float, float]]], box: Box | None, before: Bool | None
@@ -236,7 +179,7 @@ class Pointing:
         assert self._prompter is not None
         on = [xy for p, xy in points if not p.keep]
         off = [xy for p, xy in points if p.keep]
-        with self._work.timed("outline"):
+        with self._job.timed("outline"):
             return self._prompter.outline(t, self._store.frame(t), on, off, box, before)
 
     def _judged(self, found: Outline, what: str) -> Bool:
@@ -247,7 +190,7 @@ class Pointing:
                 "Point at the middle of the thing, or give a --box.",
             )
         if found.confidence < UNSURE:
-            self._work.note(
+            self._job.note(
                 f"{what}: {self._prompter.name} is unsure of the outline ({found.confidence:.0%}). "
                 "Look at the masks (--save-masks), add points, or give a mask."
             )
@@ -256,13 +199,13 @@ class Pointing:
     def _point(self, point: Point) -> tuple[float, float]:
         """``(x, y)`` in the stored orientation."""
         # A click means the pixel it is on: its middle.
-        return _stored(int(point.x) + 0.5, int(point.y) + 0.5, self._work.info.rotation, self._work.info.display_size)
+        return _stored(int(point.x) + 0.5, int(point.y) + 0.5, self._job.info.rotation, self._job.info.display_size)
 
     def _box(self, box: BoxPrompt) -> Box:
-        rotation, shown = self._work.info.rotation, self._work.info.display_size
+        rotation, shown = self._job.info.rotation, self._job.info.display_size
         corners = [_stored(x, y, rotation, shown) for x, y in ((box.x0, box.y0), (box.x1, box.y1))]
         (xa, xb), (ya, yb) = (sorted(c[k] for c in corners) for k in (0, 1))
-        height, width = self._work.info.size
+        height, width = self._job.info.size
         x0, y0 = max(0, int(xa)), max(0, int(ya))
         return y0, x0, min(height, max(y0 + 1, round(yb))), min(width, max(x0 + 1, round(xb)))
 

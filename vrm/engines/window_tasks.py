@@ -1,0 +1,131 @@
+"""The windows of one video as tasks for several processes, of this machine or of others.
+
+Once a shot is prepared (a fit, generated keyframes), its windows do not depend on each other. What every process has to
+know lies in the job's folder: the task description (shots, windows, what the report shows), the holes, what was
+prepared. A process does one ``Part`` at a time, the preparation of a shot or the filling of a window, and leaves the
+window there as ``--resume`` keeps it. At the end the process that began takes all windows over as if it had been
+interrupted and went on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from vrm.engines.runner import EngineRunner
+from vrm.job.checkpoints import video_key
+from vrm.job.context import Job
+from vrm.job.packed_masks import pack
+from vrm.system.files import atomic_write
+
+BRIEF, HOLES, LABELS = "brief.json", "holes.bin", "labels"
+"""Files, and a folder, that a process finds in the job's folder."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process does at a time.
+
+    Attributes:
+        shot: its place in the brief.
+        window: its place among the shot's windows; None = the shot is prepared.
+        frames: how many it fills.
+    """
+
+    shot: int
+    window: int | None
+    frames: int = 0
+
+
+@dataclass(frozen=True)
+class Done:
+    """A part that is over.
+
+    Attributes:
+        part: which.
+        facts: device, dtype and peak memory of the process that did it, or None: memory ran out, and the part is left
+            to whoever began.
+    """
+
+    part: Part
+    facts: dict[str, Any] | None
+
+
+class Workers(Protocol):
+    """Processes that do parts of one video.
+
+    Attributes:
+        at_once: most of them that work in the scratch folder of this machine.
+    """
+
+    at_once: int
+
+    def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
+        """Do parts, those of preparing before their shot's windows, and leave what they make in the folder.
+
+        Raises:
+            VrmError: one of them failed, whatever was tried.
+        """
+        ...
+
+    def close(self) -> None:
+        """Leave nothing running; may be called twice."""
+        ...
+
+
+def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
+    """Have processes fill the planned windows, as far as memory allows; ``runner`` then takes them over.
+
+    Args:
+        job: the job.
+        runner: which has planned its windows.
+        workers: the processes.
+    """
+    parts = list(_parts(runner))
+    filled = [part for part in parts if part.window is not None]
+    if runner.lowered or runner.moved or not filled:  # they have the same device
+        return
+    if len(filled) == 1:
+        job.note("All of it is one window, which is not divided.")
+    if runner.engine.labelled:
+        runner.inputs.labels()  # made once, here: they lie in the job's folder then
+    folder = job.folder.path
+    brief = {
+        "video": video_key(job.info.path),
+        "frames": [job.first, job.last],
+        "shots": [
+            {"start": s.start, "stop": s.stop, "windows": [[w.start, w.stop, w.context_start, w.context_stop]
+            for w in s.windows]} for s in runner.stretches
+        ],
+        "telling": list(runner.coverage.highlights),
+        "labels": (folder / LABELS).is_dir(),
+        "durable": job.folder.kept,
+        "at_once": workers.at_once,
+    }  # fmt: skip
+    what = f"Scratch cannot be written in {folder}"
+    atomic_write(folder / BRIEF, json.dumps(brief), what)
+    atomic_write(folder / HOLES, pack(runner.inputs.holes, None), what)
+    runner.take_over = True
+    job.events.stage("fill", sum(part.frames for part in parts))
+    try:
+        with job.timed("fill"):
+            for done in workers.do(folder, parts, job.note):
+                if done.facts is not None:
+                    report = job.report
+                    report.device, report.dtype = done.facts["device"], done.facts["dtype"]
+                    report.peak_memory_mb = max(report.peak_memory_mb, done.facts["peak_memory_mb"])
+                    job.events.advance("fill", done.part.frames)
+    finally:
+        workers.close()  # before the folder goes, and so that none holds memory while the result is written
+
+
+def _parts(runner: EngineRunner) -> Iterator[Part]:
+    for k, stretch in enumerate(runner.stretches):
+        todo = [n for n, window in enumerate(stretch.windows) if not runner.patches.holds(window)]
+        if runner.engine.keeps and todo:
+            yield Part(k, None)
+        for n in todo:
+            yield Part(k, n, stretch.windows[n].stop - stretch.windows[n].start)

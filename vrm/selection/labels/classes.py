@@ -1,0 +1,67 @@
+"""Label maps put to use: the masks of the classes a user names, and the labels that engines ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from vrm.job.context import Job
+from vrm.selection.labels.inside_hole import complete_frame
+from vrm.selection.labels.maps import LabelMaps
+from vrm.selection.labels.video import label_video
+from vrm.selection.masks.load import LoadedMasks
+from vrm.types import U8, Masks
+
+
+def load_classes(job: Job) -> LoadedMasks:
+    """Every pixel of the classes that ``--class`` names, frame by frame, not yet held over frames that miss them.
+
+    Raises:
+        VrmError: an unknown class, labels that do not fit, weights that are missing.
+    """
+    names = job.options.mask.classes
+    maps = _maps(job)
+    known = maps.taxonomy
+    table = np.zeros(256, np.bool_)
+    table[list(known.find(names))] = True
+    masks = Masks(job.info.size, job.info.n_frames)
+    met = np.zeros(256, np.bool_)
+    job.events.stage("read labels", job.last - job.first)
+    for t in range(job.first, job.last):
+        plane = maps(t)
+        masks[t] = table[plane]
+        met[np.unique(plane)] = True
+        job.events.advance("read labels")
+    if not masks.empty:
+        return LoadedMasks(masks)
+    there = ", ".join(c for c, found in zip(known.classes, met, strict=False) if found) or "nothing known"
+    note = f"--class {','.join(names)} is on no frame: the video passes through. On it are: {there}."
+    return LoadedMasks(masks, (note,))
+
+
+def _maps(job: Job) -> LabelMaps:
+    """The user's label maps, or what the segmenter says."""
+    return LabelMaps(job.options.mask.labels or label_video(job), job.info, (job.first, job.last))
+
+
+def labels_for_engine(job: Job, holes: Masks) -> Callable[[int], U8] | None:
+    """What engines that route by content ask a shot for, or None where the user gave neither labels nor a segmenter.
+
+    Args:
+        job: the job.
+        holes: the grown masks: what is removed has no label any more, and takes those around it.
+
+    Returns:
+        ``labels(t)``: the super-categories of frame t, 0 to 7, uint8 ``(H, W)`` in the stored orientation.
+
+    Raises:
+        VrmError: labels that do not fit, weights that are missing.
+    """
+    if job.options.mask.labels is None and job.options.mask.segmenter is None:
+        return None
+    maps = _maps(job)
+    if job.options.mask.oracle_labels:
+        job.note("Labels in the hole are taken as they are (--oracle-labels): an oracle, not a result to be compared.")
+        return lambda t: maps.taxonomy.table[maps(t)]
+    return lambda t: complete_frame(maps.taxonomy.table[maps(t)], holes[t])
