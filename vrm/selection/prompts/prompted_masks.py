@@ -8,7 +8,7 @@ import numpy as np
 
 from vrm.errors import MaskError
 from vrm.job.context import Job
-from vrm.options.remove import BoxPrompt, Point
+from vrm.options.values import BoxPrompt, Point
 from vrm.selection.labels.dropouts import held
 from vrm.selection.masks.load import LoadedMasks, judge
 from vrm.selection.prompts.box import Outline
