@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from vrm.engines.base import Given, Window
+from vrm.motion.config import MotionConfig
 from vrm.motion.fill_cache import FillFolder
-from vrm.motion.propagation import MotionConfig, propagate
+from vrm.motion.propagation import propagate
 from vrm.motion.result import Propagation
 from vrm.shots.frame_cache import FrameStore
 from vrm.types import U8, Bool, Masks, Pixels
@@ -85,13 +86,11 @@ class ShotView:
         whole = shot.filled(range(window.context_start, window.context_stop)) if isinstance(shot, Given) else None
         return propagate(
             shot,
-            window.start,
-            window.stop,
-            window.context_start,
-            window.context_stop,
+            range(window.start, window.stop),
+            range(window.context_start, window.context_stop),
             self._motion.with_keyframes() if given else self._motion,
-            distant=range(window.context_start, window.context_stop),
+            nonlocal_frames=range(window.context_start, window.context_stop),
             progress=self._progress,
-            keep=None if self.scratch is None else FillFolder(self.scratch),
-            whole=whole,
+            fills=None if self.scratch is None else FillFolder(self.scratch),
+            keyframes=whole,
         )
