@@ -36,13 +36,8 @@ HOLES = (range(8), range(24, 32))
 """Frames of a shot that have a mask: farther apart than one window reaches."""
 
 CHILD = """
-from dataclasses import replace
 from vrm.engines.internal import engine as internal
 from vrm.job import checkpoints as kept
-from vrm.train.loop import Budget
-plan = internal.PLANS["balanced"]
-budget = Budget(40, 1e-3, anneal=True, check_every=10, average=0.95)
-internal.PLANS["balanced"] = replace(plan, budget=budget, stretch=5, crops=2, side=48)
 internal.MEMORY_STEPS = dict.fromkeys(internal.MEMORY_STEPS, 30)
 kept.APART = 0.2
 from vrm.cli.main import main

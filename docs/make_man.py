@@ -6,9 +6,9 @@ from typing import Any
 
 import typer
 
-from vrm import __version__
 from vrm.cli.help_pages import sections
 from vrm.cli.main import app
+from vrm.version import __version__
 
 INTRODUCTION = """Say what is to go with a mask, a click, a box or a class name, and get the video back without it: same
 sound, same timing, same colours and bit depth, and the same pixels everywhere else."""

@@ -71,10 +71,10 @@ def test_the_least_that_will_do_is_said_before_the_work(tmp_path, monkeypatch, m
     source = make_video(tmp_path / "in.mp4", frames=2, size=(1080, 1920))
     info = probe(source)
     said = {}
-    for words in ({"preset": "fast"}, {"preset": "balanced"}, {"engine": "savit"}, {"engine": "keyframe"}):
+    for words in ({}, {"engine": "internal", "preset": "paper"}, {"engine": "savit"}, {"engine": "keyframe"}):
         options = EngineOptions(**words)
-        said[words.get("engine", words.get("preset"))] = least_gb(info, options)
-    assert said == {"fast": 1.0, "balanced": 1.4, "savit": 1.4, "keyframe": 1.0}
+        said[words.get("engine", "motion")] = least_gb(info, options)
+    assert said == {"motion": 1.0, "internal": 1.4, "savit": 1.4, "keyframe": 1.0}
     assert least_gb(dataclasses.replace(info, height=2160, width=3840), EngineOptions(preset="fast")) == 1.2
     holes = Masks(info.size, 2)
     for share, warned in ((0.1, False), (0.5, True)):
@@ -85,7 +85,7 @@ def test_the_least_that_will_do_is_said_before_the_work(tmp_path, monkeypatch, m
         assert (found is not None) is warned
     assert hole_warning(info, EngineOptions(engine="keyframe", weights="none"), holes) is None
     mask = MaskOptions(path=tmp_path / "none.png")
-    options = RemoveOptions(mask=mask, engine=EngineOptions(preset="balanced", memory_gb=1))
+    options = RemoveOptions(mask=mask, engine=EngineOptions(engine="internal", preset="paper", memory_gb=1))
     with pytest.raises(OutOfMemory, match=r"1920x1080 cannot be worked on in --memory 1 .*--memory 1\.4"):
         remove(source, tmp_path / "out.mp4", options, Events())
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix == ".mp4") == ["in.mp4"]

@@ -1,7 +1,5 @@
 """What users bring and papers leave out, from a folder of frames to a folder of frames, with every preset that fits."""
 
-import dataclasses
-
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +8,6 @@ import vrm
 import vrm.system.memory
 from vrm.engines.internal import engine as internal
 from vrm.errors import MaskError, OutOfMemory
-from vrm.train.loop import Budget
 
 SIZE = (72, 104)
 HOLE = np.zeros(SIZE, bool)
@@ -61,12 +58,6 @@ class Files:
 @pytest.fixture
 def files(tmp_path):
     return lambda frames, holes: Files(tmp_path, frames, holes)
-
-
-@pytest.fixture(autouse=True)
-def short_fits(monkeypatch):
-    plan = dataclasses.replace(internal.PLANS["balanced"], budget=Budget(6, check_every=3), crops=2, side=48)
-    monkeypatch.setitem(internal.PLANS, "balanced", plan)
 
 
 BOTH = pytest.mark.parametrize("preset", ["fast", "balanced"])

@@ -1,7 +1,6 @@
 """From file to file: what must be the same is the same, sample by sample."""
 
 import contextlib
-import dataclasses
 import functools
 import json
 import os
@@ -21,7 +20,8 @@ from vrm.events import Events
 from vrm.media.frame.composite import support
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
-from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.options.values import Moment
 from vrm.pipeline import remove
 from vrm.selection.masks.morphology import grown
 from vrm.selection.resolve import track
@@ -54,7 +54,7 @@ def run(source, target, mask, events=None, **more):
     output = {k: more.pop(k) for k in ("codec", "crf", "lossless", "pix_fmt", "overwrite") if k in more}
     options = RemoveOptions(
         mask=MaskOptions(path=mask, grow=3, feather=2, **shaped),
-        engine=EngineOptions(preset=preset, threads=1),
+        engine=EngineOptions(engine="internal" if preset == "paper" else "motion", preset=preset, threads=1),
         output=OutputOptions(**output),
         **more,
     )
@@ -212,10 +212,7 @@ def test_a_folder_of_frames_comes_back_as_a_folder(mask_folder, tmp_path):
         assert np.array_equal(written[~hole], picture[~hole])
 
 
-def test_equal_runs_give_equal_bytes(make_video, mask_folder, tmp_path, monkeypatch):
-    plan = internal.PLANS["balanced"]
-    short = dataclasses.replace(plan, budget=dataclasses.replace(plan.budget, steps=12, check_every=4), side=48)
-    monkeypatch.setitem(internal.PLANS, "balanced", short)
+def test_equal_runs_give_equal_bytes(make_video, mask_folder, tmp_path):
     source = make_video(tmp_path / "in.mp4", size=SIZE)
     masks = mask_folder()
     for name in ("a.mkv", "b.mkv"):
@@ -226,14 +223,12 @@ def test_equal_runs_give_equal_bytes(make_video, mask_folder, tmp_path, monkeypa
 
 def test_what_a_fit_learned_is_used_again(make_video, mask_folder, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    small = dataclasses.replace(
-        internal.PLANS["balanced"], budget=internal.Budget(3, 1e-3), stretch=4, width=8, crops=1, side=32
-    )
-    monkeypatch.setattr(internal, "PLANS", {"balanced": small})
+    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
+    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
     source, masks = make_video(tmp_path / "in.mp4", size=SIZE), mask_folder()
 
     def result(name, **more):
-        report = run(source, tmp_path / name, masks, preset="balanced", lossless=True, **more)
+        report = run(source, tmp_path / name, masks, preset="paper", lossless=True, **more)
         return report.notes, [frame.planes for frame in decoded(tmp_path / name)]
 
     plain, first = result("plain.mkv", resume=False)
@@ -338,7 +333,7 @@ def test_an_interrupt_leaves_nothing(make_video, mask_folder, tmp_path):
     process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, preexec_fn=heard)
     assert process.stdout is not None
     for line in process.stdout:
-        if b'"fit"' in line:
+        if b'"motion"' in line:
             break
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)

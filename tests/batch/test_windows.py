@@ -26,9 +26,6 @@ FRAMES = 60
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    budget = internal.Budget(6, 1e-3, anneal=True, check_every=2)
-    plan = dataclasses.replace(internal.PLANS["balanced"], budget=budget, stretch=4, width=8, crops=2, side=32)
-    monkeypatch.setattr(internal, "PLANS", {"balanced": plan})
     monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
     monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
 
@@ -141,10 +138,10 @@ def test_keyframes_that_are_given(case, tmp_path, preset):
 
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_keyframes_that_are_generated_are_made_once(case, tmp_path, preset, two_stream, monkeypatch):
-    from vrm.engines.keyframe.generator import _Work
+    from vrm.engines.keyframe.generator import _Completion
 
-    real, made = _Work.complete, []
-    monkeypatch.setattr(_Work, "complete", lambda self, t, seen: made.append(t) or real(self, t, seen))
+    real, made = _Completion.complete, []
+    monkeypatch.setattr(_Completion, "complete", lambda self, t, seen: made.append(t) or real(self, t, seen))
     found, apart = both(case, tmp_path, {"engine": "keyframe", "preset": preset, "weights": two_stream})
     assert [part.window for part in apart.parts] == [None, 2, 1, 0]
     assert len(made) == 2 * len(set(made)), "once in each of the two runs"

@@ -1,22 +1,30 @@
 """The keyframe engine: from the user's keyframes, and from generated ones."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from vrm.engines.base import Given, Window, no_progress
-from vrm.engines.keyframe.generator import context_times, generate_keyframes, grid_times, load_generator
+from vrm.engines.keyframe.generator import context_times, generate_keyframes, load_generator
+from vrm.engines.keyframe.keyframes import grid_times
 from vrm.engines.registry import create_engine
+from vrm.engines.shot import KeyframedShot
 from vrm.errors import UsageError, WeightsError
-from vrm.motion.fill_cache import FrameFolder
+from vrm.events import no_progress
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions
 from vrm.report.model import GIVEN, NEVER, SEEN
-from vrm.weights.cards import save
+from vrm.shots.windows import Window
+from vrm.system.array_folder import ArrayFolder
+from vrm.system.device import choose
+from vrm.weights.cards import find, save
 
 from .shots import SmallShot, box_holes
 
@@ -33,6 +41,10 @@ def weights(tmp_path):
         settings=config.settings,
     )  # fmt: skip
     return str(tmp_path / "small.safetensors")
+
+
+def generator_of(weights, preset="balanced"):
+    return load_generator(*find(weights, "two-stream"), choose(OPTIONS), preset)
 
 
 class StillShot(SmallShot):
@@ -53,6 +65,26 @@ def test_a_keyframe_is_taken_as_it_is_and_reaches_every_frame_both_ways():
         assert error == 0 if t == 103 else error < 2
 
 
+WITHOUT_TORCH = """
+import sys
+sys.modules["torch"] = None  # importing it raises ImportError
+from vrm.events import no_progress
+from vrm.engines.registry import create_engine
+from vrm.options.remove import EngineOptions
+from engines.shots import SmallShot, box_holes
+shot = SmallShot(box_holes(7, 64, 96, (20, 30, 40, 54)), keyframes=True)
+for preset in ("fast", "paper"):
+    engine = create_engine(EngineOptions(engine="keyframe", preset=preset))
+    print(len(engine.prepare(shot, no_progress).fill(shot.windows()[0])))
+"""
+
+
+def test_keyframes_of_the_user_need_no_torch(tmp_path):
+    env = {**os.environ, "XDG_CACHE_HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], env=env, capture_output=True, text=True)
+    assert done.stdout.split() == ["7", "7"], done.stderr
+
+
 def test_without_weights_and_keyframes_the_shot_is_named():
     shot = SmallShot(box_holes(4, 64, 96, (20, 30, 40, 54)))
     with pytest.raises(WeightsError, match="100 to 103"):
@@ -63,7 +95,7 @@ def test_only_the_hole_of_a_keyframe_is_looked_at():
     shot = StillShot()
     wrong = shot.truth[3].copy()
     wrong[~shot.hole(103)] = 7
-    view = Given(shot, {103: wrong})
+    view = KeyframedShot(shot, {103: wrong})
     assert np.array_equal(view.frame(103), shot.truth[3])
     assert not view.hole(103).any()
     assert view.hole(102).any()
@@ -136,7 +168,7 @@ def test_generated_keyframes_fill_a_shot(weights, prefill):
 
 def test_prealignment_leaves_less_to_the_network_and_nothing_outside_changes(weights):
     shot = SmallShot(box_holes(21, 64, 96, (20, 30, 40, 54)), pan=2)
-    generator = load_generator(weights, create_engine(OPTIONS).compute)
+    generator = generator_of(weights)
     with_motion = generate_keyframes(shot, {}, generator, True, no_progress)
     without = generate_keyframes(shot, {}, generator, False, no_progress)
     for t, frame in with_motion.frames.items():
@@ -153,8 +185,8 @@ def test_user_keyframes_and_generated_ones_mix(weights):
     shot = SmallShot(box_holes(41, 64, 96, (20, 30, 40, 54)), pan=1)
     shot.keyframes = {140: shot.truth[40]}
     session = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
-    assert sorted(session.given) == [100, 120, 140]
-    assert np.array_equal(session.given[140], shot.truth[40])
+    assert sorted(session.keyframes) == [100, 120, 140]
+    assert np.array_equal(session.keyframes[140], shot.truth[40])
 
 
 def test_weights_of_another_network_are_refused(weights, tmp_path):
@@ -165,8 +197,6 @@ def test_weights_of_another_network_are_refused(weights, tmp_path):
 
 
 def test_keyframes_that_contradict():
-    from pathlib import Path
-
     with pytest.raises(UsageError, match="two pictures of frame 4"):
         EngineOptions(engine="keyframe", keyframes=((4, Path("a.png")), (4, Path("b.png"))))
     with pytest.raises(UsageError, match="--engine keyframe"):
@@ -187,17 +217,18 @@ def test_what_comes_from_a_keyframe_is_not_called_seen(weights):
         assert set(np.unique(session.origin(t)[shot.hole(t)])) == {NEVER}, "what a network made up stays made up"
 
 
-def test_keyframes_lie_in_files_and_few_are_in_memory(weights, tmp_path):
+def test_keyframes_lie_in_files_and_few_are_in_memory(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(ArrayFolder, "memory_bytes", 3 * 64 * 96 * 3)
     shot = SmallShot(box_holes(121, 64, 96, (20, 30, 40, 54)), pan=1)
     in_memory = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
     shot.scratch = tmp_path / "scratch"
     shot.scratch.mkdir()
     in_files = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
-    assert len(list(shot.scratch.rglob("*.npy"))) == 2 * 7
-    assert sorted(in_files.given) == sorted(in_memory.given)
-    assert all(np.array_equal(in_files.given[t], in_memory.given[t]) for t in in_memory.given)
-    kept = {id(mapping): mapping for mapping in in_files.given.kept.values()}
-    assert sum(len(mapping._recent) for mapping in kept.values()) <= FrameFolder.recent
+    assert len(list(shot.scratch.rglob("*.npy"))) == 7 - 3, "three frames fit into the memory, and all maps"
+    assert sorted(in_files.keyframes) == sorted(in_memory.keyframes)
+    assert all(np.array_equal(in_files.keyframes[t], in_memory.keyframes[t]) for t in in_memory.keyframes)
+    kept = {id(mapping): mapping for mapping in in_files.keyframes.stores.values()}
+    assert sum(len(mapping._recent) for mapping in kept.values()) == 3
 
 
 def test_the_user_is_told_of_a_network_that_works_smaller(weights, monkeypatch):
@@ -208,6 +239,5 @@ def test_the_user_is_told_of_a_network_that_works_smaller(weights, monkeypatch):
 
 
 def test_the_preset_says_how_many_context_frames_there_are(weights):
-    compute = create_engine(OPTIONS).compute
-    assert load_generator(weights, compute, "fast").offsets == (10, 20, 40)
-    assert len(load_generator(weights, compute, "paper").offsets) == 7
+    assert generator_of(weights, "fast").offsets == (10, 20, 40)
+    assert len(generator_of(weights, "paper").offsets) == 7

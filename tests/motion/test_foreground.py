@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.engines.base import Given
+from vrm.engines.shot import KeyframedShot
 from vrm.motion.candidates.nonlocal_frames import Aligner
 from vrm.motion.config import MotionConfig
 from vrm.motion.flow.estimators import DisFlow
@@ -63,7 +63,7 @@ def shot():
 
 @pytest.fixture(scope="module")
 def view(shot):
-    return Given(shot, {0: shot.frames[0], N - 1: shot.frames[-1]})
+    return KeyframedShot(shot, {0: shot.frames[0], N - 1: shot.frames[-1]})
 
 
 def foreground_of(view):

@@ -15,7 +15,6 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from vrm.cli.main import run as command
-from vrm.engines.base import Window
 from vrm.errors import MaskError, OutOfMemory, OutputError, VideoError, VrmError, WeightsError
 from vrm.events import Events
 from vrm.job import preflight
@@ -24,6 +23,7 @@ from vrm.media.read.probe import probe
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.pipeline import remove
 from vrm.shots.patch_store import PatchStore
+from vrm.shots.windows import Window
 from vrm.system import files as disk
 from vrm.train.savit_run import Checkpoint
 from vrm.types import Masks, Patch
@@ -163,7 +163,7 @@ def test_estimates_grow_with_what_is_asked(clip, tmp_path):
             preflight.check_disk(info, tmp_path / "none", masks, [(0, info.n_frames)])
         return seen[-1]
 
-    patch, fill = 30 * 50 * 3, 30 * 50 * 80
+    patch, fill = 30 * 50 * 3, 30 * 50 * 41
     assert needed(10) - needed(4) == 6 * (patch + fill)
 
 
@@ -325,14 +325,14 @@ def test_what_is_kept_on_a_full_disk_is_said(tmpfs):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "a"
-    disk.write_whole(path, lambda file: file.write(b"old"), "A cannot be written", durable=True)
+    disk.atomic_write(path, b"old", "A cannot be written", durable=True)
 
     def fail(file):
         file.write(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with pytest.raises(OutputError, match="A cannot be written: the disk is full"):
-        disk.write_whole(path, fail, "A cannot be written")
+        disk.atomic_write(path, fail, "A cannot be written")
     assert path.read_bytes() == b"old"
     assert files(tmp_path) == ["a"]
 
@@ -393,6 +393,6 @@ def test_a_connection_that_breaks_is_no_matter_of_the_disk(tmp_path, monkeypatch
 
 def test_a_vanished_folder_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(OutputError) as caught:
-        disk.write_whole(tmp_path / "gone" / "file", lambda file: file.write(b"x"), "Scratch cannot be written")
+        disk.atomic_write(tmp_path / "gone" / "file", b"x", "Scratch cannot be written")
     assert "No such file" in caught.value.what
     assert "vanished" in caught.value.fix

@@ -11,6 +11,7 @@ from typing import Any
 
 from vrm.errors import OutputError
 from vrm.events import json_text, printable
+from vrm.system.files import atomic_write
 
 STATUSES = ("done", "skipped", "failed", "left")
 """Left: not done when the work was interrupted."""
@@ -97,14 +98,8 @@ class Summary:
 
     def write(self, path: Path) -> None:
         """The same as JSON; see ``check_summary`` first. Raises OutputError."""
-        aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            aside.write_text(json_text(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-            aside.replace(path)
-        except OSError as error:
-            raise OutputError(f"The summary cannot be written to {path}: {error.strerror}.") from error
-        finally:
-            aside.unlink(missing_ok=True)
+        text = json_text(self.to_dict(), indent=2) + "\n"
+        atomic_write(path, text, f"The summary cannot be written to {path}")
 
 
 def check_summary(path: Path, overwrite: bool) -> None:

@@ -7,12 +7,12 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vrm import __version__
 from vrm.errors import OutOfMemory, OutputError, UsageError, VrmError
 from vrm.events import Events
 from vrm.options.build import build_options
 from vrm.system.files import FREE, FULL, disk_error, path_error
 from vrm.system.memory import is_shortage
+from vrm.version import __version__
 
 if TYPE_CHECKING:
     from vrm.batch.windows import Filler

@@ -19,7 +19,7 @@ from vrm.engines.runner import EngineRunner
 from vrm.job.checkpoints import video_key
 from vrm.job.context import Job
 from vrm.job.packed_masks import pack
-from vrm.system.files import write_whole
+from vrm.system.files import atomic_write
 
 BRIEF, HOLES, LABELS = "brief.json", "holes.bin", "labels"
 """Files, and a folder, that a process finds in the job's folder."""
@@ -106,8 +106,8 @@ def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
         "at_once": workers.at_once,
     }  # fmt: skip
     what = f"Scratch cannot be written in {folder}"
-    write_whole(folder / BRIEF, lambda file: file.write(json.dumps(brief).encode()), what)
-    write_whole(folder / HOLES, lambda file: file.write(pack(runner.inputs.holes, None)), what)
+    atomic_write(folder / BRIEF, json.dumps(brief), what)
+    atomic_write(folder / HOLES, pack(runner.inputs.holes, None), what)
     runner.take_over = True
     job.events.stage("fill", sum(part.frames for part in parts))
     try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vrm.system.files import write_whole, writing
+from vrm.system.files import atomic_file, atomic_write, writing
 
 if TYPE_CHECKING:
     import torch
@@ -102,7 +102,7 @@ class FitFolder:
         with writing(what):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self.folder / f"{kind}-{start}.safetensors"
-        write_whole(path, lambda file: file.write(data), what, durable=True)
+        atomic_write(path, data, what, durable=True)
         for half in self.folder.glob(f"{kind}-{start}-*.half"):
             half.unlink(missing_ok=True)
 
@@ -123,9 +123,8 @@ class FitFolder:
         with writing(f"The fit cannot be kept in {to}"):
             for path in sorted(self.folder.glob("*.safetensors")):
                 to.mkdir(parents=True, exist_ok=True, mode=0o700)
-                beside = to / f"{path.name}.part"
-                shutil.copy(path, beside)
-                beside.replace(to / path.name)
+                with atomic_file(to / path.name) as partial:
+                    shutil.copy(path, partial)
 
 
 class HalfFit:
@@ -162,7 +161,7 @@ class HalfFit:
         what = f"The fit cannot be kept in {self.path.parent}"
         with writing(what):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(self.path, lambda file: file.write(data.getbuffer()), what, durable=True)
+        atomic_write(self.path, data.getbuffer(), what, durable=True)
         self._last = self._clock()
 
 

@@ -37,8 +37,9 @@ from vrm.job.scratch import (
     remove,
     scratch_root,
 )
+from vrm.options.build import model_paths, paths_written
 from vrm.options.remove import RemoveOptions
-from vrm.system.files import existing, write_whole
+from vrm.system.files import atomic_write, remove_partial
 from vrm.types import Masks, VideoInfo
 from vrm.weights.cards import known, models
 
@@ -85,9 +86,8 @@ class JobFolder:
     def write_json(self, name: str, value: Any) -> None:
         """Keep plain values, where anything is kept. Raises OutputError."""
         if self.kept:
-            text = json.dumps(value).encode()
             what = f"Scratch cannot be written in {self.path}"
-            write_whole(self.path / name, lambda file: file.write(text), what, durable=True)
+            atomic_write(self.path / name, json.dumps(value), what, durable=True)
 
     def ready(self, output: Path) -> None:
         """The output is complete, and about to get its name."""
@@ -105,9 +105,8 @@ class JobFolder:
     def write_masks(self, masks: Masks, notes: list[str]) -> None:
         """Keep masks that took work to find. Raises OutputError."""
         if self.kept:
-            data = pack(masks, notes)
             what = f"Scratch cannot be written in {self.path}"
-            write_whole(self.path / MASKS, lambda file: file.write(data), what, durable=True)
+            atomic_write(self.path / MASKS, pack(masks, notes), what, durable=True)
 
 
 @contextlib.contextmanager
@@ -120,11 +119,10 @@ def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterat
         OutputError: there is no place for it.
         UsageError: another process works on the same job.
     """
-    written = (target, options.report, options.mask.save_to, options.export_keyframes)
     about = {
         "input": str(info.path.absolute()),
         "output": str(target.absolute()),
-        "written": [str(path.absolute()) for path in written if path is not None],
+        "written": [str(path.absolute()) for path in (target, *paths_written(options).values())],
     }
     claim, job = _resumed(info, options, about) if options.resume else (None, None)
     if claim is None or job is None:
@@ -210,14 +208,8 @@ def _sweep_leftovers(there: dict[str, Any]) -> None:
     """Remove the half outputs of a process of this machine that was killed: it could not do so itself."""
     if there.get("host") != platform.node() or there.get("pid") == os.getpid():
         return
-    for target in (Path(name) for name in there.get("written", ())):
-        for path in existing(target.parent).glob(f".*.{there['pid']}.*"):
-            if not path.name.startswith((f".{target.stem}.", f".{target.name}.")):
-                continue
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
+    for name in there.get("written", ()):
+        remove_partial(Path(name), there["pid"])
 
 
 # --- what shapes a result ---------------------------------------------------------------------------------------
@@ -244,7 +236,7 @@ def shaping(info: VideoInfo, options: RemoveOptions) -> dict[str, Any]:
         "options for the mask": mask,
         "options for the engine": engine | {"threads": options.engine.cpu_threads},
         "the range": [options.start, options.end, options.preview],
-        "weights": [[card.name, card.sha256] for card, _ in known()] + [_identity(p) for p in _files(options)],
+        "weights": [[card.name, card.sha256] for card, _ in known()] + [_identity(p) for p in model_paths(options)],
         "models": [[card.name, card.revision] for card, _ in models()],
         "versions": versions(),
         "the machine": [platform.machine(), cv2.getCPUFeaturesLine()],
@@ -260,12 +252,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _files(options: RemoveOptions) -> list[Path]:
-    """Models given as files or folders."""
-    given = (options.engine.weights, options.mask.sam, options.mask.segmenter)
-    return [Path(name) for name in given if name is not None and Path(name).exists()]
 
 
 def _identity(path: Path | None) -> list[Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
+from types import TracebackType
 from typing import Self, cast
 
 import cv2
@@ -16,14 +15,14 @@ from vrm.errors import OutputError
 from vrm.job.context import Job
 from vrm.media.frame.frame import Frame
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import write_png
 from vrm.media.write.plan import OutputPlan
+from vrm.media.write.png import write_png
 from vrm.media.write.preview import preview_frame, preview_plan
 from vrm.media.write.writer import write_video
-from vrm.report.html import Picture, render
+from vrm.report.html import Highlight, render
 from vrm.report.model import RemoveReport
-from vrm.shots.highlights import KEYFRAME_GRID, export_times, telling_frames
-from vrm.system.files import disk_error, existing, writing
+from vrm.shots.highlights import KEYFRAME_GRID, export_times, highlight_frames
+from vrm.system.files import atomic_folder, atomic_write, disk_error, writing
 from vrm.types import U8, Bool, Masks, Pixels, VideoInfo, eight_bits
 
 OVERLAY_SIDE = 1280
@@ -32,7 +31,7 @@ _TINT = (220, 40, 60)
 
 
 class FolderOutput:
-    """A folder of pictures that appears when it is complete; at the end of a ``with`` block what is not in place goes.
+    """A folder of pictures that appears when the ``with`` block ends well and a picture was added.
 
     Args:
         folder: where to; pictures in it that have the same names are replaced.
@@ -41,40 +40,27 @@ class FolderOutput:
 
     def __init__(self, folder: Path, what: str) -> None:
         self.folder, self._what = folder, what
-        self._aside = existing(folder.absolute().parent) / f".{folder.name}.{os.getpid()}.part"
+        self._place = atomic_folder(folder, merge=True)
 
     def __enter__(self) -> Self:
+        self._partial = self._place.__enter__()
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self.drop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._writing():
+            self._place.__exit__(kind, error, trace)
 
     def add(self, name: str, picture: Pixels) -> None:
         """Write one picture as PNG. Raises OutputError."""
         with self._writing():
-            self._aside.mkdir(exist_ok=True)
+            self._partial.mkdir(exist_ok=True)
         try:
-            write_png(self._aside / name, picture)
+            write_png(self._partial / name, picture)
         except OutputError as error:
             reason = disk_error(error) or error.what
             raise OutputError(f"{self._what} cannot be written to {self.folder}: {reason}.", error.fix) from error
-
-    def finish(self) -> None:
-        """Put what was added in its place. Raises OutputError."""
-        with self._writing():
-            if not self._aside.exists():
-                return
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            if not self.folder.exists():
-                self._aside.rename(self.folder)
-                return
-            for path in sorted(self._aside.iterdir()):
-                path.replace(self.folder / path.name)
-            self._aside.rmdir()
-
-    def drop(self) -> None:
-        """Forget what was added and is not in its place."""
-        shutil.rmtree(self._aside, ignore_errors=True)
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(f"{self._what} cannot be written to {self.folder}")
@@ -119,20 +105,23 @@ class SideOutputs:
     def __init__(self, job: Job) -> None:
         options = job.options
         self._info, self._options, self._report = job.info, options, job.report
-        self._masks = FolderOutput(options.mask.save_to or job.target, "Masks")
-        self._keyframes = FolderOutput(options.export_keyframes or job.target, "Keyframes")
+        self._places = contextlib.ExitStack()
+        enter = self._places.enter_context
+        self._masks = enter(FolderOutput(options.mask.save_to or job.target, "Masks"))
+        self._keyframes = enter(FolderOutput(options.export_keyframes or job.target, "Keyframes"))
         self.highlights: tuple[int, ...] = ()
         self._exported: Collection[int] = ()
         self._maps: Mapping[int, U8] = {}
         self._views: Mapping[int, list[tuple[str, U8]]] = {}
-        self._pictures: list[Picture] = []
+        self._pictures: list[Highlight] = []
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *raised: object) -> None:
-        self._masks.drop()
-        self._keyframes.drop()
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._places.__exit__(kind, error, trace)
 
     def choose(self, objects: Masks, holes: Masks, shots: list[tuple[int, int]], given: Collection[int]) -> None:
         """Write the masks, and choose the frames to be looked at while they are composited.
@@ -148,7 +137,7 @@ class SideOutputs:
             self._exported = export_times(shots, holes, given, KEYFRAME_GRID)
         report = self._options.report
         if report is not None and report.suffix.lower() == ".html":
-            self.highlights = tuple(telling_frames(holes, shots))
+            self.highlights = tuple(highlight_frames(holes, shots))
 
     def explain(self, maps: Mapping[int, U8], views: Mapping[int, list[tuple[str, U8]]]) -> None:
         """Coverage maps of the highlights, and pictures that the engine has to show of them, by frame."""
@@ -164,15 +153,14 @@ class SideOutputs:
 
     def finish(self, report: RemoveReport) -> None:
         """Put everything in its place, the report last. Raises OutputError."""
-        self._keyframes.finish()
-        self._masks.finish()
+        self._places.close()
         if self._options.report is not None:
             write_report(report, self._pictures, self._options.report)
 
-    def _picture(self, before: Frame, after: Frame, hole: Bool) -> Picture:
+    def _picture(self, before: Frame, after: Frame, hole: Bool) -> Highlight:
         t, shown = before.index, self._displayed
         coverage = self._maps.get(t)
-        return Picture(
+        return Highlight(
             t,
             shown(eight_bits(before.rgb())),
             shown(eight_bits(after.rgb())),
@@ -186,14 +174,7 @@ class SideOutputs:
         return np.ascontiguousarray(np.rot90(array, -self._info.rotation // 90))
 
 
-def write_report(report: RemoveReport, pictures: list[Picture], path: Path) -> None:
+def write_report(report: RemoveReport, pictures: list[Highlight], path: Path) -> None:
     """The report as a page or as JSON, by the ending. Raises OutputError."""
     text = report.to_json() if path.suffix.lower() == ".json" else render(report, pictures)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with writing(f"The report cannot be written to {path}"):
-        try:
-            partial.write_text(text, encoding="utf-8")
-            partial.replace(path)
-        finally:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+    atomic_write(path, text, f"The report cannot be written to {path}")

@@ -7,16 +7,17 @@ Cross-fading happens when a frame is read: a window's file never depends on anot
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from vrm.engines.base import Window
-from vrm.system.files import write_whole
+from vrm.shots.windows import Window
+from vrm.system.array_folder import is_intact
+from vrm.system.files import atomic_write
 from vrm.types import Box, Patch
 
 _FACTS = "facts"
@@ -72,7 +73,7 @@ class PatchStore:
         arrays: dict[str, np.ndarray] = {str(t): patch.rgb for t, patch in patches.items()}
         arrays |= {f"+{name}": array for name, array in extra.arrays.items()}
         arrays[_FACTS] = np.frombuffer(text.encode(), np.uint8)
-        write_whole(
+        atomic_write(
             self._file(window),
             lambda file: np.savez(file, **arrays),  # type: ignore[arg-type]
             f"Scratch cannot be written in {self._folder}",
@@ -93,14 +94,13 @@ class PatchStore:
         if not path.exists():
             return None
         try:
-            with zipfile.ZipFile(path) as members:
-                whole = members.testzip() is None  # every byte against its check sum
+            whole = is_intact(path)
             with np.load(path) as file:
                 record = json.loads(bytes(file[_FACTS]))
                 boxes = {int(t): _box(box) for t, box in record["boxes"].items()}
                 extra = Extra(record["extra"], {n[1:]: file[n] for n in file.files if n.startswith("+")})
                 whole = whole and record["window"] == _numbers(window) and {str(t) for t in boxes} <= set(file.files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
             whole = False
         if not whole:
             path.unlink(missing_ok=True)

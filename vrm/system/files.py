@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import os
 import pickle
 import shutil
@@ -11,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from vrm.errors import OutputError
+from vrm.errors import OutputError, VrmError
 
 DISK = {
     errno.ENOSPC: "the disk is full",
@@ -73,49 +74,122 @@ def writing(what: str) -> Iterator[None]:
     """Turn what fails inside for the disk's sake into an OutputError that begins with ``what`` ("X cannot be kept")."""
     try:
         yield
-    except OutputError:
+    except VrmError:
         raise
     except Exception as error:
-        reason = disk_error(error)
-        if reason is None:
-            if not isinstance(error, OSError):
-                raise
-            reason = error.strerror or str(error)
-        fix = _VANISHED if isinstance(error, FileNotFoundError) else FREE
-        raise OutputError(f"{what}: {reason}.", fix) from error
+        if not isinstance(error, OSError) and disk_error(error) is None:
+            raise
+        raise _refused(what, error) from error
 
 
-def write_whole(path: Path, make: Callable[[BinaryIO], object], what: str, *, durable: bool = False) -> None:
-    """Let ``make`` fill a file that appears under its name when it is whole.
+def _refused(what: str, error: Exception) -> OutputError:
+    said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    fix = _VANISHED if isinstance(error, FileNotFoundError) else FREE
+    return OutputError(f"{what}: {disk_error(error) or said}.", fix)
+
+
+Content = bytes | memoryview | str | Callable[[BinaryIO], object]
+
+
+def atomic_write(path: Path, content: Content, what: str = "", *, durable: bool = False) -> None:
+    """Write a file that appears under its name when it is complete, or not at all.
 
     Args:
-        path: replaced if it is there.
-        make: given the open file.
-        what: begins the error's sentence.
-        durable: on the disk, not only in the system's memory, before it appears.
+        path: replaced if it exists.
+        content: the bytes, the text (written as UTF-8), or a function that is given the open file.
+        what: begins the error's sentence; by default the path cannot be written.
+        durable: it outlasts a loss of power from the moment it appears.
 
     Raises:
         OutputError: the disk is full, or may not be written to; nothing is left behind.
     """
-    partial = path.with_name(f"{path.name}.part")
-    with writing(what):
-        try:
-            with partial.open("wb") as file:
-                make(file)
-                file.flush()
-                if durable:
-                    os.fsync(file.fileno())
-            partial.replace(path)
-            if durable:
-                sync_folder(path.parent)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                partial.unlink(missing_ok=True)
+    with (
+        writing(what or f"{path} cannot be written"),
+        atomic_file(path, durable=durable) as partial,
+        partial.open("wb") as file,
+    ):
+        if callable(content):
+            content(file)
+        else:
+            file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Where to write a file that takes the name ``path`` when the block ends well, and is deleted when it does not.
+
+    ``atomic_write`` also words the errors; this is for writers that want a path.
+    """
+    partial = partial_path(path)
+    try:
+        yield partial
+        if durable:
+            with partial.open("rb+") as file:  # Windows syncs only what may be written to
+                os.fsync(file.fileno())
+        partial.replace(path)
+        if durable:
+            sync_folder(path.parent)
+    finally:
+        _delete(partial)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path, what: str = "", *, merge: bool = False) -> Iterator[Path]:
+    """Where to make a folder that takes the name ``folder`` when the block ends well, and is deleted when it does not.
+
+    The path that is yielded does not exist yet; where it is not made, nothing happens.
+
+    Args:
+        folder: replaced if it exists; folders above it are made.
+        what: it holds, as the subject of a sentence ("Masks"): an OSError in the block becomes an OutputError.
+        merge: instead of replacing an existing folder, replace the files in it that have the same names.
+    """
+    asked, folder = folder, folder.absolute()
+    partial = existing(folder.parent) / partial_path(folder).name
+    _delete(partial)
+    try:
+        yield partial
+        if not partial.exists():
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if merge and folder.exists():
+            for path in sorted(partial.iterdir()):
+                path.replace(folder / path.name)
+            return
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+        sync_folder(folder.parent)
+    except OSError as error:
+        if not what:
             raise
+        raise _refused(f"{what} cannot be written to {asked}", error) from error
+    finally:
+        _delete(partial)
+
+
+def partial_path(path: Path, pid: int | str | None = None) -> Path:
+    """Where a process, by default this one, writes what will be called ``path``: a hidden name beside it."""
+    return path.with_name(f".{path.name}.{os.getpid() if pid is None else pid}.part")
+
+
+def remove_partial(path: Path, pid: int | str = "*") -> None:
+    """Delete what a killed process, or any, has left of a file or a folder ``path``."""
+    name = glob.escape(f".{path.name}.") + f"{pid}.part"
+    for partial in existing(path.parent).glob(name):
+        _delete(partial)
+
+
+def _delete(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk; a file system that cannot is left in peace."""
+    """Bring a folder's names to the disk; a file system that cannot, and Windows, are left in peace."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

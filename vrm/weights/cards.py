@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_cache_path
 
 from vrm.errors import OutputError, WeightsError
+from vrm.system.files import atomic_file
 
 if TYPE_CHECKING:
     import torch
@@ -344,17 +345,14 @@ def put_card(card: WeightCard, folder: Path, make: Callable[[Path], object]) -> 
         OutputError: the folder cannot be written.
     """
     path = folder / card.file
-    partial = path.with_name(path.name + ".part")
     shown = {name: value for name, value in asdict(card).items() if value or name not in ("url", "paper")}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        make(partial)
-        partial.replace(path)
+        with atomic_file(path) as partial:
+            make(partial)
         (folder / f"{card.name}.json").write_text(json.dumps(shown, indent=2) + "\n")
     except OSError as error:
         raise OutputError(f"The weights cannot be written to {folder}: {error.strerror}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def read_card(path: Path) -> WeightCard:

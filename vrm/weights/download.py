@@ -9,8 +9,8 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from vrm import __version__
 from vrm.errors import OutputError, WeightsError
+from vrm.version import __version__
 from vrm.weights.cards import WeightCard, known, own_folder, put_card, read_card, write
 from vrm.weights.convert.registry import FOREIGN, MODELS, OFFERED, converter
 

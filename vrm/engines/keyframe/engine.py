@@ -1,59 +1,64 @@
 """The keyframe engine: a few frames are clean, the rest follows from them (Esser et al. 2022).
 
 Keyframes are the user's own (``--keyframe``), or made by the two-stream network where its weights are present
-(``vrm.engines.keyframe.generator``). The frames between are propagated by motion from the keyframes on both sides and
-from wherever else the background is seen, mixed by expected error.
+(``vrm.engines.keyframe.generator``; only then torch is needed). The frames between are propagated by motion from the
+keyframes on both sides and from wherever else the background is seen, mixed by expected error.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from vrm.engines.base import Given, Progress, Session, Shot, Window
+from vrm.engines.base import Session, Shot
 from vrm.engines.coverage import coverage_map
-from vrm.engines.keyframe.generator import (
-    Generator,
-    Keyframes,
-    Made,
-    Origins,
-    generate_keyframes,
-    load_generator,
-    masked_times,
-    network_size,
-)
+from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, masked_times
 from vrm.engines.motion import to_patch
+from vrm.engines.shot import KeyframedShot
 from vrm.errors import WeightsError
+from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.result import Propagation
 from vrm.options.remove import EngineOptions
-from vrm.system.device import choose
+from vrm.shots.windows import Window
 from vrm.types import U8, Masks, Patch, Pixels, bounding_box
+from vrm.weights.cards import find
+
+if TYPE_CHECKING:
+    from vrm.engines.keyframe.generator import KeyframeGenerator
 
 _DETAIL = 1.25
-"""Detail is strengthened at most so many times: what is gone further was lost because the candidates disagree, and
-would come back in the wrong place."""
+"""Most that detail is strengthened: what is weaker than that was lost because the candidates disagree, and would come
+back in the wrong place."""
 
 
 class KeyframeEngine:
-    """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words.
+    """See the module.
 
     Attributes:
-        generates: whether a network makes the keyframes that the user did not give.
-        keeps: whether it keeps those.
+        device, dtype: where the network works and in which number format; the processor's where there is no network.
+        generates: a network makes the keyframes that the user did not give.
+        keeps: as ``generates``: generated keyframes are kept for other processes.
     """
 
     name = "keyframe"
     labelled = False
+    device, dtype = "cpu", "fp32"
 
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
-        self.compute = choose(options)
-        self.device, self.dtype = self.compute.names
-        self.generator: Generator | None = load_generator(options.weights, self.compute, options.preset)
+        self.generator: KeyframeGenerator | None = None
+        network = None if options.weights == "none" else find(options.weights, "two-stream")
+        if network is not None:
+            from vrm.engines.keyframe.generator import load_generator
+            from vrm.system.device import choose
+
+            self.generator = load_generator(*network, choose(options), options.preset)
+            self.device, self.dtype = self.generator.compute.names
         self.generates = self.keeps = self.generator is not None
 
-    def joints(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
+    def split_points(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
         """The keyframes of a shot, the user's and those that will be generated."""
         own = {t for t in given if start <= t < stop and holes.box(t) is not None}
         return sorted(own.union(masked_times(start, stop, holes, own) if self.generates else ()))
@@ -65,35 +70,31 @@ class KeyframeEngine:
             WeightsError: there is neither a network nor a keyframe in the shot.
         """
         own = [t for t in shot.keyframes if shot.start <= t < shot.stop and shot.hole(t).any()]
-        given = Keyframes(dict.fromkeys(own, shot.keyframes))
-        made, notes = Made(), []
+        given = KnownFrames(dict.fromkeys(own, shot.keyframes))
+        generated, notes = GeneratedKeyframes(), []
         if self.generator is not None and shot.windows():
-            alone = self.options.preset == "paper" or self.options.prefill is False
-            keep = None
+            from vrm.engines.keyframe.generator import generate_keyframes, network_size
+
+            prealign = self.options.preset != "paper" and self.options.prefill is not False
+            folder = None
             if self.options.fits is not None:
-                keep = self.options.fits / f"keyframes-{shot.start}-{self.compute.device.type}-{self.dtype}"
-            made = generate_keyframes(shot, given, self.generator, not alone, progress, keep)
-            if made.frames:
-                notes.append(f"{len(made.frames)} keyframes were generated, {len(given)} are yours.")
-                notes += self._enlarged(shot.size)
+                folder = self.options.fits / f"keyframes-{shot.start}-{self.generator.compute.device.type}-{self.dtype}"
+            generated = generate_keyframes(shot, given, self.generator, prealign, progress, folder)
+            if generated.frames:
+                notes.append(f"{len(generated.frames)} keyframes were generated, {len(given)} are yours.")
+                (h, w), size = network_size(shot.size), shot.size
+                if (h, w) != size:
+                    notes.append(
+                        f"The network works at {w}x{h}: what it synthesises is enlarged to {size[1]}x{size[0]} and "
+                        "softer than the rest. What motion finds in other frames keeps the video's own size."
+                    )
         elif not given and shot.windows():
             raise WeightsError(
                 f"The shot of frames {shot.start} to {shot.stop - 1} has no keyframe, and there are no weights.",
                 "Give a clean frame with --keyframe FRAME=IMAGE.",
             )
         kind = ChunkSession if self.options.preset == "paper" else KeyframeSession
-        return kind(shot, given, made, tuple(notes))
-
-    @staticmethod
-    def _enlarged(size: tuple[int, int]) -> list[str]:
-        """A note where what the network makes has less detail than the video."""
-        h, w = network_size(size)
-        if (h, w) == size:
-            return []
-        return [
-            f"The network works at {w}x{h}: what it makes up is enlarged to {size[1]}x{size[0]} and softer than the "
-            "rest. What motion sees elsewhere keeps the video's own size."
-        ]
+        return kind(shot, given, generated, tuple(notes))
 
 
 class KeyframeSession:
@@ -102,23 +103,25 @@ class KeyframeSession:
     Args:
         shot: the frames.
         own: the user's keyframes.
-        made: the generated ones.
+        generated: those of the network.
         notes: what the user should know.
     """
 
-    def __init__(self, shot: Shot, own: Mapping[int, Pixels], made: Made, notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, shot: Shot, own: Mapping[int, Pixels], generated: GeneratedKeyframes, notes: tuple[str, ...] = ()
+    ) -> None:
         self.shot, self.notes = shot, notes
-        self.given = Keyframes(dict.fromkeys(made.frames, made.frames) | dict.fromkeys(own, own))
-        self.view = Given(shot, self.given)
-        self._origins = Origins(shot, own, made.origins)
+        self.keyframes = KnownFrames(dict.fromkeys(generated.frames, generated.frames) | dict.fromkeys(own, own))
+        self.view = KeyframedShot(shot, self.keyframes)
+        self._origins = KeyframeOrigins(shot, own, generated.origins)
         self._found: list[Propagation] = []
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""
         self._found = []
-        patches = {t: self._key(t) for t in self.given if window.start <= t < window.stop}
+        patches = {t: self._patch(t) for t in self.keyframes if window.start <= t < window.stop}
         for part in self._parts(window):
-            found = self.shot.propagation(part, given=self.given)
+            found = self.shot.propagation(part, given=self.keyframes)
             self._found.append(found)
             for t, fill in found.fills.items():
                 if part.start <= t < part.stop and fill.index.size:
@@ -127,17 +130,17 @@ class KeyframeSession:
         return patches
 
     def origin(self, t: int) -> U8 | None:
-        """The coverage map of a frame of the window that was filled last: what is a keyframe's is not called seen."""
+        """The coverage map of a frame of the window that was filled last; a keyframe's pixels do not count as seen."""
         if t in self._origins:
             return self._origins[t]
         fill = next((found.fills[t] for found in self._found if t in found.fills), None)
         return None if fill is None else coverage_map(fill, self.shot.size, self._origins)
 
     def _parts(self, window: Window) -> Iterator[Window]:
-        """What motion works on at a time."""
+        """The windows that motion fills one after the other."""
         yield window
 
-    def _key(self, t: int) -> Patch:
+    def _patch(self, t: int) -> Patch:
         """A keyframe as a patch: its pixels in the hole, the frame's own around."""
         box = bounding_box(self.shot.hole(t))
         assert box is not None
@@ -155,8 +158,8 @@ class ChunkSession(KeyframeSession):
 
     def _parts(self, window: Window) -> Iterator[Window]:
         shot = self.shot
-        edges = sorted({shot.start, shot.stop - 1, *self.given})
+        edges = sorted({shot.start, shot.stop - 1, *self.keyframes})
         for first, last in pairwise(edges if len(edges) > 1 else edges * 2):
             start, stop = max(first, window.start), min(last + 1, window.stop)
-            if any(t not in self.given and shot.hole(t).any() for t in range(start, stop)):
+            if any(t not in self.keyframes and shot.hole(t).any() for t in range(start, stop)):
                 yield Window(start, stop, max(first, window.context_start), min(last + 1, window.context_stop))

@@ -15,15 +15,20 @@ from vrm.media.read.stills import MOST_PIXELS, read_image
 from vrm.types import Bool, Masks, Pixels, VideoInfo
 
 _ASPECT = 0.02
-"""Part by which the aspect of a keyframe may differ from the video's and still be the same picture, scaled."""
+"""Most relative difference between the aspect ratios of a keyframe and of the video; larger ones are refused."""
 
 _STRANGE = 12.0
-"""Mean difference (of 255) outside the mask above which a keyframe may be of another frame."""
+"""Mean difference (of 255) outside the mask above which the user is asked whether it is another frame's."""
 
 
 @dataclass(frozen=True)
-class Keyframes:
-    """The cleaned frames by number, stored orientation, of the depth engines see; and what the user should know."""
+class UserKeyframes:
+    """Frames that the user has cleaned.
+
+    Attributes:
+        images: by frame number, in the stored orientation and at the depth that engines see.
+        notes: what the user should know, one sentence each.
+    """
 
     images: Mapping[int, Pixels]
     notes: tuple[str, ...] = ()
@@ -35,15 +40,15 @@ def load_keyframes(
     depth: int,
     most: int = MOST_PIXELS,
     keep: MutableMapping[int, Pixels] | None = None,
-) -> Keyframes:
-    """Read what ``--keyframe`` named.
+) -> UserKeyframes:
+    """Read the pictures of ``--keyframe``, at the video's size and orientation.
 
     Args:
         wanted: frame numbers and pictures, in the displayed orientation.
         info: the video.
         depth: 8 or 16: bits of the frames that engines see.
         most: pixels that a picture may have.
-        keep: an empty mapping the pictures go into; a dict by default.
+        keep: an empty mapping for the pictures (they may lie on disk); a dict by default.
 
     Raises:
         UsageError: a number outside the video, or a picture of another shape.
@@ -61,14 +66,14 @@ def load_keyframes(
         if note:
             notes.append(note)
         images[t] = cast(Pixels, np.ascontiguousarray(np.rot90(_of_depth(image, depth), info.rotation // 90)))
-    return Keyframes(images, tuple(notes))
+    return UserKeyframes(images, tuple(notes))
 
 
 def judge_keyframe(t: int, image: Pixels, frame: Pixels, hole: Bool) -> str | None:
-    """A warning where a keyframe looks like another frame than the one it is said to be, with the difference.
+    """A warning if a keyframe differs from the video outside the hole, as another frame would, or is not used.
 
     Args:
-        t: its number.
+        t: the frame's number.
         image, frame: the keyframe and the video's frame, of one size and depth.
         hole: bool ``(H, W)``.
     """
@@ -93,10 +98,10 @@ def judge_keyframe(t: int, image: Pixels, frame: Pixels, hole: Bool) -> str | No
 def check_shots(
     shots: Sequence[tuple[int, int]], holes: Masks, keyframes: Mapping[int, Pixels], generates: bool
 ) -> None:
-    """Every shot with a hole needs a keyframe, if no network makes them.
+    """Refuse a shot that has a hole and no keyframe, unless a network generates keyframes.
 
     Raises:
-        UsageError: some shots have keyframes, and one has not.
+        UsageError: other shots have keyframes.
         WeightsError: there are no keyframes at all.
     """
     if generates:
@@ -112,7 +117,7 @@ def check_shots(
         raise WeightsError(
             "The keyframe engine has no weights here, so it needs keyframes of yours: "
             f"the shot of frames {start} to {stop - 1} has none.",
-            f"{fix}, import weights, or use --engine internal.",
+            f"{fix}, import weights, or use --engine motion.",
         )
 
 
@@ -127,7 +132,7 @@ def _rgb(path: Path, most: int) -> Pixels:
 
 
 def _fitted(image: Pixels, t: int, path: Path, size: tuple[int, int]) -> tuple[Pixels, str | None]:
-    """The picture at the video's size."""
+    """The picture at the video's size, and a note if it was scaled."""
     h, w = image.shape[:2]
     if (h, w) == size:
         return image, None

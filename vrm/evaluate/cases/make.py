@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from vrm import __version__
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.cases.clips import Clip, choose, find_clips
 from vrm.evaluate.cases.pictures import Pictures, doubt, load_masks, same_shape
@@ -19,10 +17,12 @@ from vrm.evaluate.cases.protocols import Protocol
 from vrm.evaluate.cases.sizing import centred_box, fitted, grown, resized, stretched
 from vrm.evaluate.cases.views import view
 from vrm.events import Events
-from vrm.media.read.frame_folder import ENDINGS as IMAGES
-from vrm.media.read.stills import write_png
+from vrm.media.read.frame_folder import PICTURE_ENDINGS
+from vrm.media.write.png import write_png
+from vrm.system.files import atomic_folder
 from vrm.train.data.freeform import Drift, blob, covering, place
 from vrm.types import U8, Bool, Masks, Pixels, eight_bits
+from vrm.version import __version__
 
 RECORD = "protocol.json"
 GREY = 128
@@ -117,25 +117,15 @@ def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) ->
     _check_output(out, options.overwrite)
     guided = options.protocol.holes == "guided"
     sources = _images(folder, options) if guided else _clips(folder, options, events)
-    partial = out.with_name(f".{out.name}.part")
-    shutil.rmtree(partial, ignore_errors=True)
     record: dict[str, Any] = {}
     events.stage("cases", len(sources))
-    try:
+    with atomic_folder(out, "Cases") as partial:
         for k, source in enumerate(sources):
             maker = _guided(source.clip, options) if guided else _maker(sources, k, options)
             count = _write(partial / source.clip.name, maker)
             record[source.clip.name] = {"source": source.clip.frames.path.name, "frames": count, **maker.about}
             events.advance("cases")
         _record(partial, options, record)
-        if out.exists():
-            shutil.rmtree(out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        partial.rename(out)
-    except OSError as error:
-        raise OutputError(f"Cases cannot be written to {out}: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return list(record)
 
 
@@ -303,7 +293,7 @@ def _published(folder: Path, clip: Clip) -> Masks:
 
 def _images(folder: Path, options: CaseOptions) -> list[_Source]:
     """Single images as clips: those of the folder, or else the first frame of each clip in it."""
-    if folder.is_dir() and (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES)):
+    if folder.is_dir() and (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)):
         clips = [Clip(p.stem, Pictures(folder, (p,))) for p in files]
         if options.clips:
             names = choose([c.name for c in clips], options.clips, str(folder))

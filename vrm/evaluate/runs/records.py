@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vrm import __version__
 from vrm.errors import OutputError
 from vrm.evaluate.cases.clips import Clip
 from vrm.evaluate.cases.pictures import Pictures, open_pictures
 from vrm.evaluate.runs.methods import Method
 from vrm.evaluate.scoring.score import Instruments, ScoreOptions, scored_frames
 from vrm.evaluate.scoring.tables import write_text
+from vrm.version import __version__
 from vrm.weights import cards as weights
 
 MARK = "run.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from vrm.errors import OutputError
 from vrm.metrics.frechet import frechet_distance
+from vrm.system.files import atomic_write
 
 Array = npt.NDArray[np.float32]
 Features = dict[str, tuple[Array, Array]]
@@ -43,14 +42,7 @@ def set_distances(clips: Iterable[Features]) -> dict[str, float | str]:
 def save_features(path: Path, features: Features) -> None:
     """Write the features of a clip, whole or not at all. Raises OutputError."""
     arrays = {f"{name}/{side}": pair[k] for name, pair in features.items() for k, side in enumerate(("true", "made"))}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error
+    atomic_write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
 def load_features(path: Path) -> Features | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vrm.errors import BatchError, OutputError, UsageError
 from vrm.evaluate.scoring.score import Result
+from vrm.system.files import atomic_write, writing
 
 DIGITS = {"ssim": 4, "hole_ssim": 4, "ssim_gauss11": 4, "ssim_65": 4, "ssim_devil": 4, "lpips": 4, "vfid": 4, "pvcs": 4}
 PERCENT = ("ewarp", "ewarp_hole", "ewarp_truth", "ewarp_own", "ewarp_own_hole")
@@ -158,10 +159,6 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
 
 def write_text(path: Path, text: str) -> None:
     """Write a file, whole or not at all. Raises OutputError."""
-    try:
+    with writing(f"{path} cannot be written"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error
+        atomic_write(path, text)

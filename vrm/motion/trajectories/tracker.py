@@ -149,7 +149,7 @@ class TrajectoryTracker:
         self.forward = self._chain(self._whole[::-1], self._refined)
 
     def _chain(self, times: Sequence[int], keep: range | None = None) -> dict[int, Trajectories]:
-        """Trajectories of neighbouring frames towards ``times[0]``, either way in time; only those to keep, if given."""
+        """Trajectories of neighbouring frames towards ``times[0]``, either way in time; of all, or of those to keep."""
         out: dict[int, Trajectories] = {}
         found: Trajectories | None = None
         for before, t in itertools.pairwise(times):

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,13 +19,15 @@ from vrm.job.scratch import scratch_folder, sweep
 from vrm.media.frame.frame import Frame
 from vrm.media.read.open_video import open_video
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import write_png
-from vrm.options.remove import EngineOptions, RemoveOptions, SegmentOptions
+from vrm.media.write.png import write_png
+from vrm.options.remove import EngineOptions, RemoveOptions
+from vrm.options.segment import SegmentOptions
 from vrm.selection.labels.base import Panoptic, Segmenter
 from vrm.selection.labels.maps import ABOUT, LabelMaps, Precomputed
 from vrm.selection.labels.registry import create_segmenter
 from vrm.selection.labels.temporal_vote import Labelled, Steadied
 from vrm.selection.labels.writer import PREVIEW_SIDE, LabelWriter
+from vrm.system.files import atomic_folder, atomic_write
 from vrm.types import Pixels
 
 _NOTHING = np.zeros((1, 1), np.uint8)
@@ -123,7 +122,8 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
     info = open_video(source, options.max_pixels, options.max_frames, options.stream)
     report = SegmentReport(str(source), str(target), every=options.every)
     sweep()
-    with scratch_folder() as scratch, _aside(target) as folder:
+    with scratch_folder() as scratch, atomic_folder(target, "Labels") as folder:
+        folder.mkdir()
         job = Job.begin(info, target, whole, events, JobFolder(scratch))
         if options.labels is not None:
             model: Segmenter = Precomputed(LabelMaps(options.labels, info, (job.first, job.last)))
@@ -206,7 +206,7 @@ def label_video(job: Job) -> Path:
         "taxonomy": model.taxonomy.name, "classes": model.taxonomy.classes,
         "first_frame": job.first, "missing": sorted(missing),
     }  # fmt: skip
-    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    atomic_write(folder / ABOUT, json.dumps(about))
     return folder
 
 
@@ -229,25 +229,6 @@ def _labelled(job: Job, steady: Steadied, shots: list[tuple[int, int]]) -> Itera
         for labelled in steady(pictures(), {start for start, _ in shots}):
             job.events.advance("label")
             yield labelled, waiting.pop(labelled.t)
-
-
-@contextlib.contextmanager
-def _aside(target: Path) -> Iterator[Path]:
-    """A folder beside the target that takes its place at the end, or is gone."""
-    aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        aside.mkdir(parents=True)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be made: {error.strerror}.", "Choose another folder.") from error
-    try:
-        yield aside
-        if target.exists():
-            shutil.rmtree(target)
-        aside.replace(target)
-    except OSError as error:
-        raise OutputError(f"Labels cannot be written to {target}: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _check_target(target: Path, sources: list[Path], overwrite: bool) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 
-from vrm.errors import OutputError, VideoError
+from vrm.errors import VideoError
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
+from vrm.system.files import atomic_write, writing
 from vrm.types import U8, eight_bits
 
 
@@ -58,21 +59,14 @@ def at_size(image: np.ndarray, size: tuple[int, int]) -> U8:
 
 
 def _decode(path: Path, file: Path, size: tuple[int, int], frames: range) -> None:
-    partial = None
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".part", delete=False) as out:
-            partial = Path(out.name)
-            with Reader(probe(path)) as reader:
-                for frame in reader.frames(frames.start, frames.stop):
-                    out.write(np.ascontiguousarray(at_size(frame.rgb(), size)).tobytes())
-        if not partial.stat().st_size:
+    def write(out: BinaryIO) -> None:
+        with Reader(probe(path)) as reader:
+            for frame in reader.frames(frames.start, frames.stop):
+                out.write(np.ascontiguousarray(at_size(frame.rgb(), size)).tobytes())
+        if not out.tell():
             raise VideoError(f"Nothing of {path} can be decoded.")
-        partial.replace(file)
-    except OSError as error:
-        raise OutputError(
-            f"Decoded frames cannot be kept in {file.parent}: {error.strerror}.", "Free space."
-        ) from error
-    finally:
-        if partial is not None:
-            partial.unlink(missing_ok=True)
+
+    what = f"Decoded frames cannot be kept in {file.parent}"
+    with writing(what):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(file, write, what)
