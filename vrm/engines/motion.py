@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm.engines.base import Progress, Session, Shot
+from vrm.engines.base import Session, Shot
+from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.synthesis.unseen import complete_unseen
 from vrm.options.remove import EngineOptions

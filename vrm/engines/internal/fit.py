@@ -14,9 +14,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from vrm.engines.base import Progress, Shot
+from vrm.engines.base import Shot
 from vrm.engines.internal.batches import Field, describe, draw, memory_loss
 from vrm.engines.tiling import in_tiles
+from vrm.events import Progress
 from vrm.job.checkpoints import HalfFit, Kept
 from vrm.nets.internal.features import GaborFeatures, VggFeatures
 from vrm.nets.internal.gated import CoarseToFineNetwork

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vrm.engines.base import Progress, Session, Shot
+from vrm.engines.base import Session, Shot
 from vrm.engines.savit.region import Field, field_around, whole_field
 from vrm.engines.savit.schedule import SCHEDULES, Schedule
 from vrm.errors import UsageError, WeightsError
+from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.nets.e2fgvi.flow_guided import reduced
 from vrm.nets.fuseformer.tokens import Grid
