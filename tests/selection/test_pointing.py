@@ -15,7 +15,7 @@ from PIL import Image
 from vrm.cli.main import run
 from vrm.errors import MaskError, UsageError
 from vrm.media.read.probe import probe
-from vrm.media.read.stills import write_png
+from vrm.media.write.png import write_png
 from vrm.options.build import build_options
 from vrm.options.values import BoxPrompt, Point
 from vrm.selection.labels.maps import LabelMaps

@@ -17,7 +17,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from vrm.errors import EngineError, OutputError, UsageError, VrmError, WeightsError
-from vrm.media.read.stills import write_png
+from vrm.media.write.png import write_png
 from vrm.nets.savit.model import Savit
 from vrm.options.remove import EngineOptions
 from vrm.options.train import SavitJob

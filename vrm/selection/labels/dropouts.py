@@ -14,7 +14,8 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
-from vrm.selection.tracking.features import sampled, shrink
+from vrm.motion.flow.warp import sampled
+from vrm.selection.tracking.features import shrink
 from vrm.selection.tracking.tracker import follow
 from vrm.types import F32, Bool, Masks, Pixels
 

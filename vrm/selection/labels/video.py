@@ -19,7 +19,7 @@ from vrm.job.scratch import scratch_folder, sweep
 from vrm.media.frame.frame import Frame
 from vrm.media.read.open_video import open_video
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import write_png
+from vrm.media.write.png import write_png
 from vrm.options.remove import EngineOptions, RemoveOptions
 from vrm.options.segment import SegmentOptions
 from vrm.selection.labels.base import Panoptic, Segmenter
