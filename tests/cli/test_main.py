@@ -168,7 +168,7 @@ def test_help_of_everything(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_words_arrive(job: SimpleNamespace) -> None:
-    line = "remove a.mp4 -o b.mkv --mask m.png --no-prefill --object 1,2 --lossless --end 300f"
+    line = "remove a.mp4 -o b.mkv --mask m.png --engine internal --no-prefill --object 1,2 --lossless --end 300f"
     assert run(line.split()) == 0
     ((input, output, options),) = job.calls
     assert (input, output) == (Path("a.mp4"), Path("b.mkv"))
