@@ -19,9 +19,9 @@ from vrm.evaluate.scoring.masks import MaskTable, compare_masks
 from vrm.evaluate.scoring.score import Instruments, ScoreOptions, score_results
 from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_text
 from vrm.events import Events
-from vrm.metrics.warping import FlowEstimator
 from vrm.motion.flow.estimators import DisFlow, RaftFlow
 from vrm.options.remove import EngineOptions
+from vrm.types import FlowEstimator
 
 Names = str | Iterable[str] | None
 
