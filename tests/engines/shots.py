@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from vrm.engines.base import Given, Window
+from vrm.engines.shot import KeyframedShot
 from vrm.motion.propagation import MotionConfig, propagate
+from vrm.shots.windows import Window
 
 
 class SmallShot:
@@ -41,7 +42,7 @@ class SmallShot:
 
     def propagation(self, window, given=None):
         self.asked += 1
-        view = Given(self, given) if given else self
+        view = KeyframedShot(self, given) if given else self
         whole = view.filled(range(window.context_start, window.context_stop)) if given else None
         config = MotionConfig(rounds=1)
         config = config.with_keyframes() if given else config

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from vrm.engines import motion as prefill
-from vrm.engines.base import no_progress
 from vrm.engines.internal import engine as internal
 from vrm.engines.internal import fit as memorise
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError
+from vrm.events import no_progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.options.remove import EngineOptions
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.engines.base import Given
+from vrm.engines.shot import KeyframedShot
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import WorkingFrames
 from vrm.motion.propagation import MotionConfig, propagate
@@ -60,7 +60,7 @@ def shot():
 
 @pytest.fixture(scope="module")
 def view(shot):
-    return Given(shot, {0: shot.frames[0], N - 1: shot.frames[-1]})
+    return KeyframedShot(shot, {0: shot.frames[0], N - 1: shot.frames[-1]})
 
 
 def error(shot, found, t):

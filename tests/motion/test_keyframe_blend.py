@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.engines.base import Given
 from vrm.engines.runner import motion_config
+from vrm.engines.shot import KeyframedShot
 from vrm.errors import UsageError
 from vrm.motion.config import MotionConfig
 from vrm.motion.flow.estimators import DisFlow
@@ -125,7 +125,7 @@ def test_nothing_is_done_without_a_whole_frame_near(whole, strength):
 def still(keyframes):
     """A shot as motion sees it: a hole that never moves before a camera that pans, some frames given."""
     shot = MadeShot(7, lambda t: WIDE[:, SPEED * t : SPEED * t + SIZE[1]], lambda t: HOLE)
-    return shot, Given(shot, {t: shot.truths[t] for t in keyframes})
+    return shot, KeyframedShot(shot, {t: shot.truths[t] for t in keyframes})
 
 
 def test_a_window_fades_from_a_whole_frame_just_outside_of_it():

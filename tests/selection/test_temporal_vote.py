@@ -10,7 +10,8 @@ from vrm.events import Events
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.motion.flow.warp import chained, looked_up, upsized
-from vrm.options.remove import EngineOptions, SegmentOptions
+from vrm.options.remove import EngineOptions
+from vrm.options.segment import SegmentOptions
 from vrm.selection.labels.base import Panoptic, Segment, from_classes
 from vrm.selection.labels.dropouts import held
 from vrm.selection.labels.maps import LabelMaps

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm.engines.base import Progress, Session, Shot, Window
+from vrm.engines.base import Session, Shot
+from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.synthesis.unseen import complete_unseen
 from vrm.options.remove import EngineOptions
+from vrm.shots.windows import Window
 from vrm.types import Patch, Pixels
 
 

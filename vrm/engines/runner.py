@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vrm.engines.base import Engine, HasSplitPoints, Session, Window
+from vrm.engines.base import Engine, HasSplitPoints, Session
 from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import check_shots, judge_keyframe, load_keyframes
 from vrm.engines.registry import create_engine
@@ -22,12 +22,12 @@ from vrm.job.budget import DEFAULT_GB, LEAST_GB, window_memory
 from vrm.job.context import Job
 from vrm.job.resume import MOVED, STEPS, WINDOWS
 from vrm.motion.config import MotionConfig
-from vrm.motion.fill_cache import FrameFolder
 from vrm.options.remove import EngineOptions
 from vrm.report.model import FrameCoverage, ShotReport
-from vrm.shots.frame_cache import FrameStore
+from vrm.shots.frame_cache import FrameCache
 from vrm.shots.patch_store import PatchStore
-from vrm.shots.windows import plan_windows
+from vrm.shots.windows import Window, plan_windows
+from vrm.system.array_folder import ArrayFolder
 from vrm.system.memory import give_back, is_shortage
 from vrm.types import U8, Masks, Pixels
 
@@ -48,7 +48,7 @@ class EngineInputs:
         labels: gives the labels when an engine first asks; None where the user gave neither labels nor a segmenter.
     """
 
-    frames: FrameStore
+    frames: FrameCache
     holes: Masks
     keyframes: Mapping[int, Pixels]
     labels: Callable[[], Labels | None]
@@ -126,7 +126,7 @@ class EngineRunner:
         self.moved = job.folder.read_json(MOVED) is True
         self.engine = self._created()
         self.used()
-        kept = FrameFolder(job.scratch("keyframes"))
+        kept = ArrayFolder[Pixels](job.scratch("keyframes"))
         found = load_keyframes(job.options.engine.keyframes, job.info, job.depth, job.options.max_pixels, kept)
         job.note(*found.notes)
         self.keyframes: Mapping[int, Pixels] = found.images
@@ -249,7 +249,7 @@ class EngineRunner:
             points = self.engine.split_points(start, stop, inputs.holes, inputs.keyframes)
         memory, longest = window_memory(self._options), motion_config(job.options.engine).longest
         return plan_windows(
-            inputs.holes, start, stop, job.info.frame_rate, memory, longest, within=wanted, joints=points
+            inputs.holes, start, stop, job.info.frame_rate, memory, longest, within=wanted, split_points=points
         )
 
     def _open(self, windows: list[Window]) -> OpenShot:

@@ -1,4 +1,4 @@
-"""Fills and whole frames kept as files: those of 1080p would not fit into the memory of a laptop."""
+"""Fills kept as files: those of 1080p would not fit into the memory of a laptop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 
 from vrm.motion.result import HoleFill
 from vrm.system.files import writing
-from vrm.types import Pixels
 
 
 class FillFolder(MutableMapping[int, HoleFill]):
@@ -100,60 +99,3 @@ class FillFolder(MutableMapping[int, HoleFill]):
 
     def _file(self, t: int) -> Path:
         return self._folder / f"{t:08d}.npz"
-
-
-class FrameFolder(MutableMapping[int, Pixels]):
-    """Whole frames, or maps of their size, by number; the few used last are in memory too. The files go with it.
-
-    Args:
-        parent: an existing scratch folder; the files go into a folder of their own in it.
-    """
-
-    recent = 3
-    """Frames that stay in memory."""
-
-    def __init__(self, parent: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="frames-", dir=parent))
-        self._frames: set[int] = set()
-        self._recent: OrderedDict[int, Pixels] = OrderedDict()
-        self._lock = threading.Lock()
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-
-    def __setitem__(self, t: int, frame: Pixels) -> None:
-        with writing(f"Scratch cannot be written in {self._folder}"):
-            np.save(self._file(t), frame)
-        with self._lock:
-            self._recent.pop(t, None)
-            self._frames.add(t)
-
-    def __getitem__(self, t: int) -> Pixels:
-        """The frame; not to be written to. May be asked from several threads."""
-        with self._lock:
-            if t not in self._frames:
-                raise KeyError(t)
-            if t not in self._recent:
-                frame: Pixels = np.load(self._file(t))
-                frame.flags.writeable = False
-                self._recent[t] = frame
-                while len(self._recent) > self.recent:
-                    self._recent.popitem(last=False)
-            self._recent.move_to_end(t)
-            return self._recent[t]
-
-    def __delitem__(self, t: int) -> None:
-        with self._lock:
-            self._frames.remove(t)
-            self._recent.pop(t, None)
-        self._file(t).unlink()
-
-    def __contains__(self, t: object) -> bool:
-        return t in self._frames
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._frames))
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def _file(self, t: int) -> Path:
-        return self._folder / f"{t:08d}.npy"

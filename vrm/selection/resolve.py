@@ -26,7 +26,7 @@ from vrm.selection.masks.morphology import ShapedMasks, shape
 from vrm.selection.masks.source import Readers
 from vrm.selection.prompts.prompted_masks import PromptedMasks, check_prompts
 from vrm.selection.tracking.tracker import follow
-from vrm.shots.frame_cache import FrameStore
+from vrm.shots.frame_cache import FrameCache
 from vrm.shots.windows import REACH
 from vrm.system.failures import translate_errors
 from vrm.types import U8, Masks, Pixels
@@ -132,7 +132,7 @@ def load_masks(job: Job) -> GivenMasks:
     return GivenMasks(loaded, prompted, reach)
 
 
-def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameStore) -> Selection:
+def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Selection:
     """The masks of all frames: as given, or found by tracking and prompts; then grown and feathered."""
     loaded = given.loaded
     masks = _of_all_frames(job, loaded, shots, frames)
@@ -149,7 +149,7 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameStore) -> Se
     return Selection(shaped, lambda: labels_for_engine(job, shaped.holes))
 
 
-def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameStore) -> Masks:
+def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameCache) -> Masks:
     """Masks that took work to find are kept for a run that goes on after an interruption."""
     before = job.folder.read_masks(given.masks.size, given.masks.n_frames) if job.folder.kept else None
     if before is not None:
@@ -164,7 +164,7 @@ def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameStor
     return masks
 
 
-def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Shots, frames: FrameStore) -> Masks:
+def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Shots, frames: FrameCache) -> Masks:
     """Masks of single frames, tracked through their shots."""
     masks = Masks(given.masks.size, given.masks.n_frames)
     for start, stop in shots:

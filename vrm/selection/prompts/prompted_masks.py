@@ -8,14 +8,14 @@ import numpy as np
 
 from vrm.errors import MaskError
 from vrm.job.context import Job
-from vrm.options.remove import BoxPrompt, Point
+from vrm.options.values import BoxPrompt, Point
 from vrm.selection.labels.dropouts import held
 from vrm.selection.masks.load import LoadedMasks, judge
 from vrm.selection.prompts.box import Outline
 from vrm.selection.prompts.click import discs
 from vrm.selection.prompts.registry import Prompter, create_prompter, follower
 from vrm.selection.tracking.tracker import Tracked, follow
-from vrm.shots.frame_cache import FrameStore
+from vrm.shots.frame_cache import FrameCache
 from vrm.types import Bool, Box, Masks
 
 UNSURE = 0.6
@@ -54,7 +54,7 @@ class PromptedMasks:
         shots: ``(start, stop)`` of each stretch without a cut.
     """
 
-    def __init__(self, job: Job, store: FrameStore, shots: list[tuple[int, int]]) -> None:
+    def __init__(self, job: Job, store: FrameCache, shots: list[tuple[int, int]]) -> None:
         self._job, self._store, self._shots = job, store, shots
         options = job.options.mask
         prompts: list[Point | BoxPrompt] = [*options.points, *options.boxes]
