@@ -1,7 +1,7 @@
 """Write the picture that README opens with: one frame of the example before and after.
 
-    vrm remove examples/crab.mp4 --mask examples/crab.png -o clean.mp4
-    python docs/make_picture.py clean.mp4
+vrm remove examples/crab.mp4 --mask examples/crab.png -o clean.mp4
+python docs/make_picture.py clean.mp4
 """
 
 import sys

@@ -20,6 +20,11 @@ def shrink(frame: Pixels, side: int = WORK_SIDE) -> U8:
     return (small // 257).astype(np.uint8) if small.dtype == np.uint16 else small.astype(np.uint8)
 
 
+def small_grey(frame: Pixels) -> U8:
+    """A frame as optical flow is estimated on: grey, uint8 ``(h, w)``, at working size."""
+    return np.asarray(cv2.cvtColor(shrink(frame), cv2.COLOR_RGB2GRAY), np.uint8)
+
+
 def camera_motion(flow: F32, background: Bool) -> F32:
     """The part of a flow ``(h, w, 2)`` that one homography of the background explains; zeros if none is found."""
     height, width = flow.shape[:2]
