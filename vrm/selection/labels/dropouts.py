@@ -15,7 +15,7 @@ import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
 from vrm.selection.tracking.features import sampled, shrink
-from vrm.selection.tracking.tracker import follow
+from vrm.selection.tracking.tracker import track_mask
 from vrm.types import F32, Bool, Masks, Pixels
 
 _LONGEST = 24
@@ -114,7 +114,7 @@ def _hold(
     """Follow a lost piece onwards and add it, up to the frame that has it again; returns the frames added to."""
     reach = min(_LONGEST, (shot[1] - 1 - t) if step > 0 else (t - shot[0]))
     start, stop = (t, t + reach + 1) if step > 0 else (t - reach, t + 1)
-    tracked = follow(frame, {t: piece}, start, stop)
+    tracked = track_mask(frame, {t: piece}, start, stop)
     found: dict[int, Bool] = {}
     for n in range(t + step, t + step * (reach + 1), step):
         if tracked.masks.box(n) is None or tracked.confidence.get(n, 0.0) < _SURE:

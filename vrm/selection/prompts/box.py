@@ -20,7 +20,7 @@ from vrm.motion.flow.estimators import DisFlow
 from vrm.selection.prompts.background_motion import GroundEvidence, ground_evidence
 from vrm.selection.prompts.graph_cut import Borders, ColourModel, smooth_lab
 from vrm.selection.tracking.features import shrink
-from vrm.selection.tracking.tracker import enlarged
+from vrm.selection.tracking.tracker import full_size
 from vrm.types import F32, U8, Bool, Box, Pixels, grow_box
 
 _SIDE = 200
@@ -117,7 +117,7 @@ def _full(mask: Bool, part: _Part, rgb: Pixels, odds: F32 | None = None) -> Bool
     y0, x0, y1, x1 = part.where
     full = np.zeros(rgb.shape[:2], np.bool_)
     large = None if odds is None else np.asarray(cv2.resize(odds, (x1 - x0, y1 - y0)), np.float32)
-    full[y0:y1, x0:x1] = _without_holes(enlarged(mask.astype(np.float32), rgb[y0:y1, x0:x1]), large)
+    full[y0:y1, x0:x1] = _without_holes(full_size(mask.astype(np.float32), rgb[y0:y1, x0:x1]), large)
     return full
 
 

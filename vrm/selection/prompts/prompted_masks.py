@@ -14,7 +14,7 @@ from vrm.selection.masks.load import LoadedMasks, judge
 from vrm.selection.prompts.box import Outline
 from vrm.selection.prompts.click import discs
 from vrm.selection.prompts.registry import Prompter, create_prompter, follower
-from vrm.selection.tracking.tracker import Tracked, follow
+from vrm.selection.tracking.tracker import Tracked, track_mask
 from vrm.shots.frame_cache import FrameStore
 from vrm.types import Bool, Box, Masks
 
@@ -103,7 +103,7 @@ class PromptedMasks:
         """Follow masks through a shot, by the model that outlined them if it can."""
         tracker = follower(self._prompter) if self._prompter is not None else None
         with self._job.timed("follow"):
-            return (tracker or follow)(self._store.frame, annotated, start, stop, progress=self._job.progress)
+            return (tracker or track_mask)(self._store.frame, annotated, start, stop, progress=self._job.progress)
 
     def _followed(
         self, masks: Masks, annotated: dict[int, Bool], prompts: list[Point | BoxPrompt], start: int, stop: int

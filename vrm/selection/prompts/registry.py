@@ -34,7 +34,7 @@ class Prompter(Protocol):
 
 
 class Follower(Protocol):
-    """Follows masks itself, as ``vrm.selection.tracking.tracker.follow`` does."""
+    """Follows masks itself, as ``vrm.selection.tracking.tracker.track_mask`` does."""
 
     def __call__(
         self,
