@@ -32,7 +32,7 @@ import av
 import cv2
 import numpy as np
 
-from vrm.media.write.containers import ENDINGS
+from vrm.media.write.containers import CONTAINERS
 
 SIZE = (48, 64)
 FRAMES = 10
@@ -183,7 +183,7 @@ def make_case(number: int, seed: int, sources: Path, folder: Path) -> Case:
     for name in (clip, mask):
         copy = shutil.copytree if (sources / name).is_dir() else shutil.copy
         copy(sources / name, folder / name)
-    ending = Path(clip).suffix if Path(clip).suffix in ENDINGS else ".mkv"
+    ending = Path(clip).suffix if Path(clip).suffix in CONTAINERS else ".mkv"
     words = ["remove", str(folder / clip), "--mask", str(folder / mask), "-o", str(folder / f"out{ending}")]
     words += ["--preset", "fast", "--threads", "1", "--max-pixels", "1000000", "--max-frames", "60"]
     words += ["--static-mask"] if Path(mask).suffix not in ("", ".mkv") and rng.random() < 0.8 else []

@@ -9,7 +9,8 @@ import pytest
 import vrm
 from vrm.api import Words, build_options, default_output
 from vrm.errors import UsageError
-from vrm.options.remove import Moment, RemoveOptions
+from vrm.options.remove import RemoveOptions
+from vrm.options.values import Moment
 
 
 def test_every_word_reaches_the_options() -> None:

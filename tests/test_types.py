@@ -60,3 +60,11 @@ def test_boxes():
 def test_a_patch_fills_its_box():
     with pytest.raises(ValueError, match="box"):
         Patch((0, 0, 2, 2), np.zeros((2, 3, 3), np.uint8))
+
+
+def test_a_part_of_a_patch_lies_within_it():
+    rgb = np.arange(5 * 6 * 3, dtype=np.uint8).reshape(5, 6, 3)
+    patch = Patch((10, 20, 15, 26), rgb)
+    assert np.array_equal(patch.part((11, 22, 13, 25)), rgb[1:3, 2:5])
+    with pytest.raises(ValueError, match="does not hold"):
+        patch.part((9, 22, 13, 25))

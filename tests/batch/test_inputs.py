@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from vrm.batch.inputs import Source, find_sources
-from vrm.batch.naming import default_output, distinct_names, is_folder, output_in
+from vrm.batch.naming import default_output, is_folder, output_in
 from vrm.batch.run import plan, read_list, stands_for_many
 from vrm.errors import UsageError, VideoError
 from vrm.events import Events
+from vrm.media.write.containers import distinct_names
+from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
-from vrm.options.remove import BatchOptions
 
 Tree = Callable[..., Path]
 

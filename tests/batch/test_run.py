@@ -23,7 +23,7 @@ from vrm.batch.summary import Summary
 from vrm.cli.main import run
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events, JsonEvents, Result
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 

@@ -8,7 +8,8 @@ import pytest
 from vrm.cli.main import run
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import read_image, write_png
+from vrm.media.read.stills import read_image
+from vrm.media.write.png import write_png
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from vrm.cli.main import run
-from vrm.engines.base import Explaining
+from vrm.engines.base import HasDebugViews
 from vrm.engines.savit.engine import SavitSession
-from vrm.media.read.stills import read_image, write_png
+from vrm.media.read.stills import read_image
+from vrm.media.write.png import write_png
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from engines.savit_weights import LABELLED, small_savit
@@ -45,7 +46,7 @@ def test_label_maps_reach_the_engine_and_its_routing_the_report(clip):
         write_png(clip / "labels" / f"{t:05d}.png", np.full((48, 64), 2, np.uint8))
     weights = small_savit(LABELLED)
     assert remove(clip, "-o", clip / "a.mkv", weights=weights) == 2, "labels are needed"
-    assert issubclass(SavitSession, Explaining)
+    assert issubclass(SavitSession, HasDebugViews)
     assert (
         remove(
             clip,

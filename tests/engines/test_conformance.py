@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from vrm.engines.base import Window, no_progress
 from vrm.engines.internal import engine as internal
 from vrm.engines.registry import ENGINES, create_engine
+from vrm.events import no_progress
 from vrm.options.remove import PRESETS, EngineOptions
+from vrm.shots.windows import Window
 
 from .savit_weights import small_savit
 from .shots import CASES, SmallShot

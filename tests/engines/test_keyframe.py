@@ -12,15 +12,17 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.engines.base import Given, Window, no_progress
 from vrm.engines.keyframe.generator import context_times, generate_keyframes, load_generator
 from vrm.engines.keyframe.keyframes import grid_times
 from vrm.engines.registry import create_engine
+from vrm.engines.shot import KeyframedShot
 from vrm.errors import UsageError, WeightsError
-from vrm.motion.fill_cache import FrameFolder
+from vrm.events import no_progress
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions
 from vrm.report.model import GIVEN, NEVER, SEEN
+from vrm.shots.windows import Window
+from vrm.system.array_folder import ArrayFolder
 from vrm.system.device import choose
 from vrm.weights.cards import find, save
 
@@ -66,7 +68,7 @@ def test_a_keyframe_is_taken_as_it_is_and_reaches_every_frame_both_ways():
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None  # importing it raises ImportError
-from vrm.engines.base import no_progress
+from vrm.events import no_progress
 from vrm.engines.registry import create_engine
 from vrm.options.remove import EngineOptions
 from engines.shots import SmallShot, box_holes
@@ -93,7 +95,7 @@ def test_only_the_hole_of_a_keyframe_is_looked_at():
     shot = StillShot()
     wrong = shot.truth[3].copy()
     wrong[~shot.hole(103)] = 7
-    view = Given(shot, {103: wrong})
+    view = KeyframedShot(shot, {103: wrong})
     assert np.array_equal(view.frame(103), shot.truth[3])
     assert not view.hole(103).any()
     assert view.hole(102).any()
@@ -215,17 +217,18 @@ def test_what_comes_from_a_keyframe_is_not_called_seen(weights):
         assert set(np.unique(session.origin(t)[shot.hole(t)])) == {NEVER}, "what a network made up stays made up"
 
 
-def test_keyframes_lie_in_files_and_few_are_in_memory(weights, tmp_path):
+def test_keyframes_lie_in_files_and_few_are_in_memory(weights, tmp_path, monkeypatch):
+    monkeypatch.setattr(ArrayFolder, "memory_bytes", 3 * 64 * 96 * 3)
     shot = SmallShot(box_holes(121, 64, 96, (20, 30, 40, 54)), pan=1)
     in_memory = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
     shot.scratch = tmp_path / "scratch"
     shot.scratch.mkdir()
     in_files = create_engine(replace(OPTIONS, weights=weights)).prepare(shot, no_progress)
-    assert len(list(shot.scratch.rglob("*.npy"))) == 2 * 7
+    assert len(list(shot.scratch.rglob("*.npy"))) == 7 - 3, "three frames fit into the memory, and all maps"
     assert sorted(in_files.keyframes) == sorted(in_memory.keyframes)
     assert all(np.array_equal(in_files.keyframes[t], in_memory.keyframes[t]) for t in in_memory.keyframes)
     kept = {id(mapping): mapping for mapping in in_files.keyframes.stores.values()}
-    assert sum(len(mapping._recent) for mapping in kept.values()) <= FrameFolder.recent
+    assert sum(len(mapping._recent) for mapping in kept.values()) == 3
 
 
 def test_the_user_is_told_of_a_network_that_works_smaller(weights, monkeypatch):

@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vrm.engines.base import Window, no_progress
 from vrm.engines.registry import create_engine
 from vrm.engines.savit.engine import load_network
 from vrm.engines.savit.region import Field, field_around
 from vrm.engines.savit.schedule import SCHEDULES, Schedule
 from vrm.errors import UsageError, WeightsError
+from vrm.events import no_progress
 from vrm.options.remove import EngineOptions
+from vrm.shots.windows import Window
 
 from .savit_weights import GUIDED, LABELLED, PLAIN, small_savit
 from .shots import SmallShot, box_holes

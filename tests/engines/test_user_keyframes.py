@@ -9,7 +9,7 @@ import pytest
 from vrm.engines.keyframe.user_keyframes import check_shots, judge_keyframe, load_keyframes
 from vrm.errors import UsageError, VideoError, WeightsError
 from vrm.media.read.probe import probe
-from vrm.media.read.stills import write_png
+from vrm.media.write.png import write_png
 from vrm.shots.highlights import export_times
 from vrm.types import Masks
 

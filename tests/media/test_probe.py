@@ -11,7 +11,7 @@ import pytest
 from vrm.errors import VideoError
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import write_png
+from vrm.media.write.png import write_png
 from vrm.types import Colour
 
 ROBUST = Path(__file__).parents[3] / "shared" / "data" / "robust"

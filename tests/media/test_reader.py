@@ -11,7 +11,7 @@ from vrm.errors import VideoError
 from vrm.media.frame.pixel_layout import layout_of
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import write_png
+from vrm.media.write.png import write_png
 
 ROBUST = Path(__file__).parents[3] / "shared" / "data" / "robust"
 N = 60

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from vrm.errors import OutputError, VideoError
-from vrm.media.read.stills import image_facts, read_image, read_index, read_mask, write_png
+from vrm.media.read.stills import image_facts, read_image, read_index, read_mask
+from vrm.media.write.png import write_png
 
 
 def picture(shape, dtype, seed=0):

@@ -15,8 +15,9 @@ from vrm.errors import OutputError, VideoError
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import read_image, write_png
+from vrm.media.read.stills import read_image
 from vrm.media.write.plan import plan_output
+from vrm.media.write.png import write_png
 from vrm.media.write.writer import write_video
 from vrm.options.remove import OutputOptions
 from vrm.types import Colour

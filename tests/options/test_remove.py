@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from vrm.errors import UsageError
-from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.options.values import Moment
 
 
 @pytest.mark.parametrize(

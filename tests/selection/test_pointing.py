@@ -16,8 +16,8 @@ from vrm import api
 from vrm.cli.main import run
 from vrm.errors import MaskError, UsageError
 from vrm.media.read.probe import probe
-from vrm.media.read.stills import write_png
-from vrm.options.remove import BoxPrompt, Point
+from vrm.media.write.png import write_png
+from vrm.options.values import BoxPrompt, Point
 from vrm.selection.labels.maps import LabelMaps
 from vrm.selection.prompts.prompted_masks import _stored
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from vrm.engines.base import Window
-from vrm.shots import frame_cache as store_module
-from vrm.shots.frame_cache import CHUNK, FrameStore
-from vrm.shots.patch_store import PatchStore, cut
+from vrm.shots.frame_cache import CHUNK, FrameCache, durable_frames
+from vrm.shots.patch_store import PatchStore
+from vrm.shots.windows import Window
+from vrm.system import array_folder
 from vrm.types import Patch
 
 
@@ -25,31 +25,31 @@ def counting_decode(log):
 
 
 def test_any_order_gives_the_right_frame(tmp_path):
-    store = FrameStore(counting_decode([]), 150, tmp_path, memory_bytes=3 * 72, disk_bytes=1)
+    store = FrameCache(counting_decode([]), 150, tmp_path, memory_bytes=3 * 72, disk_bytes=1)
     for t in [0, 149, 3, 70, 69, 68, 140, 0, 149, 31, 32]:
         assert store.frame(t)[0, 0, 0] == t
 
 
 def test_reading_on_decodes_once(tmp_path):
     log = []
-    store = FrameStore(counting_decode(log), 150, tmp_path)
+    store = FrameCache(counting_decode(log), 150, tmp_path)
     for t in range(150):
         store.frame(t)
     assert log == [0]
 
 
 def test_disk_and_memory_stay_bounded(tmp_path):
-    store = FrameStore(counting_decode([]), 200, tmp_path, memory_bytes=5 * 72, disk_bytes=50 * 72)
+    store = FrameCache(counting_decode([]), 200, tmp_path, memory_bytes=5 * 72, disk_bytes=50 * 72)
     for t in range(200):
         store.frame(t)
-        assert len(list(tmp_path.iterdir())) <= 2 * CHUNK
-        assert len(store._memory) <= 5
+        assert len(list(tmp_path.rglob("*.npy"))) <= 2 * CHUNK
+        assert len(store._frames._recent) <= 5
     store.close()
     assert not list(tmp_path.iterdir())
 
 
 def test_out_of_range_is_an_index_error(tmp_path):
-    store = FrameStore(counting_decode([]), 5, tmp_path)
+    store = FrameCache(counting_decode([]), 5, tmp_path)
     with pytest.raises(IndexError):
         store.frame(5)
 
@@ -69,19 +69,11 @@ def test_overlapping_windows_are_cross_faded(tmp_path):
     assert 9 not in patches
 
 
-def test_cut_takes_the_part_and_refuses_more():
-    rgb = np.arange(5 * 6 * 3, dtype=np.uint8).reshape(5, 6, 3)
-    patch = Patch((10, 20, 15, 26), rgb)
-    assert np.array_equal(cut(patch, (11, 22, 13, 25)), rgb[1:3, 2:5])
-    with pytest.raises(ValueError, match="does not hold"):
-        cut(patch, (9, 22, 13, 25))
-
-
 def test_what_is_free_goes_back_while_frames_come_and_go(tmp_path, monkeypatch):
     trims = []
-    monkeypatch.setattr(store_module, "_GONE", 10 * 72)
-    monkeypatch.setattr(store_module, "give_back", lambda: trims.append(1))
-    store = FrameStore(counting_decode([]), 150, tmp_path, memory_bytes=5 * 72)
+    monkeypatch.setattr(array_folder, "_GONE", 10 * 72)
+    monkeypatch.setattr(array_folder, "give_back", lambda: trims.append(1))
+    store = FrameCache(counting_decode([]), 150, tmp_path, memory_bytes=5 * 72)
     for t in range(5):
         store.frame(t)  # a chunk of 32 is decoded, of which 27 leave, and 5 of these are read again
     assert len(trims) == 3
@@ -90,3 +82,17 @@ def test_what_is_free_goes_back_while_frames_come_and_go(tmp_path, monkeypatch):
     assert len(trims) == 5
     store.close()
     assert len(trims) == 6  # the encoder comes next
+
+
+def test_of_durable_frames_only_the_hole_is_kept(tmp_path):
+    hole = np.zeros((8, 9), np.bool_)
+    hole[2:5, 3:7] = True
+    whole = np.arange(72, dtype=np.uint8).reshape(8, 9)
+    frame = whole.copy()
+    frame[hole] = 200
+    durable_frames(tmp_path / "kept", lambda t: whole, lambda t: hole)[4] = frame
+    again = durable_frames(tmp_path / "kept", lambda t: whole + 1, lambda t: hole)
+    assert list(again) == [4]
+    assert np.array_equal(again[4], np.where(hole, 200, whole + 1))
+    with pytest.raises(ValueError, match="no hole"):
+        durable_frames(tmp_path / "none", lambda t: whole, lambda t: np.zeros_like(hole))[1] = frame

@@ -1,6 +1,6 @@
 import numpy as np
 
-from vrm.shots.highlights import telling_frames, telling_stretch
+from vrm.shots.highlights import highlight_frames, highlight_range
 from vrm.types import Masks
 
 
@@ -14,14 +14,14 @@ def masks(sizes):
 
 
 def test_the_stretch_with_most_removed_is_chosen():
-    assert telling_stretch(masks([0, 1, 0, 5, 9, 9, 2, 0]), 3) == (3, 6)
-    assert telling_stretch(masks([1, 2]), 75) == (0, 2)
+    assert highlight_range(masks([0, 1, 0, 5, 9, 9, 2, 0]), 3) == (3, 6)
+    assert highlight_range(masks([1, 2]), 75) == (0, 2)
 
 
 def test_frames_hold_each_shots_largest_hole_and_only_masked_frames():
     made = masks([0, 1, 7, 1, 0, 2, 9, 3])
-    frames = telling_frames(made, [(0, 4), (4, 8)])
+    frames = highlight_frames(made, [(0, 4), (4, 8)])
     assert {2, 6} <= set(frames)
     assert frames == sorted(frames)
     assert not {0, 4} & set(frames)
-    assert telling_frames(masks([0, 0]), [(0, 2)]) == []
+    assert highlight_frames(masks([0, 0]), [(0, 2)]) == []

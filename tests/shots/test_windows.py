@@ -34,20 +34,20 @@ def test_every_hole_is_in_a_window_and_context_stays_in_the_shot(frames, memory)
 
 
 def test_windows_meet_at_frames_that_are_known_and_share_those_alone():
-    joints = list(range(0, 400, 20))
+    split_points = list(range(0, 400, 20))
     masks = holes(range(5, 390))
     plan = partial(plan_windows, masks, 0, 400, Fraction(25))
-    windows = plan(1 << 30, 960, joints=joints)
+    windows = plan(1 << 30, 960, split_points=split_points)
     assert len(windows) > 1
     assert windows[0].start == 5
     assert windows[-1].stop == 390
     for a, b in pairwise(windows):
-        assert b.start in joints
+        assert b.start in split_points
         assert a.stop == b.start + 1
-    short = plan(1, 960, joints=joints)  # less memory than from one joint to the next
+    short = plan(1, 960, split_points=split_points)  # less memory than from one split point to the next
     assert {t for w in short for t in range(w.start, w.stop)} == set(range(5, 390))
-    assert all(a.stop - b.start == (1 if b.start in joints else OVERLAP) for a, b in pairwise(short))
-    assert plan(1 << 30, 960, joints=[200])[0].stop <= 201
+    assert all(a.stop - b.start == (1 if b.start in split_points else OVERLAP) for a, b in pairwise(short))
+    assert plan(1 << 30, 960, split_points=[200])[0].stop <= 201
 
 
 def test_only_wanted_frames_are_in_windows_and_context_reaches_beyond_them():

@@ -15,7 +15,6 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from vrm.cli.main import run as command
-from vrm.engines.base import Window
 from vrm.errors import MaskError, OutOfMemory, OutputError, VideoError, VrmError, WeightsError
 from vrm.events import Events
 from vrm.job import preflight
@@ -24,6 +23,7 @@ from vrm.media.read.probe import probe
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.pipeline import remove
 from vrm.shots.patch_store import PatchStore
+from vrm.shots.windows import Window
 from vrm.system import files as disk
 from vrm.train.savit_run import Checkpoint
 from vrm.types import Masks, Patch

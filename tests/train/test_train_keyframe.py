@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vrm.errors import OutputError, UsageError, WeightsError
-from vrm.media.read.stills import write_png
+from vrm.media.write.png import write_png
 from vrm.nets.two_stream.ade20k import Ade20kFeatures
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions

@@ -18,7 +18,8 @@ import torch
 
 from vrm.cli.main import run
 from vrm.errors import OutputError, UsageError, VideoError, WeightsError
-from vrm.media.read.stills import read_image, write_png
+from vrm.media.read.stills import read_image
+from vrm.media.write.png import write_png
 from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
 from vrm.options.remove import EngineOptions
 from vrm.system.device import choose

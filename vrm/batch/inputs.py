@@ -6,14 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vrm.batch.naming import stem
 from vrm.errors import UsageError, VideoError
-from vrm.media.read.frame_folder import ENDINGS as PICTURES
-from vrm.media.read.frame_folder import natural
-from vrm.media.write.containers import ENDINGS
-
-VIDEOS = (*ENDINGS, ".mpg", ".mpeg", ".wmv", ".flv", ".mxf", ".vob", ".ogv", ".dv", ".gif")
-"""What counts as a video in a folder; a file that is named is taken whatever its ending."""
+from vrm.media.read.frame_folder import PICTURE_ENDINGS, natural
+from vrm.media.write.containers import VIDEO_ENDINGS, stem
 
 
 @dataclass(frozen=True)
@@ -102,7 +97,7 @@ def _sources(given: Path, recursive: bool, shut: Collection[Path]) -> Iterator[S
     found = list(_walk(given, Path(), recursive, shut))
     if not found:
         deeper = " Add --recursive to look into its sub-folders." if inside.folders and not recursive else ""
-        raise VideoError(f"The folder {given} holds no videos.{deeper}", f"Videos end in {', '.join(VIDEOS)}.")
+        raise VideoError(f"The folder {given} holds no videos.{deeper}", f"Videos end in {', '.join(VIDEO_ENDINGS)}.")
     yield from found
 
 
@@ -126,8 +121,8 @@ def _inside(folder: Path, strict: bool = False) -> _Inside:
     except OSError as error:
         raise VideoError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     files = [path for path in entries if path.is_file()]
-    videos = [path for path in files if path.suffix.lower() in VIDEOS]
-    pictures = [path for path in files if path.suffix.lower() in PICTURES]
+    videos = [path for path in files if path.suffix.lower() in VIDEO_ENDINGS]
+    pictures = [path for path in files if path.suffix.lower() in PICTURE_ENDINGS]
     # A link to a folder is not followed: it may lead back to where we came from.
     folders = [path for path in entries if path.is_dir() and not path.is_symlink()]
     # Pictures of the videos' names are masks or thumbnails of theirs, single ones a logo or a poster.
@@ -145,7 +140,9 @@ def _inside(folder: Path, strict: bool = False) -> _Inside:
 
 def _odd(folder: Path) -> list[Path]:
     """What is called like a video, and is neither file nor folder."""
-    entries = (path for path in folder.iterdir() if path.suffix.lower() in VIDEOS and not path.name.startswith("."))
+    entries = (
+        path for path in folder.iterdir() if path.suffix.lower() in VIDEO_ENDINGS and not path.name.startswith(".")
+    )
     return sorted(path for path in entries if not path.is_file() and not path.is_dir())
 
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from vrm.batch.inputs import VIDEOS, Source
-from vrm.batch.naming import stem
+from vrm.batch.inputs import Source
 from vrm.errors import MaskError
+from vrm.media.write.containers import VIDEO_ENDINGS, stem
 from vrm.selection.masks.source import ENDINGS as PICTURES
 
 
@@ -66,6 +66,6 @@ def _entries(folder: Path, videos: Collection[Path]) -> dict[str, list[Path]]:
                 continue
             if path.is_dir():
                 found[path.name].append(path)
-            elif path.suffix.lower() in (*PICTURES, *VIDEOS) and path.resolve() not in videos:
+            elif path.suffix.lower() in (*PICTURES, *VIDEO_ENDINGS) and path.resolve() not in videos:
                 found[path.stem].append(path)
     return found

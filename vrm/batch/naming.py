@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from vrm.options.remove import RemoveOptions
+
+
+def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -> Path:
+    """Where the result of one video goes: as named, into a folder that is named (and made here), or beside the video.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    if output is None:
+        return default_output(input, options)
+    if is_folder(output) and not input.is_dir():
+        Path(output).mkdir(parents=True, exist_ok=True)
+        return output_in(Path(output), input, options)
+    return Path(output)
 
 
 def default_output(input: Path, options: RemoveOptions) -> Path:
@@ -32,20 +44,8 @@ def is_folder(output: str | Path) -> bool:
     return str(output).endswith(("/", "\\")) or Path(output).is_dir()
 
 
-def distinct_names(paths: Iterable[Path]) -> list[str]:
-    """A name for each path: its stem, or its whole name where two paths of one folder have the same stem."""
-    listed = list(paths)
-    stems = Counter((path.parent, stem(path)) for path in listed)
-    return [stem(path) if stems[path.parent, stem(path)] == 1 else path.name for path in listed]
-
-
-def stem(path: Path) -> str:
-    """A file's name without its ending; the whole name of a folder."""
-    return path.resolve().name if path.is_dir() else path.stem
-
-
 def _ending(input: Path, options: RemoveOptions) -> str:
-    from vrm.media.write.containers import ENDINGS
+    from vrm.media.write.containers import CONTAINERS
 
-    written = (".mkv", ".avi") if options.output.lossless and options.output.codec is None else ENDINGS
+    written = (".mkv", ".avi") if options.output.lossless and options.output.codec is None else CONTAINERS
     return input.suffix if input.suffix.lower() in written else ".mkv"

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vrm.engines.base import Window
 from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import load_keyframes
 from vrm.engines.registry import create_engine
@@ -24,11 +23,13 @@ from vrm.job.context import Job
 from vrm.job.packed_masks import unpack
 from vrm.job.resume import WINDOWS, JobFolder
 from vrm.media.read.open_video import open_video
-from vrm.motion.fill_cache import FrameFolder
 from vrm.options.remove import RemoveOptions
 from vrm.selection.labels.classes import labels_for_engine
 from vrm.shots.patch_store import PatchStore
+from vrm.shots.windows import Window
+from vrm.system.array_folder import ArrayFolder
 from vrm.system.files import atomic_write, writing
+from vrm.types import Pixels
 
 FITS = "fits"
 
@@ -65,7 +66,7 @@ class Filler:
         job.first, job.last = self._brief["frames"]
         self._job, self._engine = job, create_engine(engine_options(job))
         self._coverage = CoverageLog(tuple(self._brief["telling"]))
-        kept = FrameFolder(job.scratch("keyframes"))
+        kept = ArrayFolder[Pixels](job.scratch("keyframes"))
         keyframes = load_keyframes(options.engine.keyframes, info, job.depth, options.max_pixels, kept).images
         frames = job.open_frames(self._brief["at_once"])
         self._inputs = EngineInputs(frames, found[0], keyframes, lambda: labels_for_engine(job, found[0]))

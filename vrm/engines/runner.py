@@ -7,12 +7,10 @@ interruption takes the same steps at the same places.
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vrm.engines.base import Engine, HasSplitPoints, Session, Window
+from vrm.engines.base import Engine, HasSplitPoints, Session
 from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import check_shots, judge_keyframe, load_keyframes
 from vrm.engines.registry import create_engine
@@ -22,13 +20,13 @@ from vrm.job.budget import DEFAULT_GB, LEAST_GB, window_memory
 from vrm.job.context import Job
 from vrm.job.resume import MOVED, STEPS, WINDOWS
 from vrm.motion.config import MotionConfig
-from vrm.motion.fill_cache import FrameFolder
 from vrm.options.remove import EngineOptions
 from vrm.report.model import FrameCoverage, ShotReport
-from vrm.shots.frame_cache import FrameStore
+from vrm.shots.frame_cache import FrameCache
 from vrm.shots.patch_store import PatchStore
-from vrm.shots.windows import plan_windows
-from vrm.system.memory import give_back, is_shortage
+from vrm.shots.windows import Window, plan_windows
+from vrm.system.array_folder import ArrayFolder
+from vrm.system.memory import free_caches, give_back, is_shortage
 from vrm.types import U8, Masks, Pixels
 
 _FIX = "Give --memory GB, a smaller mask or a smaller range, or --device cpu where the GPU's was too small."
@@ -48,7 +46,7 @@ class EngineInputs:
         labels: gives the labels when an engine first asks; None where the user gave neither labels nor a segmenter.
     """
 
-    frames: FrameStore
+    frames: FrameCache
     holes: Masks
     keyframes: Mapping[int, Pixels]
     labels: Callable[[], Labels | None]
@@ -126,7 +124,7 @@ class EngineRunner:
         self.moved = job.folder.read_json(MOVED) is True
         self.engine = self._created()
         self.used()
-        kept = FrameFolder(job.scratch("keyframes"))
+        kept = ArrayFolder[Pixels](job.scratch("keyframes"))
         found = load_keyframes(job.options.engine.keyframes, job.info, job.depth, job.options.max_pixels, kept)
         job.note(*found.notes)
         self.keyframes: Mapping[int, Pixels] = found.images
@@ -249,7 +247,7 @@ class EngineRunner:
             points = self.engine.split_points(start, stop, inputs.holes, inputs.keyframes)
         memory, longest = window_memory(self._options), motion_config(job.options.engine).longest
         return plan_windows(
-            inputs.holes, start, stop, job.info.frame_rate, memory, longest, within=wanted, joints=points
+            inputs.holes, start, stop, job.info.frame_rate, memory, longest, within=wanted, split_points=points
         )
 
     def _open(self, windows: list[Window]) -> OpenShot:
@@ -270,7 +268,7 @@ class EngineRunner:
                 self._job.folder.write_json(STEPS, self._steps)
             self._taken += 1
             self._options = step.options
-            _free_memory()
+            free_caches()
             self._job.note(f"Memory ran out at frame {window.start}: from there on the work is done with {step.words}.")
             error = None
             try:
@@ -342,14 +340,6 @@ def is_memory(error: Exception) -> bool:
     return isinstance(error, OutOfMemory) or is_shortage(error)
 
 
-def _free_memory() -> None:
-    give_back()
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def engine_options(job: Job, moved: bool = False) -> EngineOptions:
     """The options an engine of this job is made with."""
     found = job.options.engine
@@ -359,7 +349,7 @@ def engine_options(job: Job, moved: bool = False) -> EngineOptions:
 
 
 def motion_config(options: EngineOptions) -> MotionConfig:
-    """How motion works under the preset; the papers' way has no fades from keyframes."""
+    """How motion works under the preset; the papers' way does not blend with keyframes."""
     if options.preset == "paper":
-        return replace(MotionConfig.for_preset("fast"), fade=0.0)
+        return replace(MotionConfig.for_preset("fast"), keyframe_blend=0.0)
     return MotionConfig.for_preset(options.preset)

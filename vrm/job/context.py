@@ -19,8 +19,8 @@ from vrm.media.read.reader import Reader
 from vrm.options.remove import RemoveOptions
 from vrm.report.model import RemoveReport
 from vrm.shots.cuts import find_shots, small
-from vrm.shots.frame_cache import FrameStore
-from vrm.shots.highlights import telling_stretch
+from vrm.shots.frame_cache import FrameCache
+from vrm.shots.highlights import highlight_range
 from vrm.system.files import writing
 from vrm.system.memory import bounded, peak_mb
 from vrm.types import Masks, VideoInfo
@@ -126,17 +126,17 @@ class Job:
         self.folder.write_json(SHOTS, {"reach": [reach.start, reach.stop], "shots": shots})
         return shots
 
-    def open_frames(self, at_once: int = 1) -> FrameStore:
+    def open_frames(self, at_once: int = 1) -> FrameCache:
         """Random access to the frames, in the memory and on the disk that one of ``at_once`` processes may use."""
         folder = self.scratch("frames")
         memory, disk = frame_memory(self.options.engine), frames_on_disk(self.info, folder, at_once)
-        return FrameStore(self.open_reader().frames, self.last, folder, memory_bytes=memory, disk_bytes=disk)
+        return FrameCache(self.open_reader().frames, self.last, folder, memory_bytes=memory, disk_bytes=disk)
 
     def range_to_write(self, holes: Masks) -> range:
         """The frames to be filled: all that is worked on; of a preview, the seconds in which most is removed."""
         if not self.options.preview:
             return range(self.first, self.last)
-        return range(*telling_stretch(holes, round(PREVIEW_SECONDS * self.info.frame_rate)))
+        return range(*highlight_range(holes, round(PREVIEW_SECONDS * self.info.frame_rate)))
 
     def open_reader(self) -> Reader:
         """The frames in order, as they are decoded."""

@@ -15,13 +15,13 @@ from vrm.errors import OutputError
 from vrm.job.context import Job
 from vrm.media.frame.frame import Frame
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import write_png
 from vrm.media.write.plan import OutputPlan
+from vrm.media.write.png import write_png
 from vrm.media.write.preview import preview_frame, preview_plan
 from vrm.media.write.writer import write_video
-from vrm.report.html import Picture, render
+from vrm.report.html import Highlight, render
 from vrm.report.model import RemoveReport
-from vrm.shots.highlights import KEYFRAME_GRID, export_times, telling_frames
+from vrm.shots.highlights import KEYFRAME_GRID, export_times, highlight_frames
 from vrm.system.files import atomic_folder, atomic_write, disk_error, writing
 from vrm.types import U8, Bool, Masks, Pixels, VideoInfo, eight_bits
 
@@ -113,7 +113,7 @@ class SideOutputs:
         self._exported: Collection[int] = ()
         self._maps: Mapping[int, U8] = {}
         self._views: Mapping[int, list[tuple[str, U8]]] = {}
-        self._pictures: list[Picture] = []
+        self._pictures: list[Highlight] = []
 
     def __enter__(self) -> Self:
         return self
@@ -137,7 +137,7 @@ class SideOutputs:
             self._exported = export_times(shots, holes, given, KEYFRAME_GRID)
         report = self._options.report
         if report is not None and report.suffix.lower() == ".html":
-            self.highlights = tuple(telling_frames(holes, shots))
+            self.highlights = tuple(highlight_frames(holes, shots))
 
     def explain(self, maps: Mapping[int, U8], views: Mapping[int, list[tuple[str, U8]]]) -> None:
         """Coverage maps of the highlights, and pictures that the engine has to show of them, by frame."""
@@ -157,10 +157,10 @@ class SideOutputs:
         if self._options.report is not None:
             write_report(report, self._pictures, self._options.report)
 
-    def _picture(self, before: Frame, after: Frame, hole: Bool) -> Picture:
+    def _picture(self, before: Frame, after: Frame, hole: Bool) -> Highlight:
         t, shown = before.index, self._displayed
         coverage = self._maps.get(t)
-        return Picture(
+        return Highlight(
             t,
             shown(eight_bits(before.rgb())),
             shown(eight_bits(after.rgb())),
@@ -174,7 +174,7 @@ class SideOutputs:
         return np.ascontiguousarray(np.rot90(array, -self._info.rotation // 90))
 
 
-def write_report(report: RemoveReport, pictures: list[Picture], path: Path) -> None:
+def write_report(report: RemoveReport, pictures: list[Highlight], path: Path) -> None:
     """The report as a page or as JSON, by the ending. Raises OutputError."""
     text = report.to_json() if path.suffix.lower() == ".json" else render(report, pictures)
     atomic_write(path, text, f"The report cannot be written to {path}")

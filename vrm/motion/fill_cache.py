@@ -1,4 +1,4 @@
-"""Fills and whole frames kept as files: those of 1080p would not fit into the memory of a laptop."""
+"""Fills on disk: those of a window of 1080p frames would not fit into the memory of a laptop."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
 
 from vrm.motion.result import HoleFill
 from vrm.system.files import writing
-from vrm.types import Pixels
 
 
 class FillFolder(MutableMapping[int, HoleFill]):
-    """Fills by frame; those used last are in memory, the others in files, which go when the mapping does.
+    """Fills by frame number: the recent ones in memory, the others in files, which go when the mapping does.
 
     Args:
         parent: an existing scratch folder; the files go into a folder of their own in it.
@@ -69,91 +69,24 @@ class FillFolder(MutableMapping[int, HoleFill]):
         return len(self._frames)
 
     def _remember(self, t: int, fill: HoleFill) -> None:
-        """Keep a fill in memory, and write those used longest ago where they are too much."""
+        """Keep a fill in memory, and write the least recently used ones once there are too many."""
         self._recent[t] = fill
-        held = sum(kept.nbytes for kept in self._recent.values())
-        while held > self.recent_bytes:
-            oldest, kept = self._recent.popitem(last=False)
-            held -= kept.nbytes
+        total = sum(recent.nbytes for recent in self._recent.values())
+        while total > self.recent_bytes:
+            oldest, evicted = self._recent.popitem(last=False)
+            total -= evicted.nbytes
             if oldest not in self._written:
-                self._write(oldest, kept)
+                self._write(oldest, evicted)
 
     def _write(self, t: int, fill: HoleFill) -> None:
-        arrays = {
-            "index": fill.index,
-            "rgb": fill.rgb,
-            "seen": fill.seen,
-            "confidence": fill.confidence,
-            "detail": fill.detail,
-        }
-        if fill.source is not None and fill.place is not None:
-            arrays |= {"source": fill.source, "place": fill.place}
+        arrays = {one.name: getattr(fill, one.name) for one in fields(HoleFill)}
         with writing(f"Scratch cannot be written in {self._folder}"):
-            np.savez(self._file(t), **arrays)  # type: ignore[arg-type]
+            np.savez(self._file(t), **{name: array for name, array in arrays.items() if array is not None})
         self._written.add(t)
 
     def _read(self, t: int) -> HoleFill:
         with np.load(self._file(t)) as file:
-            origin = (file["source"], file["place"]) if "source" in file else (None, None)
-            facts = (file[name] for name in ("index", "rgb", "seen", "confidence", "detail"))
-            return HoleFill(*facts, *origin)
+            return HoleFill(**file)
 
     def _file(self, t: int) -> Path:
         return self._folder / f"{t:08d}.npz"
-
-
-class FrameFolder(MutableMapping[int, Pixels]):
-    """Whole frames, or maps of their size, by number; the few used last are in memory too. The files go with it.
-
-    Args:
-        parent: an existing scratch folder; the files go into a folder of their own in it.
-    """
-
-    recent = 3
-    """Frames that stay in memory."""
-
-    def __init__(self, parent: Path) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="frames-", dir=parent))
-        self._frames: set[int] = set()
-        self._recent: OrderedDict[int, Pixels] = OrderedDict()
-        self._lock = threading.Lock()
-        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
-
-    def __setitem__(self, t: int, frame: Pixels) -> None:
-        with writing(f"Scratch cannot be written in {self._folder}"):
-            np.save(self._file(t), frame)
-        with self._lock:
-            self._recent.pop(t, None)
-            self._frames.add(t)
-
-    def __getitem__(self, t: int) -> Pixels:
-        """The frame; not to be written to. May be asked from several threads."""
-        with self._lock:
-            if t not in self._frames:
-                raise KeyError(t)
-            if t not in self._recent:
-                frame: Pixels = np.load(self._file(t))
-                frame.flags.writeable = False
-                self._recent[t] = frame
-                while len(self._recent) > self.recent:
-                    self._recent.popitem(last=False)
-            self._recent.move_to_end(t)
-            return self._recent[t]
-
-    def __delitem__(self, t: int) -> None:
-        with self._lock:
-            self._frames.remove(t)
-            self._recent.pop(t, None)
-        self._file(t).unlink()
-
-    def __contains__(self, t: object) -> bool:
-        return t in self._frames
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(sorted(self._frames))
-
-    def __len__(self) -> int:
-        return len(self._frames)
-
-    def _file(self, t: int) -> Path:
-        return self._folder / f"{t:08d}.npy"

@@ -13,14 +13,14 @@ KEYFRAME_GRID = 20
 
 
 def areas(holes: Masks) -> np.ndarray:
-    """Pixels of each frame's hole, float64 ``(n_frames,)``."""
+    """Number of pixels in each frame's hole, float64 ``(n_frames,)``."""
     out = np.zeros(holes.n_frames)
     for t in holes.frames():
         out[t] = np.count_nonzero(holes[t])
     return out
 
 
-def telling_stretch(holes: Masks, length: int) -> tuple[int, int]:
+def highlight_range(holes: Masks, length: int) -> tuple[int, int]:
     """The ``length`` consecutive frames (fewer in a shorter video) in which most is removed: ``(start, stop)``."""
     total = np.concatenate([[0.0], np.cumsum(areas(holes))])
     length = min(length, holes.n_frames)
@@ -29,8 +29,8 @@ def telling_stretch(holes: Masks, length: int) -> tuple[int, int]:
     return start, start + length
 
 
-def telling_frames(holes: Masks, shots: list[tuple[int, int]], most: int = 6) -> list[int]:
-    """Up to ``most`` frames for a report: each shot's largest hole, then frames spread over the whole work."""
+def highlight_frames(holes: Masks, shots: list[tuple[int, int]], most: int = 6) -> list[int]:
+    """Up to ``most`` frames for a report: each shot's largest hole, then frames spread over the video."""
     sizes = areas(holes)
     largest = [start + int(np.argmax(sizes[start:stop])) for start, stop in shots if sizes[start:stop].any()]
     masked = np.flatnonzero(sizes)

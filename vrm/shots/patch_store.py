@@ -7,15 +7,16 @@ Cross-fading happens when a frame is read: a window's file never depends on anot
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
-from vrm.engines.base import Window
+from vrm.shots.windows import Window
+from vrm.system.array_folder import is_intact
 from vrm.system.files import atomic_write
 from vrm.types import Box, Patch
 
@@ -93,14 +94,13 @@ class PatchStore:
         if not path.exists():
             return None
         try:
-            with zipfile.ZipFile(path) as members:
-                whole = members.testzip() is None  # every byte against its check sum
+            whole = is_intact(path)
             with np.load(path) as file:
                 record = json.loads(bytes(file[_FACTS]))
                 boxes = {int(t): _box(box) for t, box in record["boxes"].items()}
                 extra = Extra(record["extra"], {n[1:]: file[n] for n in file.files if n.startswith("+")})
                 whole = whole and record["window"] == _numbers(window) and {str(t) for t in boxes} <= set(file.files)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
             whole = False
         if not whole:
             path.unlink(missing_ok=True)

@@ -14,13 +14,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from vrm.engines.base import Progress, Shot, Window
+from vrm.engines.base import Shot
 from vrm.engines.internal.batches import Field, describe, draw, memory_loss
 from vrm.engines.tiling import in_tiles
+from vrm.events import Progress
 from vrm.job.checkpoints import HalfFit, Kept
 from vrm.nets.internal.features import GaborFeatures, VggFeatures
 from vrm.nets.internal.gated import CoarseToFineNetwork
 from vrm.nets.lsuv import unit_variance
+from vrm.shots.windows import Window
 from vrm.system.device import Compute
 from vrm.train.loop import Budget, History, fit
 from vrm.types import F32, U8, Bool, Box, Patch, Pixels, bounding_box, grow_box, union_box

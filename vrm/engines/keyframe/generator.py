@@ -20,16 +20,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vrm.engines.base import Progress, Shot, Window, as_float
+from vrm.engines.base import Shot, as_float
 from vrm.engines.coverage import coverage_map
 from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, grid_times
-from vrm.motion.fill_cache import FrameFolder
+from vrm.events import Progress
 from vrm.motion.flow.context import context_flow, square, square_hole
 from vrm.motion.flow.estimators import DisFlow
 from vrm.nets.two_stream.model import KeyFeatures, TwoStreamConfig, TwoStreamGenerator, padded
 from vrm.report.model import NEVER
+from vrm.shots.frame_cache import durable_frames
 from vrm.shots.highlights import KEYFRAME_GRID
-from vrm.shots.kept_frames import KeptFrames
+from vrm.shots.windows import Window
+from vrm.system.array_folder import ArrayFolder
 from vrm.system.device import Compute
 from vrm.types import U8, Bool, Pixels
 from vrm.weights.cards import WeightCard, load_into
@@ -123,11 +125,11 @@ def _stores(shot: Shot, folder: Path | None) -> GeneratedKeyframes:
     """Where keyframes go: a folder that outlives the run, scratch files, or memory."""
     if folder is not None:
         nothing = np.zeros(shot.size, np.uint8)
-        frames = KeptFrames(folder / "frames", shot.frame, shot.hole)
-        return GeneratedKeyframes(frames, KeptFrames(folder / "origins", lambda t: nothing, shot.hole))
+        frames = durable_frames(folder / "frames", shot.frame, shot.hole)
+        return GeneratedKeyframes(frames, durable_frames(folder / "origins", lambda t: nothing, shot.hole))
     if shot.scratch is None:
         return GeneratedKeyframes()
-    return GeneratedKeyframes(FrameFolder(shot.scratch), FrameFolder(shot.scratch))
+    return GeneratedKeyframes(ArrayFolder(shot.scratch), ArrayFolder(shot.scratch))
 
 
 def _prealigned(

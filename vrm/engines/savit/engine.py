@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vrm.engines.base import Progress, Session, Shot, Window
+from vrm.engines.base import Session, Shot
 from vrm.engines.savit.region import Field, field_around, whole_field
 from vrm.engines.savit.schedule import SCHEDULES, Schedule
 from vrm.errors import UsageError, WeightsError
+from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.nets.e2fgvi.flow_guided import reduced
 from vrm.nets.fuseformer.tokens import Grid
@@ -25,6 +26,7 @@ from vrm.nets.savit.model import Savit, SavitConfig
 from vrm.nets.savit.partial import cells_for, last_block, render
 from vrm.nets.savit.semantic import CATEGORIES, CELL, SemanticLinear, histograms, one_hot
 from vrm.options.remove import EngineOptions
+from vrm.shots.windows import Window
 from vrm.system.device import Compute, choose
 from vrm.types import F32, U8, Bool, Box, Masks, Patch, bounding_box
 from vrm.weights.cards import find, load_into

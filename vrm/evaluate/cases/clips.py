@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from vrm.batch.inputs import VIDEOS
-from vrm.batch.naming import distinct_names
 from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases.pictures import Pictures, open_pictures
 from vrm.media.read.frame_folder import frame_files
+from vrm.media.write.containers import VIDEO_ENDINGS, distinct_names
 
 _DAVIS_SIZES = ("480p", "Full-Resolution", "1080p")
 
@@ -106,7 +105,7 @@ def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
             continue
         if clip is not None:
             yield clip.name, clip
-    videos = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEOS]
+    videos = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEO_ENDINGS]
     for name, path in zip(distinct_names(videos), videos, strict=True):
         yield name, Clip(name, Pictures(path))
 
@@ -168,7 +167,7 @@ def _only_video(folder: Path) -> Pictures | None:
     videos = [
         p
         for p in sorted(folder.iterdir())
-        if p.suffix.lower() in VIDEOS
+        if p.suffix.lower() in VIDEO_ENDINGS
         and not p.name.startswith(".")
         and "mask" not in p.stem
         and p.stem not in ("truth", "gt")

@@ -17,8 +17,8 @@ from vrm.evaluate.cases.protocols import Protocol
 from vrm.evaluate.cases.sizing import centred_box, fitted, grown, resized, stretched
 from vrm.evaluate.cases.views import view
 from vrm.events import Events
-from vrm.media.read.frame_folder import ENDINGS as IMAGES
-from vrm.media.read.stills import write_png
+from vrm.media.read.frame_folder import PICTURE_ENDINGS
+from vrm.media.write.png import write_png
 from vrm.system.files import atomic_folder
 from vrm.train.data.freeform import Drift, blob, covering, place
 from vrm.types import U8, Bool, Masks, Pixels, eight_bits
@@ -293,7 +293,7 @@ def _published(folder: Path, clip: Clip) -> Masks:
 
 def _images(folder: Path, options: CaseOptions) -> list[_Source]:
     """Single images as clips: those of the folder, or else the first frame of each clip in it."""
-    if folder.is_dir() and (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGES)):
+    if folder.is_dir() and (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)):
         clips = [Clip(p.stem, Pictures(folder, (p,))) for p in files]
         if options.clips:
             names = choose([c.name for c in clips], options.clips, str(folder))

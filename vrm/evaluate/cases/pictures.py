@@ -12,15 +12,15 @@ from typing import cast
 
 import numpy as np
 
-from vrm.batch.inputs import VIDEOS
 from vrm.errors import MaskError, VideoError
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import image_facts, read_image, read_mask
+from vrm.media.write.containers import VIDEO_ENDINGS
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.load import MOSTLY, load
-from vrm.selection.resolve import mask_readers
+from vrm.selection.masks.source import mask_readers
 from vrm.types import Masks, Pixels, VideoInfo
 
 _AHEAD = 4
@@ -112,12 +112,12 @@ def open_pictures(folder: Path, *names: str) -> Pictures | None:
         path = folder / name
         if path.is_dir():
             inside = [p for p in path.iterdir() if not p.name.startswith(".")]
-            if len(inside) == 1 and inside[0].suffix.lower() in VIDEOS:
+            if len(inside) == 1 and inside[0].suffix.lower() in VIDEO_ENDINGS:
                 return Pictures(inside[0])
             return Pictures(path)
-        if path.is_file() and path.suffix.lower() in VIDEOS:
+        if path.is_file() and path.suffix.lower() in VIDEO_ENDINGS:
             return Pictures(path)
-        videos = [folder / f"{name}{ending}" for ending in VIDEOS if (folder / f"{name}{ending}").is_file()]
+        videos = [folder / f"{name}{ending}" for ending in VIDEO_ENDINGS if (folder / f"{name}{ending}").is_file()]
         if len(videos) > 1:
             raise VideoError(
                 f"{folder} holds {name} more than once: {', '.join(v.name for v in videos)}.",

@@ -18,8 +18,8 @@ from vrm.evaluate.runs.baselines import BASELINES
 from vrm.evaluate.runs.machine import peak_memory_mb
 from vrm.events import Events
 from vrm.job.scratch import scratch_folder
-from vrm.media.read.frame_folder import ENDINGS
-from vrm.media.read.stills import write_png
+from vrm.media.read.frame_folder import PICTURE_ENDINGS
+from vrm.media.write.png import write_png
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.types import Masks
 
@@ -128,7 +128,7 @@ def _staged(pictures: Pictures, count: int, folder: Path) -> Path:
     Files are linked where they are pictures; what is a video is decoded.
     """
     folder.mkdir(parents=True)
-    if pictures.listed and all(path.suffix.lower() in ENDINGS for path in pictures.listed[:count]):
+    if pictures.listed and all(path.suffix.lower() in PICTURE_ENDINGS for path in pictures.listed[:count]):
         for t, path in enumerate(pictures.listed[:count]):
             (folder / f"{t:05d}{path.suffix.lower()}").symlink_to(path.resolve())
         return folder

@@ -15,7 +15,7 @@ from vrm.evaluate.cases.clips import choose, find_clips
 from vrm.evaluate.cases.pictures import Pictures, open_pictures, same_shape
 from vrm.evaluate.scoring.tables import aligned
 from vrm.events import Events
-from vrm.media.read.frame_folder import ENDINGS
+from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.read.stills import read_mask
 from vrm.metrics.means import mean
 from vrm.metrics.regions import contour_accuracy, region_similarity
@@ -158,7 +158,7 @@ def _references(truth: Path) -> dict[str, Pictures]:
     plain = {
         path.name: Pictures(path)
         for path in sorted(truth.iterdir())
-        if path.is_dir() and any(p.suffix.lower() in ENDINGS for p in path.iterdir())
+        if path.is_dir() and any(p.suffix.lower() in PICTURE_ENDINGS for p in path.iterdir())
     }
     if plain:
         return plain

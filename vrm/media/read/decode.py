@@ -34,7 +34,7 @@ def _shows_vp9(packet: av.Packet[VideoStream]) -> bool:
     return bool(show_existing or shown)
 
 
-class Decoding:
+class Decoder:
     """The decoding of one stream from where its container stands.
 
     Attributes:

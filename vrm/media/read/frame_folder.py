@@ -16,7 +16,7 @@ from vrm.media.frame.pixel_layout import PixelLayout, Planes, layout_of
 from vrm.media.read.stills import image_facts, read_image
 from vrm.types import Colour, Pixels, StreamInfo, VideoInfo
 
-ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 FRAME_RATE = Fraction(25)
 """What a folder of frames is shown at: it does not say."""
 
@@ -28,13 +28,13 @@ def frame_files(folder: Path) -> list[Path]:
         VideoError: there is no such folder, or it holds no pictures.
     """
     try:
-        files = [p for p in folder.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith(".")]
+        files = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS and not p.name.startswith(".")]
     except OSError as error:
         raise VideoError(f"The folder {folder} cannot be read: {error.strerror}.") from error
     if not files:
         raise VideoError(
             f"The folder {folder} holds no frames.",
-            f"Frames are numbered pictures: {', '.join(e[1:] for e in ENDINGS)}.",
+            f"Frames are numbered pictures: {', '.join(e[1:] for e in PICTURE_ENDINGS)}.",
         )
     return sorted(files, key=natural)
 

@@ -16,7 +16,7 @@ from vrm.errors import VideoError
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import layout_of, raw_plane
 from vrm.media.read.container import open_input, video_stream
-from vrm.media.read.decode import Decoding
+from vrm.media.read.decode import Decoder
 from vrm.media.read.frame_folder import frame_files, read_folder
 from vrm.types import VideoInfo
 
@@ -35,7 +35,7 @@ _TOP_FIRST = (2, 5)
 
 
 @dataclass(frozen=True)
-class _Entry:
+class _SeekPoint:
     """A key frame met on the way: decoding may start here if the same picture comes out again."""
 
     index: int
@@ -44,13 +44,13 @@ class _Entry:
 
 
 @dataclass
-class _Known:
+class _SeekIndex:
     """Entries into a file in order of index, found by decoding it from the beginning."""
 
-    entries: list[_Entry] = field(default_factory=list)
+    entries: list[_SeekPoint] = field(default_factory=list)
 
 
-_known: dict[tuple[str, int, int, int], _Known] = {}
+_known: dict[tuple[str, int, int, int], _SeekIndex] = {}
 """By path, stream, size and time of change. Only frames counted from the beginning are entries, so that the numbers
 stay exact in a damaged file too; the picture is compared, for not every frame marked as key decodes alone."""
 _KNOWN_FILES = 16
@@ -72,7 +72,7 @@ class Reader:
         self.info = info
         self.lost = 0
         self.warnings: list[str] = []
-        self._running: list[_Ahead] = []
+        self._running: list[_ReadAhead] = []
 
     def __enter__(self) -> Self:
         return self
@@ -104,7 +104,7 @@ class Reader:
         if stop is not None and stop <= start:
             return
         produce = self._folder if self.info.container == "frames" else self._file
-        ahead = _Ahead(produce(start, stop))
+        ahead = _ReadAhead(produce(start, stop))
         self._running.append(ahead)
         try:
             yield from ahead
@@ -123,15 +123,15 @@ class Reader:
             return
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = Decoding(container, stream, self.info.path)
+            decoding = Decoder(container, stream, self.info.path)
             natives = _timed(decoding.frames(), self.info, stream)
             yield from self._wrapped(_recorded(natives, known), 0, start, stop, decoding, stream)
 
-    def _from_entry(self, entry: _Entry, start: int, stop: int | None) -> Generator[Frame, None, bool]:
+    def _from_entry(self, entry: _SeekPoint, start: int, stop: int | None) -> Generator[Frame, None, bool]:
         """Read from an entry; returns False, having given nothing, if it is not found again."""
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = Decoding(container, stream, self.info.path)
+            decoding = Decoder(container, stream, self.info.path)
             try:
                 container.seek(entry.pts, stream=stream)
             except (av.error.FFmpegError, OSError):
@@ -149,7 +149,7 @@ class Reader:
         index: int,
         start: int,
         stop: int | None,
-        decoding: Decoding,
+        decoding: Decoder,
         stream: av.VideoStream,
     ) -> Iterator[Frame]:
         top_first = stream.codec_context.field_order in _TOP_FIRST
@@ -173,7 +173,7 @@ class Reader:
         if index == 0:
             raise VideoError(f"Nothing of {self.info.path} can be decoded.", "The file is damaged.")
 
-    def _tell(self, decoding: Decoding) -> None:
+    def _tell(self, decoding: Decoder) -> None:
         self.lost = max(self.lost, decoding.damaged)
         told = []
         if decoding.damaged:
@@ -184,7 +184,7 @@ class Reader:
         self.warnings += [text for text in told if text not in self.warnings]
 
 
-def _known_of(info: VideoInfo) -> _Known:
+def _known_of(info: VideoInfo) -> _SeekIndex:
     try:
         stat = info.path.stat()
     except OSError as error:
@@ -192,7 +192,7 @@ def _known_of(info: VideoInfo) -> _Known:
     key = (str(info.path.absolute()), info.stream, stat.st_size, stat.st_mtime_ns)
     if key not in _known and len(_known) >= _KNOWN_FILES:
         _known.pop(next(iter(_known)), None)
-    return _known.setdefault(key, _Known())
+    return _known.setdefault(key, _SeekIndex())
 
 
 def _chained(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
@@ -200,12 +200,12 @@ def _chained(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av
     yield from rest
 
 
-def _recorded(natives: Iterator[av.VideoFrame], known: _Known) -> Iterator[av.VideoFrame]:
+def _recorded(natives: Iterator[av.VideoFrame], known: _SeekIndex) -> Iterator[av.VideoFrame]:
     """The frames, counted from the video's first one, noting entries on the way."""
     for index, native in enumerate(natives):
         last = known.entries[-1].index if known.entries else -_SPACING
         if native.key_frame and index >= last + _SPACING and native.pts is not None:
-            known.entries.append(_Entry(index, native.pts, _crc(native)))
+            known.entries.append(_SeekPoint(index, native.pts, _crc(native)))
         yield native
 
 
@@ -245,7 +245,7 @@ def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo, stream: av.VideoSt
         yield held
 
 
-class _Ahead:
+class _ReadAhead:
     """An iterator whose items are made in a thread of its own, a few in advance."""
 
     _END = object()

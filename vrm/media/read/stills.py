@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import struct
 import warnings
 from pathlib import Path
@@ -14,8 +13,7 @@ import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
-from vrm.errors import OutputError, VideoError
-from vrm.media.frame.frame import Frame, widen
+from vrm.errors import VideoError
 from vrm.media.frame.pixel_layout import raw_plane
 from vrm.types import U8, Pixels
 
@@ -153,58 +151,3 @@ def image_facts(path: Path) -> tuple[int, int, int, int]:
             pass  # the other reader may know it, or says what is wrong
     image = read_image(path)
     return (*image.shape[:2], 1 if image.ndim == 2 else image.shape[2], 8 * image.itemsize)
-
-
-def picture_of(frame: Frame) -> Pixels:
-    """A frame as a picture file holds it: ``(H, W)`` grey, else RGB, or RGBA if it has alpha; 8 or 16 bit."""
-    if frame.layout.family == "gray" and frame.colour.full_range:
-        return widen(frame.planes[0], frame.layout.depth)
-    rgb = frame.rgb()
-    if not frame.layout.alpha:
-        return rgb
-    return cast(Pixels, np.dstack([rgb, widen(frame.planes[-1], frame.layout.depth)]))
-
-
-def write_png(path: Path, picture: Pixels | Frame) -> None:
-    """Write a picture as PNG, whole or not at all.
-
-    Args:
-        path: the file; replaced if it exists.
-        picture: uint8 or uint16 ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; or a frame.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    pixels: Any = picture_of(picture) if isinstance(picture, Frame) else picture
-    if pixels.ndim == 3:
-        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
-    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
-    if not done:
-        raise OutputError(f"{path}: a picture {pixels.shape} of {pixels.dtype} cannot be written as PNG.")
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        aside.write_bytes(data.tobytes())
-        aside.replace(path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error
-
-
-def write_index(path: Path, index: U8, palette: U8) -> None:
-    """Write palette indices as a palette PNG; ``read_index`` gives them back.
-
-    Args:
-        path: the file; replaced if it exists.
-        index: uint8 ``(H, W)``.
-        palette: uint8 ``(256, 3)`` RGB.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
-    picture = Image.fromarray(np.ascontiguousarray(index))
-    picture.putpalette(palette.tobytes())
-    try:
-        picture.save(path, "PNG", compress_level=3)
-    except OSError as error:
-        path.unlink(missing_ok=True)
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder and its space.") from error

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,7 +54,7 @@ _TS_CODECS = (
     *("dvb_subtitle", "dvb_teletext", "arib_caption", "klv", "timed_id3"),
 )
 _TS = Container("mpegts", "MPEG-TS", chapters=False, tick=90000, options={"mpegts_copyts": "1"}, codecs=_TS_CODECS)
-ENDINGS: dict[str, Container] = {
+CONTAINERS: dict[str, Container] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
     ".mov": Container("mov", "QuickTime", subtitles="mov_text"),
@@ -64,6 +66,8 @@ ENDINGS: dict[str, Container] = {
     ".m2ts": _TS,
     ".mts": _TS,
 }
+VIDEO_ENDINGS = (*CONTAINERS, ".mpg", ".mpeg", ".wmv", ".flv", ".mxf", ".vob", ".ogv", ".dv", ".gif")
+"""What counts as a video in a folder; a file that is named is taken whatever its ending."""
 FRAMES = "frames"
 """The container name of a folder of numbered pictures."""
 TEXT_SUBTITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text")
@@ -76,12 +80,12 @@ def container_of(path: Path) -> Container:
         UsageError: no container belongs to it.
     """
     try:
-        return ENDINGS[path.suffix.lower()]
+        return CONTAINERS[path.suffix.lower()]
     except KeyError:
         ending = f"the ending '{path.suffix}'" if path.suffix else "no ending"
         raise UsageError(
             f"The output {path.name} has {ending}, so the kind of file is not known.",
-            f"Use one of {', '.join(ENDINGS)}.",
+            f"Use one of {', '.join(CONTAINERS)}.",
         ) from None
 
 
@@ -118,3 +122,15 @@ def copy_stream(out: OutputContainer, template: Stream) -> Stream:
     stream.metadata.update(template.metadata)
     stream.disposition = template.disposition
     return stream
+
+
+def distinct_names(paths: Iterable[Path]) -> list[str]:
+    """A name for each path: its stem, or its whole name where two paths of one folder have the same stem."""
+    listed = list(paths)
+    stems = Counter((path.parent, stem(path)) for path in listed)
+    return [stem(path) if stems[path.parent, stem(path)] == 1 else path.name for path in listed]
+
+
+def stem(path: Path) -> str:
+    """A file's name without its ending; the whole name of a folder."""
+    return path.resolve().name if path.is_dir() else path.stem

@@ -17,8 +17,8 @@ from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
 from vrm.media.write.containers import FRAMES, Container, open_in_memory
 from vrm.media.write.encoders import (
     ENCODERS,
-    Encoder,
-    Picture,
+    PictureFormat,
+    VideoEncoder,
     add_encoder,
     encoders_of,
     library_params,
@@ -33,7 +33,7 @@ from vrm.types import Colour, VideoInfo
 
 
 @dataclass(frozen=True)
-class Choice:
+class EncoderChoice:
     """A choice of encoder that was tried and works.
 
     Attributes:
@@ -44,8 +44,8 @@ class Choice:
         notes: why it is not the source's own codec, and the like.
     """
 
-    encoder: Encoder
-    picture: Picture
+    encoder: VideoEncoder
+    picture: PictureFormat
     layout: PixelLayout
     options: dict[str, str]
     time_base: Fraction
@@ -54,7 +54,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _Wish:
+class _EncoderWish:
     """What an encoder has to take: the source, and what the user asked for."""
 
     info: VideoInfo
@@ -64,7 +64,7 @@ class _Wish:
     target: PixelLayout
 
 
-class _Unfit(Exception):
+class _DoesNotFit(Exception):
     """Why an encoder cannot take this picture into this container."""
 
 
@@ -74,7 +74,7 @@ _FALLBACKS = ("h264", "hevc", "av1", "vp9", "ffv1")
 
 def choose_video(
     info: VideoInfo, facts: SourceFacts, container: Container, options: OutputOptions, out: Path
-) -> Choice:
+) -> EncoderChoice:
     """The encoder asked for; else the source's own codec; else the container's own or the most common that fits.
 
     Raises:
@@ -82,7 +82,7 @@ def choose_video(
         OutputError: the container or the encoder cannot hold the picture.
     """
     source = layout_of(info.pix_fmt)
-    wish = _Wish(info, facts, container, options, asked_layout(options.pix_fmt, source))
+    wish = _EncoderWish(info, facts, container, options, asked_layout(options.pix_fmt, source))
     asked = options.codec
     if options.lossless and asked is None:
         asked = "ffv1"
@@ -98,14 +98,14 @@ def choose_video(
     return _nearest(wish)
 
 
-def _nearest(wish: _Wish) -> Choice:
+def _nearest(wish: _EncoderWish) -> EncoderChoice:
     own = _own_encoders(wish.info.codec) if wish.info.container != FRAMES else ()
     others = [e for name in (wish.container.codec, *_FALLBACKS) for e in encoders_of(name) if e not in own]
     reason = ""
     for encoder in [*own, *others]:
         try:
             choice = _try(encoder, wish)
-        except _Unfit as unfit:
+        except _DoesNotFit as unfit:
             reason = reason or str(unfit)
             continue
         if encoder in own or wish.info.container == FRAMES:
@@ -119,12 +119,12 @@ def _nearest(wish: _Wish) -> Choice:
     )
 
 
-def _as_asked(encoders: tuple[Encoder, ...], asked: str, wish: _Wish) -> Choice:
+def _as_asked(encoders: tuple[VideoEncoder, ...], asked: str, wish: _EncoderWish) -> EncoderChoice:
     reasons: list[str] = []
     for encoder in encoders:
         try:
             return _try(encoder, wish)
-        except _Unfit as unfit:
+        except _DoesNotFit as unfit:
             reasons.append(str(unfit))
     fix = "Name the output .mkv" if wish.container.muxer != "matroska" else "Choose another --codec"
     taken = sorted({f for e in encoders for f in pix_fmts(e) if not f.startswith("yuvj")})
@@ -135,7 +135,7 @@ def _as_asked(encoders: tuple[Encoder, ...], asked: str, wish: _Wish) -> Choice:
     )
 
 
-def _own_encoders(codec: str) -> tuple[Encoder, ...]:
+def _own_encoders(codec: str) -> tuple[VideoEncoder, ...]:
     try:
         return encoders_of(codec)
     except UsageError:
@@ -168,11 +168,11 @@ def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
     return layout_of(f"yuv{sub}p{depth}")
 
 
-def _try(encoder: Encoder, wish: _Wish) -> Choice:
+def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
     """Set the encoder up for this video and open it into a header in memory.
 
     Raises:
-        _Unfit: it cannot.
+        _DoesNotFit: it cannot.
     """
     info, facts, options = wish.info, wish.facts, wish.options
     avi = wish.container.muxer == "avi"
@@ -189,8 +189,8 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
         settings["bf"] = "0"
     rate = _sane_rate(info, encoder)
     if avi and not _on_grid(info, rate):
-        raise _Unfit("AVI holds no times of its own, and this video's frame rate varies.")
-    picture = Picture(
+        raise _DoesNotFit("AVI holds no times of its own, and this video's frame rate varies.")
+    picture = PictureFormat(
         info.size,
         pix_fmt,
         _tags(info, layout),
@@ -204,14 +204,14 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
     _open_once(encoder, wish.container, picture, settings)
     lossless = options.lossless or (encoder.lossless == {} and not encoder.quality)
     base = 1 / rate if avi else facts.time_base
-    return Choice(encoder, picture, layout_of(info.pix_fmt), settings, base, lossless, [note] if note else [])
+    return EncoderChoice(encoder, picture, layout_of(info.pix_fmt), settings, base, lossless, [note] if note else [])
 
 
 _STATES_HDR = ("matroska", "webm")
 _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 
-def _format_for(encoder: Encoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
+def _format_for(encoder: VideoEncoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
     """The encoder's pixel format with the layout's samples; without its alpha or ProRes' last bits if need be."""
     formats = pix_fmts(encoder)
     found = same_samples(layout, formats)
@@ -230,27 +230,27 @@ def _format_for(encoder: Encoder, layout: PixelLayout, container: Container) -> 
         found = next((f"yuv{s}p{depth}" for s in ("420", "422") if f"yuv{s}p{depth}" in formats), None)
         if found is not None:
             return found, ""
-    raise _Unfit(f"{encoder.label} ({encoder.name}) does not take {layout.name}.")
+    raise _DoesNotFit(f"{encoder.label} ({encoder.name}) does not take {layout.name}.")
 
 
-def _keeps_alpha(encoder: Encoder, container: Container) -> bool:
+def _keeps_alpha(encoder: VideoEncoder, container: Container) -> bool:
     """VP8 and VP9 have alpha as a second picture beside each packet, which only Matroska and WebM hold."""
     return encoder.codec != "hevc" and (encoder.codec not in ("vp8", "vp9") or container.muxer in ("matroska", "webm"))
 
 
-def _open_once(encoder: Encoder, container: Container, picture: Picture, options: dict[str, str]) -> None:
+def _open_once(encoder: VideoEncoder, container: Container, picture: PictureFormat, options: dict[str, str]) -> None:
     if not container.holds(encoder.codec):
-        raise _Unfit(f"{container.label} does not hold {encoder.label}.")
+        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.")
     out = open_in_memory(container)
     try:
         add_encoder(out, encoder.name, picture, options)
         out.start_encoding()
     except ValueError as err:
-        raise _Unfit(f"{container.label} does not hold {encoder.label}.") from err
+        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.") from err
     except av.error.FFmpegError as err:
         odd = picture.size[0] % 2 or picture.size[1] % 2
         why = f"{picture.size[1]}x{picture.size[0]} is odd, and it" if odd else f"{err.strerror}: it"
-        raise _Unfit(
+        raise _DoesNotFit(
             f"{encoder.label} ({encoder.name}) cannot be written into {container.label} as {picture.pix_fmt} "
             f"({why} does not take this)."
         ) from err
@@ -279,7 +279,7 @@ def _tags(info: VideoInfo, layout: PixelLayout) -> Colour:
 _MPEG4_MOST = 65535
 
 
-def _sane_rate(info: VideoInfo, encoder: Encoder) -> Fraction:
+def _sane_rate(info: VideoInfo, encoder: VideoEncoder) -> Fraction:
     """The nominal frame rate; the average where the stated one cannot be meant (1000 in many Matroska files)."""
     rate = info.frame_rate
     if not 0 < rate <= 300:
@@ -307,7 +307,7 @@ def _video_times(info: VideoInfo) -> Iterator[Fraction]:
 
 
 def picture_words(
-    info: VideoInfo, facts: SourceFacts, video: Choice, container: Container
+    info: VideoInfo, facts: SourceFacts, video: EncoderChoice, container: Container
 ) -> tuple[list[str], list[str], list[str]]:
     """What is kept and lost of the picture itself, and notes on it."""
     kept: list[str] = [f"{video.picture.pix_fmt}, {video.layout.depth} bits"]

@@ -25,7 +25,7 @@ os.environ.setdefault("SVT_LOG", "1")
 
 
 @dataclass(frozen=True)
-class Encoder:
+class VideoEncoder:
     """One of FFmpeg's video encoders and how this tool drives it.
 
     Attributes:
@@ -54,12 +54,12 @@ class Encoder:
 
 
 _X264 = {"preset": "medium"}
-ENCODERS: tuple[Encoder, ...] = (
-    Encoder("libx264", "h264", "H.264", "crf", 16, 51, _X264, {"qp": "0"}, "x264-params", True),
-    Encoder("libx264rgb", "h264", "H.264 RGB", "crf", 14, 51, _X264, {"qp": "0"}, "x264-params", True),
-    Encoder("libx265", "hevc", "HEVC", "crf", 16, 51, {"preset": "fast"}, {}, "x265-params", True),
-    Encoder("libsvtav1", "av1", "AV1", "crf", 18, 63, {"preset": "8"}, None, "svtav1-params", True),
-    Encoder(
+ENCODERS: tuple[VideoEncoder, ...] = (
+    VideoEncoder("libx264", "h264", "H.264", "crf", 16, 51, _X264, {"qp": "0"}, "x264-params", True),
+    VideoEncoder("libx264rgb", "h264", "H.264 RGB", "crf", 14, 51, _X264, {"qp": "0"}, "x264-params", True),
+    VideoEncoder("libx265", "hevc", "HEVC", "crf", 16, 51, {"preset": "fast"}, {}, "x265-params", True),
+    VideoEncoder("libsvtav1", "av1", "AV1", "crf", 18, 63, {"preset": "8"}, None, "svtav1-params", True),
+    VideoEncoder(
         "libvpx-vp9",
         "vp9",
         "VP9",
@@ -70,23 +70,23 @@ ENCODERS: tuple[Encoder, ...] = (
         {"lossless": "1"},
         exact_times=True,
     ),
-    Encoder(
+    VideoEncoder(
         "libvpx", "vp8", "VP8", "crf", 6, 63, {"b": "40M", "deadline": "good", "cpu-used": "4"}, None, exact_times=True
     ),
-    Encoder("prores_ks", "prores", "ProRes", options={"vendor": "apl0"}),
-    Encoder("ffv1", "ffv1", "FFV1", options={"level": "3", "slices": "16", "slicecrc": "1"}, lossless={}),
-    Encoder("dnxhd", "dnxhd", "DNxHR"),
-    Encoder("mpeg4", "mpeg4", "MPEG-4", "qscale", 2, 31, {"mbd": "rd"}),
-    Encoder("mpeg2video", "mpeg2video", "MPEG-2", "qscale", 2, 31, {"mbd": "rd", "strict": "unofficial"}),
-    Encoder("mjpeg", "mjpeg", "Motion JPEG", "qscale", 2, 31, {"huffman": "optimal"}),
-    Encoder("utvideo", "utvideo", "Ut Video", lossless={}),
-    Encoder("ffvhuff", "ffvhuff", "FFVHuff", lossless={}),
-    Encoder("huffyuv", "huffyuv", "HuffYUV", lossless={}),
-    Encoder("magicyuv", "magicyuv", "MagicYUV", lossless={}),
-    Encoder("png", "png", "PNG", lossless={}),
-    Encoder("qtrle", "qtrle", "QuickTime Animation", lossless={}),
-    Encoder("cfhd", "cfhd", "CineForm", options={"quality": "film3+"}),
-    Encoder("rawvideo", "rawvideo", "raw video", lossless={}),
+    VideoEncoder("prores_ks", "prores", "ProRes", options={"vendor": "apl0"}),
+    VideoEncoder("ffv1", "ffv1", "FFV1", options={"level": "3", "slices": "16", "slicecrc": "1"}, lossless={}),
+    VideoEncoder("dnxhd", "dnxhd", "DNxHR"),
+    VideoEncoder("mpeg4", "mpeg4", "MPEG-4", "qscale", 2, 31, {"mbd": "rd"}),
+    VideoEncoder("mpeg2video", "mpeg2video", "MPEG-2", "qscale", 2, 31, {"mbd": "rd", "strict": "unofficial"}),
+    VideoEncoder("mjpeg", "mjpeg", "Motion JPEG", "qscale", 2, 31, {"huffman": "optimal"}),
+    VideoEncoder("utvideo", "utvideo", "Ut Video", lossless={}),
+    VideoEncoder("ffvhuff", "ffvhuff", "FFVHuff", lossless={}),
+    VideoEncoder("huffyuv", "huffyuv", "HuffYUV", lossless={}),
+    VideoEncoder("magicyuv", "magicyuv", "MagicYUV", lossless={}),
+    VideoEncoder("png", "png", "PNG", lossless={}),
+    VideoEncoder("qtrle", "qtrle", "QuickTime Animation", lossless={}),
+    VideoEncoder("cfhd", "cfhd", "CineForm", options={"quality": "film3+"}),
+    VideoEncoder("rawvideo", "rawvideo", "raw video", lossless={}),
 )
 _AVX512 = 256
 """OpenCV's CPU_AVX512_SKX, which its Python module does not name."""
@@ -98,7 +98,7 @@ _PRORES = {"Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "44
 _H264 = {"Constrained Baseline": "baseline", "Baseline": "baseline", "Main": "main", "High": "high"}
 
 
-def encoders_of(name: str) -> tuple[Encoder, ...]:
+def encoders_of(name: str) -> tuple[VideoEncoder, ...]:
     """The encoders meant by a codec's or an encoder's name.
 
     Raises:
@@ -115,7 +115,7 @@ def encoders_of(name: str) -> tuple[Encoder, ...]:
     return found
 
 
-def pix_fmts(encoder: Encoder) -> tuple[str, ...]:
+def pix_fmts(encoder: VideoEncoder) -> tuple[str, ...]:
     """The pixel formats the encoder takes; empty = all (raw video)."""
     return tuple(f.name for f in av.Codec(encoder.name, "w").video_formats or ())
 
@@ -143,7 +143,7 @@ def _is_known(pix_fmt: str) -> bool:
     return True
 
 
-def quality_options(encoder: Encoder, crf: int | None, lossless: bool) -> dict[str, str]:
+def quality_options(encoder: VideoEncoder, crf: int | None, lossless: bool) -> dict[str, str]:
     """The encoder's options for a quality; None = visually lossless.
 
     Raises:
@@ -166,7 +166,7 @@ def quality_options(encoder: Encoder, crf: int | None, lossless: bool) -> dict[s
     return {**encoder.options, encoder.quality: str(value)}
 
 
-def profile_options(encoder: Encoder, profile: str, layout: PixelLayout, lossless: bool) -> dict[str, str]:
+def profile_options(encoder: VideoEncoder, profile: str, layout: PixelLayout, lossless: bool) -> dict[str, str]:
     """The options that ask for the source's own profile, or for the one its samples need."""
     if encoder.codec == "prores":
         name = _PRORES.get(profile, "hq")
@@ -187,7 +187,7 @@ def profile_options(encoder: Encoder, profile: str, layout: PixelLayout, lossles
 
 
 def library_params(
-    encoder: Encoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool
+    encoder: VideoEncoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool
 ) -> dict[str, str]:
     """The settings only the codec's own library takes: HDR static metadata, the stated frame rate, and silence."""
     params: list[str] = []
@@ -206,7 +206,7 @@ def library_params(
     return {encoder.params: ":".join(params)} if params else {}
 
 
-def _mastering_display(encoder: Encoder, mastering: Mastering) -> str:
+def _mastering_display(encoder: VideoEncoder, mastering: Mastering) -> str:
     """As the libraries write it: G, B, R, white point, then brightest and darkest."""
     rx, ry, gx, gy, bx, by, wx, wy = mastering.primaries
     dark, bright = mastering.luminance
@@ -220,7 +220,7 @@ def _mastering_display(encoder: Encoder, mastering: Mastering) -> str:
 
 
 @dataclass(frozen=True)
-class Picture:
+class PictureFormat:
     """What an encoder is opened with, besides its options.
 
     Attributes:
@@ -246,7 +246,7 @@ class Picture:
     mastering: Mastering | None = None
 
 
-def add_encoder(out: OutputContainer, encoder: str, picture: Picture, options: dict[str, str]) -> VideoStream:
+def add_encoder(out: OutputContainer, encoder: str, picture: PictureFormat, options: dict[str, str]) -> VideoStream:
     """Add a video stream to ``out`` with its encoder set up and opened.
 
     Raises:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
-from vrm.media.read.frame_folder import ENDINGS as PICTURES
+from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.read.source_facts import SourceFacts, read_facts
-from vrm.media.write.containers import ENDINGS, FRAMES, container_of
+from vrm.media.write.containers import CONTAINERS, FRAMES, container_of
 from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_words
-from vrm.media.write.encoders import Picture
-from vrm.media.write.streams import Copied, StreamPlan, muxer_options, plan_streams
+from vrm.media.write.encoders import PictureFormat
+from vrm.media.write.streams import CopiedStreams, StreamPlan, muxer_options, plan_streams
 from vrm.options.remove import OutputOptions
 from vrm.types import Colour, VideoInfo
 
@@ -51,7 +51,7 @@ class OutputPlan:
     container: str
     encoder: str
     codec: str
-    picture: Picture
+    picture: PictureFormat
     layout: PixelLayout
     options: dict[str, str] = field(default_factory=dict)
     muxer_options: dict[str, str] = field(default_factory=dict)
@@ -116,7 +116,7 @@ def plan_output(
     _check_target(info, out, options, source_must_differ, folder=False)
     facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
-    copied = Copied()
+    copied = CopiedStreams()
     if copy_streams and info.container != FRAMES:
         copied = plan_streams(info, container)
     whole = copy_streams and info.container != FRAMES
@@ -182,7 +182,7 @@ def _check_target(info: VideoInfo, out: Path, options: OutputOptions, differ: bo
 def _refuse_other_things(folder: Path) -> None:
     """Raise OutputError unless a folder that is to be replaced as a whole holds frames alone."""
     for path in folder.iterdir():
-        if not (path.is_file() and path.suffix.lower() in PICTURES) and path.name not in _SYSTEM:
+        if not (path.is_file() and path.suffix.lower() in PICTURE_ENDINGS) and path.name not in _SYSTEM:
             raise OutputError(
                 f"The folder {folder} holds more than frames ({path.name}), and is not replaced.",
                 "Choose another name, or remove it yourself.",
@@ -203,11 +203,11 @@ def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPl
     if options.codec not in (None, "png") or options.crf is not None:
         raise UsageError(
             f"{out.name} has no ending, so a folder of PNG frames is written, without --codec and --crf.",
-            f"For a video file use one of {', '.join(ENDINGS)}.",
+            f"For a video file use one of {', '.join(CONTAINERS)}.",
         )
     layout = asked_layout(options.pix_fmt, layout_of(info.pix_fmt))
     depth = 8 if layout.depth == 8 else 16
-    picture = Picture(info.size, info.pix_fmt, info.colour, info.sample_aspect, info.frame_rate, info.time_base)
+    picture = PictureFormat(info.size, info.pix_fmt, info.colour, info.sample_aspect, info.frame_rate, info.time_base)
     return OutputPlan(
         out,
         FRAMES,

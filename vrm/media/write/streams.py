@@ -10,7 +10,7 @@ import av
 
 from vrm.errors import OutputError
 from vrm.media.read.container import is_cover, open_input
-from vrm.media.write.containers import ENDINGS, FRAMES, TEXT_SUBTITLES, Container, codec_name, holds_copy
+from vrm.media.write.containers import CONTAINERS, FRAMES, TEXT_SUBTITLES, Container, codec_name, holds_copy
 from vrm.types import VideoInfo
 
 
@@ -30,7 +30,7 @@ class StreamPlan:
 
 
 @dataclass
-class Copied:
+class CopiedStreams:
     """The streams that come along, and words for what is kept, what is lost and what is converted."""
 
     streams: list[StreamPlan] = field(default_factory=list)
@@ -39,13 +39,13 @@ class Copied:
     notes: list[str] = field(default_factory=list)
 
 
-def plan_streams(info: VideoInfo, container: Container) -> Copied:
+def plan_streams(info: VideoInfo, container: Container) -> CopiedStreams:
     """Which of the source's other streams are copied, converted, or lost.
 
     Raises:
         OutputError: the container cannot hold a sound or video stream.
     """
-    result = Copied()
+    result = CopiedStreams()
     with open_input(info.path) as source:
         for stream in source.streams:
             if stream.index != info.stream:
@@ -54,7 +54,7 @@ def plan_streams(info: VideoInfo, container: Container) -> Copied:
 
 
 def _plan_stream(
-    source: av.container.InputContainer, index: int, container: Container, result: Copied, *, chapters: bool
+    source: av.container.InputContainer, index: int, container: Container, result: CopiedStreams, *, chapters: bool
 ) -> None:
     stream = source.streams[index]
     codec = codec_name(stream)
@@ -78,7 +78,7 @@ def _plan_stream(
     elif kind in ("audio", "video") and not is_cover(stream):
         raise OutputError(
             f"{container.label} does not hold {words} of the source.",
-            f"Name the output .mkv, which holds it (endings: {', '.join(ENDINGS)}).",
+            f"Name the output .mkv, which holds it (endings: {', '.join(CONTAINERS)}).",
         )
     else:
         result.lost.append(f"{words}: {container.label} does not hold it")

@@ -15,7 +15,7 @@ from vrm.media.write.writer import write_video
 _WAITING = 2
 
 
-class PushedVideo:
+class ThreadedWriter:
     """Encodes in a thread of its own what is given to ``add``; the file appears when the block ends well."""
 
     def __init__(self, plan: OutputPlan) -> None:

@@ -19,8 +19,9 @@ from vrm.job.scratch import scratch_folder, sweep
 from vrm.media.frame.frame import Frame
 from vrm.media.read.open_video import open_video
 from vrm.media.read.reader import Reader
-from vrm.media.read.stills import write_png
-from vrm.options.remove import EngineOptions, RemoveOptions, SegmentOptions
+from vrm.media.write.png import write_png
+from vrm.options.remove import EngineOptions, RemoveOptions
+from vrm.options.segment import SegmentOptions
 from vrm.selection.labels.base import Panoptic, Segmenter
 from vrm.selection.labels.maps import ABOUT, LabelMaps, Precomputed
 from vrm.selection.labels.registry import create_segmenter

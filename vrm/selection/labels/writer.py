@@ -14,10 +14,10 @@ import numpy as np
 
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import layout_of
-from vrm.media.read.stills import write_index, write_png
 from vrm.media.write.plan import plan_output
+from vrm.media.write.png import write_index, write_png
 from vrm.media.write.preview import preview_frame, preview_plan
-from vrm.media.write.threaded import PushedVideo
+from vrm.media.write.threaded import ThreadedWriter
 from vrm.options.remove import OutputOptions
 from vrm.selection.labels.maps import ABOUT
 from vrm.selection.labels.segment_ids import Tracks
@@ -67,7 +67,7 @@ class LabelWriter:
         self._folder, self._info, self._taxonomy, self._tracks = folder, info, taxonomy, tracks
         self._video, self._preview = video, preview
         self._open = ExitStack()
-        self._streams: dict[str, PushedVideo] = {}
+        self._streams: dict[str, ThreadedWriter] = {}
 
     def __enter__(self) -> LabelWriter:
         (self._folder / "segments").mkdir()
@@ -81,10 +81,10 @@ class LabelWriter:
     def __exit__(self, *exc: Any) -> None:
         self._open.__exit__(*exc)
 
-    def _stream(self, name: str) -> PushedVideo:
+    def _stream(self, name: str) -> ThreadedWriter:
         grey = replace(self._info, pix_fmt="gray", bit_depth=8)
         plan = plan_output(grey, self._folder / f"{name}.mkv", OutputOptions(lossless=True), copy_streams=False)
-        return self._open.enter_context(PushedVideo(plan))
+        return self._open.enter_context(ThreadedWriter(plan))
 
     def add(self, frame: Labelled, source: Frame) -> None:
         """Write one frame; ``source`` is the decoded frame of that number, for its times."""
@@ -151,7 +151,7 @@ class LabelWriter:
         stored = np.ascontiguousarray(np.rot90(_with_legend(picture), self._info.rotation // 90))
         if "preview" not in self._streams:
             plan = preview_plan(self._info, self._folder / "preview.mp4", stored.shape[:2])
-            self._streams["preview"] = self._open.enter_context(PushedVideo(plan))
+            self._streams["preview"] = self._open.enter_context(ThreadedWriter(plan))
         self._streams["preview"].add(preview_frame(stored, source))
 
     def finish(self, about: dict[str, Any]) -> None:

@@ -18,8 +18,9 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
+from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.classifier import PixelClassifier
-from vrm.selection.tracking.features import pixel_features, sampled, shrink
+from vrm.selection.tracking.features import pixel_features, shrink
 from vrm.types import F32, U8, Bool, Masks, Pixels, bounding_box, grow_box
 
 MIN_PIXELS = 8
@@ -83,7 +84,7 @@ def track_mask(
             learner.annotate(features, away < 0, (away > 1) & (away < REACH))
     if learner is not None:
         learner.fit(300, 3e-3)
-        for path in _paths(known, start, stop):
+        for path in paths(known, start, stop):
             for t, mask, sure in _track_path(shot, copy.deepcopy(learner), annotated[path.start], path):
                 result.masks[t], result.confidence[t] = mask, sure
                 if progress is not None:
@@ -91,7 +92,7 @@ def track_mask(
     return Tracked(result.masks, result.confidence, tuple(_notes(result, start, stop)))
 
 
-def _paths(known: list[int], start: int, stop: int) -> Iterator[range]:
+def paths(known: list[int], start: int, stop: int) -> Iterator[range]:
     """From every annotated frame both ways, to the end of the shot or half-way to the next annotated frame."""
     for i, t in enumerate(known):
         last = (t + known[i + 1]) // 2 if i + 1 < len(known) else stop - 1
@@ -161,7 +162,7 @@ def _track_path(
         away = _signed_distance(soft > 0.5)
         learner.remember(features, (soft > 0.9) & (away < -1), (away > 2) & (away < REACH))
         learner.fit(6, 1e-3)
-        yield t, full_size(soft, shot.frame(t)), _confidence(soft, away, carried, odds)
+        yield t, enlarged(soft, shot.frame(t)), _confidence(soft, away, carried, odds)
 
 
 class _ExpectedRegion:
@@ -240,7 +241,7 @@ def _guide(grey: F32, soft: F32, radius: int = 4, smooth: float = 1e-3) -> tuple
     return mean(slope), mean(mean_soft - slope * mean_grey)
 
 
-def full_size(soft: F32, frame: Pixels) -> Bool:
+def enlarged(soft: F32, frame: Pixels) -> Bool:
     """The mask in the frame's own size, its rim drawn along the frame's edges (fast guided filter, He and Sun 2015)."""
     height, width = frame.shape[:2]
     out = np.zeros((height, width), np.bool_)

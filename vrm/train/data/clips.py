@@ -13,7 +13,7 @@ from vrm.errors import UsageError, VideoError
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
-from vrm.media.write.containers import ENDINGS
+from vrm.media.write.containers import CONTAINERS
 from vrm.types import U8, Pixels, eight_bits
 
 FRAMES = 320
@@ -47,7 +47,7 @@ def clip_paths(data: Path) -> list[Path]:
 
 def _is_clip(path: Path) -> bool:
     if path.is_file():
-        return path.suffix.lower() in ENDINGS
+        return path.suffix.lower() in CONTAINERS
     try:
         return bool(frame_files(path))
     except VideoError:

@@ -13,7 +13,7 @@ from vrm.errors import UsageError, VideoError
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.stills import read_image, read_mask
-from vrm.media.write.containers import ENDINGS
+from vrm.media.write.containers import CONTAINERS
 from vrm.system.files import writing
 from vrm.train.data.decoded import at_size, decoded
 from vrm.train.data.masks import holes
@@ -79,7 +79,7 @@ def find_reels(data: Path, labels: Path | None, least: int) -> list[Reel]:
     root = next((data / inner for inner in _ROOTS if (data / inner).is_dir()), data)
     found = []
     for path in sorted(root.iterdir()):
-        if path.is_file() and path.suffix.lower() in ENDINGS:
+        if path.is_file() and path.suffix.lower() in CONTAINERS:
             reel, count = Reel(path.stem, path), probe(path).n_frames
         elif path.is_dir() and path.name != "labels" and (files := _pictures(path)):
             reel, count = Reel(path.name, path, files), len(files)
