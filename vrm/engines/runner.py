@@ -349,7 +349,7 @@ def engine_options(job: Job, moved: bool = False) -> EngineOptions:
 
 
 def motion_config(options: EngineOptions) -> MotionConfig:
-    """How motion works under the preset; the papers' way has no fades from keyframes."""
+    """How motion works under the preset; the papers' way does not blend with keyframes."""
     if options.preset == "paper":
-        return replace(MotionConfig.for_preset("fast"), fade=0.0)
+        return replace(MotionConfig.for_preset("fast"), keyframe_blend=0.0)
     return MotionConfig.for_preset(options.preset)

@@ -17,11 +17,11 @@ from vrm.evaluate.scoring.masks import MaskTable, compare_masks
 from vrm.evaluate.scoring.score import Instruments, ScoreOptions, score_results
 from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_text
 from vrm.events import Events
-from vrm.metrics.warping import FlowEstimator
 from vrm.motion.flow.estimators import DisFlow, RaftFlow
 from vrm.options.build import build
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
 from vrm.options.remove import EngineOptions
+from vrm.types import FlowEstimator
 
 
 def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:

@@ -16,8 +16,8 @@ from vrm.events import Events
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import read_mask
-from vrm.metrics.warping import FlowEstimator, Motion, grey, label_changes, visible
-from vrm.types import U8
+from vrm.metrics.warping import Motion, grey, label_changes, visible
+from vrm.types import U8, FlowEstimator
 
 
 @dataclass(frozen=True)

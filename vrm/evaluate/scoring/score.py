@@ -21,8 +21,7 @@ from vrm.evaluate.scoring.stream import ahead, frames_of
 from vrm.events import Events
 from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
 from vrm.metrics.means import Mean, mean
-from vrm.metrics.warping import FlowEstimator
-from vrm.types import Masks, Pixels
+from vrm.types import FlowEstimator, Masks, Pixels
 
 FROM_NETWORKS = ("lpips", "fid", "vfid", "pvcs")
 """Measured where their networks are (``vrm.evaluate.scoring.networks``), else reported as needing them."""
@@ -343,7 +342,7 @@ def _score_clip(
             mask = masks[frame.t]
             motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
             for k, meter in meters.items():
-                judged = meter.judges_next
+                judged = meter.scores_next
                 composed = meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own.get(k))
                 if frame.truth is not None:
                     for gauge in gauges[k]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from vrm.evaluate.cases.clips import Clip
 from vrm.evaluate.cases.pictures import Pictures, at_depth
-from vrm.metrics.warping import FlowEstimator, Motion, grey, visible
-from vrm.types import U8, Pixels
+from vrm.metrics.warping import Motion, grey, visible
+from vrm.types import U8, FlowEstimator, Pixels
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import numpy as np
 
 from vrm.events import Progress, no_progress
 from vrm.motion.flow.estimators import DisFlow
+from vrm.motion.flow.warp import sampled
 from vrm.selection.masks.load import LoadedMasks
-from vrm.selection.tracking.features import sampled, small_grey
+from vrm.selection.tracking.features import small_grey
 from vrm.selection.tracking.tracker import follow
 from vrm.types import Bool, Masks, Pixels
 

@@ -18,8 +18,9 @@ import numpy as np
 
 from vrm.motion.flow.completion import complete
 from vrm.motion.flow.estimators import DisFlow
+from vrm.motion.flow.warp import sampled
 from vrm.selection.prompts.graph_cut import smooth_lab
-from vrm.selection.tracking.features import sampled, shrink, small_grey
+from vrm.selection.tracking.features import shrink, small_grey
 from vrm.types import F32, U8, Bool, Box, Pixels
 
 REACH = 8

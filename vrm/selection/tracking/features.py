@@ -25,15 +25,6 @@ def small_grey(frame: Pixels) -> U8:
     return np.asarray(cv2.cvtColor(shrink(frame), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def sampled(field: F32, flow: F32) -> F32:
-    """``field`` ``(h, w)`` or ``(h, w, C)`` looked up at ``x + flow(x)``, bilinear, edges repeated."""
-    height, width = flow.shape[:2]
-    ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    return np.asarray(
-        cv2.remap(field, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
-
-
 def camera_motion(flow: F32, background: Bool) -> F32:
     """The part of a flow ``(h, w, 2)`` that one homography of the background explains; zeros if none is found."""
     height, width = flow.shape[:2]

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
-from vrm.selection.tracking.features import pixel_features, sampled, shrink
+from vrm.motion.flow.warp import sampled
+from vrm.selection.tracking.features import pixel_features, shrink
 from vrm.types import F32, U8, Bool, Masks, Pixels, bounding_box, grow_box
 
 if TYPE_CHECKING:
