@@ -24,6 +24,7 @@ from vrm.selection.labels.classes import labels_for_engine, load_classes
 from vrm.selection.labels.hugging_face import HuggingSegmenter
 from vrm.selection.labels.registry import create_segmenter
 from vrm.selection.labels.taxonomy import CATEGORIES, VOID, taxonomy
+from vrm.selection.prompts.base import Prompt
 from vrm.selection.prompts.registry import create_prompter
 from vrm.types import Masks
 from vrm.weights.cards import write
@@ -195,7 +196,7 @@ def test_models_are_found_by_name_among_the_user_s_weights(folders, tmp_path, mo
     assert create_segmenter("panoptic", OPTIONS).label(picture).ids.shape == picture.shape[:2]
     _, net = models.sam(tmp_path / "sam.pth")
     write(net.state_dict(), tmp_path / "own", name="small-sam", network="sam", licence="Apache-2.0")
-    found = create_prompter("small-sam", OPTIONS, lambda t: picture, (0, 1)).outline(0, picture, [(50, 60)])
+    found = create_prompter("small-sam", OPTIONS, lambda t: picture, (0, 1)).outline(0, picture, Prompt([(50, 60)]))
     assert found.mask.shape == picture.shape[:2]
     with pytest.raises(WeightsError, match="neither a file or folder"):
         create_segmenter("small-sam", OPTIONS)

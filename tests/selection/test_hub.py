@@ -201,10 +201,11 @@ def test_sam_is_fetched_by_name_and_a_pickle_too(tmp_path, monkeypatch, capsys):
     assert run(["weights", "list"]) == 0
     assert "sam-vit-b: for --sam" in capsys.readouterr().out
     assert run(["weights", "fetch", "sam-vit-b"]) == 0
+    from vrm.selection.prompts.base import Prompt
     from vrm.selection.prompts.registry import create_prompter
 
     picture = np.zeros((40, 60, 3), np.uint8)
-    found = create_prompter("sam-vit-b", OPTIONS, lambda t: picture, (0, 1)).outline(0, picture, [(20.5, 20.5)])
+    found = create_prompter("sam-vit-b", OPTIONS, lambda t: picture, (0, 1)).outline(0, picture, Prompt([(20.5, 20.5)]))
     assert found.mask.shape == (40, 60)
     assert run(["weights", "fetch", "sam-vit-b"]) == 8
     assert run(["clean", "--weights"]) == 0

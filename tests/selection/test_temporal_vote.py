@@ -13,7 +13,7 @@ from vrm.motion.flow.warp import chained, looked_up, upsized
 from vrm.options.remove import EngineOptions
 from vrm.options.segment import SegmentOptions
 from vrm.selection.labels.base import Panoptic, Segment, from_classes
-from vrm.selection.labels.dropouts import held
+from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.labels.maps import LabelMaps
 from vrm.selection.labels.segment_ids import Tracks
 from vrm.selection.labels.taxonomy import CATEGORIES, VOID, taxonomy
@@ -165,12 +165,12 @@ def test_what_labels_miss_is_held():
     for t in range(10):
         if t not in (0, 4, 5, 9):
             masks[t] = scene.masks[t]
-    found = held(masks, scene, [(0, 10)])
+    found = close_dropouts(masks, scene, [(0, 10)])
     for t in range(10):
         assert similarity(found.masks[t], scene.masks[t]) > 0.8, t
     assert "On 4 frames" in found.notes[0]
     whole = Masks.from_frames(scene.masks, SIZE)
-    again = held(whole, scene, [(0, 10)])
+    again = close_dropouts(whole, scene, [(0, 10)])
     assert again.notes == ()
     assert all(np.array_equal(again.masks[t], scene.masks[t]) for t in range(10))
 
@@ -182,7 +182,7 @@ def test_one_of_two_that_is_missed_is_held():
         half = scene.masks[t].copy()
         half[:, 95:] = False
         masks[t] = half
-    found = held(masks, scene, [(0, 6)])
+    found = close_dropouts(masks, scene, [(0, 6)])
     assert min(similarity(found.masks[t], scene.masks[t]) for t in range(6)) > 0.85
 
 

@@ -11,9 +11,7 @@ import cv2
 import numpy as np
 
 from vrm.errors import WeightsError
-from vrm.motion.poisson import Array
-from vrm.types import U8
-from vrm.types import FlowEstimator as FlowEstimator
+from vrm.types import U8, Array
 
 _SMALLEST = 32
 
@@ -37,7 +35,6 @@ class DisFlow:
         self._own = threading.local()  # OpenCV's estimator keeps buffers: one for each thread
 
     def __call__(self, first: U8, second: U8) -> Array:
-        """See ``FlowEstimator``."""
         h, w = first.shape
         one, two = _padded(first, 1), _padded(second, 1)
         if not hasattr(self._own, "dis"):
@@ -47,7 +44,7 @@ class DisFlow:
 
 
 class RaftFlow:
-    """RAFT (Teed and Deng, ECCV 2020) as torchvision has it.
+    """RAFT (Teed and Deng, ECCV 2020) as torchvision has it. For measuring: motion itself works with ``DisFlow``.
 
     Args:
         weights: of ``raft_small`` or ``raft_large``: a safetensors file or its tensors by name; None for an untrained
@@ -82,7 +79,7 @@ class RaftFlow:
         self._device, self._iterations = device, iterations
 
     def __call__(self, first: U8, second: U8) -> Array:
-        """See ``FlowEstimator``. Frames are padded to multiples of 8 and at least 128 pixels, as RAFT needs."""
+        """Frames are padded to multiples of 8 and at least 128 pixels, as RAFT needs."""
         import torch
 
         h, w = first.shape

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from vrm.errors import UsageError, WeightsError
+from vrm.errors import WeightsError
 from vrm.selection.labels.base import Panoptic, Segment
 from vrm.selection.labels.taxonomy import TAXONOMIES, VOID, Taxonomy, named, taxonomy
-from vrm.selection.pretrained import loaded, loaded_net, model_type
+from vrm.selection.pretrained import from_folder, model_type, net_from_folder, transformers
 from vrm.system.device import Compute
 from vrm.types import U8, Pixels, eight_bits
 
@@ -20,7 +20,7 @@ _INPUTS = ("pixel_values", "pixel_mask", "task_inputs")
 
 
 class HuggingSegmenter:
-    """A panoptic segmentation model of transformers.
+    """A panoptic segmentation model of library.
 
     Args:
         folder: config.json, model.safetensors, preprocessor_config.json (and the tokenizer's files for OneFormer).
@@ -35,23 +35,18 @@ class HuggingSegmenter:
         kind = model_type(folder)
         if kind not in KINDS:
             raise WeightsError(f"{folder} holds a '{kind}' model.", f"Segmenters are: {', '.join(KINDS)}.")
-        try:
-            import transformers
-        except ImportError as error:
-            raise UsageError(
-                "This segmenter needs transformers, which is not installed.", "Install it: pip install 'vrm[panoptic]'."
-            ) from error
+        library = transformers("This segmenter")
         self._compute = compute
         self._one_former = kind == "oneformer"
         # OneFormer is told its task in words: its processor also holds a tokenizer.
         if self._one_former:
             # It would download a list of class names that only its training needs.
-            pictures = loaded(transformers.OneFormerImageProcessor, folder, class_info_file="")
-            words = loaded(transformers.CLIPTokenizer, folder)
-            self._processor: Any = transformers.OneFormerProcessor(pictures, words)
+            pictures = from_folder(library.OneFormerImageProcessor, folder, class_info_file="")
+            words = from_folder(library.CLIPTokenizer, folder)
+            self._processor: Any = library.OneFormerProcessor(pictures, words)
         else:
-            self._processor = loaded(transformers.AutoImageProcessor, folder)
-        net = loaded_net(transformers.AutoModelForUniversalSegmentation, folder)
+            self._processor = from_folder(library.AutoImageProcessor, folder)
+        net = net_from_folder(library.AutoModelForUniversalSegmentation, folder)
         self._net = net.to(compute.device)
         self.name = f"{net.config.model_type} ({folder.name})"
         self.device, self.dtype = compute.names

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vrm.errors import UsageError, WeightsError
 from vrm.options.remove import EngineOptions
-from vrm.selection.cpu_fallback import MovableSegmenter, Note, silent
-from vrm.selection.labels.base import Segmenter
+from vrm.selection.cpu_fallback import CpuFallback, Note, silent
+from vrm.selection.labels.base import Panoptic, Segmenter
+from vrm.types import Pixels
 from vrm.weights.cards import located, own_folder
+
+
+class MovableSegmenter:
+    """A segmenter that falls back to the processor."""
+
+    def __init__(self, make: Callable[[EngineOptions], Segmenter], options: EngineOptions, note: Note) -> None:
+        self._fallback = CpuFallback(make, options, note)
+        model = self._fallback.model
+        self.name, self.taxonomy, self.device, self.dtype = model.name, model.taxonomy, model.device, model.dtype
+
+    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
+        found = self._fallback.use(lambda model: model.label(frame, t))
+        self.device, self.dtype = self._fallback.model.device, self._fallback.model.dtype
+        return found
 
 
 def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:

@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
-from vrm.selection.tracking.features import pixel_features, sampled, shrink
+from vrm.motion.flow.warp import sampled
+from vrm.selection.tracking.features import pixel_features, shrink
 from vrm.types import F32, U8, Bool, Masks, Pixels, bounding_box, grow_box
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def follow(
             _learn(learner, work, t, annotated[t])
     if learner is not None:
         learner.fit(300, 3e-3)
-        for path in _paths(known, start, stop):
+        for path in paths(known, start, stop):
             for t, mask, sure in _along(work, copy.deepcopy(learner), annotated[path.start], path):
                 result.masks[t], result.confidence[t] = mask, sure
                 if progress is not None:
@@ -94,7 +95,7 @@ def follow(
     return Tracked(result.masks, result.confidence, tuple(_notes(result, start, stop)))
 
 
-def _paths(known: list[int], start: int, stop: int) -> Iterator[range]:
+def paths(known: list[int], start: int, stop: int) -> Iterator[range]:
     """From every annotated frame both ways, to the end of the shot or half-way to the next annotated frame."""
     for i, t in enumerate(known):
         last = (t + known[i + 1]) // 2 if i + 1 < len(known) else stop - 1
