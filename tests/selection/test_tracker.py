@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.selection.tracking.features import camera_motion, sampled, shrink
+from vrm.motion.flow.warp import sampled
+from vrm.selection.tracking.features import camera_motion, shrink
 from vrm.selection.tracking.tracker import track_mask
 
 SIZE = (144, 216)
