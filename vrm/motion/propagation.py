@@ -10,7 +10,7 @@ from vrm.motion.candidates.calibration import calibrate
 from vrm.motion.candidates.nonlocal_frames import Aligner, choose_sources
 from vrm.motion.candidates.sampling import FrameCandidates, sample_candidates
 from vrm.motion.config import MotionConfig
-from vrm.motion.flow.estimators import DisFlow, FlowEstimator
+from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import FrameAccess, HolePixels, WorkingFrames
 from vrm.motion.fusion.expected_error import UNCALIBRATED
 from vrm.motion.fusion.fusion import fuse, weights
@@ -22,7 +22,7 @@ from vrm.motion.trajectories.bidirectional import refine_bidirectional
 from vrm.motion.trajectories.foreground import ForegroundTrajectories
 from vrm.motion.trajectories.tracker import TrajectoryTracker
 from vrm.system.threads import each
-from vrm.types import Bool
+from vrm.types import Bool, FlowEstimator
 
 Progress = Callable[[str, int, int], None]
 

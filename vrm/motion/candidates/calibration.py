@@ -17,13 +17,12 @@ import numpy as np
 from vrm.motion.candidates.nonlocal_frames import Aligner, choose_sources
 from vrm.motion.candidates.sampling import sample_candidates
 from vrm.motion.config import MotionConfig
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.frames import FrameAccess, HolePixels, WorkingFrames, dilate, unit
 from vrm.motion.fusion.candidate import Candidate, Kind
 from vrm.motion.fusion.expected_error import UNCALIBRATED, ErrorCalibration
 from vrm.motion.trajectories.tracker import TrajectoryTracker
 from vrm.system.threads import each
-from vrm.types import Array, Bool, Pixels, bounding_box, union_box
+from vrm.types import Array, Bool, FlowEstimator, Pixels, bounding_box, union_box
 
 STRETCH = 14
 """Frames looked at."""

@@ -9,12 +9,11 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import MIN_POINTS, grid, transform
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.warp import remap, remap_grid
 from vrm.motion.frames import GUARD, WorkingFrames, alignment_box, dilate
 from vrm.motion.fusion.candidate import Correspondences
 from vrm.motion.poisson import interpolate_laplace, push_pull
-from vrm.types import Array, Bool, Box
+from vrm.types import Array, Bool, Box, FlowEstimator
 
 FEATURES = 700
 """SIFT keypoints kept per frame."""

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from vrm.motion.flow.estimators import DisFlow, FlowEstimator
+from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import FrameAccess, WorkingFrames, dilate, length_scale
-from vrm.types import Array, Bool
+from vrm.types import Array, Bool, FlowEstimator
 
 MIN_POINTS = 24
 """Fewer points than this do not make a homography."""

@@ -9,11 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from vrm.motion.flow.camera import camera_motion, grid, transform
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.pairs import FlowPair, flow_pair
 from vrm.motion.frames import dilate
 from vrm.motion.poisson import interpolate_laplace
-from vrm.types import U8, Array, Bool, bounding_box, grow_box, union_box
+from vrm.types import U8, Array, Bool, FlowEstimator, bounding_box, grow_box, union_box
 
 _AGREEMENT = 0.5
 """Share of the surroundings that must follow one homography for it to be the camera's motion."""

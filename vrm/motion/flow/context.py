@@ -8,9 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.poisson import interpolate_laplace
-from vrm.types import U8, Array, Bool, Pixels, eight_bits
+from vrm.types import U8, Array, Bool, FlowEstimator, Pixels, eight_bits
 
 SIDE = 256
 """Side of the squares that flow is estimated on, in pixels."""

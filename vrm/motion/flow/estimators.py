@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,14 +14,6 @@ from vrm.errors import WeightsError
 from vrm.types import U8, Array
 
 _SMALLEST = 32
-
-
-class FlowEstimator(Protocol):
-    """Estimates where each pixel of one frame is in another."""
-
-    def __call__(self, first: U8, second: U8) -> Array:
-        """Flow from ``first`` to ``second``, both grey uint8 ``(h, w)``: float32 ``(h, w, 2)``, pixels, (x, y)."""
-        ...
 
 
 def _padded(image: Array, multiple: int) -> Array:

@@ -16,13 +16,12 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import grid
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.warp import remap_grid
 from vrm.motion.frames import FrameAccess, box_around, depth_in_hole, length_scale, odd, unit
 from vrm.motion.fusion.gradient_domain import MARGIN
 from vrm.motion.result import HoleFill, Propagation
 from vrm.system.threads import each
-from vrm.types import U8, Array, Bool
+from vrm.types import U8, Array, Bool, FlowEstimator
 
 _HALF = 4.0
 """Frames over which a keyframe's share halves."""

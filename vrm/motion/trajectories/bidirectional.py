@@ -15,11 +15,10 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import grid
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.warp import remap_grid
 from vrm.motion.frames import WorkingFrames
 from vrm.motion.trajectories.trajectory import Trajectories, grey_at
-from vrm.types import Array, Bool, grow_box
+from vrm.types import Array, Bool, FlowEstimator, grow_box
 
 _MARGIN = 24
 """Known pixels around the hole that both pictures share: they hold the flow between them at zero there."""

@@ -13,11 +13,10 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import grid, transform_affine
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.warp import remap
 from vrm.motion.frames import GUARD, WorkingFrames, dilate, length_scale
 from vrm.motion.trajectories.trajectory import Trajectories
-from vrm.types import U8, Array, Bool, Box, grow_box
+from vrm.types import U8, Array, Bool, Box, FlowEstimator, grow_box
 
 _REACH = 48
 """Pixels around the hole in which the visible part is looked for (in frames 432 wide)."""

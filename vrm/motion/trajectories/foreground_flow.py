@@ -14,12 +14,11 @@ import numpy as np
 
 from vrm.motion.flow.camera import camera_motion, grid, transform, transform_affine
 from vrm.motion.flow.completion import complete
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.pairs import FlowPair, flow_pair
 from vrm.motion.frames import GUARD, WorkingFrames, closed, dilate, length_scale, odd, opened
 from vrm.motion.poisson import push_pull
 from vrm.system.threads import each
-from vrm.types import U8, Array, Bool, Box, bounding_box, grow_box
+from vrm.types import U8, Array, Bool, Box, FlowEstimator, bounding_box, grow_box
 
 _REACH = 128
 """Pixels around the holes that flow is estimated on, at least."""

@@ -15,13 +15,12 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import grid, transform_affine
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.warp import remap_grid
 from vrm.motion.frames import GUARD, WorkingFrames, alignment_box, closed, dilate, length_scale, odd
 from vrm.motion.fusion.candidate import Correspondences
 from vrm.motion.poisson import push_pull
 from vrm.system.threads import each
-from vrm.types import U8, Array, Bool, Box, bounding_box, grow_box
+from vrm.types import U8, Array, Bool, Box, FlowEstimator, bounding_box, grow_box
 
 _LEAST = 150
 """Visible pixels of a thing, below which it is not followed (in frames 432 wide)."""

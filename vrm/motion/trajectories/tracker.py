@@ -12,7 +12,6 @@ import numpy as np
 
 from vrm.motion.config import MotionConfig
 from vrm.motion.flow.completion import completed_pairs
-from vrm.motion.flow.estimators import FlowEstimator
 from vrm.motion.flow.pairs import FlowPair
 from vrm.motion.frames import WorkingFrames, box_around, length_scale, unit
 from vrm.motion.fusion.candidate import Candidate, Correspondences
@@ -22,7 +21,7 @@ from vrm.motion.fusion.gradient_domain import MARGIN, own_differences, sample_fr
 from vrm.motion.fusion.single_frame import inpaint_frame
 from vrm.motion.trajectories.trajectory import BEYOND, Trajectories, extend, look_up
 from vrm.system.threads import each
-from vrm.types import U8, Array
+from vrm.types import U8, Array, FlowEstimator
 
 _REACH = 128
 """Pixels around the holes that flow is estimated on: as far as things may move from one frame to the next."""
