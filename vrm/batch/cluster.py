@@ -7,7 +7,6 @@ those of a local run with the same thread count, on the same instruction set.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import socket
@@ -26,7 +25,8 @@ from vrm.events import Events
 from vrm.options.build import place_paths
 from vrm.options.declare import MODEL, READ, WRITTEN
 from vrm.options.remove import EngineOptions
-from vrm.system.process import behave, environment
+from vrm.system.extras import needed_by
+from vrm.system.process import configure_process, environment
 from vrm.version import __version__
 
 TRIES = 4
@@ -72,7 +72,8 @@ class Cluster:
         note: told what the user should know.
 
     Raises:
-        UsageError: Ray is not installed, no cluster answers, or no machine of it is large enough.
+        MissingPackage: Ray is not installed.
+        UsageError: no cluster answers, or no machine of it is large enough.
     """
 
     def __init__(
@@ -195,7 +196,7 @@ def _perform(given: dict[str, Any]) -> dict[str, Any]:
         words = f"The machine {node} does not find {given['input']}."
         result = {"error": failure(words, "All machines need the files under the same paths: a shared folder.", 3)}
     else:
-        behave()
+        configure_process()
         result = perform(given, kept)
     return {"result": result, "said": kept.said, "seconds": time.monotonic() - begin, "node": node}
 
@@ -205,11 +206,10 @@ def connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
 
     It is silent, and does without its habit of installing the driver's environment on the cluster.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise UsageError("--ray needs the package ray.", "Install it: pip install 'vrm[ray]'.")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
+    with needed_by("--ray"):
+        import ray
 
     if ray.is_initialized():
         return ray, False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vrm.batch.plan import Job
-from vrm.batch.resources import count_gpus, shares
+from vrm.batch.resources import shares
 from vrm.batch.tasks import perform, task
 from vrm.engines.window_tasks import Workers
 from vrm.errors import VrmError
@@ -15,6 +15,7 @@ from vrm.events import Events
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
 from vrm.options.remove import EngineOptions
+from vrm.system.gpus import count_gpus
 
 LEAST_FRAMES = 60
 """Shorter videos are not divided: what they would gain, processes take to start."""

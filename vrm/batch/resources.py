@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from dataclasses import dataclass
@@ -73,23 +72,6 @@ def shares(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Shar
             "bound it with --memory."
         )
     return [Share(max(1, threads // processes), memory, devices[k]) for k in range(processes)], notes
-
-
-def count_gpus(device: str) -> int:
-    """GPUs that may be used: CUDA's, asking torch only where a driver is installed, or the one of a Mac."""
-    if device == "cpu":
-        return 0
-    if sys.platform == "darwin":
-        from torch.backends import mps
-
-        return int(mps.is_available())
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return 0
-    import torch
-
-    return int(torch.cuda.device_count())
 
 
 def machine_memory() -> int | None:

@@ -15,12 +15,13 @@ from vrm.batch.inputs import is_folder_of_videos
 from vrm.batch.manifest import MOST_BYTES, WRITTEN
 from vrm.batch.plan import Job, plan_inputs, plan_manifest
 from vrm.batch.pool import Begun, Ended, Message, Pool, Said
-from vrm.batch.resources import count_gpus, shares
+from vrm.batch.resources import shares
 from vrm.batch.summary import Outcome, Summary, check_summary
 from vrm.batch.tasks import as_error
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
+from vrm.system.gpus import count_gpus
 
 
 def plan(

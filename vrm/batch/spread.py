@@ -21,7 +21,7 @@ from vrm.errors import UsageError, VideoError, VrmError
 from vrm.job.scratch import scratch_folder, sweep
 from vrm.options.build import build_options, paths_read
 from vrm.options.remove import EngineOptions
-from vrm.system.process import behave, environment
+from vrm.system.process import configure_process, environment
 from vrm.version import __version__
 
 _ASKED = 60
@@ -44,7 +44,8 @@ class Spread:
         note: told what the user should know.
 
     Raises:
-        UsageError: Ray is not installed, no cluster answers, no machine is large enough, or one has another vrm.
+        MissingPackage: Ray is not installed.
+        UsageError: no cluster answers, no machine is large enough, or one has another vrm.
         VideoError: a machine does not see the files.
     """
 
@@ -203,7 +204,7 @@ def _perform_part(given: dict[str, Any], shared: dict[str, bytes], prepared: dic
     if wrong is not None:
         error = failure(wrong.what, wrong.fix, wrong.exit_code)
         return {"result": {"error": error}, "files": {}, "said": []}
-    behave()
+    configure_process()
     sweep()
     with scratch_folder({"input": given["input"]}) as folder:
         sent = shared | (prepared or {})

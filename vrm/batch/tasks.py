@@ -7,11 +7,10 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vrm.errors import OutOfMemory, OutputError, UsageError, VrmError
+from vrm.errors import OutOfMemory, VrmError
 from vrm.events import Events
 from vrm.options.build import build_options
-from vrm.system.files import FREE, FULL, disk_error, path_error
-from vrm.system.memory import is_shortage
+from vrm.system.failures import translated
 from vrm.version import __version__
 
 if TYPE_CHECKING:
@@ -99,7 +98,7 @@ class PartWork:
 
 def _failed(error: Exception) -> dict[str, Any]:
     """Called from an except clause."""
-    known = foreseen(error)
+    known = translated(error)
     if known is None:
         words = f"A bug in vrm {__version__}: {type(error).__name__}: {error}"
         return failure(words, "Please report it.", 1) | {"traceback": traceback.format_exc()}
@@ -118,20 +117,6 @@ def as_error(error: dict[str, Any]) -> Exception:
 def failure(text: str, fix: str = "", exit_code: int = 6) -> dict[str, Any]:
     """An error as plain values."""
     return {"text": " ".join(text.split()), "fix": fix, "exit_code": exit_code}
-
-
-def foreseen(error: Exception) -> VrmError | None:
-    """The error in words for the user; None if it is a bug."""
-    if isinstance(error, VrmError):
-        return error
-    if is_shortage(error):
-        fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
-        return OutOfMemory("The machine ran out of memory.", fix)
-    if (reason := disk_error(error, FULL)) is not None:
-        return OutputError(f"Writing {getattr(error, 'filename', None) or 'a file'} failed: {reason}.", FREE)
-    if (words := path_error(error)) is not None:
-        return UsageError(words, "Check the path and its permissions.")
-    return None
 
 
 def plain(value: Any) -> Any:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from vrm.events import JsonEvents
-from vrm.system.process import behave
+from vrm.system.process import configure_process
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     # Ctrl-C reaches every process of a terminal; the one that started us decides, and sends SIGTERM once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
-    behave()
+    configure_process()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as out:
         os.dup2(2, 1)  # what libraries print must not come between
         try:
