@@ -265,7 +265,7 @@ def gone(pid: int) -> None:
 
 
 MAIN = (
-    "import sys; from vrm.jobs import pool; pool.WORKER = tuple(sys.argv[1:3]); del sys.argv[1:3]\n"
+    "import sys; from vrm.batch import pool; pool.WORKER = tuple(sys.argv[1:3]); del sys.argv[1:3]\n"
     "from vrm.cli.main import main; main()"
 )
 

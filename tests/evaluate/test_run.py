@@ -26,7 +26,7 @@ from vrm.evaluate.runs.baselines import BASELINES, _Shot, temporal_median
 from vrm.evaluate.runs.methods import Job, Method, choose_methods, fill
 from vrm.evaluate.runs.process import in_process
 from vrm.evaluate.runs.run import RunOptions, run_methods
-from vrm.evaluate.scoring.score import Instruments, ScoreOptions
+from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions
 from vrm.events import Events
 from vrm.motion.flow.estimators import DisFlow
 from vrm.options.remove import EngineOptions
@@ -34,7 +34,7 @@ from vrm.types import Masks
 
 from .made import Killer, read
 
-DIS = Instruments(DisFlow())
+DIS = MetricSetup(DisFlow())
 
 
 def pictures_of(page: str, out: Path) -> set[Path]:
@@ -278,6 +278,8 @@ def test_published_tables() -> None:
     assert [table.title for table in tables_for({"devil"})] == [TABLES[3].title]
     assert tables_for(set()) == list(TABLES)
     assert all(table.conditions for table in TABLES)
+    for table in TABLES:
+        assert {len(row) for row in table.rows} == {len(table.rows[0])}, table.title
 
 
 def test_a_run_without_truth_has_a_page(clips: Path, tmp_path: Path) -> None:
