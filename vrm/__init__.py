@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from vrm.api import train_savit as train_savit
     from vrm.errors import VrmError as VrmError
     from vrm.events import Events as Events
-    from vrm.options.remove import BatchOptions as BatchOptions
+    from vrm.options.batch import BatchOptions as BatchOptions
 
 from vrm.version import __version__ as __version__
 
 _PUBLIC = {
-    "BatchOptions": "vrm.options.remove",
+    "BatchOptions": "vrm.options.batch",
     "Events": "vrm.events",
     "VrmError": "vrm.errors",
     "evaluate_cases": "vrm.api",
@@ -64,7 +64,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for, so that ``import vrm`` stays cheap."""
     if name not in _PUBLIC:
-        raise AttributeError(f"module 'vrm' has no attribute '{name}'")
+        from vrm.options.build import REMOVED
+
+        gone = f" any more. {REMOVED[name]}" if name in REMOVED else ""
+        raise AttributeError(f"module 'vrm' has no attribute '{name}'{gone}", name=name, obj=None)
     from importlib import import_module
 
     return getattr(import_module(_PUBLIC[name]), name)

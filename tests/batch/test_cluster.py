@@ -19,7 +19,7 @@ from vrm.batch.cluster import Need
 from vrm.batch.divide import LEAST_FRAMES
 from vrm.errors import BatchError, UsageError, VideoError
 from vrm.events import Events
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.xdist_group("ray")  # the address "auto" finds any cluster of the machine

@@ -23,7 +23,7 @@ from vrm.batch.schedule import Schedule
 from vrm.batch.windows import Part
 from vrm.errors import VideoError
 from vrm.events import Events
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 SIZE = (64, 80)
 WORDS: dict[str, Any] = {"mask": "masks", "preset": "fast", "device": "cpu", "lossless": True}

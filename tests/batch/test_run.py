@@ -23,7 +23,7 @@ from vrm.batch.summary import Summary
 from vrm.cli.main import run
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events, JsonEvents, Result
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 
@@ -265,7 +265,7 @@ def gone(pid: int) -> None:
 
 
 MAIN = (
-    "import sys; from vrm.jobs import pool; pool.WORKER = tuple(sys.argv[1:3]); del sys.argv[1:3]\n"
+    "import sys; from vrm.batch import pool; pool.WORKER = tuple(sys.argv[1:3]); del sys.argv[1:3]\n"
     "from vrm.cli.main import main; main()"
 )
 

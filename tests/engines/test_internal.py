@@ -19,7 +19,7 @@ def options(engine="internal", **more):
 
 @pytest.mark.parametrize("engine", ["motion", "internal"])
 def test_fast_hands_on_what_motion_found_with_its_detail_restored(engine, monkeypatch):
-    monkeypatch.setattr(prefill, "complete_unseen", lambda shot, found, patches: None)
+    monkeypatch.setattr(prefill, "synthesise_never_seen", lambda shot, found, patches: None)
     shot = SmallShot(CASES["plain"]())
     window = shot.windows()[0]
     patches = create_engine(options(engine, preset="fast")).prepare(shot, no_progress).fill(window)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from vrm.errors import OutputError
+from vrm.motion.config import MotionConfig
 from vrm.motion.fill_cache import FillFolder
-from vrm.motion.propagation import MotionConfig, propagate
+from vrm.motion.propagation import propagate
 
 from .shots import MadeShot, box_hole, texture
 
@@ -25,9 +26,9 @@ def shot() -> MadeShot:
 
 
 def test_what_is_kept_in_files_is_what_would_be_in_memory(tmp_path, in_files):
-    config = MotionConfig(rounds=2, sources=4)
-    plain = propagate(shot(), 0, 8, 0, 8, config, distant=range(8))
-    kept = propagate(shot(), 0, 8, 0, 8, config, distant=range(8), keep=FillFolder(tmp_path))
+    config = MotionConfig(rounds=2, nonlocal_frames=4)
+    plain = propagate(shot(), range(8), range(8), config, nonlocal_frames=range(8))
+    kept = propagate(shot(), range(8), range(8), config, nonlocal_frames=range(8), fills=FillFolder(tmp_path))
     assert list(kept.fills) == sorted(plain.fills)
     for t, fill in kept.fills.items():
         other = plain.fills[t]
@@ -37,7 +38,7 @@ def test_what_is_kept_in_files_is_what_would_be_in_memory(tmp_path, in_files):
 
 def test_files_go_with_the_mapping(tmp_path, in_files):
     fills = FillFolder(tmp_path)
-    fills[3] = propagate(shot(), 0, 8, 0, 8, MotionConfig(rounds=1, holdback=False)).fills[3]
+    fills[3] = propagate(shot(), range(8), range(8), MotionConfig(rounds=1, calibrate=False)).fills[3]
     assert list(tmp_path.rglob("*.npz"))
     with pytest.raises(KeyError):
         fills[4]
@@ -53,11 +54,11 @@ def test_no_room_is_said(tmp_path, in_files):
     for folder in tmp_path.iterdir():
         folder.rmdir()
     with pytest.raises(OutputError, match="Scratch"):
-        fills[3] = propagate(shot(), 0, 8, 0, 8, MotionConfig(rounds=1, holdback=False)).fills[3]
+        fills[3] = propagate(shot(), range(8), range(8), MotionConfig(rounds=1, calibrate=False)).fills[3]
 
 
 def test_small_fills_need_no_files_and_large_ones_leave_memory(tmp_path, monkeypatch):
-    found = propagate(shot(), 0, 8, 0, 8, MotionConfig(rounds=1))
+    found = propagate(shot(), range(8), range(8), MotionConfig(rounds=1))
     few = FillFolder(tmp_path)
     monkeypatch.setattr(FillFolder, "recent_bytes", 2 * found.fills[0].nbytes + 1)
     for t, fill in found.fills.items():

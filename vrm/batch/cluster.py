@@ -20,9 +20,11 @@ from typing import Any
 
 from vrm.batch.plan import Job
 from vrm.batch.pool import Begun, Ended, Message, Said, remove_partial
-from vrm.batch.tasks import failure, perform, plain, task
+from vrm.batch.tasks import failure, perform, task
 from vrm.errors import UsageError
 from vrm.events import Events
+from vrm.options.build import place_paths
+from vrm.options.declare import MODEL, READ, WRITTEN
 from vrm.options.remove import EngineOptions
 from vrm.system.process import behave, environment
 from vrm.version import __version__
@@ -251,14 +253,4 @@ def need_of(ray: Any, options: EngineOptions, local: bool, note: Callable[[str],
 
 def absolute(words: dict[str, Any]) -> dict[str, Any]:
     """Words whose paths mean the same in any working folder."""
-    found = dict(words)
-    if "keyframe" in found:
-        parts = [str(text).rpartition("=") for text in plain(found["keyframe"])]
-        found["keyframe"] = [f"{number}{equals}{Path(path).absolute()}" for number, equals, path in parts]
-    for name in ("mask", "labels", "save_masks", "report", "export_keyframes"):
-        if found.get(name) is not None:
-            found[name] = Path(found[name]).absolute()
-    for name in ("weights", "sam", "segmenter"):
-        if found.get(name) is not None and Path(found[name]).exists():
-            found[name] = Path(found[name]).absolute()
-    return found
+    return place_paths(words, Path.absolute, READ, WRITTEN, MODEL)

@@ -12,8 +12,9 @@ from vrm.batch.tasks import perform, task
 from vrm.engines.window_tasks import Workers
 from vrm.errors import VrmError
 from vrm.events import Events
+from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
-from vrm.options.remove import BatchOptions, EngineOptions
+from vrm.options.remove import EngineOptions
 
 LEAST_FRAMES = 60
 """Shorter videos are not divided: what they would gain, processes take to start."""

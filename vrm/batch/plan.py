@@ -15,8 +15,9 @@ from vrm.batch.naming import default_output, is_folder, output_in
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
 from vrm.media.write.containers import distinct_names
+from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
-from vrm.options.remove import BatchOptions, RemoveOptions
+from vrm.options.remove import RemoveOptions
 
 _GOES = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "box", "object", "mask_frame")
 """What says what goes: a line of a manifest that says it itself takes none of it from the command line."""

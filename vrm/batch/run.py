@@ -20,7 +20,7 @@ from vrm.batch.summary import Outcome, Summary, check_summary
 from vrm.batch.tasks import as_error
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 
 def plan(

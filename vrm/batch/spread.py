@@ -19,6 +19,7 @@ from vrm.batch.windows import files_made, files_to_send, write_files
 from vrm.engines.window_tasks import Done, Part
 from vrm.errors import UsageError, VideoError, VrmError
 from vrm.job.scratch import scratch_folder, sweep
+from vrm.options.build import build_options, paths_read
 from vrm.options.remove import EngineOptions
 from vrm.system.process import behave, environment
 from vrm.version import __version__
@@ -173,10 +174,9 @@ def _room(node: dict[str, Any], need: Need) -> int:
 
 
 def _read_there(words: dict[str, Any]) -> list[str]:
-    """The files beside the video that engines read."""
-    named = [words.get(name) for name in ("labels", "weights", "segmenter")]
-    named += [str(key).rpartition("=")[2] for key in words.get("keyframe") or ()]
-    return [str(name) for name in named if name is not None and Path(str(name)).exists()]
+    """The files beside the video that engines read: all but the mask, for holes are sent."""
+    options = build_options(**words)
+    return [str(path) for _, path in paths_read(options) if path != options.mask.path and path.exists()]
 
 
 def _look(named: list[str]) -> dict[str, Any]:

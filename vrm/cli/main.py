@@ -22,8 +22,9 @@ from vrm.cli.segment import segment
 from vrm.cli.track import track
 from vrm.cli.train import train
 from vrm.cli.weights import weights
-from vrm.errors import VrmError
+from vrm.errors import UsageError, VrmError
 from vrm.events import JsonEvents, printable
+from vrm.options.build import REMOVED
 from vrm.system.process import behave
 from vrm.version import __version__
 
@@ -89,7 +90,9 @@ def run(args: Sequence[str]) -> int:
     except VrmError as error:
         return _refuse(error, as_json)
     except TyperException as error:
-        return _refuse(_Usage(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json)
+        return _refuse(
+            _removed(args) or UsageError(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json
+        )
     except Exception as error:
         known = foreseen(error)
         return _refuse(known, as_json) if known is not None else _bug()
@@ -106,10 +109,14 @@ def _interrupted(args: Sequence[str]) -> str:
     return "interrupted, nothing was written" if whole else "interrupted"
 
 
-class _Usage(VrmError):
-    """A command line that does not parse."""
-
-    exit_code = 2
+def _removed(args: Sequence[str]) -> UsageError | None:
+    """What a line that does not parse should say, if an option or command in it is there no more."""
+    named = {
+        arg.partition("=")[0]: arg.partition("=")[0].lstrip("-").replace("-", "_") for arg in args if arg[:2] == "--"
+    }
+    named |= {f"vrm {' '.join(args[:2])}": "_".join(args[:2])}
+    gone = next((shown for shown, word in named.items() if word in REMOVED), None)
+    return UsageError(f"There is no {gone} any more.", REMOVED[named[gone]]) if gone is not None else None
 
 
 def _refuse(error: VrmError, as_json: bool) -> int:

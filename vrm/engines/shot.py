@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from vrm.engines.base import Shot
+from vrm.motion.config import MotionConfig
 from vrm.motion.fill_cache import FillFolder
-from vrm.motion.propagation import MotionConfig, propagate
+from vrm.motion.propagation import propagate
 from vrm.motion.result import Propagation
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.windows import Window
@@ -116,19 +117,16 @@ class ShotView:
         return self._found[2] if self._found is not None and self._found[0] == window else None
 
     def _propagate(self, shot: ShotView | KeyframedShot, window: Window) -> Propagation:
-        given = isinstance(shot, KeyframedShot)
-        whole = (
-            shot.filled(range(window.context_start, window.context_stop)) if isinstance(shot, KeyframedShot) else None
-        )
+        context, motion, keyframes = range(window.context_start, window.context_stop), self._motion, None
+        if isinstance(shot, KeyframedShot):
+            motion, keyframes = motion.with_keyframes(), shot.filled(context)
         return propagate(
             shot,
-            window.start,
-            window.stop,
-            window.context_start,
-            window.context_stop,
-            self._motion.with_keyframes() if given else self._motion,
-            distant=range(window.context_start, window.context_stop),
+            range(window.start, window.stop),
+            context,
+            motion,
+            nonlocal_frames=context,
+            keyframes=keyframes,
+            fills=None if self.scratch is None else FillFolder(self.scratch),
             progress=self._progress,
-            keep=None if self.scratch is None else FillFolder(self.scratch),
-            whole=whole,
         )

@@ -1,4 +1,4 @@
-"""Fills kept as files: those of 1080p would not fit into the memory of a laptop."""
+"""Fills on disk: those of a window of 1080p frames would not fit into the memory of a laptop."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, MutableMapping
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from vrm.system.files import writing
 
 
 class FillFolder(MutableMapping[int, HoleFill]):
-    """Fills by frame; those used last are in memory, the others in files, which go when the mapping does.
+    """Fills by frame number: the recent ones in memory, the others in files, which go when the mapping does.
 
     Args:
         parent: an existing scratch folder; the files go into a folder of their own in it.
@@ -68,34 +69,24 @@ class FillFolder(MutableMapping[int, HoleFill]):
         return len(self._frames)
 
     def _remember(self, t: int, fill: HoleFill) -> None:
-        """Keep a fill in memory, and write those used longest ago where they are too much."""
+        """Keep a fill in memory, and write the least recently used ones once there are too many."""
         self._recent[t] = fill
-        held = sum(kept.nbytes for kept in self._recent.values())
-        while held > self.recent_bytes:
-            oldest, kept = self._recent.popitem(last=False)
-            held -= kept.nbytes
+        total = sum(recent.nbytes for recent in self._recent.values())
+        while total > self.recent_bytes:
+            oldest, evicted = self._recent.popitem(last=False)
+            total -= evicted.nbytes
             if oldest not in self._written:
-                self._write(oldest, kept)
+                self._write(oldest, evicted)
 
     def _write(self, t: int, fill: HoleFill) -> None:
-        arrays = {
-            "index": fill.index,
-            "rgb": fill.rgb,
-            "seen": fill.seen,
-            "confidence": fill.confidence,
-            "detail": fill.detail,
-        }
-        if fill.source is not None and fill.place is not None:
-            arrays |= {"source": fill.source, "place": fill.place}
+        arrays = {one.name: getattr(fill, one.name) for one in fields(HoleFill)}
         with writing(f"Scratch cannot be written in {self._folder}"):
-            np.savez(self._file(t), **arrays)  # type: ignore[arg-type]
+            np.savez(self._file(t), **{name: array for name, array in arrays.items() if array is not None})
         self._written.add(t)
 
     def _read(self, t: int) -> HoleFill:
         with np.load(self._file(t)) as file:
-            origin = (file["source"], file["place"]) if "source" in file else (None, None)
-            facts = (file[name] for name in ("index", "rgb", "seen", "confidence", "detail"))
-            return HoleFill(*facts, *origin)
+            return HoleFill(**file)
 
     def _file(self, t: int) -> Path:
         return self._folder / f"{t:08d}.npz"

@@ -7,7 +7,7 @@ from pathlib import Path
 from vrm.errors import UsageError, VideoError
 from vrm.media.read.probe import probe
 from vrm.media.read.times import frame_at, timestamps
-from vrm.options.remove import Moment
+from vrm.options.values import Moment
 from vrm.types import VideoInfo
 
 

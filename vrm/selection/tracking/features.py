@@ -20,13 +20,9 @@ def shrink(frame: Pixels, side: int = WORK_SIDE) -> U8:
     return (small // 257).astype(np.uint8) if small.dtype == np.uint16 else small.astype(np.uint8)
 
 
-def sampled(field: F32, flow: F32) -> F32:
-    """``field`` ``(h, w)`` or ``(h, w, C)`` looked up at ``x + flow(x)``, bilinear, edges repeated."""
-    height, width = flow.shape[:2]
-    ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    return np.asarray(
-        cv2.remap(field, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
+def small_grey(frame: Pixels) -> U8:
+    """A frame as optical flow is estimated on: grey, uint8 ``(h, w)``, at working size."""
+    return np.asarray(cv2.cvtColor(shrink(frame), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def camera_motion(flow: F32, background: Bool) -> F32:
