@@ -34,7 +34,7 @@ def _shows_vp9(packet: av.Packet[VideoStream]) -> bool:
     return bool(show_existing or shown)
 
 
-class Decoder:
+class StreamDecoder:
     """The packets and frames of one stream, from where its container stands.
 
     Attributes:

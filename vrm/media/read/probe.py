@@ -19,7 +19,7 @@ from vrm.errors import VideoError
 from vrm.media.frame.frame import frame_tags
 from vrm.media.frame.pixel_layout import layout_of
 from vrm.media.read.container import codec_name, is_cover, open_input, video_stream
-from vrm.media.read.decode import Decoder, shows_a_frame
+from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.media.read.frame_folder import probe_folder
 from vrm.types import StreamInfo, VideoInfo
 
@@ -71,7 +71,7 @@ def probe(
             raise VideoError(
                 f"{path} has {claimed.width}x{claimed.height} pixels, more than --max-pixels {most_pixels}."
             )
-        decoding = Decoder(container, video, path)
+        decoding = StreamDecoder(container, video, path)
         first = list(islice(decoding.frames(), _PROBED))
         if not first:
             raise VideoError(f"Nothing of {path} can be decoded.", "It is damaged, encrypted or incomplete.")
@@ -128,7 +128,7 @@ def _count(container: InputContainer, video: VideoStream, path: Path, most: int 
     codec, count, keyed = codec_name(video), 0, False
     begin: int | None = None
     end = 0
-    for packet in Decoder(container, video, Path()).packets():
+    for packet in StreamDecoder(container, video, Path()).packets():
         if not shows_a_frame(packet, codec):
             continue
         if packet.is_keyframe and not keyed:

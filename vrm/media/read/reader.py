@@ -17,7 +17,7 @@ from vrm.errors import VideoError
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import layout_of, raw_plane
 from vrm.media.read.container import open_input, video_stream
-from vrm.media.read.decode import Decoder
+from vrm.media.read.decode import StreamDecoder
 from vrm.media.read.frame_folder import read_folder
 from vrm.types import VideoInfo
 
@@ -110,7 +110,7 @@ class Reader:
             return
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = Decoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path)
             natives = _timed(decoding.frames(), self.info, stream)
             yield from self._wrapped(_recorded(natives, points), 0, start, stop, decoding, stream)
 
@@ -118,7 +118,7 @@ class Reader:
         """Read from a seek point; returns False, having given nothing, if it is not found again."""
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = Decoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path)
             try:
                 container.seek(point.pts, stream=stream)
             except (av.error.FFmpegError, OSError):
@@ -136,7 +136,7 @@ class Reader:
         index: int,
         start: int,
         stop: int | None,
-        decoding: Decoder,
+        decoding: StreamDecoder,
         stream: av.VideoStream,
     ) -> Iterator[Frame]:
         top_first = stream.codec_context.field_order in _TOP_FIRST
@@ -160,7 +160,7 @@ class Reader:
         if index == 0:
             raise VideoError(f"Nothing of {self.info.path} can be decoded.", "The file is damaged.")
 
-    def _tell(self, decoding: Decoder) -> None:
+    def _tell(self, decoding: StreamDecoder) -> None:
         self.lost = max(self.lost, decoding.damaged)
         told = []
         if decoding.damaged:
