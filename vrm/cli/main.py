@@ -24,7 +24,7 @@ from vrm.cli.weights import weights
 from vrm.errors import UsageError, VrmError
 from vrm.events import JsonEvents, printable
 from vrm.options.build import REMOVED
-from vrm.system.failures import translated
+from vrm.system.failures import translate_errors
 from vrm.system.process import configure_process
 from vrm.version import __version__
 
@@ -81,21 +81,21 @@ def run(args: Sequence[str]) -> int:
     """Run one command line (without the program's name; none is --help), say how it ended, return the exit code."""
     as_json = "--json" in args
     try:
-        code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
+        with translate_errors():
+            code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
     except SystemExit as ended:
         if not ended.code:  # a completion was shown or installed
             return 0
         _hush()  # typer's only other one here: the reader of our output has gone
-        return 141  # as a shell says of SIGPIPE, which Windows lacks
+        return 141  # as a shell says of SIGPIPE
     except VrmError as error:
         return _refuse(error, as_json)
     except TyperException as error:
         return _refuse(
             _removed(args) or UsageError(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json
         )
-    except Exception as error:
-        known = translated(error)
-        return _refuse(known, as_json) if known is not None else _bug()
+    except Exception:
+        return _bug()
     if code == 130:
         _say(_interrupted(args), "yellow")
     return code or 0

@@ -13,8 +13,8 @@ from typing import Any
 from vrm.errors import BatchError, UsageError, WeightsError
 from vrm.evaluate.cases.clips import Clip, choose
 from vrm.evaluate.runs.machine import machine
-from vrm.evaluate.runs.methods import Job, Method
-from vrm.evaluate.runs.process import in_process
+from vrm.evaluate.runs.methods import FillTask, Method
+from vrm.evaluate.runs.process import fill_in_process
 from vrm.evaluate.runs.records import Records
 from vrm.evaluate.scoring.feature_sets import Features, load_features, save_features, set_distances
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, case_masks, find_cases, score_results
@@ -216,7 +216,7 @@ def _filled(name: str, clip: Clip, method: Method, records: Records, events: Eve
     records.features(name, method, clip).unlink(missing_ok=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     begin = time.perf_counter()
-    done = in_process(Job(method, clip, target, records.score.frames, records.score.invert))
+    done = fill_in_process(FillTask(method, clip, target, records.score.frames, records.score.invert))
     if "error" in done and done.pop("everywhere", False):
         done = {"needs": done["error"]}
         events.note(f"{method.name} needs weights: {done['needs']}")
