@@ -14,7 +14,7 @@ from vrm.evaluate.runs.methods import choose_methods
 from vrm.evaluate.runs.run import Run, RunOptions, run_methods
 from vrm.evaluate.scoring.labels import FlickerTable, label_flicker
 from vrm.evaluate.scoring.masks import MaskTable, compare_masks
-from vrm.evaluate.scoring.score import Instruments, ScoreOptions, score_results
+from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, score_results
 from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_text
 from vrm.events import Events
 from vrm.motion.flow.estimators import DisFlow, RaftFlow
@@ -54,7 +54,7 @@ def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -
     )
     if asked.table is not None:
         check_table(asked.table, asked.overwrite)
-    found = score_results(folder, list(results), options, events, instruments(asked, options))
+    found = score_results(folder, list(results), options, events, metric_setup(asked, options))
     done = ScoreTable(tuple(found))
     if asked.table is not None:
         done.save(asked.table, asked.overwrite)
@@ -88,7 +88,7 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     methods = choose_methods(asked.engines, asked.presets, common, asked.keyframes_every)
     score_options = ScoreOptions(asked.clips, asked.measures or ("standard",), 0, asked.frames, asked.invert_mask)
     options = RunOptions(tuple(methods), score_options, asked.overwrite, asked.only)
-    done = run_methods(list(folders), out, options, events, instruments(asked, score_options))
+    done = run_methods(list(folders), out, options, events, metric_setup(asked, score_options))
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)
     write_text(out / "table.md", run_markdown(done))
@@ -105,13 +105,13 @@ def protocol_list() -> str:
     return "\n".join(f"{p.name:<{width}}  {p.what} ({p.source})" for p in PROTOCOLS.values())
 
 
-def instruments(asked: ScoreCommand | RunCommand, options: ScoreOptions) -> Instruments:
+def metric_setup(asked: ScoreCommand | RunCommand, options: ScoreOptions) -> MetricSetup:
     """What is measured with; weights are loaded. Raises WeightsError or UsageError."""
     from vrm.evaluate.scoring.networks import open_networks
 
     device = asked.engine.device
     networks = open_networks(asked.lpips, asked.fid, asked.i3d, device, options.measures)
-    return Instruments(*flow_estimator(asked.flow, device), networks.gauges, networks.names, networks.needs)
+    return MetricSetup(*flow_estimator(asked.flow, device), networks.metrics, networks.names, networks.needs)
 
 
 def flow_estimator(weights: str | Path | None, device: str = "auto") -> tuple[FlowEstimator, str]:

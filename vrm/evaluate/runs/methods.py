@@ -54,7 +54,7 @@ class Method:
 
 
 @dataclass(frozen=True)
-class Job:
+class FillTask:
     """One method on one clip, to be done in a process of its own."""
 
     method: Method
@@ -93,7 +93,7 @@ def choose_methods(
     return methods
 
 
-def fill(job: Job) -> dict[str, Any]:
+def fill(job: FillTask) -> dict[str, Any]:
     """Fill one clip into ``job.out`` as numbered PNGs; how long it took and how much memory.
 
     Returns:
@@ -137,7 +137,7 @@ def _staged(pictures: Pictures, count: int, folder: Path) -> Path:
     return folder
 
 
-def _engine(job: Job, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
+def _engine(job: FillTask, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
     """``vrm remove`` with the masks exactly as they are."""
     from vrm.pipeline import remove
 
@@ -153,7 +153,7 @@ def _engine(job: Job, frames: Path, masks: Masks, count: int, scratch: Path) -> 
     return {k: v for k, v in json.loads(report.to_json()).items() if k in KEPT}
 
 
-def _keyframes(job: Job, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
+def _keyframes(job: FillTask, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
     """The truth of every so many frames, where they have a hole; nothing of a clip without truth."""
     if not job.method.given_every or job.clip.truth is None:
         return ()
