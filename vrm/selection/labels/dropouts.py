@@ -59,12 +59,12 @@ def close_dropouts(
                         filled |= _close(out, frame, piece, t, step, (start, stop))
         if losses > _MOST:
             notes.append(
-                f"The labels come and go too often on frames {start} to {stop - 1} to be held: look at the masks "
-                "(--save-masks)."
+                f"The labels come and go too often on frames {start} to {stop - 1} to close all drop-outs: look at the "
+                "masks (--save-masks)."
             )
     if filled:
         notes.append(
-            f"On {len(filled)} frames labels missed a part of what goes; it was followed there from the frames beside."
+            f"On {len(filled)} frames labels missed a part of what is removed; it was tracked there from other frames."
         )
     return LoadedMasks(out, tuple(notes))
 
