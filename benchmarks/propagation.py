@@ -17,7 +17,8 @@ from turns import spread, where
 
 from vrm.evaluate.runs.baselines import inpainted
 from vrm.metrics.clip import measure_clip
-from vrm.motion.propagation import MotionConfig, propagate
+from vrm.motion.config import MotionConfig
+from vrm.motion.propagation import propagate
 
 
 class Case:
@@ -39,8 +40,8 @@ class Case:
 
 
 def ours(case: Case, config: MotionConfig) -> np.ndarray:
-    found = propagate(case, 0, case.stop, 0, case.stop, config, distant=range(case.stop))
-    filled = [found.prefill(t, f.astype(np.float32) / 255) for t, f in enumerate(case.frames)]
+    found = propagate(case, range(case.stop), range(case.stop), config, nonlocal_frames=range(case.stop))
+    filled = [found.filled(t, f.astype(np.float32) / 255) for t, f in enumerate(case.frames)]
     return np.clip(np.stack(filled) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 

@@ -32,10 +32,10 @@ import torch
 from plain_savit import decided, inpaint, windows
 from turns import ratio, where
 
-from vrm.engines.base import no_progress
 from vrm.engines.savit.engine import SavitSession, at_rest, load_network
 from vrm.engines.savit.schedule import SCHEDULES
 from vrm.evaluate.runs.machine import peak_memory_mb
+from vrm.events import no_progress
 from vrm.nets.savit.model import ABLATIONS, Savit
 from vrm.options.remove import EngineOptions
 from vrm.shots.windows import Window

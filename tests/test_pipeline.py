@@ -20,7 +20,8 @@ from vrm.events import Events
 from vrm.media.frame.composite import support
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
-from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.options.values import Moment
 from vrm.pipeline import remove
 from vrm.selection.masks.morphology import grown
 from vrm.selection.resolve import track

@@ -194,7 +194,7 @@ def test_a_killed_job_s_half_output_goes_when_it_is_resumed(case, cache, tmp_pat
     (folder,) = (cache / "scratch").iterdir()
     about = scratch.description(folder)
     (folder / scratch.ABOUT).write_text(json.dumps(about | {"pid": 999_999_999}))
-    half, other = tmp_path / ".out.999999999.part.mkv", tmp_path / ".else.999999999.part.mkv"
+    half, other = tmp_path / ".out.mkv.999999999.part", tmp_path / ".else.mkv.999999999.part"
     half.write_bytes(b"half")
     other.write_bytes(b"somebody else's")
     work(case, tmp_path / "out.mkv")

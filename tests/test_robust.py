@@ -12,7 +12,8 @@ import pytest
 from vrm.errors import VideoError
 from vrm.events import Events
 from vrm.media.read.probe import probe
-from vrm.options.remove import EngineOptions, MaskOptions, Moment, OutputOptions, RemoveOptions
+from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.options.values import Moment
 from vrm.pipeline import remove
 
 FOLDER = Path(__file__).parents[1] / ".." / "shared" / "data" / "robust"

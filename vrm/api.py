@@ -1,16 +1,25 @@
-"""The public Python calls: the words of the command line as keywords, one call each. The command line uses these."""
+"""The public Python calls: the options of the command line as keywords, one call for each command.
+
+Every option of a command is a keyword of its call, by its name with underscores (``--mask-frame`` is ``mask_frame``,
+``--class`` is ``class_``); ``help(vrm.remove)`` shows them all, and ``vrm remove --help`` says what they mean. None is
+the default of every one. Times are frame numbers with f (``"120f"``), seconds, or ``"hh:mm:ss"``; ``keyframe`` is
+``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures. Nothing is imported before it is
+needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, cast
+from typing import TYPE_CHECKING, Any
 
-from vrm.batch.naming import default_output, is_folder, output_in
-from vrm.errors import UsageError
-from vrm.events import Events, stages
-from vrm.options.build import PathLike, Words, build_options
-from vrm.options.remove import BatchOptions, EngineOptions, Moment, SegmentOptions
+from vrm.events import Events
+from vrm.options.batch import BatchOptions
+from vrm.options.build import build, build_options, keywords
+from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
+from vrm.options.remove import TRACK, RemoveOptions
+from vrm.options.segment import SegmentOptions
+from vrm.options.train import KeyframeTraining, SavitJob
 
 if TYPE_CHECKING:
     from vrm.batch.summary import Summary
@@ -24,66 +33,49 @@ if TYPE_CHECKING:
     from vrm.weights.cards import WeightCard
 
 
+@keywords(RemoveOptions)
 def remove(
-    input: PathLike, output: PathLike | None = None, *, events: Events | None = None, **words: Unpack[Words]
+    input: str | Path, output: str | Path | None = None, *, events: Events | None = None, **words: Any
 ) -> RemoveReport:
-    """Remove what the mask covers from a video; everything else stays as it is.
+    """Remove an object from a video; everything else stays as it is.
 
     Args:
         input: a video file, or a folder of numbered frames.
-        output: where the result goes, a folder that is there or ends in a slash included; None = beside the input, see
-            ``default_output``.
-        events: hears of progress; None = silence.
-        words: the options of ``vrm remove``, see ``Words``; ``mask`` is what most calls need.
+        output: the file to write, or a folder (one that exists, or a name that ends in a slash); None = beside the
+            input, its name with ``-clean``.
+        events: told of the progress; None = silence.
+        words: the options of ``vrm remove``; ``mask``, ``point``, ``box`` or ``class_`` says what to remove.
 
     Returns:
-        What was done: coverage, timings, what was kept and lost, samples changed outside the mask (always 0).
+        What was done: coverage, timings, what was kept and lost, pixels changed outside the mask (always 0).
 
     Raises:
         VrmError: every error a user can cause or meet; see ``vrm.errors``.
     """
     options = build_options(**words)
-    if not options.mask.given:
-        raise UsageError("Nothing says what to remove.", "Give --mask, --point, --box or --class (mask= in Python).")
-    source = Path(input)
-    if output is None:
-        target = default_output(source, options)
-    elif is_folder(output) and not source.is_dir():
-        Path(output).mkdir(parents=True, exist_ok=True)
-        target = output_in(Path(output), source, options)
-    else:
-        target = Path(output)
+    options.mask.require()
+    from vrm.batch.naming import output_for
     from vrm.pipeline import remove as remove_one
 
-    return remove_one(Path(input), target, options, events or Events())
+    return remove_one(Path(input), output_for(Path(input), output, options), options, events or Events())
 
 
-def is_batch(inputs: Sequence[PathLike], batch: BatchOptions) -> bool:
-    """Whether inputs are for ``remove_batch``: several, a folder of videos, ``-``, or an option that is only its own.
-
-    Raises:
-        UsageError: a folder holds videos and frames.
-    """
-    from vrm.batch.run import stands_for_many
-
-    return batch.asked or len(inputs) != 1 or stands_for_many(str(inputs[0]))
-
-
+@keywords(RemoveOptions)
 def remove_batch(
-    inputs: Iterable[PathLike] = (),
-    output: PathLike | None = None,
+    inputs: Iterable[str | Path] = (),
+    output: str | Path | None = None,
     *,
     batch: BatchOptions | None = None,
     events: Events | None = None,
-    **words: Unpack[Words],
+    **words: Any,
 ) -> Summary:
-    """Remove what masks cover from many videos; one that fails stops no other.
+    """Remove objects from many videos; one that fails stops no other.
 
     Args:
         inputs: video files, folders of videos, folders of numbered frames; ``"-"`` reads names from standard input.
-        output: the folder for the results; None = beside the inputs, see ``default_output``.
+        output: the folder for the results; None = beside the inputs, see ``remove``.
         batch: a manifest in place of inputs, how many at a time, what to skip; see ``BatchOptions``.
-        events: hears of every job; None = silence.
+        events: told of every job; None = silence.
         words: the options of ``vrm remove``, for all of them. A ``mask`` folder holds one of each video's name.
 
     Returns:
@@ -96,122 +88,78 @@ def remove_batch(
     """
     from vrm.batch.run import plan, run_batch
 
-    batch = batch or BatchOptions()
-    events = events or Events()
-    given = {word: value for word, value in cast("dict[str, Any]", words).items() if value is not None}
+    batch, events = batch or BatchOptions(), events or Events()
+    given = {word: value for word, value in words.items() if value is not None}
     return run_batch(plan([str(path) for path in inputs], output, given, batch, events), given, batch, events)
 
 
+@keywords(RemoveOptions, only=TRACK)
 def track_masks(
-    input: PathLike,
-    output: PathLike,
+    input: str | Path,
+    output: str | Path,
     *,
-    overlay: PathLike | None = None,
+    overlay: str | Path | None = None,
     events: Events | None = None,
-    **words: Unpack[Words],
-) -> None:
+    **words: Any,
+) -> RemoveReport:
     """Write the mask of every frame as PNGs into the folder ``output``; they are enlarged only if ``grow`` is given.
 
     Arguments and errors as in ``remove``; ``overlay`` is a video to be written with the masks laid over it.
-    (``vrm.track`` is the room that follows masks, hence the longer name.)
     """
-    options = build_options(**words)
-    if not options.mask.given:
-        raise UsageError("Nothing says what to follow.", "Give --mask, --point, --box or --class (mask= in Python).")
-    from vrm.selection.resolve import track as track_one
+    options = build(RemoveOptions, words, only=TRACK)
+    options.mask.require("follow")
+    from vrm.selection.resolve import track
 
     over = None if overlay is None else Path(overlay)
-    track_one(Path(input), Path(output), options, events or Events(), over)
+    return track(Path(input), Path(output), options, events or Events(), over)
 
 
-def segment_video(input: PathLike, output: PathLike, *, events: Events | None = None, **words: object) -> SegmentReport:
+@keywords(SegmentOptions)
+def segment_video(
+    input: str | Path, output: str | Path, *, events: Events | None = None, **words: Any
+) -> SegmentReport:
     """Label every pixel of a video: maps, segments, a preview and a summary go into the folder ``output``.
-
-    Args:
-        input: a video file, or a folder of numbered frames.
-        output: made if need be.
-        events: hears of progress.
-        words: ``segmenter``, ``labels``, ``every``, ``video``, ``preview``, ``overwrite``, ``start``, ``end``,
-            ``stream``, ``max_pixels``, ``max_frames``, and the engine's ``device``, ``dtype``, ``threads``.
 
     Raises:
         VrmError: see ``vrm.errors``.
     """
-    given = {word: value for word, value in words.items() if value is not None}
-    engine = {word: given.pop(word) for word in ("device", "dtype", "threads") if word in given}
-    for name in ("start", "end"):
-        if name in given:
-            given[name] = Moment.parse(str(given[name]))
-    if "labels" in given:
-        given["labels"] = Path(cast(PathLike, given["labels"]))
-    if "segmenter" in given:
-        given["segmenter"] = str(given["segmenter"])
-    options = SegmentOptions(engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
+    options = build(SegmentOptions, words)
     from vrm.selection.labels.video import segment
 
     return segment(Path(input), Path(output), options, events or Events())
 
 
-def class_list(name: str | None = None) -> str:
-    """The classes of a taxonomy (``coco-panoptic``, ``coco-stuff``, ``ade20k``; None = all) by super-category, as text.
-
-    Raises:
-        UsageError: there is no such taxonomy.
-    """
-    from vrm.selection.labels.taxonomy import TAXONOMIES, listing
-
-    return "\n\n".join(map(listing, TAXONOMIES if name is None else (name,)))
-
-
-def train_keyframe(
-    data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
-) -> WeightCard:
-    """Train the keyframe engine's network on a folder of pictures or videos; weights and card go into ``output``.
+@keywords(KeyframeTraining)
+def train_keyframe(data: str | Path, output: str | Path, *, events: Events | None = None, **words: Any) -> WeightCard:
+    """Train the network of the engine keyframe on a folder of pictures or videos.
 
     Args:
         data: a folder of pictures, or of videos and of folders of frames.
-        output: made if need be; weights of the same name in it are not overwritten.
-        name: of the weights; ``remove(..., engine="keyframe", weights=f"{output}/{name}.safetensors")`` uses them.
-        licence: SPDX identifier.
-        events: hears of progress.
-        words: the fields of ``vrm.train.keyframe.KeyframeTraining``, and the engine's ``device``, ``dtype``,
-            ``threads``, ``seed``.
+        output: folder of weights, card and table; weights of the same name in it are not overwritten.
+            ``remove(..., engine="keyframe", weights=f"{output}/{name}.safetensors")`` uses them.
+        events: told of the progress.
+        words: the options of ``vrm train keyframe``; ``licence`` is needed.
 
     Raises:
         VrmError: see ``vrm.errors``.
     """
-    given = {word: value for word, value in words.items() if value is not None}
-    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
-    from vrm.train.keyframe import KeyframeTraining
-    from vrm.train.keyframe import train_keyframe as train
+    from vrm.train import commands
 
-    options = KeyframeTraining(name, licence, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
-    events = events or Events()
-    card, lines = train(Path(data), Path(output), options, stages(events))
-    if lines:
-        last = lines[-1]
-        events.note(
-            f"Error in the holes of what was held out: {last['held_guided']:.4f} with key frames, "
-            f"{last['held_unguided']:.4f} without."
-        )
-    events.note(f"Written: {Path(output) / card.file}, its card, and {name}.csv.")
-    return card
+    return commands.keyframe(Path(data), Path(output), events or Events(), **words)
 
 
+@keywords(SavitJob)
 def train_savit(
-    data: PathLike, output: PathLike, *, name: str, licence: str, events: Events | None = None, **words: object
+    data: str | Path, output: str | Path, *, events: Events | None = None, **words: Any
 ) -> WeightCard | None:
-    """Train the engine savit's network on a folder of clips; everything goes into the folder ``output``.
+    """Train the network of the engine savit on a folder of clips.
 
     Args:
         data: YouTube-VOS, DAVIS, or a folder of videos and of folders of frames.
-        output: made if need be; weights of the same name in it are not overwritten.
-        name: of the weights; ``remove(..., engine="savit", weights=f"{output}/{name}.safetensors")`` uses them.
-        licence: SPDX identifier.
-        events: hears of progress.
-        words: ``config`` (a name or a TOML file), ``steps``, ``labels`` (a folder), ``segmenter`` (which labels clips
-            that have no maps there), ``held`` (names), ``start`` (weights), ``resume``, and the engine's ``device``,
-            ``dtype``, ``threads``, ``seed``.
+        output: folder of weights, card, log, samples and checkpoint; weights of the same name are not overwritten.
+            ``remove(..., engine="savit", weights=f"{output}/{name}.safetensors")`` uses them.
+        events: told of the progress.
+        words: the options of ``vrm train savit``; ``licence`` is needed.
 
     Returns:
         The card; None in the further processes that ``torchrun`` started.
@@ -219,33 +167,13 @@ def train_savit(
     Raises:
         VrmError: see ``vrm.errors``.
     """
-    given = {word: value for word, value in words.items() if value is not None}
-    engine = {word: given.pop(word) for word in ("device", "dtype", "threads", "seed") if word in given}
-    from dataclasses import replace
+    from vrm.selection.labels.video import label_clips
+    from vrm.train import commands
 
-    from vrm.train.savit_config import SavitTraining
-    from vrm.train.savit_run import SavitJob, teach_savit
-
-    config = SavitTraining.read(str(given.pop("config", "small")))
-    if "steps" in given:
-        config = replace(config, steps=cast(int, given.pop("steps")))
-    segmenter = given.pop("segmenter", None)
-    if "labels" in given:
-        given["labels"] = Path(cast(PathLike, given["labels"]))
-    options = SavitJob(name, licence, config, engine=EngineOptions(**engine), **given)  # type: ignore[arg-type]
-    events = events or Events()
-    if segmenter is not None:
-        from vrm.selection.labels.video import label_clips
-        from vrm.train.savit_run import clips_to_label
-
-        label_clips(clips_to_label(Path(data), options), str(segmenter), options.engine, events.note)
-    card = teach_savit(Path(data), Path(output), options, stages(events), events.note)
-    if card is not None:
-        events.note(f"Written: {Path(output) / card.file} and its card.")
-    return card
+    return commands.savit(Path(data), Path(output), events or Events(), label_clips, **words)
 
 
-def info(input: PathLike, stream: int | None = None) -> VideoInfo:
+def info(input: str | Path, stream: int | None = None) -> VideoInfo:
     """The facts of a video file or a folder of numbered frames.
 
     Raises:
@@ -256,49 +184,47 @@ def info(input: PathLike, stream: int | None = None) -> VideoInfo:
     return probe(Path(input), stream)
 
 
-def evaluate_cases(folder: PathLike, output: PathLike, *, events: Events | None = None, **words: Any) -> list[str]:
-    """Write test cases with known truth; the words of ``vrm evaluate cases``. See ``vrm.evaluate.cases.make``."""
+@keywords(CasesCommand)
+def evaluate_cases(folder: str | Path, output: str | Path, *, events: Events | None = None, **words: Any) -> list[str]:
+    """Write test cases with known truth, and say their names; the options of ``vrm evaluate cases``."""
     from vrm.evaluate.commands import cases
 
     return cases(Path(folder), Path(output), events or Events(), **words)
 
 
-def evaluate_protocols() -> str:
-    """The protocols of ``evaluate_cases``, a line each."""
-    from vrm.evaluate.commands import protocol_list
-
-    return protocol_list()
-
-
+@keywords(ScoreCommand)
 def evaluate_score(
-    folder: PathLike, results: Iterable[PathLike], *, events: Events | None = None, **words: Any
+    folder: str | Path, results: Iterable[str | Path], *, events: Events | None = None, **words: Any
 ) -> ScoreTable:
-    """Score folders of results; the words of ``vrm evaluate score``. See ``vrm.evaluate.scoring.score``."""
+    """Score folders of results against cases; the options of ``vrm evaluate score``."""
     from vrm.evaluate.commands import score
 
     return score(Path(folder), [Path(path) for path in results], events or Events(), **words)
 
 
+@keywords(MasksCommand)
 def evaluate_masks(
-    truth: PathLike, results: Iterable[PathLike], *, events: Events | None = None, **words: Any
+    truth: str | Path, results: Iterable[str | Path], *, events: Events | None = None, **words: Any
 ) -> MaskTable:
-    """J and F of folders of masks; the words of ``vrm evaluate masks``. See ``vrm.evaluate.scoring.masks``."""
+    """J and F of folders of masks; the options of ``vrm evaluate masks``."""
     from vrm.evaluate.commands import masks
 
     return masks(Path(truth), [Path(path) for path in results], events or Events(), **words)
 
 
+@keywords(LabelsCommand)
 def evaluate_labels(
-    video: PathLike, labels: Iterable[PathLike], *, events: Events | None = None, **words: Any
+    video: str | Path, labels: Iterable[str | Path], *, events: Events | None = None, **words: Any
 ) -> FlickerTable:
-    """Flicker of label maps; the words of ``vrm evaluate labels``. See ``vrm.evaluate.scoring.labels``."""
+    """Flicker of label maps; the options of ``vrm evaluate labels``."""
     from vrm.evaluate.commands import labels as flicker
 
     return flicker(Path(video), [Path(path) for path in labels], events or Events(), **words)
 
 
-def evaluate_run(cases: Iterable[PathLike], output: PathLike, *, events: Events | None = None, **words: Any) -> Run:
-    """Run engines and baselines over cases; the words of ``vrm evaluate run``. See ``vrm.evaluate.runs.run``."""
+@keywords(RunCommand)
+def evaluate_run(cases: Iterable[str | Path], output: str | Path, *, events: Events | None = None, **words: Any) -> Run:
+    """Run engines and baselines over cases; the options of ``vrm evaluate run``."""
     from vrm.evaluate.commands import run
 
     return run([Path(path) for path in cases], Path(output), events or Events(), **words)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,14 @@ Array = npt.NDArray[Any]
 """A float array in the middle of arithmetic, whose exact type numpy's stubs do not follow."""
 Box = tuple[int, int, int, int]
 """``(y0, x0, y1, x1)`` in pixels, the ends excluded."""
+
+
+class FlowEstimator(Protocol):
+    """Estimates where each pixel of one frame is in another."""
+
+    def __call__(self, first: U8, second: U8) -> Array:
+        """Flow from ``first`` to ``second``, both grey uint8 ``(H, W)``: float32 ``(H, W, 2)``, pixels, (x, y)."""
+        ...
 
 
 @dataclass(frozen=True)

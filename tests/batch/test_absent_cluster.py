@@ -8,7 +8,7 @@ import pytest
 
 from vrm import api
 from vrm.errors import UsageError
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.xdist_group("ray")

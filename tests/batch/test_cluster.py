@@ -20,7 +20,7 @@ from vrm.batch.tasks import part_task, video_task
 from vrm.engines.window_tasks import Part
 from vrm.errors import BatchError, UsageError, VideoError
 from vrm.events import Events
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.xdist_group("ray")  # the address "auto" finds any cluster of the machine
@@ -203,4 +203,4 @@ def test_a_machine_that_does_not_see_the_file_or_has_another_vrm(here: Path) -> 
 
 def test_what_engines_read_is_looked_for_before_a_video_is_split(here: Path) -> None:
     (here / "k.png").touch()
-    assert module._read_by_engines({"keyframe": ["4=k.png", "5=none.png"], "weights": "auto"}) == ["k.png"]
+    assert module._read_by_engines({"engine": "keyframe", "keyframe": ["4=k.png", "5=none.png"]}) == ["k.png"]

@@ -17,8 +17,8 @@ from vrm.batch.run import plan, stands_for_many
 from vrm.errors import MaskError, UsageError, VideoError
 from vrm.events import Events
 from vrm.media.write.containers import distinct_names
+from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
-from vrm.options.remove import BatchOptions
 
 Tree = Callable[..., Path]
 

@@ -9,7 +9,7 @@ import pytest
 
 from vrm.batch.plan import BatchJob, plan_inputs, plan_manifest
 from vrm.errors import MaskError, OutputError, UsageError, VrmError
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from vrm.batch.run import _executor, plan
 from vrm.batch.split import LEAST_FRAMES, PartWorkers
 from vrm.errors import VideoError
 from vrm.events import Events
-from vrm.options.remove import BatchOptions
+from vrm.options.batch import BatchOptions
 
 SIZE = (64, 80)
 WORDS: dict[str, Any] = {"mask": "masks", "preset": "fast", "device": "cpu", "lossless": True}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vrm.cli.main import run
-from vrm.engines.base import Explaining
+from vrm.engines.base import HasDebugViews
 from vrm.engines.savit.engine import SavitSession
 from vrm.media.read.stills import read_image
 from vrm.media.write.png import write_png
@@ -37,7 +37,7 @@ def remove(clip, *words, weights=None):
 def test_a_video_is_filled(clip, words, capsys):
     assert remove(clip, "-o", clip / "out", *words) != 0, "a folder has no ending"
     assert remove(clip, "-o", clip / "out.mkv", "--lossless", *words) == 0
-    assert "samples changed outside the mask: 0" in capsys.readouterr().out
+    assert "pixels changed outside the mask: 0" in capsys.readouterr().out
 
 
 def test_label_maps_reach_the_engine_and_its_routing_the_report(clip):
@@ -46,7 +46,7 @@ def test_label_maps_reach_the_engine_and_its_routing_the_report(clip):
         write_png(clip / "labels" / f"{t:05d}.png", np.full((48, 64), 2, np.uint8))
     weights = small_savit(LABELLED)
     assert remove(clip, "-o", clip / "a.mkv", weights=weights) == 2, "labels are needed"
-    assert issubclass(SavitSession, Explaining)
+    assert issubclass(SavitSession, HasDebugViews)
     assert (
         remove(
             clip,

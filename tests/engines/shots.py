@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from vrm.engines.base import Given
-from vrm.motion.propagation import MotionConfig, propagate
+from vrm.engines.shot import KeyframedShot
+from vrm.motion.config import MotionConfig
+from vrm.motion.propagation import propagate
 from vrm.shots.windows import Window
 
 
@@ -42,13 +43,12 @@ class SmallShot:
 
     def propagation(self, window, given=None):
         self.asked += 1
-        view = Given(self, given) if given else self
+        view = KeyframedShot(self, given) if given else self
         whole = view.filled(range(window.context_start, window.context_stop)) if given else None
         config = MotionConfig(rounds=1)
         config = config.with_keyframes() if given else config
-        return propagate(
-            view, window.start, window.stop, window.context_start, window.context_stop, config, whole=whole
-        )
+        frames, context = range(window.start, window.stop), range(window.context_start, window.context_stop)
+        return propagate(view, frames, context, config, keyframes=whole)
 
 
 def box_holes(n, h, w, box):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from vrm.engines.base import no_progress
 from vrm.engines.internal import engine as internal
 from vrm.engines.registry import ENGINES, create_engine
+from vrm.events import no_progress
 from vrm.options.remove import PRESETS, EngineOptions
 from vrm.shots.windows import Window
 

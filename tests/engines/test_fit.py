@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from vrm.engines.base import no_progress
 from vrm.engines.internal import fit as memorise
 from vrm.engines.internal.fit import Place, fit_memory, place_of
+from vrm.events import no_progress
 from vrm.options.remove import EngineOptions
 from vrm.system.device import choose
 

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from vrm.engines import motion as prefill
-from vrm.engines.base import no_progress
 from vrm.engines.internal import engine as internal
 from vrm.engines.internal import fit as memorise
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError
+from vrm.events import no_progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.options.remove import EngineOptions
 
@@ -19,7 +19,7 @@ def options(engine="internal", **more):
 
 @pytest.mark.parametrize("engine", ["motion", "internal"])
 def test_fast_hands_on_what_motion_found_with_its_detail_restored(engine, monkeypatch):
-    monkeypatch.setattr(prefill, "complete_unseen", lambda shot, found, patches: None)
+    monkeypatch.setattr(prefill, "synthesise_never_seen", lambda shot, found, patches: None)
     shot = SmallShot(CASES["plain"]())
     window = shot.windows()[0]
     patches = create_engine(options(engine, preset="fast")).prepare(shot, no_progress).fill(window)

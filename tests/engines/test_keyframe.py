@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 
-from vrm.engines.base import Given, no_progress
 from vrm.engines.keyframe.generator import context_times, generate_keyframes, load_generator
 from vrm.engines.keyframe.keyframes import grid_times
 from vrm.engines.registry import create_engine
+from vrm.engines.shot import KeyframedShot
 from vrm.errors import UsageError, WeightsError
+from vrm.events import no_progress
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions
 from vrm.report.model import GIVEN, NEVER, SEEN
@@ -67,7 +68,7 @@ def test_a_keyframe_is_taken_as_it_is_and_reaches_every_frame_both_ways():
 WITHOUT_TORCH = """
 import sys
 sys.modules["torch"] = None  # importing it raises ImportError
-from vrm.engines.base import no_progress
+from vrm.events import no_progress
 from vrm.engines.registry import create_engine
 from vrm.options.remove import EngineOptions
 from engines.shots import SmallShot, box_holes
@@ -94,7 +95,7 @@ def test_only_the_hole_of_a_keyframe_is_looked_at():
     shot = StillShot()
     wrong = shot.truth[3].copy()
     wrong[~shot.hole(103)] = 7
-    view = Given(shot, {103: wrong})
+    view = KeyframedShot(shot, {103: wrong})
     assert np.array_equal(view.frame(103), shot.truth[3])
     assert not view.hole(103).any()
     assert view.hole(102).any()

@@ -19,8 +19,8 @@ from vrm.evaluate.page.summary import run_json, run_markdown
 from vrm.evaluate.runs.methods import Method
 from vrm.evaluate.runs.run import RunOptions, run_methods
 from vrm.evaluate.scoring.feature_sets import load_features, save_features, set_distances
-from vrm.evaluate.scoring.networks import NEEDS, WINDOW, VideoGauge, open_networks, read_weights
-from vrm.evaluate.scoring.score import Instruments, ScoreOptions, score_results
+from vrm.evaluate.scoring.networks import NEEDS, WINDOW, VideoMetric, open_networks, read_weights
+from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, score_results
 from vrm.events import Events
 from vrm.metrics.frechet import frechet_distance
 from vrm.motion.flow.estimators import DisFlow
@@ -81,15 +81,14 @@ def test_fid_needs_more_than_nothing_and_is_zero_for_the_truth(
 
 def test_video_measures(files: dict[str, Path]) -> None:
     networks = open_networks((), None, str(files["i3d"]))
-    gauge = networks.gauges()[0]
-    assert isinstance(gauge, VideoGauge)
     frames = scene(0, WINDOW + 1, (32, 32))
     kept = []
     for clip, change in (("one", 0), ("two", 60)):
-        gauge.begin()
+        (metric,) = networks.metrics()
+        assert isinstance(metric, VideoMetric)
         for frame in np.clip(frames.astype(int) + change * (clip == "two"), 0, 255).astype(np.uint8):
-            gauge.add(frame, np.clip(frame.astype(int) + change, 0, 255).astype(np.uint8), True, True)
-        values, features = gauge.end()
+            metric.update(frame, np.clip(frame.astype(int) + change, 0, 255).astype(np.uint8), True, True)
+        values, features = metric.compute()
         kept.append(features)
         pvcs = values["pvcs"]
         assert pvcs is not None
@@ -117,14 +116,13 @@ class Plain:
 def test_what_the_video_measures_are_over() -> None:
     """Whole videos, windows of ten frames at every frame, channels of unit length: in NumPy, from the definitions."""
     rng = np.random.default_rng(5)
-    gauge = VideoGauge(Plain(), "cpu")
     kept, expected = [], []
     for frames in (13, 11, 10):
         true, made = rng.integers(0, 256, (2, frames, 40, 6, 3), dtype=np.uint8)
-        gauge.begin()
+        metric = VideoMetric(Plain(), "cpu")
         for t in range(frames):
-            gauge.add(true[t], made[t], t % 5 > 0, False)
-        values, features = gauge.end()
+            metric.update(true[t], made[t], t % 5 > 0, False)
+        values, features = metric.compute()
         kept.append(features)
         sides = [side.astype(np.float64).transpose(3, 0, 1, 2) / 255 for side in (true, made)]
         windows = [[side[:, s : s + 10] for s in range(frames - 9)] for side in sides]
@@ -151,12 +149,11 @@ def test_what_the_video_measures_are_over() -> None:
 
 
 def test_fid_is_of_the_frames_that_were_not_given(files: dict[str, Path]) -> None:
-    gauge = open_networks((), str(files["fid"]), None).gauges()[0]
+    metric = open_networks((), str(files["fid"]), None).metrics()[0]
     frames = scene(0, 4, (40, 60))
-    gauge.begin()
     for t, frame in enumerate(frames):
-        gauge.add(frame, 255 - frame, t != 1, t == 2)
-    values, features = gauge.end()
+        metric.update(frame, 255 - frame, t != 1, t == 2)
+    values, features = metric.compute()
     assert values == {}, "one clip alone has none"
     net = FidInception()
     net.load_state_dict(torch.load(files["fid"], weights_only=True))
@@ -167,11 +164,10 @@ def test_fid_is_of_the_frames_that_were_not_given(files: dict[str, Path]) -> Non
 
 
 def test_one_video_has_no_distance(files: dict[str, Path]) -> None:
-    gauge = open_networks((), None, str(files["i3d"])).gauges()[0]
-    gauge.begin()
+    metric = open_networks((), None, str(files["i3d"])).metrics()[0]
     for frame in scene(0, 3, (32, 32)):
-        gauge.add(frame, frame, True, True)
-    values, features = gauge.end()
+        metric.update(frame, frame, True, True)
+    values, features = metric.compute()
     assert values == {"pvcs": None}
     assert str(set_distances([features])["vfid"]).startswith("needs two")
 
@@ -211,12 +207,12 @@ def test_features_are_kept_by_clip_and_damaged_ones_are_not_used(tmp_path: Path)
 def test_a_run_measures_with_networks_and_goes_on(files: dict[str, Path], cases: Path, tmp_path: Path) -> None:
     method = Method("telea", "telea", EngineOptions(threads=1))
     options = RunOptions((method,), ScoreOptions(measures=("psnr",), frames=2))
-    estimator = Instruments(DisFlow(), needs=NEEDS)
+    estimator = MetricSetup(DisFlow(), needs=NEEDS)
     without = run_methods([cases], tmp_path / "out", options, Events(), estimator)
     assert without.networks == {}
     assert "- fid: needs FID's Inception" in run_markdown(without)
     networks = open_networks((str(files["lpips"]),), str(files["fid"]), None)
-    having = Instruments(DisFlow(), "DIS", networks.gauges, networks.names, networks.needs)
+    having = MetricSetup(DisFlow(), "DIS", networks.metrics, networks.names, networks.needs)
     done = run_methods([cases], tmp_path / "out", options, Events(), having)
     expected = score_results(cases, [tmp_path / "out/results/cases/telea"], options.score, Events(), having)[0]
     assert done.networks["cases", "telea"] == pytest.approx(expected.networks)
@@ -232,7 +228,7 @@ def test_a_run_measures_with_networks_and_goes_on(files: dict[str, Path], cases:
 
 def test_nothing_is_measured_without_weights() -> None:
     networks = open_networks((), None, None)
-    assert networks.gauges() == []
+    assert networks.metrics() == []
     assert set(networks.needs) == {"lpips", "fid", "vfid", "pvcs"}
 
 

@@ -7,7 +7,9 @@ import json
 import re
 import shutil
 import sys
+from html import unescape
 from pathlib import Path
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -26,7 +28,7 @@ from vrm.evaluate.runs.baselines import BASELINES, _Shot, temporal_median
 from vrm.evaluate.runs.methods import FillTask, Method, choose_methods, fill
 from vrm.evaluate.runs.process import fill_in_process
 from vrm.evaluate.runs.run import RunOptions, run_methods
-from vrm.evaluate.scoring.score import Instruments, ScoreOptions
+from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions
 from vrm.events import Events
 from vrm.motion.flow.estimators import DisFlow
 from vrm.options.remove import EngineOptions
@@ -34,7 +36,14 @@ from vrm.types import Masks
 
 from .made import read
 
-DIS = Instruments(DisFlow())
+DIS = MetricSetup(DisFlow())
+
+
+def pictures_of(page: str, out: Path) -> set[Path]:
+    """The files that a page shows, all of them there."""
+    found = {out / unquote(unescape(url)) for url in re.findall(r'(?:data-picture|data-error|src)="([^"]+)"', page)}
+    assert all(path.is_file() for path in found)
+    return found
 
 
 def two_methods() -> RunOptions:
@@ -253,9 +262,7 @@ def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsy
     assert engine["settings"]["device"] == "cpu"
     assert engine["outside_max"] == 0
     page = (out / "index.html").read_text(encoding="utf-8")
-    pictures = set(re.findall(r'(?:data-picture|data-error|src)="([^"]+)"', page))
-    assert len(pictures) == 1 + 2 + 5 * 3
-    assert all((out / path).is_file() for path in pictures)
+    assert len(pictures_of(page, out)) == 1 + 2 + 5 * 3
     assert "http" not in page
     strip = cv2.imread(str(out / "page" / "cases" / "ape" / "motion-fast.jpg"))
     assert strip.shape == (2 * 48, 64, 3), "the two frames with a hole"
@@ -283,13 +290,20 @@ def test_published_tables() -> None:
     assert [table.title for table in tables_for({"devil"})] == [TABLES[3].title]
     assert tables_for(set()) == list(TABLES)
     assert all(table.conditions for table in TABLES)
+    for table in TABLES:
+        assert {len(row) for row in table.rows} == {len(table.rows[0])}, table.title
 
 
 def test_a_run_without_truth_has_a_page(clips: Path, tmp_path: Path) -> None:
     from vrm.evaluate.commands import cases as make
 
-    make(clips, tmp_path / "removal", Events(), protocol="removal", clips="ape")
+    name = "a<script>#%20'&\""
+    (clips / "ape").rename(clips / name)
+    make(clips, tmp_path / "removal", Events(), protocol="removal", clips="a*")
     done = run_methods([tmp_path / "removal"], tmp_path / "out", two_methods(), Events(), DIS)
     write_page(done, ScoreOptions(), Events())
-    assert "difference from what was given" in (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "difference from what was given" in page
+    assert page.count("<script>") == 1, "only the page's own"
+    assert len(pictures_of(page, tmp_path / "out")) == 1 + 2 * 3
     assert "ewarp_own" in run_json(done)

@@ -52,7 +52,7 @@ def box_hole(size: tuple[int, int], y: int, x: int, h: int, w: int) -> np.ndarra
 
 
 def hole_psnr(shot: MadeShot, found: object, frames: range) -> float:
-    """PSNR in dB of the prefill against the truth, inside the holes of ``frames``."""
+    """PSNR in dB of the fills against the truth, inside the holes of ``frames``."""
     total, count = 0.0, 0
     for t in frames:
         if t not in found.fills:  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.motion.flow.camera import surroundings_move
+from vrm.motion.flow.camera import background_moves
 
 from .shots import MadeShot, box_hole
 
@@ -31,16 +31,16 @@ def scene(camera, thing):
 )
 def test_what_departs_from_the_camera_moves(camera, thing, moves):
     shot = MadeShot(9, scene(camera, thing), lambda t: HOLE)
-    assert surroundings_move(shot, {0: HOLE, 4: HOLE, 8: HOLE}, (0, 8)) is moves
+    assert background_moves(shot, {0: HOLE, 4: HOLE, 8: HOLE}, (0, 8)) is moves
 
 
-def test_surroundings_of_many_motions_move():
+def test_a_background_of_many_motions_move():
     def crowd(t):
         bands = [WIDE[:, 60 + 40 * k + s * t : 100 + 40 * k + s * t] for k, s in enumerate((4, -4, 5, -5))]
         return np.concatenate(bands, axis=1)
 
     shot = MadeShot(6, crowd, lambda t: HOLE)
-    assert surroundings_move(shot, {1: HOLE, 3: HOLE}, (0, 5))
+    assert background_moves(shot, {1: HOLE, 3: HOLE}, (0, 5))
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_surroundings_of_many_motions_move():
 )
 def test_where_nothing_tells_it_is_taken_to_move(hole, within):
     shot = MadeShot(6, scene(0, None), lambda t: hole)
-    assert surroundings_move(shot, {2: hole}, within)
+    assert background_moves(shot, {2: hole}, within)
 
 
 def test_only_frames_within_are_read():
@@ -56,5 +56,5 @@ def test_only_frames_within_are_read():
     read = []
     original = shot.frame
     shot.frame = lambda t: read.append(t) or original(t)
-    assert not surroundings_move(shot, {3: HOLE, 5: HOLE}, (3, 5))
+    assert not background_moves(shot, {3: HOLE, 5: HOLE}, (3, 5))
     assert set(read) <= {3, 4, 5}

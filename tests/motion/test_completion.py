@@ -1,6 +1,7 @@
 import numpy as np
 
-from vrm.motion.flow.completion import camera_motion, complete, grid, transform
+from vrm.motion.flow.camera import camera_motion, grid, transform
+from vrm.motion.flow.completion import complete
 
 
 def homography_flow(h: int, w: int, matrix: np.ndarray) -> np.ndarray:
@@ -53,13 +54,14 @@ def test_flow_is_completed_by_the_camera_motion():
     np.testing.assert_array_equal(out[0], spoilt[0])
 
 
-def test_without_a_camera_motion_a_membrane():
+def test_without_a_camera_motion_flow_is_interpolated(monkeypatch):
+    monkeypatch.setattr("vrm.motion.flow.completion._AGREEMENT", 2.0)
     y, x = np.mgrid[:80, :100].astype(np.float32)
     flow = np.stack([0.05 * x, 0.1 * y], -1)
     hole = np.zeros((80, 100), bool)
     hole[20:50, 30:70] = True
     spoilt = np.where(hole[..., None], 40, flow).astype(np.float32)
-    np.testing.assert_allclose(complete(spoilt, hole, 2, use_camera=False), flow, atol=0.15)
+    np.testing.assert_allclose(complete(spoilt, hole, 2), flow, atol=0.15)
 
 
 def test_all_hole_and_no_hole():

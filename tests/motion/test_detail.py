@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from vrm.motion.fusion.fusion import Guess
+from vrm.motion.fusion.candidate import Candidate
 from vrm.motion.refinement.detail import detail_energy, restore_detail
 from vrm.motion.result import HoleFill
 
@@ -21,13 +21,13 @@ def fill_of(*pictures, errors=None):
     n = HOLE.sum()
     errors = errors or [0.05] * len(pictures)
     some, none = np.ones(n, bool), np.zeros(0, np.float32)
-    guesses = [
-        Guess("distant", p[HOLE], none, some, none, np.full(n, e, np.float32))
+    candidates = [
+        Candidate("nonlocal", p[HOLE], none, some, none, np.full(n, e, np.float32))
         for p, e in zip(pictures, errors, strict=True)
     ]
     rgb = np.mean([p[HOLE] for p in pictures], 0)
     index = np.flatnonzero(HOLE)
-    return HoleFill(index, rgb, some, np.ones(n, np.float32), detail_energy(guesses, index, SIZE))
+    return HoleFill(index, rgb, some, np.ones(n, np.float32), detail_energy(candidates, index, SIZE))
 
 
 def restored(fill):

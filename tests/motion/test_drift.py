@@ -6,9 +6,9 @@ import pytest
 
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import WorkingFrames
-from vrm.motion.trajectories.drift import anchor
-from vrm.motion.trajectories.foreground import _continued
-from vrm.motion.trajectories.trajectory import Trail
+from vrm.motion.trajectories.drift import correct_drift
+from vrm.motion.trajectories.foreground_flow import _continued
+from vrm.motion.trajectories.trajectory import Trajectories
 
 H, W, SIDE, MOVED = 96, 160, 48, 24
 
@@ -19,7 +19,7 @@ def texture(h, w, seed):
 
 
 class Passing:
-    """A square of 48 pixels 24 further right in frame 1, its lower half hidden there; frame 0 is known whole."""
+    """A square of 48 pixels 24 further right in frame 1, its lower half hidden there; frame 0 is a keyframe."""
 
     start, stop, size = 0, 2, (H, W)
 
@@ -49,30 +49,30 @@ def drifted(by):
     ys, xs = np.mgrid[50:74, 34:102].astype(np.float32)
     inside = cv2.dilate(Passing().hole(1).astype(np.uint8), np.ones((5, 5)))[50:74, 34:102] > 0
     xy = np.stack([xs - MOVED + by[0], ys + by[1]], -1)
-    return Trail(box, inside, np.zeros(xs.shape, np.int32), xy, np.full(xs.shape, 1.0, np.float32))
+    return Trajectories(box, inside, np.zeros(xs.shape, np.int32), xy, np.full(xs.shape, 1.0, np.float32))
 
 
 @pytest.mark.parametrize("by", [(4.0, 0.0), (-3.0, 2.0)])
 def test_drift_is_taken_out(by):
-    trail = drifted(by)
-    out = anchor(WorkingFrames(Passing(), 960), 1, trail, 0, THING, 8.0, DisFlow())
+    found = drifted(by)
+    out = correct_drift(WorkingFrames(Passing(), 960), 1, found, 0, THING, 8.0, DisFlow())
     true = drifted((0.0, 0.0)).xy
-    hidden = np.s_[4:20, 14:54]  # the square's hidden half, in the trail's box
+    hidden = np.s_[4:20, 14:54]  # the square's hidden half, in the trajectories' box
     assert np.abs(out.xy - true)[hidden].mean() < 0.5
-    assert np.array_equal(out.frame, trail.frame)
+    assert np.array_equal(out.source, found.source)
 
 
-def test_a_trail_that_is_right_stays():
-    trail = drifted((0.0, 0.0))
-    out = anchor(WorkingFrames(Passing(), 960), 1, trail, 0, THING, 8.0, DisFlow())
-    assert np.abs(out.xy - trail.xy).max() < 0.1
+def test_trajectories_that_are_right_stay():
+    found = drifted((0.0, 0.0))
+    out = correct_drift(WorkingFrames(Passing(), 960), 1, found, 0, THING, 8.0, DisFlow())
+    assert np.abs(out.xy - found.xy).max() < 0.1
 
 
 def test_what_is_not_seen_beside_the_hole_is_left_alone():
-    trail = drifted((4.0, 0.0))
+    found = drifted((4.0, 0.0))
     hidden = THING.copy()
     hidden[:54] = False  # of the thing only what the hole covers
-    assert anchor(WorkingFrames(Passing(), 960), 1, trail, 0, hidden, 8.0, DisFlow()) is trail
+    assert correct_drift(WorkingFrames(Passing(), 960), 1, found, 0, hidden, 8.0, DisFlow()) is found
 
 
 def test_motion_goes_on_as_that_of_one_rigid_thing():

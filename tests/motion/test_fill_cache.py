@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 
 from vrm.errors import OutputError
+from vrm.motion.config import MotionConfig
 from vrm.motion.fill_cache import FillFolder
-from vrm.motion.propagation import MotionConfig, propagate
+from vrm.motion.propagation import propagate
 
 from .shots import MadeShot, box_hole, texture
 
@@ -16,7 +17,7 @@ SIZE = (48, 64)
 @pytest.fixture
 def in_files(monkeypatch):
     """Nothing stays in memory."""
-    monkeypatch.setattr(FillFolder, "recent_bytes", 0)
+    monkeypatch.setattr(FillFolder, "memory_bytes", 0)
 
 
 def shot() -> MadeShot:
@@ -25,9 +26,9 @@ def shot() -> MadeShot:
 
 
 def test_what_is_kept_in_files_is_what_would_be_in_memory(tmp_path, in_files):
-    config = MotionConfig(rounds=2, sources=4)
-    plain = propagate(shot(), 0, 8, 0, 8, config, distant=range(8))
-    kept = propagate(shot(), 0, 8, 0, 8, config, distant=range(8), keep=FillFolder(tmp_path))
+    config = MotionConfig(rounds=2, nonlocal_frames=4)
+    plain = propagate(shot(), range(8), range(8), config, nonlocal_frames=range(8))
+    kept = propagate(shot(), range(8), range(8), config, nonlocal_frames=range(8), fills=FillFolder(tmp_path))
     assert list(kept.fills) == sorted(plain.fills)
     for t, fill in kept.fills.items():
         other = plain.fills[t]
@@ -37,8 +38,8 @@ def test_what_is_kept_in_files_is_what_would_be_in_memory(tmp_path, in_files):
 
 def test_files_go_with_the_mapping(tmp_path, in_files):
     fills = FillFolder(tmp_path)
-    fills[3] = propagate(shot(), 0, 8, 0, 8, MotionConfig(rounds=1, holdback=False)).fills[3]
-    assert list(tmp_path.rglob("*.npz"))
+    fills[3] = propagate(shot(), range(8), range(8), MotionConfig(rounds=1, calibrate=False)).fills[3]
+    assert list(tmp_path.rglob("*.npy"))
     with pytest.raises(KeyError):
         fills[4]
     del fills[3]
@@ -53,16 +54,16 @@ def test_no_room_is_said(tmp_path, in_files):
     for folder in tmp_path.iterdir():
         folder.rmdir()
     with pytest.raises(OutputError, match="Scratch"):
-        fills[3] = propagate(shot(), 0, 8, 0, 8, MotionConfig(rounds=1, holdback=False)).fills[3]
+        fills[3] = propagate(shot(), range(8), range(8), MotionConfig(rounds=1, calibrate=False)).fills[3]
 
 
 def test_small_fills_need_no_files_and_large_ones_leave_memory(tmp_path, monkeypatch):
-    found = propagate(shot(), 0, 8, 0, 8, MotionConfig(rounds=1))
+    found = propagate(shot(), range(8), range(8), MotionConfig(rounds=1))
     few = FillFolder(tmp_path)
-    monkeypatch.setattr(FillFolder, "recent_bytes", 2 * found.fills[0].nbytes + 1)
+    monkeypatch.setattr(FillFolder, "memory_bytes", 2 * found.fills[0].nbytes + 1)
     for t, fill in found.fills.items():
         few[t] = fill
-    assert len(list(tmp_path.rglob("*.npz"))) == len(found.fills) - 2
+    assert len(list(tmp_path.rglob("*.npy"))) == len(found.fills) - 2
     few[0] = dataclasses.replace(few[0], rgb=1 - few[0].rgb)  # a file that was written is out of date now
     for t in (3, 4, 5, 0):
         wanted = 1 - found.fills[t].rgb if t == 0 else found.fills[t].rgb

@@ -1,4 +1,4 @@
-"""A thing that moves by itself, half hidden, between two frames that are known whole."""
+"""A thing that moves by itself, half hidden, between two keyframes."""
 
 from dataclasses import replace
 
@@ -6,17 +6,20 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.engines.base import Given
+from vrm.engines.shot import KeyframedShot
+from vrm.motion.candidates.nonlocal_frames import Aligner
+from vrm.motion.config import MotionConfig
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import WorkingFrames
-from vrm.motion.propagation import MotionConfig, propagate
-from vrm.motion.trajectories.bidirectional import meet
-from vrm.motion.trajectories.foreground import Things, _touching
-from vrm.motion.trajectories.tracker import Tracks
-from vrm.motion.trajectories.trajectory import Trail
+from vrm.motion.fusion.candidate import Correspondences
+from vrm.motion.propagation import propagate
+from vrm.motion.trajectories.bidirectional import refine_bidirectional
+from vrm.motion.trajectories.foreground import ForegroundTrajectories, _touching
+from vrm.motion.trajectories.tracker import TrajectoryTracker
+from vrm.motion.trajectories.trajectory import Trajectories
 
 N, H, W, SIDE, SPEED = 11, 96, 160, 40, 4
-CONFIG = replace(MotionConfig.for_preset("fast"), rounds=2, steady=0.0)
+CONFIG = replace(MotionConfig.for_preset("fast"), rounds=2, filter_strength=0.0)
 
 
 def texture(h, w, seed):
@@ -60,7 +63,14 @@ def shot():
 
 @pytest.fixture(scope="module")
 def view(shot):
-    return Given(shot, {0: shot.frames[0], N - 1: shot.frames[-1]})
+    return KeyframedShot(shot, {0: shot.frames[0], N - 1: shot.frames[-1]})
+
+
+def foreground_of(view):
+    tracker = TrajectoryTracker(WorkingFrames(view, 960), CONFIG, DisFlow(), range(N), range(N))
+    for _ in range(1, CONFIG.rounds):
+        tracker.refine()
+    return ForegroundTrajectories(tracker, view.filled(range(N)), range(N))
 
 
 def error(shot, found, t):
@@ -71,40 +81,59 @@ def error(shot, found, t):
 
 
 def test_a_hidden_thing_is_followed_to_the_keyframes(shot, view):
-    with_things = propagate(view, 0, N, 0, N, replace(CONFIG, meet=True), whole=view.filled(range(N)))
-    without = propagate(view, 0, N, 0, N, CONFIG)
-    ours = np.mean([error(shot, with_things, t) for t in range(2, N - 2)])
+    followed = propagate(view, range(N), range(N), replace(CONFIG, bidirectional=True), keyframes=view.filled(range(N)))
+    without = propagate(view, range(N), range(N), CONFIG)
+    ours = np.mean([error(shot, followed, t) for t in range(2, N - 2)])
     theirs = np.mean([error(shot, without, t) for t in range(2, N - 2)])
     assert ours < 0.5 * theirs
     assert ours < 20
-    assert (with_things.fills[5].source[shot.inside(5)[shot.hole(5)]] == 0).any()
+    assert (followed.fills[5].source[shot.inside(5)[shot.hole(5)]] == 0).any()
 
 
 def test_what_is_in_front_is_told_from_the_background(shot, view):
-    frames = WorkingFrames(view, 960)
-    tracks = Tracks(frames, CONFIG, DisFlow())
-    tracks.run(range(N), range(N), lambda n: None)
-    things = Things(tracks, view.filled(range(N)), range(N))
+    foreground = foreground_of(view)
     t = 5
-    things.meet(t, CONFIG.bound)
+    foreground.refine(t)
     rows, cols = np.nonzero(shot.hole(t))
-    told = things.sort(t, rows, cols, CONFIG.bound)
+    places = np.stack([cols, rows], -1).astype(np.float32)
+    background = Correspondences("trajectory", np.full(len(rows), 4), places, np.zeros(len(rows), np.float32))
+    split = foreground.split(t, rows, cols, {"background": background})
     square = shot.inside(t)[rows, cols]
     x = 20 + SPEED * t
     clear = (cols < x - 12) | (cols > x + SIDE + 12)
-    assert told.behind[square].mean() > 0.7
-    assert told.behind[clear].mean() < 0.1
-    source, places, _ = told.held["held by earlier"]
-    found = square & (source == 0)
+    in_front = np.any([one.source >= 0 for name, one in split.items() if name != "background"], axis=0)
+    assert in_front[square].mean() > 0.7
+    assert in_front[clear].mean() < 0.1
+    kept = split["background"].source >= 0
+    assert kept[clear].mean() > 0.9
+    rigid = split["rigid backward"]
+    found = square & (rigid.source == 0)
     assert found.sum() > 0.5 * square.sum()
-    assert np.abs(places - np.stack([cols - SPEED * t, rows], -1))[found].mean() < 1.5
-    source = np.full(len(rows), 0)
-    assert (told.background(source, np.stack([cols, rows], -1).astype(np.float32))[told.behind] == -1).all()
+    assert not kept[rigid.source >= 0].any()
+    assert np.abs(rigid.xy - np.stack([cols - SPEED * t, rows], -1))[found].mean() < 1.5
 
 
-def test_trails_that_drift_apart_meet_in_the_middle():
+def test_where_the_split_leaves_nothing_all_is_kept_and_doubted(view):
+    foreground = foreground_of(view)
+    rows, cols = np.array([60]), np.array([44])
+    places, zero = np.array([[44, 60]], np.float32), np.zeros(1, np.float32)
+    foreground._foreground[4] = foreground._rim[4] = np.ones((H, W), bool)  # all of frame 4 is foreground
+    for name in ("backward", "forward"):
+        getattr(foreground, name).clear()
+    foreground._rigid.align = lambda t: []
+    given = {"background": Correspondences("trajectory", np.array([4]), places, zero)}
+    split = foreground.split(5, rows, cols, given)
+    assert split["background"].source.tolist() == [4]
+    assert split["background"].penalty > 0
+    other = {**given, "other": Correspondences("trajectory", np.array([6]), places, zero)}
+    foreground._rim[6] = np.zeros((H, W), bool)
+    split = foreground.split(5, rows, cols, other)
+    assert [one.source.tolist() for one in split.values() if (one.source >= 0).any()] == [[6]]
+    assert split["other"].penalty == 0
+
+
+def test_directions_that_drift_apart_meet_in_the_middle():
     picture = texture(64, 96, 3)
-    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
 
     class Still:
         start, stop, size = 0, 3, (64, 96)
@@ -122,19 +151,22 @@ def test_trails_that_drift_apart_meet_in_the_middle():
     ys, xs = np.mgrid[18:46, 28:68].astype(np.float32)
     inside = cv2.dilate(Still().hole(1).astype(np.uint8), np.ones((5, 5)))[18:46, 28:68] > 0
 
-    def trail(source, shift):
+    def trajectories(source, shift):
         xy = np.stack([xs + shift, ys], -1)
-        return Trail(box, inside, np.full(xs.shape, source, np.int32), xy, np.full(xs.shape, 1.0, np.float32))
+        return Trajectories(box, inside, np.full(xs.shape, source, np.int32), xy, np.full(xs.shape, 1.0, np.float32))
 
-    # Both sides are two pixels off, in opposite directions.
-    backward, forward = meet(frames, 1, trail(0, -2.0), trail(2, 2.0), 8.0, DisFlow())
+    def refined(backward, forward):
+        sides = {1: backward}, {1: forward}
+        refine_bidirectional(frames, 1, *sides, 8.0, DisFlow())
+        return [side[1] for side in sides]
+
+    # Both are two pixels off, in opposite directions.
     middle = np.s_[8:20, 12:28]
-    for one in (backward, forward):
+    for one in refined(trajectories(0, -2.0), trajectories(2, 2.0)):
         assert np.abs(one.xy[middle][..., 0] - xs[middle]).mean() < 0.5
         assert np.abs(one.xy[middle][..., 1] - ys[middle]).mean() < 0.3
-    assert grey.dtype == np.uint8
-    same = trail(0, 0.0), trail(2, 0.0)
-    for one, other in zip(meet(frames, 1, *same, 8.0, DisFlow()), same, strict=True):
+    same = trajectories(0, 0.0), trajectories(2, 0.0)
+    for one, other in zip(refined(*same), same, strict=True):
         assert np.array_equal(one.xy, other.xy)
 
 
@@ -149,28 +181,28 @@ def test_only_what_hangs_together_with_something_seen_to_move_is_a_thing():
     assert not _touching(found, np.zeros_like(found)).any()
 
 
-def test_a_keyframe_is_also_looked_at_directly(shot, view):
-    config = replace(CONFIG, meet=True)
-    with_keys = propagate(view, 4, 7, 0, N, config, whole=view.filled(range(N)))
-    without = propagate(view, 4, 7, 0, N, config)
-    assert np.isin(with_keys.fills[5].source, (0, N - 1)).any()
-    assert not np.isin(without.fills[5].source, (0, N - 1)).any()
+def test_a_keyframe_is_also_aligned_directly(view, monkeypatch):
+    aligned, best = [], Aligner.best
+    monkeypatch.setattr(Aligner, "best", lambda self, t, *args: aligned.append((t, *args[0])) or best(self, t, *args))
+    propagate(view, range(4, 7), range(N), CONFIG)
+    assert not aligned
+    propagate(view, range(4, 7), range(N), CONFIG, keyframes=view.filled(range(N)))
+    assert sorted(aligned) == [(t, 0, N - 1) for t in (4, 5, 6)]
 
 
 def test_a_thing_that_the_next_keyframe_does_not_show_is_doubted_half_way(shot, view):
-    frames = WorkingFrames(view, 960)
-    tracks = Tracks(frames, CONFIG, DisFlow())
-    tracks.run(range(N), range(N), lambda n: None)
-    things = Things(tracks, view.filled(range(N)), range(N))
+    foreground = foreground_of(view)
     ys, xs = np.nonzero(shot.inside(N - 1) & shot.hole(N - 1))
     xy = np.stack([xs, ys], -1).astype(np.float32)
-    last, none = np.full(len(ys), N - 1), np.full(len(ys), -1)
-    nowhere = np.zeros_like(xy)
-    alone = {"moving backward": (last, xy, nowhere), "moving forward": (none, nowhere, nowhere)}
+
+    def leading_to(source):
+        return Correspondences("trajectory", np.full(len(ys), source), xy, np.zeros(len(ys), np.float32))
+
+    alone = {"backward": leading_to(N - 1), "forward": leading_to(-1)}
     # The first keyframe shows the square as well: it stays.
-    assert things._passed(0, alone).mean() < 0.2
-    things._lasts[N - 1][:] = 5
-    assert things._passed(N - 1 - 6, alone).all()
-    assert not things._passed(N - 1 - 5, alone).any()
-    both = {**alone, "moving forward": (np.zeros(len(ys), int), xy, nowhere)}
-    assert not things._passed(N - 1 - 6, both).any()
+    assert foreground._may_have_left(0, alone).mean() < 0.2
+    foreground._lasts[N - 1][:] = 5
+    assert foreground._may_have_left(N - 1 - 6, alone).all()
+    assert not foreground._may_have_left(N - 1 - 5, alone).any()
+    both = {**alone, "forward": leading_to(0)}
+    assert not foreground._may_have_left(N - 1 - 6, both).any()

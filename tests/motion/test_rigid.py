@@ -6,7 +6,7 @@ import pytest
 
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import WorkingFrames
-from vrm.motion.trajectories.rigid import Held, Rigid, _correlated, look_up_held
+from vrm.motion.trajectories.rigid import RigidAligner, RigidAlignment, _correlated, look_up_rigid
 
 H, W, SIDE, LAST = 120, 200, 56, 6
 
@@ -54,9 +54,9 @@ class Passing:
         return hole
 
 
-def held(shot, t, whole=(0, LAST)):
-    rigid = Rigid(WorkingFrames(shot, 960), {k: shot.thing(k) for k in whole}, range(LAST + 1), DisFlow())
-    return {h.source: h for h in rigid.at(t)}
+def aligned(shot, t, keyframes=(0, LAST)):
+    rigid = RigidAligner(WorkingFrames(shot, 960), {k: shot.thing(k) for k in keyframes}, range(LAST + 1), DisFlow())
+    return {one.source: one for one in rigid.align(t)}
 
 
 def true_places(t, k, box):
@@ -75,7 +75,7 @@ def hidden_part(shot, t, box):
 @pytest.mark.parametrize("t", [1, 3, 5])
 def test_the_hidden_part_is_where_the_visible_one_says(t):
     shot = Passing()
-    found = held(shot, t)
+    found = aligned(shot, t)
     assert sorted(found) == [0, LAST]
     for k, one in found.items():
         hidden = hidden_part(shot, t, one.box)
@@ -84,16 +84,16 @@ def test_the_hidden_part_is_where_the_visible_one_says(t):
         assert one.shown[hidden].mean() > 0.95
 
 
-def test_nothing_is_held_beside_the_thing():
+def test_nothing_is_shown_beside_the_thing():
     shot = Passing()
-    for one in held(shot, 3).values():
+    for one in aligned(shot, 3).values():
         y0, x0, y1, x1 = one.box
         away = ~cv2.dilate(shot.thing(3).astype(np.uint8), np.ones((25, 25))).astype(bool)[y0:y1, x0:x1]
         assert not one.shown[away].any()
 
 
-def test_what_another_whole_frame_shows_otherwise_is_doubted():
-    stiff, bent = (held(Passing(bent), 5, (0, LAST))[0] for bent in (False, True))
+def test_what_another_keyframe_shows_otherwise_is_doubted():
+    stiff, bent = (aligned(Passing(bent), 5, (0, LAST))[0] for bent in (False, True))
     changed = np.zeros((SIDE, SIDE), np.uint8)
     changed[:, 48:] = 1
     y0, x0, y1, x1 = stiff.box
@@ -101,12 +101,12 @@ def test_what_another_whole_frame_shows_otherwise_is_doubted():
     assert bent.error[at].mean() > stiff.error[at].mean() + 0.04
 
 
-def test_without_visible_pixels_nothing_is_held():
+def test_without_visible_pixels_nothing_is_aligned():
     class Hidden(Passing):
         def hole(self, t):
             return np.full((H, W), 0 < t < LAST)
 
-    assert held(Hidden(), 3) == {}
+    assert aligned(Hidden(), 3) == {}
 
 
 def test_pictures_that_have_nothing_in_common_do_not_correlate():
@@ -124,21 +124,22 @@ def test_motion_is_told_in_the_frames_own_pixels():
     assert np.allclose(found, [[1, 0, 3], [0, 1, -2]], atol=[[0.01, 0.01, 0.7]] * 2)
 
 
-def test_the_nearer_whole_frame_tells_what_is_in_front():
+def test_the_nearer_keyframe_tells_what_is_in_front():
     box, xy = (0, 0, 4, 4), np.zeros((4, 4, 2), np.float32)
     error = np.full((4, 4), 0.02, np.float32)
     left, top = np.zeros((4, 4), bool), np.zeros((4, 4), bool)
     left[:, :2], top[:2] = True, True
     rows, cols = (a.ravel() for a in np.mgrid[:4, :4])
-    found = look_up_held([Held(0, box, xy, left, error), Held(20, box, xy, top, error)], 4, rows, cols, {})
-    before, after = (found[f"held by {name}"][0].reshape(4, 4) for name in ("earlier", "later"))
+    alignments = [RigidAlignment(k, box, xy, shown, error) for k, shown in ((0, left), (20, top))]
+    found = look_up_rigid(alignments, 4, rows, cols, {})
+    before, after = (found[f"rigid {name}"].source.reshape(4, 4) for name in ("backward", "forward"))
     assert np.array_equal(before == 0, left)  # frame 0 is four frames away, frame 20 sixteen
     assert np.array_equal(after == 20, left & top)
 
 
-def test_where_one_whole_frame_is_not_found_trajectories_to_it_tell():
+def test_where_one_keyframe_is_not_aligned_trajectories_to_it_tell():
     box, xy, error = (0, 0, 1, 2), np.zeros((1, 2, 2), np.float32), np.zeros((1, 2), np.float32)
-    far = [Held(0, box, xy, np.ones((1, 2), bool), error)]
+    far = [RigidAlignment(0, box, xy, np.ones((1, 2), bool), error)]
     leads = {20: np.array([True, False])}
-    found = look_up_held(far, 12, np.array([0, 0]), np.array([0, 1]), leads)["held by earlier"][0]
-    assert found.tolist() == [0, -1]  # frame 20 is nearer, and shows no thing at the second pixel
+    found = look_up_rigid(far, 12, np.array([0, 0]), np.array([0, 1]), leads)["rigid backward"]
+    assert found.source.tolist() == [0, -1]  # frame 20 is nearer, and shows no thing at the second pixel

@@ -6,9 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from vrm.motion.refinement.temporal_filter import steady
+from vrm.motion.config import MotionConfig
+from vrm.motion.flow.pairs import FlowPair
+from vrm.motion.refinement.temporal_filter import temporal_filter
 from vrm.motion.result import HoleFill, Propagation
-from vrm.motion.trajectories.trajectory import PairFlow
 
 H, W = 40, 48
 HOLE = np.zeros((H, W), bool)
@@ -35,10 +36,10 @@ def filled(confidence, power):
         )
         for t, value in ((0, 0.2), (1, 0.6))
     }  # fmt: skip
-    pair = PairFlow((0, 0, H, W), np.zeros((H, W, 2), np.float16), np.zeros((H, W), np.float16))
-    tracks = SimpleNamespace(flow=lambda t, neighbour: pair, frames=SimpleNamespace(scale=1.0))
+    pair = FlowPair((0, 0, H, W), np.zeros((H, W, 2), np.float16), np.zeros((H, W), np.float16))
+    tracker = SimpleNamespace(flow=lambda t, neighbour: pair, frames=SimpleNamespace(scale=1.0))
     found = Propagation((H, W), fills)
-    steady(found, Still(), tracks, 1.0, power)
+    temporal_filter(found, Still(), tracker, MotionConfig(filter_power=power))
     out = np.zeros((H, W), np.float32)
     out[HOLE] = found.fills[0].rgb[:, 0]
     return out[20, 24]
@@ -60,8 +61,8 @@ def test_a_low_power_averages_what_is_rather_sure():
     assert filled(0.9, 0.25) == pytest.approx(0.2 + 0.5 * 0.85 * 0.1**0.25 * 0.4, rel=1e-3)
 
 
-def test_a_whole_frame_is_where_the_averaging_begins():
-    class Whole(Still):
+def test_a_keyframe_is_where_the_averaging_begins():
+    class Keyframed(Still):
         def hole(self, t):
             return HOLE & (t == 1)
 
@@ -70,10 +71,10 @@ def test_a_whole_frame_is_where_the_averaging_begins():
         np.flatnonzero(HOLE), np.full((n, 3), 0.2, np.float32), np.ones(n, bool), *np.zeros((2, n), np.float32)
     )
     other = replace(unsure, rgb=unsure.rgb.copy())
-    pairs = {(1, 0): PairFlow((0, 0, H, W), np.zeros((H, W, 2), np.float16), np.zeros((H, W), np.float16))}
-    tracks = SimpleNamespace(flow=lambda t, neighbour: pairs.get((t, neighbour)), frames=SimpleNamespace(scale=1.0))
+    pairs = {(1, 0): FlowPair((0, 0, H, W), np.zeros((H, W, 2), np.float16), np.zeros((H, W), np.float16))}
+    tracker = SimpleNamespace(flow=lambda t, neighbour: pairs.get((t, neighbour)), frames=SimpleNamespace(scale=1.0))
     found = Propagation((H, W), {1: unsure, 2: other})
-    steady(found, Whole(), tracks, 1.0, whole=[0])
+    temporal_filter(found, Keyframed(), tracker, MotionConfig(), [0])
     out = np.zeros((H, W), np.float32)
     out[HOLE] = found.fills[1].rgb[:, 0]
     assert out[20, 24] == pytest.approx(0.2 + 0.5 * 0.85 * (128 / 255 - 0.2), rel=1e-3)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from vrm.report.facts import describe, video_facts
-from vrm.report.html import COLOURS, NEVER, SEEN, Picture, coverage_picture, outline, render
+from vrm.report.html import COLOURS, NEVER, SEEN, Highlight, coverage_picture, outline, render
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 from vrm.types import Colour, StreamInfo, VideoInfo
 
@@ -94,7 +94,7 @@ def test_the_page_is_whole_and_alone() -> None:
     mask = np.zeros((700, 1300), bool)
     mask[100:200, 300:400] = True
     text = render(
-        a_report(), [Picture(10, before, after, mask, mask.astype(np.uint8)), Picture(11, before, after, mask)]
+        a_report(), [Highlight(10, before, after, mask, mask.astype(np.uint8)), Highlight(11, before, after, mask)]
     )
     page = Page(text)
     assert "script" not in page.tags
@@ -112,16 +112,18 @@ def test_the_page_is_whole_and_alone() -> None:
 def test_what_an_engine_shows_is_on_the_page() -> None:
     picture = np.zeros((6, 8, 3), np.uint8)
     view = np.full((3, 4, 3), 200, np.uint8)
-    shown = Page(render(a_report(), [Picture(7, picture, picture, np.zeros((6, 8), bool), views=(("routing", view),))]))
-    without = Page(render(a_report(), [Picture(7, picture, picture, np.zeros((6, 8), bool))]))
+    shown = Page(
+        render(a_report(), [Highlight(7, picture, picture, np.zeros((6, 8), bool), views=(('routing">', view),))])
+    )
+    without = Page(render(a_report(), [Highlight(7, picture, picture, np.zeros((6, 8), bool))]))
     assert shown.tags.count("img") == without.tags.count("img") + 1
-    assert "routing" in shown.text
+    assert 'routing">' in shown.text
 
 
 def test_the_page_of_nothing() -> None:
     page = Page(render(RemoveReport("a", "b", frames=5), []))
     assert "0 of 5" in page.text
-    assert "Moments" not in page.text
+    assert "Highlights" not in page.text
 
 
 def test_bars_stand_for_their_frames() -> None:
@@ -151,7 +153,7 @@ def test_pictures_show_mask_and_coverage() -> None:
 def test_sizes_must_agree() -> None:
     picture = np.zeros((4, 6, 3), np.uint8)
     with pytest.raises(ValueError, match="mask of frame 7"):
-        Picture(7, picture, picture, np.zeros((6, 4), bool))
+        Highlight(7, picture, picture, np.zeros((6, 4), bool))
 
 
 def a_video() -> VideoInfo:

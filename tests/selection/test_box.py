@@ -5,7 +5,7 @@ import pytest
 
 from vrm.selection.prompts.box import _without_holes, outline_box
 from vrm.selection.prompts.click import correct, outline_points
-from vrm.selection.prompts.graph_cut import Borders, ColourModel
+from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph
 
 from .scene import SIZE, Scene, similarity
 
@@ -28,7 +28,7 @@ def test_the_cut_is_the_cheapest_of_all():
     for _ in range(3):
         lab = random.normal(size=(3, 3, 3)).astype(np.float32)
         odds = random.normal(size=(3, 3)).astype(np.float32)
-        found = Borders(lab).cut(odds, 0.8)
+        found = PixelGraph(lab).min_cut(odds, 0.8)
         every = (np.array(bits, bool).reshape(3, 3) for bits in itertools.product((0, 1), repeat=9))
         best = min(energy(mask, odds, lab, 0.8) for mask in every)
         assert energy(found, odds, lab, 0.8) == pytest.approx(best, abs=0.15)  # costs are counted in 1/200
@@ -65,7 +65,7 @@ def test_a_box_becomes_the_outline(still):
     assert np.array_equal(outline_box(scene, 0, scene.box(), span).mask, found.mask)
 
 
-def test_a_click_finds_the_thing_and_a_deep_frame_does_too():
+def test_a_click_finds_the_object_and_a_deep_frame_does_too():
     scene = Scene(3)
     found = outline_points(scene, 1, [(53.5, 70.5)], (0, 3))
     assert similarity(found.mask, scene.masks[1]) > 0.8
@@ -105,7 +105,7 @@ def test_small_holes_of_an_outline_are_filled_and_large_ones_stay():
     assert found[10:14, 10:14].all()
     assert np.array_equal(found[:10], mask[:10])
     assert not found[20:50, 30:60].any()
-    # A small one that shows ground, as between two legs, stays as well.
+    # A small one that shows background, as between two legs, stays as well.
     odds = np.zeros(mask.shape, np.float32)
     odds[9:15, 9:15] = -0.5
     assert not _without_holes(mask, odds)[10:14, 10:14].any()

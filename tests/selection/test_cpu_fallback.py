@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from vrm.options.remove import EngineOptions
-from vrm.selection import cpu_fallback as fallback
-from vrm.selection.cpu_fallback import MovablePrompter, MovableSegmenter
+from vrm.selection import cpu_fallback
+from vrm.selection.labels.registry import MovableSegmenter
+from vrm.selection.prompts.base import Prompt
+from vrm.selection.prompts.registry import MovablePrompter
 
 SHORT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
@@ -13,7 +15,7 @@ SHORT = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 class Model:
     """Too large for any device but the processor."""
 
-    name, taxonomy, video = "model", "classes", True
+    name, taxonomy, tracks = "model", "classes", True
 
     def __init__(self, options, error=SHORT):
         self.device, self.dtype, self.error = options.device, options.dtype, error
@@ -26,14 +28,14 @@ class Model:
     def outline(self, *asked):
         return self.label(*asked[:2])
 
-    def follow(self, frame, annotated, start, stop, *, progress=None):
+    def track(self, frame, annotated, start, stop, *, progress=None):
         return self.label(start, stop)
 
 
 @pytest.fixture(autouse=True)
 def devices(monkeypatch):
     """As if there were a GPU."""
-    monkeypatch.setattr(fallback, "_device", lambda options: options.device.partition(":")[0])
+    monkeypatch.setattr(cpu_fallback, "_device", lambda options: options.device.partition(":")[0])
 
 
 OPTIONS = EngineOptions(device="cuda:0", dtype="fp16")
@@ -51,12 +53,12 @@ def test_a_segmenter_moves_once_and_stays():
 
 def test_a_prompter_moves_whatever_it_was_asked():
     for ask, found in (
-        (lambda model: model.outline(3, "frame"), (3, "frame")),
-        (lambda model: model.follow(None, {}, 0, 9), (0, 9)),
+        (lambda model: model.outline(3, "frame", Prompt()), (3, "frame")),
+        (lambda model: model.track(None, {}, 0, 9), (0, 9)),
     ):
         notes = []
         model = MovablePrompter(Model, OPTIONS, notes.append)
-        assert model.video
+        assert model.tracks
         assert ask(model) == found
         assert len(notes) == 1
 

@@ -8,6 +8,7 @@ import torch
 from vrm.cli.main import run
 from vrm.errors import WeightsError
 from vrm.options.remove import EngineOptions
+from vrm.selection.prompts.base import Prompt
 from vrm.selection.prompts.registry import create_prompter
 from vrm.system.device import choose
 
@@ -31,23 +32,23 @@ def test_sam_gives_what_the_library_gives(tmp_path, ending):
     theirs = SamPredictor(net)
     theirs.set_image(picture)
     masks, scores, _ = theirs.predict(np.array([[50.5, 70.5]]), np.array([1]))
-    assert np.array_equal(ours.outline(0, picture, [(50.5, 70.5)]).mask, masks[scores.argmax()])
+    assert np.array_equal(ours.outline(0, picture, Prompt([(50.5, 70.5)])).mask, masks[scores.argmax()])
     masks, _, _ = theirs.predict(
         np.array([[50.5, 70.5], [5.5, 5.5]]), np.array([1, 0]), np.array([30, 40, 80, 100]), multimask_output=False
     )
-    found = ours.outline(0, picture, [(50.5, 70.5)], [(5.5, 5.5)], (40, 30, 100, 80))
+    found = ours.outline(0, picture, Prompt([(50.5, 70.5)], [(5.5, 5.5)], (40, 30, 100, 80)))
     assert np.array_equal(found.mask, masks[0])
 
 
 def test_the_picture_is_encoded_once_per_frame(tmp_path, monkeypatch):
     ours = prompter(models.sam(tmp_path / "sam.pth")[0])
-    encoder, calls = ours._model.model._predictor.model.image_encoder, []
+    encoder, calls = ours._fallback.model._predictor.model.image_encoder, []
     monkeypatch.setattr(encoder, "forward", lambda x, real=encoder.forward: (calls.append(1), real(x))[1])
     scene = Scene(2)
-    first = ours.outline(0, scene(0), [(50.5, 70.5)])
-    ours.outline(0, scene(0), [(10.5, 10.5)], before=first.mask)
+    first = ours.outline(0, scene(0), Prompt([(50.5, 70.5)]))
+    ours.outline(0, scene(0), Prompt([(10.5, 10.5)], mask=first.mask))
     assert len(calls) == 1
-    ours.outline(1, scene(1), box=(40, 30, 100, 80))
+    ours.outline(1, scene(1), Prompt(box=(40, 30, 100, 80)))
     assert len(calls) == 2
 
 
@@ -57,8 +58,8 @@ def test_the_encoder_in_bf16_is_near(tmp_path):
     exact = prompter(path)
     coarse = prompter(path, EngineOptions(device="cpu", dtype="bf16", threads=1))
     for each in (exact, coarse):
-        each.outline(0, picture, [(50.5, 70.5)])
-    one, other = exact._model.model._predictor.features, coarse._model.model._predictor.features
+        each.outline(0, picture, Prompt([(50.5, 70.5)]))
+    one, other = exact._fallback.model._predictor.features, coarse._fallback.model._predictor.features
     assert other.dtype == torch.float32
     assert float((one - other).abs().mean() / one.abs().mean()) < 0.05
 
@@ -86,21 +87,21 @@ def test_sam2_looks_at_a_frame_once_however_many_prompts_follow(tmp_path, monkey
     scene = Scene(4)
     for video in (False, True):
         ours = prompter(models.sam2(tmp_path / f"sam2-{video}", video))
-        net = ours._model.model._net
+        net = ours._fallback.model._net
         looks = []
         forward = net.vision_encoder.forward
         monkeypatch.setattr(
             net.vision_encoder, "forward", lambda *a, f=forward, n=looks, **k: (n.append(1), f(*a, **k))[1]
         )
-        first = ours.outline(1, scene(1), [(50.5, 70.5)])
-        ours.outline(1, scene(1), box=(40, 30, 100, 80))
-        ours.outline(1, scene(1), [(10.5, 10.5)], before=first.mask)
+        first = ours.outline(1, scene(1), Prompt([(50.5, 70.5)]))
+        ours.outline(1, scene(1), Prompt(box=(40, 30, 100, 80)))
+        ours.outline(1, scene(1), Prompt([(10.5, 10.5)], mask=first.mask))
         assert len(looks) == 1
         if video:
-            ours.follow(scene, {1: scene.masks[1]}, 0, 4)
+            ours.track(scene, {1: scene.masks[1]}, 0, 4)
             assert len(looks) == 4, "the other three frames, and this one neither forwards nor backwards again"
         else:
-            ours.outline(2, scene(2), [(50.5, 70.5)])
+            ours.outline(2, scene(2), Prompt([(50.5, 70.5)]))
             assert len(looks) == 2
 
 
@@ -112,15 +113,15 @@ def test_sam2(tmp_path, video):
     for words in (
         {"points": [(50.5, 70.5)]},
         {"box": (40, 30, 100, 80)},
-        {"points": [(3.5, 3.5)], "before": scene.masks[0]},
+        {"points": [(3.5, 3.5)], "mask": scene.masks[0]},
     ):
-        found = ours.outline(0, scene(0), **words)
+        found = ours.outline(0, scene(0), Prompt(**words))
         assert found.mask.shape == scene.masks[0].shape
         assert found.mask.dtype == np.bool_
         assert 0 <= found.confidence <= 1
-        assert np.array_equal(ours.outline(0, scene(0), **words).mask, found.mask)
+        assert np.array_equal(ours.outline(0, scene(0), Prompt(**words)).mask, found.mask)
     if video:
-        tracked = ours.follow(scene, {2: scene.masks[2]}, 0, 5)
+        tracked = ours.track(scene, {2: scene.masks[2]}, 0, 5)
         assert np.array_equal(tracked.masks[2], scene.masks[2])
         assert sorted(tracked.confidence) == [0, 1, 2, 3, 4]
 
@@ -136,7 +137,7 @@ def test_sam2_image_gives_what_the_library_gives(tmp_path):
         out = net(**inputs)
     masks = processor.post_process_masks(out.pred_masks, inputs["original_sizes"])[0][0]
     expected = masks[int(out.iou_scores.reshape(-1).argmax())].numpy()
-    assert np.array_equal(prompter(folder).outline(0, picture, [(50.5, 70.5)]).mask, expected)
+    assert np.array_equal(prompter(folder).outline(0, picture, Prompt([(50.5, 70.5)])).mask, expected)
 
 
 def test_what_is_no_sam(tmp_path):
@@ -204,7 +205,7 @@ def test_from_the_command_line(tmp_path):
     assert code == 0
     first = cv2.imread(str(out / "00000.png"), 0) > 0
     ours = prompter(path, EngineOptions(device="cpu"))
-    assert np.array_equal(first, ours.outline(0, Scene(1)(0), box=(40, 30, 100, 80)).mask)
+    assert np.array_equal(first, ours.outline(0, Scene(1)(0), Prompt(box=(40, 30, 100, 80))).mask)
 
 
 def test_the_device_is_chosen_in_one_place():

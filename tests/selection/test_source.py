@@ -11,7 +11,7 @@ from vrm.errors import MaskError, VideoError
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.levels import voc_colours
 from vrm.selection.masks.load import load
-from vrm.selection.masks.source import Readers
+from vrm.selection.masks.source import MaskReaders
 from vrm.types import Colour, VideoInfo
 
 SIZE = (36, 64)
@@ -61,8 +61,8 @@ class Disk:
         return path
 
     @property
-    def readers(self) -> Readers:
-        return Readers(self._open_still, self._open_video)
+    def readers(self) -> MaskReaders:
+        return MaskReaders(self._open_still, self._open_video)
 
     def _open_still(self, path: Path) -> tuple[np.ndarray, bool]:
         if path not in self.stills:

@@ -48,11 +48,11 @@ def test_i3d_is_asked_for_and_measured(tmp_path: Path, capsys) -> None:
     assert not any(name.startswith("logits") for name in weights.load(card, folder))
     # Nobody waits for a network that he did not ask for, and nobody is left to guess that it is there.
     quiet = open_networks((), None, None, measures=("standard",))
-    assert quiet.gauges() == []
+    assert quiet.metrics() == []
     assert "--measures all or vfid" in quiet.needs["vfid"]
     assert "lpips" in quiet.needs
     asked = open_networks((), None, None, measures=("psnr", "pvcs"))
-    assert len(asked.gauges()) == 1
+    assert len(asked.metrics()) == 1
     assert asked.needs.keys() == {"lpips", "fid"}
     assert card.sha256 in asked.names[0], "other weights under the same name are other weights"
     state = torch.load(tmp_path / "i3d.pt", weights_only=True)

@@ -8,7 +8,6 @@ those of a local run with the same thread count, on the same instruction set.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import socket
@@ -25,8 +24,11 @@ from vrm.errors import EngineError, UsageError, VideoError, VrmError
 from vrm.events import Events, Result
 from vrm.job.budget import DEFAULT_GB
 from vrm.job.scratch import scratch_folder, sweep
+from vrm.options.build import build_options, paths_read, place_paths
+from vrm.options.declare import MODEL, READ, WRITTEN
 from vrm.options.remove import EngineOptions
-from vrm.system.process import behave, environment
+from vrm.system.extras import needed_by
+from vrm.system.process import configure_process, environment
 from vrm.system.worker import PATIENCE, POLL
 from vrm.version import __version__
 
@@ -204,7 +206,7 @@ def _perform(work: dict[str, Any], *files: dict[str, bytes]) -> dict[str, Any]:
     if refused is not None:
         result: dict[str, Any] = {"error": refused}
     else:
-        behave()
+        configure_process()
         performer = TaskPerformer("process")
         if "part" in work:
             sweep()
@@ -239,11 +241,10 @@ def connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
 
     It is silent, and does without its habit of installing the driver's environment on the cluster.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise UsageError("--ray needs the package ray.", "Install it: pip install 'vrm[ray]'.")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
+    with needed_by("--ray"):
+        import ray
 
     if ray.is_initialized():
         return ray, False
@@ -285,22 +286,11 @@ def requirements(ray: Any, options: EngineOptions, local: bool, note: Callable[[
 
 
 def absolute(words: dict[str, Any]) -> dict[str, Any]:
-    """Options whose paths mean the same in any working folder."""
-    found = dict(words)
-    if "keyframe" in found:
-        parts = [str(text).rpartition("=") for text in plain(found["keyframe"])]
-        found["keyframe"] = [f"{number}{equals}{Path(path).absolute()}" for number, equals, path in parts]
-    for name in ("mask", "labels", "save_masks", "report", "export_keyframes"):
-        if found.get(name) is not None:
-            found[name] = Path(found[name]).absolute()
-    for name in ("weights", "sam", "segmenter"):
-        if found.get(name) is not None and Path(found[name]).exists():
-            found[name] = Path(found[name]).absolute()
-    return found
+    """Words whose paths mean the same in any working folder."""
+    return place_paths(words, Path.absolute, READ, WRITTEN, MODEL)
 
 
 def _read_by_engines(words: dict[str, Any]) -> list[str]:
-    """The files beside the video that engines read."""
-    named = [words.get(name) for name in ("labels", "weights", "segmenter")]
-    named += [str(key).rpartition("=")[2] for key in words.get("keyframe") or ()]
-    return [str(name) for name in named if name is not None and Path(str(name)).exists()]
+    """The files beside the video that engines read: all but the mask, for holes are sent."""
+    options = build_options(**words)
+    return [str(path) for _, path in paths_read(options) if path != options.mask.path and path.exists()]

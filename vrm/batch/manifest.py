@@ -11,32 +11,30 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 from vrm.errors import UsageError, VrmError
-from vrm.options.build import Words
+from vrm.options import declare
+from vrm.options.build import of_kind, place_paths, unknown
+from vrm.options.declare import Option, options_of
+from vrm.options.remove import RemoveOptions
 
-WRITTEN = ("output", "save_masks", "report", "export_keyframes")
+_PLACES = ("input", "output")
+_OPTIONS = options_of(RemoveOptions)
+WRITTEN = ("output", *of_kind(declare.WRITTEN))
 """Columns that say where something is written: relative to the output folder, where there is one."""
 
-_READ = ("mask", "labels", "keyframe")
-_NAME_OR_PATH = ("weights", "sam", "segmenter")
-_KINDS = {
-    word: kind for word, hint in get_type_hints(Words).items() for kind in (bool, int, float) if hint == (kind | None)
-}
-_COLUMNS = ("input", "output", *Words.__annotations__)
-_SEVERAL = ("point", "not_point", "box", "keyframe")
 _OF_THE_COMMAND = ("overwrite", "threads", "memory", "device")
-_YES, _NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
+"""What holds for the whole manifest, and is no column."""
+
 _MOST = 10
 MOST_BYTES = 64 << 20
 """Of a manifest, or of a list of names: what is longer is something else, or never ends."""
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """One line of a manifest.
 
     Attributes:
@@ -52,7 +50,7 @@ class Row:
     words: dict[str, Any]
 
 
-def read_manifest(path: Path, text: str | None = None) -> list[Row]:
+def read_manifest(path: Path, text: str | None = None) -> list[ManifestRow]:
     """The rows of a manifest; blank lines, and lines that begin with #, are passed over.
 
     Args:
@@ -68,7 +66,7 @@ def read_manifest(path: Path, text: str | None = None) -> list[Row]:
     if text.lstrip().startswith("["):
         raise UsageError(f"The manifest {path} is one JSON list.", "Write one object a line, without the brackets.")
     lines = _objects(text) if text.lstrip().startswith("{") else _table(text)
-    rows: list[Row] = []
+    rows: list[ManifestRow] = []
     wrong: list[str] = []
     for number, record in lines:
         try:
@@ -172,7 +170,7 @@ def _word(name: str) -> str:
     return "class_" if word == "class" else word
 
 
-def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> Row:
+def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> ManifestRow:
     if isinstance(record, VrmError):
         raise record
     given: dict[str, Any] = {}
@@ -180,66 +178,40 @@ def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> Row:
         word = _word(str(name))
         if word in _OF_THE_COMMAND:
             raise UsageError(f"--{word} holds for the whole manifest: give it on the command line")
-        if word not in _COLUMNS:
-            near = get_close_matches(word, _COLUMNS, 1)
-            hint = f": did you mean '{near[0].rstrip('_').replace('_', '-')}'?" if near else ""
-            raise UsageError(f"there is no column {str(name)[:80]!r}{hint}")
+        if word not in (*_PLACES, *_OPTIONS):
+            raise unknown(word, [*_PLACES, *_OPTIONS], "column")
         if value is not None:
             given[word] = _value(word, value)
     if not isinstance(given.get("input"), str) or not given["input"].strip():
         raise UsageError("it names no input")
     if not isinstance(given.get("output", "a"), str) or not given.get("output", "a").strip():
         raise UsageError("its output is not a path")
-    for word in given.keys() & {*_READ, *_NAME_OR_PATH}:
-        given[word] = _placed(word, given[word], beside)
-    words = {word: value for word, value in given.items() if word not in ("input", "output")}
-    return Row(number, beside / given["input"], given.get("output"), words)
+    words = {word: value for word, value in given.items() if word not in _PLACES}
+    words = place_paths(words, lambda path: beside / path, declare.READ, declare.MODEL)
+    return ManifestRow(number, beside / given["input"], given.get("output"), words)
 
 
 def _value(word: str, value: Any) -> Any:
     """A cell as the option takes it; texts of CSV become numbers, truths and lists."""
-    kind = _KINDS.get(word, str)
-    _simple(word, value)
-    if word in _SEVERAL and isinstance(value, str):
+    if word in _PLACES:
+        return value
+    declared = _OPTIONS[word]
+    _refuse_nested(declared, value)
+    if declared.parse is None:
+        return declared.read(value) if declared.type in (bool, int, float) else value
+    if declared.several and not declared.commas and isinstance(value, str):
         return [part.strip() for part in value.split(";") if part.strip()]
-    try:
-        if kind is bool and not isinstance(value, bool):
-            if str(value).lower() not in _YES + _NO:
-                raise ValueError
-            return str(value).lower() in _YES
-        if kind in (int, float):
-            if isinstance(value, bool) or (kind is int and value != int(value) and not isinstance(value, str)):
-                raise ValueError
-            return kind(value)
-    except (TypeError, ValueError, OverflowError):
-        words = {bool: "yes or no", int: "a whole number", float: "a number"}
-        raise UsageError(f"{word.rstrip('_').replace('_', '-')} is {value!r}, not {words[kind]}") from None
     return value
 
 
-def _simple(word: str, value: Any) -> None:
+def _refuse_nested(declared: Option, value: Any) -> None:
     """Raise UsageError for JSON that no option takes: objects, and lists where there is one value."""
-    lists = (*_SEVERAL, "class_", "object")
+    lists = declared.several or declared.commas
     one = str | int | float
     if not isinstance(value, one) and not (
-        word in lists and isinstance(value, list) and all(isinstance(item, one) for item in value)
+        lists and isinstance(value, list) and all(isinstance(item, one) for item in value)
     ):
-        kinds = "text, a number, or a list of them" if word in lists else "text, a number, or true or false"
-        raise UsageError(f"{word.rstrip('_').replace('_', '-')} is {str(value)[:80]!r}, not {kinds}")
-    if word in (*_SEVERAL, "class_") and isinstance(value, int | float):
-        raise UsageError(f"{word.rstrip('_').replace('_', '-')} is {value!r}, not text")
-
-
-def _placed(word: str, value: Any, beside: Path) -> Any:
-    """A path, relative to the manifest; names that are not paths stay."""
-    if word == "keyframe":
-        return [_keyframe(text, beside) for text in value] if isinstance(value, list) else value
-    if word in _NAME_OR_PATH:
-        there = beside / str(value)
-        return there if there.exists() else value
-    return beside / str(value)
-
-
-def _keyframe(text: Any, beside: Path) -> str:
-    number, equals, name = str(text).partition("=")
-    return f"{number}={beside / name}" if equals else str(beside / number)
+        kinds = "text, a number, or a list of them" if lists else "text, a number, or true or false"
+        raise UsageError(f"{declared.name} is {str(value)[:80]!r}, not {kinds}.")
+    if declared.several and isinstance(value, int | float):
+        raise UsageError(f"{declared.name} is {value!r}, not text.")

@@ -7,6 +7,20 @@ from pathlib import Path
 from vrm.options.remove import RemoveOptions
 
 
+def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -> Path:
+    """Where the result of one video goes: as named, into a folder that is named (and made here), or beside the video.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+    if output is None:
+        return default_output(input, options)
+    if is_folder(output) and not input.is_dir():
+        Path(output).mkdir(parents=True, exist_ok=True)
+        return output_in(Path(output), input, options)
+    return Path(output)
+
+
 def default_output(input: Path, options: RemoveOptions) -> Path:
     """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from vrm.cli import options as w
+from vrm.cli.options import Json
 
 
 def clean(
@@ -24,7 +24,7 @@ def clean(
             show_default=False,
         ),
     ] = None,
-    json: w.Json = False,
+    json: Json = False,
 ) -> None:
     """Show what scratch, fits and weights take on the disk; remove what is named.
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-_ORDER = ("Arguments", "What goes", "How", "What comes out", "Many videos", "Limits", "Options")
+from vrm.options.declare import PANELS
+
+_ORDER = ("Arguments", *PANELS, "Options")
 
 
 class Command(TyperCommand):

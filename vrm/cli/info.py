@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from vrm import api
-from vrm.cli import options as w
+from vrm.cli.options import Input
 from vrm.cli.progress import tell
 
 
 def info(
-    input: w.Input,
+    input: Input,
     stream: Annotated[int | None, typer.Option("--stream", metavar="N", help="Video stream to describe.")] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, fractions as 30000/1001.")] = False,
 ) -> None:
@@ -19,8 +18,10 @@ def info(
 
     Size, timing, colour, streams, and what needs a word.
     """
-    facts = api.info(input, stream)
+    from vrm.media.read.probe import probe
     from vrm.report.facts import describe, video_facts
+
+    facts = probe(input, stream)
 
     if json:
         typer.echo(json_text.dumps(video_facts(facts), indent=2, ensure_ascii=False))

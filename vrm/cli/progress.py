@@ -148,8 +148,8 @@ def summary(report: Result) -> str:
     line = f"{facts['output']}: {facts['frames']} frames, {facts['masked_frames']} of them masked"
     if facts["masked_frames"] and facts.get("shots", True):
         line += (
-            f"; {facts['coverage']:.0%} of what is new was seen elsewhere in the video"
-            f"; samples changed outside the mask: {facts['changed_outside']}"
+            f"; {facts['coverage']:.0%} of the filled pixels were found in other frames"
+            f"; pixels changed outside the mask: {facts['changed_outside']}"
         )
     return f"{line}; {facts['seconds']:.1f} s"
 

@@ -3,12 +3,14 @@
 import json as json_text
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from vrm.cli import options as w
 from vrm.cli.help_pages import Command, Group
+from vrm.cli.options import Json, takes
+from vrm.options.declare import OUTPUT
+from vrm.options.remove import OutputOptions
 
 weights = typer.Typer(
     cls=Group, add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights."
@@ -59,6 +61,7 @@ def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fa
 
 
 @weights.command(cls=Command)
+@takes(OutputOptions, only=("overwrite",))
 def fetch(
     name: Annotated[
         str,
@@ -68,8 +71,8 @@ def fetch(
             show_default=False,
         ),
     ],
-    overwrite: w.Overwrite = False,
-    json: w.Json = False,
+    json: Json = False,
+    **words: Any,
 ) -> None:
     """Download weights, and verify them.
 
@@ -82,14 +85,15 @@ def fetch(
 
     with listener(json) as events:
         if is_repository(name):
-            model, folder = fetch_model(name, overwrite, stages(events))
+            model, folder = fetch_model(name, words["overwrite"], stages(events))
             events.note(f"Fetched and verified: --{model.network} {model.name} ({model.licence}; {folder}).")
             return
-        card, folder = fetch_weights(name, overwrite, stages(events))
+        card, folder = fetch_weights(name, words["overwrite"], stages(events))
         events.note(f"Fetched and verified: {folder / card.file}.")
 
 
 @weights.command("import", cls=Command)
+@takes(OutputOptions, only=("overwrite",))
 def convert(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="What the file is, see vrm weights list.", show_default=False)
@@ -102,10 +106,10 @@ def convert(
             "--output",
             metavar="OUT",
             help="A .safetensors file or a folder. Default: vrm's own folder of weights.",
-            rich_help_panel=w.OUT,
+            rich_help_panel=OUTPUT,
         ),
     ] = None,
-    overwrite: w.Overwrite = False,
+    **words: Any,
 ) -> None:
     """Convert a published checkpoint to safetensors, strictly.
 
@@ -113,7 +117,7 @@ def convert(
     """
     from vrm.weights.download import import_weights
 
-    card, folder = import_weights(name, file, output, overwrite)
+    card, folder = import_weights(name, file, output, words["overwrite"])
     typer.echo(f"{folder / card.file}: network {card.network}, {card.bytes / 1e6:.1f} MB, licence {card.licence}")
 
 

@@ -12,8 +12,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from vrm.events import Progress as Progress
-from vrm.events import no_progress as no_progress
+from vrm.events import Progress
 from vrm.motion.result import Propagation
 from vrm.shots.windows import Window
 from vrm.types import U8, Bool, Masks, Patch, Pixels
@@ -38,7 +37,7 @@ class Shot(Protocol):
         ...
 
     def hole(self, t: int) -> Bool:
-        """The grown mask of frame t, bool ``(H, W)``: everything in it is to be made anew."""
+        """The grown mask of frame t, bool ``(H, W)``: everything in it is to be filled."""
         ...
 
     def windows(self) -> list[Window]:
@@ -50,42 +49,10 @@ class Shot(Protocol):
 
         Args:
             window: which frames.
-            given: whole frames by number: what they show in the hole is known (``Given`` is the view to run motion on),
+            given: whole frames by number: what they show in the hole is known (``vrm.engines.shot.KeyframedShot``),
                 and things that move by themselves are followed to it.
         """
         ...
-
-
-class Given:
-    """A shot some of whose frames are known whole: the engine's or the user's keyframes.
-
-    Args:
-        shot: the shot.
-        given: those frames by number; only their pixels in the hole are taken.
-    """
-
-    def __init__(self, shot: Shot, given: Mapping[int, Pixels]) -> None:
-        self.start, self.stop, self.size = shot.start, shot.stop, shot.size
-        self._shot, self._given = shot, given
-
-    def frame(self, t: int) -> Pixels:
-        """Frame t of the shot, its hole filled if it was given."""
-        frame = self._shot.frame(t)
-        if t not in self._given:
-            return frame
-        out = frame.copy()
-        hole = self._shot.hole(t)
-        out[hole] = self._given[t][hole]
-        return out
-
-    def hole(self, t: int) -> Bool:
-        """The hole of frame t: none if the frame was given."""
-        return np.zeros(self.size, np.bool_) if t in self._given else self._shot.hole(t)
-
-    def filled(self, within: range) -> dict[int, Bool]:
-        """The holes that given frames had, by number."""
-        holes = {t: self._shot.hole(t) for t in sorted(self._given) if t in within}
-        return {t: hole for t, hole in holes.items() if hole.any()}
 
 
 class Session(Protocol):
@@ -103,7 +70,7 @@ class Session(Protocol):
 
 
 @runtime_checkable
-class Explaining(Protocol):
+class HasDebugViews(Protocol):
     """A session that has something to show in the report beside its result."""
 
     def views(self, t: int) -> list[tuple[str, U8]]:
@@ -112,7 +79,7 @@ class Explaining(Protocol):
 
 
 @runtime_checkable
-class Accounting(Protocol):
+class HasCoverage(Protocol):
     """A session that knows better than motion alone where its pixels come from."""
 
     def origin(self, t: int) -> U8 | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from vrm.engines.base import Accounting, Explaining, Session
+from vrm.engines.base import HasCoverage, HasDebugViews, Session
 from vrm.engines.shot import ShotView
 from vrm.motion.result import HoleFill
 from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
@@ -74,7 +74,7 @@ class CoverageLog:
         """
         times = range(window.start, window.stop)
         found = view.found(window)
-        if isinstance(session, Accounting):
+        if isinstance(session, HasCoverage):
             origins = ((t, session.origin(t)) for t in times)
             covered = {t: self._covered(t, one) for t, one in origins if one is not None}
         elif found is not None:
@@ -82,7 +82,7 @@ class CoverageLog:
         else:
             areas = {t: float(view.hole(t).mean()) for t in times}
             covered = {t: FrameCoverage(t, area, 0.0, 0.0, 1.0) for t, area in areas.items() if area}
-        if isinstance(session, Explaining):
+        if isinstance(session, HasDebugViews):
             self.views |= {t: session.views(t) for t in self._shown(window)}
         return covered, self._extra(covered, session, window)
 

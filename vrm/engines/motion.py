@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from vrm.engines.base import Progress, Session, Shot
+from vrm.engines.base import Session, Shot
+from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
-from vrm.motion.synthesis.unseen import complete_unseen
+from vrm.motion.synthesis.never_seen import synthesise_never_seen
 from vrm.options.remove import EngineOptions
 from vrm.shots.windows import Window
 from vrm.types import Patch, Pixels
@@ -45,7 +46,7 @@ class PrefillSession:
             if window.start <= t < window.stop and fill.index.size:
                 frame = self.shot.frame(t)
                 patches[t] = to_patch(frame, fill.index, restore_detail(fill, fill.rgb, found.size))
-        complete_unseen(self.shot, found, patches)
+        synthesise_never_seen(self.shot, found, patches)
         return patches
 
 

@@ -7,8 +7,6 @@ interruption takes the same steps at the same places.
 
 from __future__ import annotations
 
-import gc
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -28,7 +26,7 @@ from vrm.shots.frame_cache import FrameCache
 from vrm.shots.patch_store import PatchStore
 from vrm.shots.windows import Window, plan_windows
 from vrm.system.array_folder import ArrayFolder
-from vrm.system.memory import give_back, is_shortage
+from vrm.system.memory import free_caches, give_back, is_shortage
 from vrm.types import U8, Masks, Pixels
 
 _FIX = "Give --memory GB, a smaller mask or a smaller range, or --device cpu where the GPU's was too small."
@@ -270,7 +268,7 @@ class EngineRunner:
                 self._job.folder.write_json(STEPS, self._steps)
             self._taken += 1
             self._options = step.options
-            _free_memory()
+            free_caches()
             self._job.note(f"Memory ran out at frame {window.start}: from there on the work is done with {step.words}.")
             error = None
             try:
@@ -342,14 +340,6 @@ def is_memory(error: Exception) -> bool:
     return isinstance(error, OutOfMemory) or is_shortage(error)
 
 
-def _free_memory() -> None:
-    give_back()
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
-
-
 def engine_options(job: Job, moved: bool = False) -> EngineOptions:
     """The options an engine of this job is made with."""
     found = job.options.engine
@@ -359,7 +349,7 @@ def engine_options(job: Job, moved: bool = False) -> EngineOptions:
 
 
 def motion_config(options: EngineOptions) -> MotionConfig:
-    """How motion works under the preset; the papers' way has no fades from keyframes."""
+    """How motion works under the preset; the papers' way does not blend with keyframes."""
     if options.preset == "paper":
-        return replace(MotionConfig.for_preset("fast"), fade=0.0)
+        return replace(MotionConfig.for_preset("fast"), keyframe_blend=0.0)
     return MotionConfig.for_preset(options.preset)

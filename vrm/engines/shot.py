@@ -5,13 +5,48 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from vrm.engines.base import Given
+import numpy as np
+
+from vrm.engines.base import Shot
+from vrm.motion.config import MotionConfig
 from vrm.motion.fill_cache import FillFolder
-from vrm.motion.propagation import MotionConfig, propagate
+from vrm.motion.propagation import propagate
 from vrm.motion.result import Propagation
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.windows import Window
 from vrm.types import U8, Bool, Masks, Pixels
+
+
+class KeyframedShot:
+    """A shot some of whose frames are known whole: the engine's or the user's keyframes.
+
+    Args:
+        shot: the shot.
+        given: those frames by number; only their pixels in the hole are taken.
+    """
+
+    def __init__(self, shot: Shot, given: Mapping[int, Pixels]) -> None:
+        self.start, self.stop, self.size = shot.start, shot.stop, shot.size
+        self._shot, self._given = shot, given
+
+    def frame(self, t: int) -> Pixels:
+        """Frame t of the shot, its hole filled if it was given."""
+        frame = self._shot.frame(t)
+        if t not in self._given:
+            return frame
+        out = frame.copy()
+        hole = self._shot.hole(t)
+        out[hole] = self._given[t][hole]
+        return out
+
+    def hole(self, t: int) -> Bool:
+        """The hole of frame t: none if the frame was given."""
+        return np.zeros(self.size, np.bool_) if t in self._given else self._shot.hole(t)
+
+    def filled(self, within: range) -> dict[int, Bool]:
+        """The holes that given frames had, by number."""
+        holes = {t: self._shot.hole(t) for t in sorted(self._given) if t in within}
+        return {t: hole for t, hole in holes.items() if hole.any()}
 
 
 class ShotView:
@@ -74,25 +109,24 @@ class ShotView:
         kind = frozenset(given or {})
         if self._found is None or self._found[:2] != (window, kind):
             self._found = None  # first, so that its memory and files are free
-            self._found = window, kind, self._propagate(Given(self, given) if given else self, window)
+            self._found = window, kind, self._propagate(KeyframedShot(self, given) if given else self, window)
         return self._found[2]
 
     def found(self, window: Window) -> Propagation | None:
         """What motion found for the window, if that was what was asked last; nothing is computed."""
         return self._found[2] if self._found is not None and self._found[0] == window else None
 
-    def _propagate(self, shot: ShotView | Given, window: Window) -> Propagation:
-        given = isinstance(shot, Given)
-        whole = shot.filled(range(window.context_start, window.context_stop)) if isinstance(shot, Given) else None
+    def _propagate(self, shot: ShotView | KeyframedShot, window: Window) -> Propagation:
+        context, motion, keyframes = range(window.context_start, window.context_stop), self._motion, None
+        if isinstance(shot, KeyframedShot):
+            motion, keyframes = motion.with_keyframes(), shot.filled(context)
         return propagate(
             shot,
-            window.start,
-            window.stop,
-            window.context_start,
-            window.context_stop,
-            self._motion.with_keyframes() if given else self._motion,
-            distant=range(window.context_start, window.context_stop),
+            range(window.start, window.stop),
+            context,
+            motion,
+            nonlocal_frames=context,
+            keyframes=keyframes,
+            fills=None if self.scratch is None else FillFolder(self.scratch),
             progress=self._progress,
-            keep=None if self.scratch is None else FillFolder(self.scratch),
-            whole=whole,
         )

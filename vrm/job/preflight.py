@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from vrm.errors import OutOfMemory, OutputError, UsageError
 from vrm.job.budget import CHUNKS, LEAST_GB, frame_bytes
 from vrm.job.scratch import sweep
 from vrm.media.write.plan import OutputPlan
+from vrm.options.build import paths_read, paths_written
 from vrm.options.remove import EngineOptions, RemoveOptions
 from vrm.system.files import existing, free_bytes
 from vrm.types import Masks, VideoInfo
@@ -37,7 +37,7 @@ def preflight(
     """
     sweep()
     refuse_clashes(source, target, options)
-    for path in (options.report, options.mask.save_to, options.export_keyframes):
+    for path in paths_written(options).values():
         refuse_existing(path, options.output.overwrite)
     check_memory(info, options)
     note = check_output_disk(info, output)
@@ -92,26 +92,12 @@ def touches(shot: tuple[int, int], wanted: range) -> bool:
 
 def read_by(source: Path, options: RemoveOptions) -> dict[Path, str]:
     """Every path that a job reads, and what it is in words."""
-    named: list[tuple[str, object]] = [
-        ("input", source),
-        ("mask", options.mask.path),
-        ("label maps", options.mask.labels),
-        *(("key frame", path) for _, path in options.engine.keyframes),
-    ]
-    models = (options.engine.weights, options.mask.sam, options.mask.segmenter)
-    named += [("model", name) for name in models if name is not None and os.path.lexists(name)]
-    return {Path(str(path)): what for what, path in named if path is not None}
+    return {source: "input"} | {path: what for what, path in paths_read(options)}
 
 
 def written_by(target: Path, options: RemoveOptions) -> dict[str, Path]:
     """Every path that a job writes, by the option that says it."""
-    named = {
-        "-o": target,
-        "--report": options.report,
-        "--save-masks": options.mask.save_to,
-        "--export-keyframes": options.export_keyframes,
-    }
-    return {option: path for option, path in named.items() if path is not None}
+    return {"-o": target} | paths_written(options)
 
 
 def refuse_clashes(

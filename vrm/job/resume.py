@@ -37,6 +37,7 @@ from vrm.job.scratch import (
     remove,
     scratch_root,
 )
+from vrm.options.build import model_paths, paths_written
 from vrm.options.remove import RemoveOptions
 from vrm.system.files import atomic_write, remove_partial
 from vrm.types import Masks, VideoInfo
@@ -118,11 +119,10 @@ def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterat
         OutputError: there is no place for it.
         UsageError: another process works on the same job.
     """
-    written = (target, options.report, options.mask.save_to, options.export_keyframes)
     about = {
         "input": str(info.path.absolute()),
         "output": str(target.absolute()),
-        "written": [str(path.absolute()) for path in written if path is not None],
+        "written": [str(path.absolute()) for path in (target, *paths_written(options).values())],
     }
     claim, job = _resumed(info, options, about) if options.resume else (None, None)
     if claim is None or job is None:
@@ -236,7 +236,7 @@ def shaping(info: VideoInfo, options: RemoveOptions) -> dict[str, Any]:
         "options for the mask": mask,
         "options for the engine": engine | {"threads": options.engine.cpu_threads},
         "the range": [options.start, options.end, options.preview],
-        "weights": [[card.name, card.sha256] for card, _ in known()] + [_identity(p) for p in _files(options)],
+        "weights": [[card.name, card.sha256] for card, _ in known()] + [_identity(p) for p in model_paths(options)],
         "models": [[card.name, card.revision] for card, _ in models()],
         "versions": versions(),
         "the machine": [platform.machine(), cv2.getCPUFeaturesLine()],
@@ -252,12 +252,6 @@ def versions() -> dict[str, str]:
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _files(options: RemoveOptions) -> list[Path]:
-    """Models given as files or folders."""
-    given = (options.engine.weights, options.mask.sam, options.mask.segmenter)
-    return [Path(name) for name in given if name is not None and Path(name).exists()]
 
 
 def _identity(path: Path | None) -> list[Any]:

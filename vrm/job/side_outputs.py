@@ -19,7 +19,7 @@ from vrm.media.write.plan import OutputPlan
 from vrm.media.write.png import write_png
 from vrm.media.write.preview import preview_frame, preview_plan
 from vrm.media.write.writer import write_video
-from vrm.report.html import Picture, render
+from vrm.report.html import Highlight, render
 from vrm.report.model import RemoveReport
 from vrm.shots.highlights import KEYFRAME_GRID, export_times, highlight_frames
 from vrm.system.files import atomic_folder, atomic_write, disk_error, writing
@@ -113,7 +113,7 @@ class SideOutputs:
         self._exported: Collection[int] = ()
         self._maps: Mapping[int, U8] = {}
         self._views: Mapping[int, list[tuple[str, U8]]] = {}
-        self._pictures: list[Picture] = []
+        self._pictures: list[Highlight] = []
 
     def __enter__(self) -> Self:
         return self
@@ -157,10 +157,10 @@ class SideOutputs:
         if self._options.report is not None:
             write_report(report, self._pictures, self._options.report)
 
-    def _picture(self, before: Frame, after: Frame, hole: Bool) -> Picture:
+    def _picture(self, before: Frame, after: Frame, hole: Bool) -> Highlight:
         t, shown = before.index, self._displayed
         coverage = self._maps.get(t)
-        return Picture(
+        return Highlight(
             t,
             shown(eight_bits(before.rgb())),
             shown(eight_bits(after.rgb())),
@@ -174,7 +174,7 @@ class SideOutputs:
         return np.ascontiguousarray(np.rot90(array, -self._info.rotation // 90))
 
 
-def write_report(report: RemoveReport, pictures: list[Picture], path: Path) -> None:
+def write_report(report: RemoveReport, pictures: list[Highlight], path: Path) -> None:
     """The report as a page or as JSON, by the ending. Raises OutputError."""
     text = report.to_json() if path.suffix.lower() == ".json" else render(report, pictures)
     atomic_write(path, text, f"The report cannot be written to {path}")

@@ -1,1 +1,1 @@
-"""How good a filled video is: pure functions over frames, and meters that add them up while frames stream by."""
+"""How good a filled video is: functions of single frames or pairs, and a meter that adds them up frame by frame."""

@@ -1,8 +1,9 @@
-"""One clip, measured while its frames stream by: nothing is kept but sums and the frame before."""
+"""One clip, measured frame by frame: only sums and the previous frame are kept."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,27 +16,27 @@ from vrm.metrics.patches import patch_consistency
 from vrm.metrics.ssim import UNIFORM_7, VARIANTS, Similarity
 from vrm.metrics.texture import Texture, seam, texture
 from vrm.metrics.warping import Motion, warp, warp_difference, warp_error
-from vrm.types import Bool, Pixels, bounding_box, union_box
+from vrm.types import Bool, Box, Pixels, bounding_box, union_box
 
 STANDARD = ("hole_psnr", "psnr", "ssim", "hole_ssim", "dt", "sharp", "ewarp", "ewarp_hole", "ewarp_truth")
-"""Needs the truth; what is measured unless something else is asked for."""
+"""The default measures; they need the truth."""
 FURTHER = ("ssim_gauss11", "ssim_65", "ssim_devil", "pcons")
-"""Needs the truth; the definitions of other papers, and what takes longer."""
+"""Definitions of other papers, and what takes longer; they need the truth."""
 WITHOUT_TRUTH = ("sharp_around", "seam", "ewarp_own", "ewarp_own_hole")
-"""Needs no truth."""
+"""Need no truth."""
 HIGHER_IS_BETTER = frozenset({"hole_psnr", "psnr", "hole_ssim", "pcons", *VARIANTS})
 
 
 @dataclass(frozen=True)
 class ClipScore:
-    """What a filled clip measures.
+    """The scores of a filled clip.
 
     Attributes:
         frames: of the clip.
         scored: frames with a hole that were not skipped; measures of single frames are means over these.
-        values: by measure; None where there was nothing to measure, +inf for a PSNR of equal frames.
-        infinite: by measure: frames whose value was infinite and is not in the mean.
-        outside_max: largest difference outside the holes from what was given, in levels.
+        values: by measure; None where there was nothing to measure, +inf for the PSNR of equal frames.
+        infinite: by measure, how many frames had an infinite value, which is not in the mean.
+        outside_max: largest difference from the given frames outside the holes, in levels.
     """
 
     frames: int
@@ -54,7 +55,7 @@ class ClipMeter:
         only: the only frames that count in measures of single frames; None = all.
 
     Raises:
-        ValueError: a measure of another name.
+        ValueError: there is no such measure.
     """
 
     def __init__(
@@ -69,9 +70,9 @@ class ClipMeter:
         self._outside = 0
         self._peak = 255
         self._rows: dict[str, list[float]] = {name: [] for name in measures}
-        self._hole = [0, 0]  # squared error, samples
+        self._hole = [0, 0]  # squared error, number of values
         self._hole_ssim = [0.0, 0]
-        self._change = [0, 0]  # absolute error of the change over time, samples
+        self._change = [0, 0]  # absolute error of the change over time, number of values
         self._texture = Texture()
         self._before: tuple[Pixels, Pixels | None, Bool] | None = None
 
@@ -84,21 +85,21 @@ class ClipMeter:
         motion: Motion | None = None,
         own_motion: Motion | None = None,
     ) -> Pixels:
-        """The next frame.
+        """Add the next frame.
 
         Args:
             filled: the result, uint8 or uint16 ``(H, W, 3)``.
             mask: bool ``(H, W)``, the hole.
             truth: the true frame; without one, only ``WITHOUT_TRUTH`` is measured.
-            given: what the tool was given; ``outside_max`` is against it.
-            motion: between the true frames before and this one, for ``ewarp``.
-            own_motion: between the filled frames, for ``ewarp_own``.
+            given: the frame that was to be filled; ``outside_max`` is against it.
+            motion: from the previous true frame to this one, for ``ewarp``.
+            own_motion: the same between the filled frames, for ``ewarp_own``.
 
         Returns:
-            The composed frame: ``filled`` in the hole, the truth (or else what was given) outside.
+            The composed frame: ``filled`` in the hole, the truth (without one, the given frame) outside.
 
         Raises:
-            ValueError: frames of different sizes or depths.
+            ValueError: sizes or depths differ.
         """
         outside = truth if truth is not None else given
         frame = filled if outside is None else composed(outside, filled, mask)
@@ -106,8 +107,9 @@ class ClipMeter:
         if given is not None:
             if given.dtype != filled.dtype or given.shape != filled.shape:
                 raise ValueError(f"frames {given.dtype} {given.shape} and {filled.dtype} {filled.shape}")
-            self._outside = max(self._outside, _largest(filled, given, ~mask))
-        if mask.any() and self.judges_next:
+            difference = cv2.norm(filled, given, cv2.NORM_INF, (~mask).view(np.uint8))
+            self._outside = max(self._outside, int(difference))
+        if mask.any() and self.scores_next:
             self._scored += 1
             self._single(frame, mask, truth)
         if self._before is not None:
@@ -117,13 +119,12 @@ class ClipMeter:
         return frame
 
     @property
-    def judges_next(self) -> bool:
-        """Whether the next frame counts in measures of single frames, if it has a hole."""
+    def scores_next(self) -> bool:
+        """Whether measures of single frames include the next frame, if it has a hole."""
         skipped = self._skip and self._frames % self._skip == 0
         return not skipped and (self._only is None or self._frames in self._only)
 
     def score(self) -> ClipScore:
-        """What was measured so far."""
         pooled = {
             "hole_psnr": psnr(self._hole[0] / self._hole[1], self._peak) if self._hole[1] else math.nan,
             "hole_ssim": self._hole_ssim[0] / self._hole_ssim[1] if self._hole_ssim[1] else math.nan,
@@ -149,7 +150,7 @@ class ClipMeter:
             self._rows["seam"].append(across / beside if beside else math.nan)
         if truth is None:
             return
-        error = _in_hole(squared_error, truth, frame, mask)
+        error = squared_error(*_in_box((truth, frame), bounding_box(mask)))
         self._hole[0] += error
         self._hole[1] += int(np.count_nonzero(mask)) * frame.shape[2]
         if "psnr" in wanted:
@@ -203,11 +204,10 @@ class ClipMeter:
         box = union_box([bounding_box(first[2]), bounding_box(second[2])])
         if box is None:
             return
-        place = np.s_[box[0] : box[2], box[1] : box[3]]
-        errors = [part[1][place].astype(np.int32) - part[0][place] for part in (first, second)]
-        either = first[2][place] | second[2][place]
-        self._change[0] += int(np.abs(errors[1] - errors[0])[either].sum())
-        self._change[1] += int(np.count_nonzero(either)) * second[1].shape[2]
+        (truth0, frame0, mask0), (truth1, frame1, mask1) = (_in_box(part, box) for part in (first, second))
+        change = (frame1.astype(np.int32) - truth1) - (frame0.astype(np.int32) - truth0)
+        self._change[0] += int(np.abs(change)[mask0 | mask1].sum())
+        self._change[1] += int(np.count_nonzero(mask0 | mask1)) * frame1.shape[2]
 
 
 def measure_clip(
@@ -217,8 +217,8 @@ def measure_clip(
 
     Args:
         truth, filled: uint8 or uint16 ``(T, H, W, 3)``.
-        masks: bool ``(T, H, W)``; only there ``filled`` is looked at.
-        measures: names; those along motion need frames one by one, see ``ClipMeter``.
+        masks: bool ``(T, H, W)``; outside them ``filled`` does not count.
+        measures: names; not those that need motion (see ``ClipMeter.add``).
     """
     meter = ClipMeter(measures)
     for x, y, mask in zip(truth, filled, masks, strict=True):
@@ -226,14 +226,7 @@ def measure_clip(
     return meter.score()
 
 
-def _in_hole(measure: Any, truth: Pixels, frame: Pixels, mask: Bool) -> Any:
-    """A measure of the hole's box: outside it the two are equal."""
-    box = bounding_box(mask)
+def _in_box(arrays: Iterable[Any], box: Box | None) -> list[Any]:
+    """The parts of arrays in the box of a hole: outside it, result and truth are equal."""
     assert box is not None
-    place = np.s_[box[0] : box[2], box[1] : box[3]]
-    return measure(truth[place], frame[place])
-
-
-def _largest(one: Pixels, other: Pixels, where: Bool) -> int:
-    """The largest absolute difference where asked; 0 where that is nowhere."""
-    return int(cv2.norm(one, other, cv2.NORM_INF, where.view(np.uint8)))
+    return [array[box[0] : box[2], box[1] : box[3]] for array in arrays]

@@ -1,4 +1,4 @@
-"""Errors of samples: composition, PSNR."""
+"""Composition of frames, squared error and PSNR."""
 
 from __future__ import annotations
 
@@ -7,22 +7,19 @@ from typing import Any, cast
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from vrm.types import Bool, Pixels
-
-Array = npt.NDArray[Any]
+from vrm.types import Array, Bool, Pixels
 
 
 def composed(truth: Pixels, filled: Pixels, mask: Bool) -> Pixels:
-    """The filled frame as it is judged: ``filled`` under the mask, ``truth`` elsewhere.
+    """The frame that is scored: ``filled`` under the mask, ``truth`` elsewhere.
 
     Args:
         truth, filled: uint8 or uint16 ``(H, W, 3)``.
         mask: bool ``(H, W)``.
 
     Raises:
-        ValueError: the frames are of different sizes or depths (OpenCV would copy nothing, and say nothing).
+        ValueError: the sizes or depths differ (OpenCV would copy nothing, without an error).
     """
     if truth.dtype != filled.dtype or truth.shape != filled.shape or mask.shape != truth.shape[:2]:
         raise ValueError(
@@ -34,18 +31,18 @@ def composed(truth: Pixels, filled: Pixels, mask: Bool) -> Pixels:
 
 
 def squared_error(truth: Pixels, filled: Pixels) -> int:
-    """The exact sum of squared differences of two frames of the same type, in squared levels."""
+    """The exact sum of squared differences of two frames of one type, in squared levels."""
     difference = filled.astype(np.int64) - truth
     return int(np.vdot(difference, difference))
 
 
 def psnr(mse: float, peak: float) -> float:
-    """Peak signal-to-noise ratio in dB: ``10 log10(peak^2 / mse)``; +inf where nothing differs, nan for nan."""
+    """Peak signal-to-noise ratio in dB: ``10 log10(peak^2 / mse)``; +inf for equal frames, nan for nan."""
     if mse == 0:
         return math.inf
     return 10 * math.log10(peak**2 / mse)
 
 
 def peak_of(frame: Array) -> int:
-    """The largest value samples of the frame's type can have: 255 or 65535."""
+    """The largest value of the frame's type: 255 or 65535."""
     return int(np.iinfo(frame.dtype).max)

@@ -1,4 +1,4 @@
-"""Means that say what they left out."""
+"""Means that count the infinite values they leave out."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ class Mean:
     """The mean of several values.
 
     Attributes:
-        value: of the finite ones; +inf if all that were there are; None without any.
+        value: of the finite ones; +inf if all are infinite; None if there are none.
         spread: standard deviation of the finite ones (of the sample, n - 1); None for fewer than two.
-        n: how many went in.
-        infinite: how many were infinite (equal frames) and were left out.
+        n: how many are finite.
+        infinite: how many are infinite (PSNR of equal frames) and were left out.
     """
 
     value: float | None
@@ -25,7 +25,7 @@ class Mean:
 
 
 def mean(values: Iterable[float | None]) -> Mean:
-    """The mean of what is finite; None and nan (nothing to measure) do not count, infinite values are counted."""
+    """The mean of the finite values; None and nan (nothing to measure) are ignored, infinite values are counted."""
     known = [v for v in values if v is not None and not math.isnan(v)]
     finite = [v for v in known if math.isfinite(v)]
     infinite = len(known) - len(finite)

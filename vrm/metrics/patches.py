@@ -11,14 +11,14 @@ from vrm.metrics.error import peak_of, psnr, squared_error
 from vrm.types import Bool, Pixels
 
 PATCH, REACH = 50, 20
-"""Size of the patch and how far it may have moved, pixels: offsets are -REACH .. REACH - 1."""
+"""Size of the patch and how far it is searched for, pixels: offsets are -REACH .. REACH - 1."""
 
 
 def patch_consistency(first: Pixels, second: Pixels, mask: Bool) -> float:
-    """PCons of one pair: the best PSNR of the patch around the hole's centre of mass in the next frame.
+    """PCons of one pair: the best PSNR of a patch of frame t in frame t + 1.
 
-    The patch of 50x50 pixels is centred on the centroid of frame t's hole and cut at the frame; it is looked for in
-    frame t + 1 at offsets of -20 to 19 pixels, as far as it fits there.
+    The patch of 50x50 pixels is centred on the centroid of frame t's hole and clipped at the frame's border; it is
+    compared with frame t + 1 at offsets of -20 to 19 pixels, as far as it fits there.
 
     Args:
         first, second: composed frames t and t + 1, ``(H, W, 3)``.
@@ -37,7 +37,7 @@ def patch_consistency(first: Pixels, second: Pixels, mask: Bool) -> float:
     patch: Any = np.ascontiguousarray(first[y0:y1, x0:x1])
     place: Any = np.ascontiguousarray(second[top : min(h, y1 + REACH - 1), left : min(w, x1 + REACH - 1)])
     found = cv2.matchTemplate(place.astype(np.float32), patch.astype(np.float32), cv2.TM_SQDIFF)
-    # The map is made by Fourier transforms and not exact; its few smallest values are computed again.
+    # OpenCV computes the map by Fourier transforms, not exactly: its five smallest values are computed again.
     count = min(5, found.size)
     best = min(
         squared_error(patch, place[y : y + patch.shape[0], x : x + patch.shape[1]])

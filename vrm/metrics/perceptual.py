@@ -1,4 +1,4 @@
-"""Distances between activations of a network: what PVCS is, given the network."""
+"""The distance between a network's activations: PVCS, given the network."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ EPS = 1e-10
 
 
 def activation_distance(first: Sequence[npt.NDArray[np.float32]], second: Sequence[npt.NDArray[np.float32]]) -> float:
-    """Channels brought to unit length at each position, squared differences summed over them, mean over positions.
+    """The sum over layers of the mean squared distance of unit vectors (Zhang et al., CVPR 2018, Eq. 1 with w = 1).
 
-    The sum of that over the layers (Zhang et al., CVPR 2018, Eq. 1 with w = 1). With I3D's Conv3d_2c, Mixed_3c, 4f
-    and 5c over windows of 10 frames it is PVCS (DEVIL).
+    At each position the channels are normalised to unit length, their squared differences are summed, and the mean is
+    over positions. With I3D's Conv3d_2c, Mixed_3c, 4f and 5c over windows of 10 frames it is PVCS (DEVIL).
 
     Args:
         first, second: for each layer ``(C, ...)``.

@@ -1,4 +1,4 @@
-"""Structural similarity (Wang et al., "Image Quality Assessment", 2004, Eq. 13), each variant that is published named.
+"""Structural similarity (Wang et al., "Image Quality Assessment", 2004, Eq. 13), in the variants that papers use.
 
     S = (2 mu_x mu_y + C1)(2 s_xy + C2) / ((mu_x^2 + mu_y^2 + C1)(s_x^2 + s_y^2 + C2)),  C = (K L)^2
 
@@ -24,7 +24,7 @@ F64 = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SsimVariant:
-    """One way that SSIM is computed.
+    """One way to compute SSIM.
 
     Attributes:
         name: as in tables.
@@ -32,7 +32,7 @@ class SsimVariant:
         sigma: of a Gaussian window, in pixels; 0 = a box.
         sample: variances divided by N - 1 instead of N.
         data_range: L as a multiple of the largest sample value.
-        source: who computes it so.
+        source: who computes it this way.
     """
 
     name: str
@@ -55,7 +55,7 @@ VARIANTS = {v.name: v for v in (UNIFORM_7, WANG, UNIFORM_65, RANGE_2)}
 
 
 def ssim_map(x: Pixels, y: Pixels, variant: SsimVariant = UNIFORM_7) -> F64:
-    """S at every pixel, float64 ``(H, W, C)``; within ``radius`` of the border the windows are reflected."""
+    """S at every pixel, float64 ``(H, W, C)``; windows that reach beyond the border are reflected."""
     a, b = x.astype(np.float64), y.astype(np.float64)
     scale = peak_of(x) * variant.data_range
     c1, c2 = (0.01 * scale) ** 2, (0.03 * scale) ** 2
@@ -63,7 +63,7 @@ def ssim_map(x: Pixels, y: Pixels, variant: SsimVariant = UNIFORM_7) -> F64:
     unbias = n / (n - 1) if variant.sample else 1.0
     mean_a, mean_b = _window(a, variant), _window(b, variant)
     mean_ab, square = mean_a * mean_b, mean_a * mean_a + mean_b * mean_b
-    # The two variances are only ever needed as their sum.
+    # The two variances are only needed as their sum.
     variance = _window(a * a + b * b, variant)
     variance -= square
     variance *= unbias
@@ -80,7 +80,7 @@ class Similarity:
 
     Args:
         truth, filled: uint8 or uint16 ``(H, W, 3)``.
-        mask: bool ``(H, W)``: where they may differ, if that is known.
+        mask: bool ``(H, W)``, where they may differ; None = anywhere.
         variant: see ``VARIANTS``.
     """
 
@@ -93,7 +93,7 @@ class Similarity:
         self._mask = np.ones((h, w), np.bool_) if mask is None else mask
         self._box = (0, 0, h, w) if mask is None else bounding_box(mask)
         if self._box is not None:
-            # A window reaches r pixels beyond the hole; to compute its value, r more are looked at.
+            # Values change up to r pixels beyond the hole; their windows reach r pixels further.
             self._around = grow_box(self._box, 2 * self._r, (h, w))
             self._map = ssim_map(_cut(truth, self._around), _cut(filled, self._around), variant)
 
@@ -120,7 +120,7 @@ class Similarity:
     def in_hole(self) -> tuple[float, int]:
         """Sum of S (mean over channels) over the hole's pixels, and their number.
 
-        Windows near the hole's border see known pixels as well; those near the frame's are reflected there.
+        Windows near the hole's border hold known pixels too; those at the frame's border are reflected.
         """
         if self._box is None:
             return 0.0, 0

@@ -1,4 +1,4 @@
-"""How much texture a filling has, against the truth and against its surroundings, and how its border shows."""
+"""How much texture a filled hole has, against the truth and its surroundings, and how visible its border is."""
 
 from __future__ import annotations
 
@@ -10,51 +10,38 @@ import numpy as np
 from vrm.types import Bool, Pixels, bounding_box, grow_box
 
 OFF_BORDER = 2
-"""Pixels of the hole's border that are left out: gradients there look at both sides."""
+"""Width of the hole's border that is left out, pixels: gradients there cover both sides."""
 RING = 16
-"""Pixels around the hole that count as its surroundings."""
+"""Width of the ring around the hole that counts as its surroundings, pixels."""
 
 
 class Texture(NamedTuple):
-    """Sums of squared Sobel gradients (squared levels), to be added up over frames."""
+    """Sums of squared Sobel gradients (squared levels) over frames, and the numbers of pixels they are sums of."""
 
     filled: float = 0.0
     truth: float = 0.0
-    inside: int = 0
+    inside: float = 0
     around: float = 0.0
-    ring: int = 0
+    ring: float = 0
 
     def plus(self, other: Texture) -> Texture:
-        """Both together."""
-        return Texture(
-            self.filled + other.filled,
-            self.truth + other.truth,
-            self.inside + other.inside,
-            self.around + other.around,
-            self.ring + other.ring,
-        )
+        return Texture(*map(sum, zip(self, other, strict=True)))
 
     @property
     def against_truth(self) -> float:
-        """Gradient energy in the holes over the truth's: 1 = as much texture; nan without holes wide enough."""
+        """Gradient energy in the holes over the truth's: 1 = as much texture; nan where no hole is wide enough."""
         return self.filled / self.truth if self.truth > 0 else float("nan")
 
     @property
     def against_surroundings(self) -> float:
-        """Gradient energy for each pixel of the holes over that of the ring around them; needs no truth."""
+        """Gradient energy per pixel in the holes over that in the ring around them; needs no truth."""
         if not (self.inside and self.ring and self.around > 0):
             return float("nan")
         return (self.filled / self.inside) / (self.around / self.ring)
 
 
 def texture(filled: Pixels, mask: Bool, truth: Pixels | None = None) -> Texture:
-    """Gradient energies of one frame.
-
-    Args:
-        filled: the composed frame, uint8 or uint16 ``(H, W, 3)``.
-        mask: bool ``(H, W)``, the hole.
-        truth: the true frame, if there is one.
-    """
+    """Gradient energies of one composed frame, uint8 or uint16 ``(H, W, 3)``, with the hole ``(H, W)``."""
     box = bounding_box(mask)
     if box is None:
         return Texture()
@@ -84,13 +71,10 @@ def gradient_energy(frame: Pixels) -> np.ndarray:
 
 
 def seam(filled: Pixels, mask: Bool) -> tuple[float, float]:
-    """How the hole's border shows: the mean step across it, and the mean step between known neighbours beside it.
+    """The mean step across the hole's border, and the mean step between known neighbours beside it; nan for none.
 
     A step is the absolute difference of two neighbouring pixels, mean over channels, in levels. Where the first is
     much larger than the second, the seam is visible. No truth is needed.
-
-    Returns:
-        ``(across, beside)``; nan where there is none.
     """
     box = bounding_box(mask)
     if box is None:
@@ -106,10 +90,10 @@ def seam(filled: Pixels, mask: Bool) -> tuple[float, float]:
         crossing.append(step[first ^ second])
         known.append(step[~first & ~second & close])
     across, beside = np.concatenate(crossing), np.concatenate(known)
-    return (
-        float(across.mean(dtype=np.float64)) if across.size else float("nan"),
-        float(beside.mean(dtype=np.float64)) if beside.size else float("nan"),
+    first_mean, second_mean = (
+        float(steps.mean(dtype=np.float64)) if steps.size else float("nan") for steps in (across, beside)
     )
+    return first_mean, second_mean
 
 
 def _square(radius: int) -> np.ndarray:

@@ -7,33 +7,22 @@ With the flow F from frame t to t + 1 and B back, both estimated on the *origina
 - the error of a pair is ``sum noc (w(I_{t+1}, F) - I_t)^2 / sum noc`` over pixels and channels, values in [0, 1];
 - a video's is the mean over its pairs. Papers print it times 100 ("E_warp (%)").
 
-``w`` is bilinear, coordinates are clamped to the frame. The authors' flow is FlowNet2; here it is whatever estimator is
-given, and which one it was belongs beside the number.
+``w`` is bilinear, coordinates are clamped to the frame. The authors' flow is FlowNet2; here any estimator's,
+whose name belongs beside the number.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from vrm.types import U8, Bool, Pixels, eight_bits
-
-Array = npt.NDArray[Any]
-
-
-class FlowEstimator(Protocol):
-    """Estimates where each pixel of one frame is in another."""
-
-    def __call__(self, first: U8, second: U8) -> Array:
-        """Flow from ``first`` to ``second``, both grey uint8 ``(H, W)``: float32 ``(H, W, 2)``, pixels, (x, y)."""
-        ...
+from vrm.types import U8, Array, Bool, FlowEstimator, Pixels, eight_bits
 
 
 class Motion(NamedTuple):
-    """Between two frames: float32 ``(H, W, 2)`` flow from the first to the second, and where it can be trusted."""
+    """Between two frames: float32 ``(H, W, 2)`` flow from the first to the second, and where it is reliable."""
 
     flow: Array
     visible: Bool
@@ -52,7 +41,7 @@ def warp(frame: Array, flow: Array) -> Array:
 
 
 def visible(forward: Array, backward: Array) -> Bool:
-    """Where a pixel of the first frame can be found in the second: bool ``(H, W)``, False = occluded or on an edge."""
+    """Bool ``(H, W)``: pixels of the first frame that are neither occluded in the second nor on a motion boundary."""
     back = warp(backward, forward)
     length = _length(forward)
     apart = _length(back + forward) > 0.01 * (_length(back) + length) + 0.5
@@ -79,19 +68,19 @@ def warp_difference(first: Pixels, second: Pixels, flow: Array) -> Array:
 
 
 def warp_error(difference: Array, where: Bool, peak: float) -> tuple[float, int]:
-    """Squared error of one pair over the pixels that count, and how many samples these are.
+    """The squared error of one pair where ``where`` ``(H, W)`` is True, and how many values it is the sum of.
 
     Args:
         difference: see ``warp_difference``.
-        where: bool ``(H, W)``: visible pixels, or fewer.
-        peak: the largest value of a sample; errors are of values in [0, 1].
+        where: visible pixels, or fewer.
+        peak: 255 or 65535; errors are of values in [0, 1].
     """
     total = cv2.norm(difference, cv2.NORM_L2SQR, where.view(np.uint8))
     return total / peak**2, int(np.count_nonzero(where)) * difference.shape[2]
 
 
 def label_changes(first: U8, second: U8, found: Motion) -> tuple[int, int]:
-    """Pixels whose label changes along the motion, and pixels that were compared: label flicker is their quotient.
+    """How many pixels change their label along the motion, of how many: label flicker is their quotient.
 
     Args:
         first, second: uint8 ``(H, W)``: class or object ids of frames t and t + 1.
@@ -108,7 +97,7 @@ def label_changes(first: U8, second: U8, found: Motion) -> tuple[int, int]:
 
 
 def grey(frame: Pixels) -> U8:
-    """Luma as flow estimators take it: uint8 ``(H, W)``."""
+    """Luma, for flow estimators: uint8 ``(H, W)``."""
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(eight_bits(frame)), cv2.COLOR_RGB2GRAY), np.uint8)
 
 

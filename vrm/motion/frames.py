@@ -1,4 +1,7 @@
-"""The frames motion works on: grey, at reduced size, their holes filled with the best guess so far."""
+"""Working frames: grey, at reduced size, their holes filled as well as is known so far; masks, boxes and lengths.
+
+Constants said to be "in frames 432 wide" were chosen on such frames; ``length_scale`` stretches them for larger ones.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,12 @@ from typing import Protocol, cast
 import cv2
 import numpy as np
 
-from vrm.motion.poisson import Array
-from vrm.types import U8, Bool, Pixels, eight_bits
+from vrm.types import U8, Array, Bool, Box, Pixels, bounding_box, eight_bits, grow_box
+
+GUARD = 2
+"""Pixels around a hole that no colour is taken from: interpolation and gradients would touch the object."""
+
+_REFERENCE_WIDTH = 432.0
 
 
 class FrameAccess(Protocol):
@@ -23,17 +30,12 @@ class FrameAccess(Protocol):
         ...
 
     def hole(self, t: int) -> Bool:
-        """Bool ``(H, W)``, True = to be made anew."""
+        """Bool ``(H, W)``, True = to be filled."""
         ...
 
 
-def unit(frame: Pixels) -> Array:
-    """uint8 or uint16 pixels as float32 in [0, 1]."""
-    return frame.astype(np.float32) * np.float32(1 / np.iinfo(frame.dtype).max)
-
-
 class WorkingFrames:
-    """Grey frames and holes at working size, read once each and kept.
+    """Grey frames and holes at working size, each read once and kept.
 
     Args:
         shot: the frames.
@@ -50,7 +52,7 @@ class WorkingFrames:
         self.scale = min(1.0, longest / max(height, width))
         self.size = max(1, round(height * self.scale)), max(1, round(width * self.scale))
         self._grey: dict[int, U8] = {}
-        self._hole: dict[int, np.ndarray] = {}  # as bits: a window sees hundreds of frames
+        self._hole: dict[int, np.ndarray] = {}  # packed to bits: a window sees hundreds of frames
 
     def grey(self, t: int) -> U8:
         """Frame t, uint8 ``(h, w)``; its hole holds what was last put there (at first the object itself)."""
@@ -80,10 +82,94 @@ class WorkingFrames:
         self._grey[t] = grey
 
 
+class HolePixels:
+    """Pixels of a hole at full size, and the working pixel each belongs to.
+
+    Args:
+        frames: the working frames, which know both sizes.
+        index: int64 ``(N,)``: flat indices in a frame at full size.
+
+    Attributes:
+        rows, cols: int64 ``(N,)``: the working pixels.
+    """
+
+    def __init__(self, frames: WorkingFrames, index: np.ndarray) -> None:
+        self.index = index
+        self._scale, (height, width) = frames.scale, frames.shot.size
+        self._limit = np.array([width - 1, height - 1], np.float32)
+        rows, cols = np.divmod(index, width)
+        h, w = frames.size
+        self.rows = np.minimum(((rows + 0.5) * h / height).astype(np.int64), h - 1)
+        self.cols = np.minimum(((cols + 0.5) * w / width).astype(np.int64), w - 1)
+        self._full = np.stack([cols, rows], -1).astype(np.float32)
+        self._working = np.stack([self.cols, self.rows], -1).astype(np.float32)
+
+    def full_size(self, xy: Array) -> Array:
+        """Places in a source frame at full size, from those of the working pixels; float32 ``(N, 2)``.
+
+        What a working pixel moves by, all full-size pixels that belong to it move by.
+        """
+        places: Array = (xy - self._working) / np.float32(self._scale) + self._full
+        return np.clip(places, 0, self._limit)
+
+
+def unit(frame: Pixels) -> Array:
+    """uint8 or uint16 pixels as float32 in [0, 1]."""
+    return frame.astype(np.float32) * np.float32(1 / np.iinfo(frame.dtype).max)
+
+
+def length_scale(size: tuple[int, int]) -> float:
+    """How much longer lengths are in frames ``(height, width)`` than in frames 432 wide; at least 1."""
+    return max(1.0, max(size) / _REFERENCE_WIDTH)
+
+
+def odd(size: float) -> int:
+    """The odd whole number nearest to a size: what a centred window can have."""
+    return 2 * round((size - 1) / 2) + 1
+
+
+def disc(diameter: int) -> U8:
+    """A disc as a structuring element."""
+    return cast(U8, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (diameter, diameter)))
+
+
 def dilate(mask: Bool, radius: int) -> Bool:
     """The mask grown by a disc of ``radius`` pixels (a 3x3 square for 1)."""
     if radius < 1:
         return mask
-    shape = cv2.MORPH_ELLIPSE if radius > 1 else cv2.MORPH_RECT
-    kernel = cv2.getStructuringElement(shape, (2 * radius + 1, 2 * radius + 1))
+    kernel = disc(2 * radius + 1) if radius > 1 else np.ones((3, 3), np.uint8)
     return cv2.dilate(mask.view(np.uint8), kernel).view(np.bool_)
+
+
+def closed(mask: Bool, diameter: int) -> Bool:
+    """The mask with gaps closed that a disc does not fit into."""
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, disc(diameter)).view(np.bool_)
+
+
+def opened(mask: Bool, diameter: int) -> Bool:
+    """The mask without parts that a disc does not fit into."""
+    return cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, disc(diameter)).view(np.bool_)
+
+
+def box_around(hole: Bool, margin: int) -> Box:
+    """The bounding box of a hole that is not empty, with a margin."""
+    box = bounding_box(hole)
+    assert box is not None
+    return grow_box(box, margin, hole.shape)
+
+
+def alignment_box(hole: Bool) -> Box | None:
+    """The box that whole frames are aligned on: the hole and enough known pixels around it. None if it is empty."""
+    box = bounding_box(hole)
+    if box is None:
+        return None
+    return grow_box(box, max(40, (box[2] - box[0]) // 2, (box[3] - box[1]) // 2), hole.shape)
+
+
+def depth_in_hole(inside: Bool) -> Array:
+    """Distance of each hole pixel to the nearest known one, float32 ``(N,)``.
+
+    There is nothing to fit beyond the border of the picture, so it counts as hole.
+    """
+    padded = cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
+    return cv2.distanceTransform(padded, cv2.DIST_L2, 3)[1:-1, 1:-1][inside]

@@ -2,7 +2,7 @@
 
 The discrete problem, for every unknown pixel p with its 4-neighbours q inside the image:
 
-    sum_q (u_p - u_q) + anchor * u_p = rhs_p,      u given on the known pixels
+    sum_q (u_p - u_q) + screening * u_p = rhs_p,      u given on the known pixels
 
 which is Perez et al., "Poisson Image Editing" (2003), Eq. 7, with a screening term. The image border is natural
 (Neumann): neighbours outside do not count.
@@ -10,16 +10,10 @@ which is Perez et al., "Poisson Image Editing" (2003), Eq. 7, with a screening t
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from vrm.types import Bool
-
-Array = npt.NDArray[Any]
-"""A float32 array in the middle of arithmetic, whose exact type numpy's stubs do not follow."""
+from vrm.types import Array, Bool
 
 _CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)
 _COARSEST = 4
@@ -30,15 +24,15 @@ def neighbour_sum(u: Array) -> Array:
     return cv2.filter2D(u, -1, _CROSS, borderType=cv2.BORDER_CONSTANT)
 
 
-class _Level:
-    """One grid: the equation's diagonal and which pixels are free. Arrays have the channels of what is solved for."""
+class _GridLevel:
+    """One grid: the equation's diagonal, and which pixels are unknown. Arrays have as many channels as the answer."""
 
-    def __init__(self, free: Bool, anchor: float, channels: int) -> None:
-        self.shape = free.shape
-        degree = neighbour_sum(np.ones(free.shape, np.float32)) + np.float32(anchor)
-        free = free & (degree > 0)
-        mask = free.astype(np.float32)
-        inverse = np.where(free, 1 / np.maximum(degree, 1e-6), 0).astype(np.float32)
+    def __init__(self, unknown: Bool, screening: float, channels: int) -> None:
+        self.shape = unknown.shape
+        degree = neighbour_sum(np.ones(unknown.shape, np.float32)) + np.float32(screening)
+        unknown = unknown & (degree > 0)
+        mask = unknown.astype(np.float32)
+        inverse = np.where(unknown, 1 / np.maximum(degree, 1e-6), 0).astype(np.float32)
         weight = np.float32(0.8) * inverse
         self.degree, self.mask, self.weight, self.keep = (
             cv2.merge([a] * channels) if channels > 1 else a for a in (degree, mask, weight, 1 - weight * degree)
@@ -63,48 +57,50 @@ class _Level:
 
 
 def _halve(a: Array) -> Array:
-    """Sum of each 2x2 block (an odd last row or column is repeated with weight zero)."""
+    """Sum of each 2x2 block; an odd last row or column is padded with zeros."""
     h, w = a.shape[:2]
     padded = cv2.copyMakeBorder(a, 0, h % 2, 0, w % 2, cv2.BORDER_CONSTANT, value=(0.0, 0.0, 0.0, 0.0))
     return cv2.resize(padded, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA) * np.float32(4)
 
 
-def _levels(unknown: Bool, anchor: float, channels: int) -> list[_Level]:
-    levels = [_Level(unknown, anchor, channels)]
-    free, scale = unknown, 1.0
-    while min(free.shape) > _COARSEST:
-        free, scale = _halve(free.astype(np.float32)) > 2.5, scale * 4
-        if not free.any():
+def _levels(unknown: Bool, screening: float, channels: int) -> list[_GridLevel]:
+    """Fine to coarse. A coarse pixel is unknown where at least three of its four pixels are."""
+    levels = [_GridLevel(unknown, screening, channels)]
+    scale = 1.0
+    while min(unknown.shape) > _COARSEST:
+        unknown, scale = _halve(unknown.astype(np.float32)) > 2.5, scale * 4
+        if not unknown.any():
             break
-        levels.append(_Level(free, anchor * scale, channels))
+        levels.append(_GridLevel(unknown, screening * scale, channels))
     return levels
 
 
-def _cycle(levels: list[_Level], k: int, u: Array, rhs: Array, sweeps: int) -> Array:
+def _v_cycle(levels: list[_GridLevel], k: int, u: Array, rhs: Array, sweeps: int) -> Array:
+    """One V-cycle from level k down: smooth, correct by the coarser levels' answer to the residual, smooth."""
     level = levels[k]
     if k == len(levels) - 1:
         return level.smooth(u, rhs, 16)
     u = level.smooth(u, rhs, sweeps)
     coarse = _halve(level.residual(u, rhs)) * levels[k + 1].mask
-    error = _cycle(levels, k + 1, np.zeros_like(coarse), coarse, sweeps)
+    error = _v_cycle(levels, k + 1, np.zeros_like(coarse), coarse, sweeps)
     h, w = level.shape
     up = cv2.resize(error, (error.shape[1] * 2, error.shape[0] * 2), interpolation=cv2.INTER_LINEAR)[:h, :w]
     return level.smooth(u + up * level.mask, rhs, sweeps)
 
 
-def solve(rhs: Array, unknown: Bool, start: Array, anchor: float = 0.0, cycles: int = 4) -> Array:
+def solve_poisson(rhs: Array, unknown: Bool, start: Array, screening: float = 0.0, cycles: int = 4) -> Array:
     """Solve the equation above.
 
     Args:
         rhs: float32 ``(h, w)`` or ``(h, w, c)``, c <= 4; read where unknown.
         unknown: bool ``(h, w)``.
         start: same shape as rhs: the given values where known, a first guess where unknown.
-        anchor: weight of the screening term (0 = pure Poisson).
+        screening: weight of the screening term (0 = pure Poisson).
         cycles: V-cycles; each cuts the error by three to ten.
 
     Returns:
-        float32 of the same shape; known pixels are as given. Without any known pixel and with anchor 0 the problem
-        has no unique answer: the guess's level is kept.
+        float32 of the same shape; known pixels are as given. Without any known pixel and with screening 0 the problem
+        has no unique answer: the level of ``start`` is kept.
     """
     if not unknown.any():
         return start.astype(np.float32)
@@ -114,9 +110,9 @@ def solve(rhs: Array, unknown: Bool, start: Array, anchor: float = 0.0, cycles: 
         rhs, start = rhs[..., 0], start[..., 0]
     u = np.ascontiguousarray(start, np.float32)
     b = np.where(unknown if rhs.ndim == 2 else unknown[..., None], rhs, 0).astype(np.float32)
-    levels = _levels(unknown, anchor, channels)
+    levels = _levels(unknown, screening, channels)
     for _ in range(cycles):
-        u = _cycle(levels, 0, u, b, 2)
+        u = _v_cycle(levels, 0, u, b, 2)
     return u[..., None] if squeeze else u
 
 
@@ -152,20 +148,20 @@ def _push_pull(weighted: Array, weight: Array) -> Array:
     return filled
 
 
-def membrane(values: Array, unknown: Bool, cycles: int = 2) -> Array:
-    """The smoothest surface (Laplace's equation) through the known values.
+def interpolate_laplace(values: Array, unknown: Bool, cycles: int = 2) -> Array:
+    """The solution of Laplace's equation through the known values: the smoothest surface there is.
 
     Args:
         values: float32 ``(h, w)`` or ``(h, w, c)``, c <= 4.
         unknown: bool ``(h, w)``; if all pixels are unknown the result is zero.
-        cycles: V-cycles after the push-pull guess.
+        cycles: V-cycles, from where push-pull begins.
 
     Returns:
         float32 like values, known pixels as given.
     """
     if not unknown.any():
         return values.astype(np.float32)
-    guess = push_pull(values, (~unknown).astype(np.float32))
+    start = push_pull(values, (~unknown).astype(np.float32))
     if unknown.all():
-        return guess
-    return solve(np.zeros_like(guess), unknown, guess, cycles=cycles)
+        return start
+    return solve_poisson(np.zeros_like(start), unknown, start, cycles=cycles)

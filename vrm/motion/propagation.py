@@ -1,4 +1,4 @@
-"""Where else in the shot is the background seen? Flow, trajectories, far frames, and their fusion."""
+"""Where else in the shot is the background seen? The steps of docs/motion.md, in their order."""
 
 from __future__ import annotations
 
@@ -6,143 +6,136 @@ from collections.abc import Callable, Collection, Mapping, MutableMapping, Seque
 
 import numpy as np
 
-from vrm.motion.candidates.calibration import judge_clip
-from vrm.motion.candidates.distant_frames import Aligner, Pick, choose_sources, pick
-from vrm.motion.candidates.sampling import FrameGuesses, frame_guesses
+from vrm.motion.candidates.calibration import calibrate
+from vrm.motion.candidates.nonlocal_frames import Aligner, choose_sources
+from vrm.motion.candidates.sampling import FrameCandidates, sample_candidates
 from vrm.motion.config import MotionConfig
-from vrm.motion.flow.estimators import DisFlow, FlowEstimator, RaftFlow
-from vrm.motion.frames import FrameAccess, WorkingFrames
-from vrm.motion.fusion.fusion import USUAL, fuse, weights
+from vrm.motion.flow.estimators import DisFlow
+from vrm.motion.frames import FrameAccess, HolePixels, WorkingFrames
+from vrm.motion.fusion.expected_error import UNCALIBRATED
+from vrm.motion.fusion.fusion import fuse, weights
 from vrm.motion.refinement.detail import detail_energy
-from vrm.motion.refinement.keyframe_blend import fade
-from vrm.motion.refinement.temporal_filter import steady
+from vrm.motion.refinement.keyframe_blend import blend_keyframes
+from vrm.motion.refinement.temporal_filter import temporal_filter
 from vrm.motion.result import HoleFill, Propagation
-from vrm.motion.trajectories.foreground import Things
-from vrm.motion.trajectories.tracker import Tracks
-from vrm.system.threads import each
-from vrm.types import Bool
-
-__all__ = ["FrameAccess", "MotionConfig", "propagate"]
+from vrm.motion.trajectories.bidirectional import refine_bidirectional
+from vrm.motion.trajectories.foreground import ForegroundTrajectories
+from vrm.motion.trajectories.tracker import TrajectoryTracker
+from vrm.system.threads import parallel_map
+from vrm.types import Bool, FlowEstimator
 
 Progress = Callable[[str, int, int], None]
 
-_BEYOND = 24
-"""Frames outside the window in which a frame known whole is looked for."""
+_NEAR = 24
+"""Frames from a frame, or outside the window, within which a keyframe is used."""
 
 
 def propagate(
     shot: FrameAccess,
-    start: int,
-    stop: int,
-    context_start: int,
-    context_stop: int,
+    window: range,
+    context: range,
     config: MotionConfig,
     *,
-    distant: Sequence[int] = (),
-    progress: Progress | None = None,
+    nonlocal_frames: Sequence[int] = (),
+    keyframes: Mapping[int, Bool] | None = None,
+    fills: MutableMapping[int, HoleFill] | None = None,
     estimator: FlowEstimator | None = None,
-    keep: MutableMapping[int, HoleFill] | None = None,
-    whole: Mapping[int, Bool] | None = None,
+    progress: Progress | None = None,
 ) -> Propagation:
-    """Fill the holes of frames ``start..stop-1`` from where their background is seen.
+    """Fill the holes of a window's frames from where their background is seen.
 
     Args:
         shot: the frames and holes.
-        start, stop: frames to fill.
-        context_start, context_stop: frames trajectories may pass through; as many are read as they need.
+        window: frames to fill.
+        context: frames that trajectories may pass through; as many are read as they need.
         config: see ``MotionConfig``.
-        distant: frame numbers that may be aligned directly, where ``config.sources`` allows any.
-        progress: told ``(stage, done, total)``.
-        estimator: optical flow, if not what the config says.
-        keep: an empty mapping the fills go into; a dict by default.
-        whole: frames without a hole that had one, and that hole (bool ``(H, W)``), by number: what moves by itself is
-            followed to these.
+        nonlocal_frames: frames that may be aligned directly, where ``config.nonlocal_frames`` allows any.
+        keyframes: frames without a hole that had one, and that hole (bool ``(H, W)``), by number; things that move by
+            themselves are followed to these.
+        fills: an empty mapping that the fills go into; a dict by default.
+        estimator: optical flow; ``DisFlow`` by default.
+        progress: called with ``(stage, done, total)``.
 
     Returns:
-        A ``HoleFill`` for each frame that has a hole.
+        A ``HoleFill`` for each frame of the window that has a hole.
     """
-    flow = estimator or (RaftFlow(config.raft) if config.raft else DisFlow())
+    flow, keyframes = estimator or DisFlow(), keyframes or {}
     frames = WorkingFrames(shot, config.longest)
-    tracks = Tracks(frames, config, flow)
-    total = config.rounds * (stop - start) + (stop - start)
+    found = Propagation(shot.size, {} if fills is None else fills)
 
-    def tell(done: int) -> None:
+    def tell(rounds: int, filled: int = 0) -> None:
         if progress:
-            progress("motion", min(done, total), total)
+            progress("motion", rounds * len(window) + filled, (config.rounds + 1) * len(window))
 
-    tracks.run(range(start, stop), range(context_start, context_stop), lambda n: tell(n * (stop - start)))
-    trust = judge_clip(shot, range(start, stop), config, distant, flow) if config.holdback else USUAL
-    aligner = _aligner(frames, tracks, flow, config, range(start, stop), distant, whole or ())
-    things = _things(tracks, whole, range(start, stop), range(context_start, context_stop)) if whole else None
-    found = Propagation(shot.size, {} if keep is None else keep)
+    tracker = TrajectoryTracker(frames, config, flow, window, context)
+    for n in range(1, config.rounds):
+        tell(n)
+        tracker.refine()
+    tell(config.rounds)
+    calibration = calibrate(shot, window, config, nonlocal_frames, flow) if config.calibrate else UNCALIBRATED
+    aligner = _aligner(tracker, nonlocal_frames, keyframes)
+    foreground = _foreground(tracker, context, keyframes) if keyframes else None
 
     def fill(t: int) -> HoleFill:
-        picked = _pick(aligner, t, distant, config, whole or ())
-        if config.meet:
-            tracks.meet(t)
-        if things is not None:
-            things.meet(t, config.bound)
-        return _fused(frame_guesses(frames, t, tracks, picked, config.bound, trust, things=things), shot.size, config)
+        pixels = HolePixels(frames, np.flatnonzero(shot.hole(t)))
+        if config.bidirectional:
+            refine_bidirectional(frames, t, tracker.backward, tracker.forward, config.max_error, flow)
+        seen = tracker.look_up(t, pixels.rows, pixels.cols)
+        if aligner is not None:
+            best = aligner.best(t, _sources(t, nonlocal_frames, keyframes, config), config.nonlocal_candidates)
+            seen |= best.look_up(pixels.rows, pixels.cols) if best is not None else {}
+        if foreground is not None:
+            foreground.refine(t)
+            seen = foreground.split(t, pixels.rows, pixels.cols, seen)
+        return _fused(sample_candidates(frames, t, pixels, seen, calibration), pixels.index, shot.size, config)
 
-    holed = [t for t in range(start, stop) if shot.hole(t).any()]
-    for t, done in zip(holed, each(fill, holed), strict=True):
+    holed = [t for t in window if shot.hole(t).any()]
+    for t, done in zip(holed, parallel_map(fill, holed), strict=True):
         found.fills[t] = done
-        tracks.forget(t)
-        tell(config.rounds * (stop - start) + t - start + 1)
-    steady(found, shot, tracks, config.steady, config.doubt, whole or ())
-    fade(found, shot, whole or (), config.fade, flow, frames.scale)
+        tracker.forget(t)
+        tell(config.rounds, t - window.start + 1)
+    temporal_filter(found, shot, tracker, config, keyframes)
+    blend_keyframes(found, shot, keyframes, config.keyframe_blend, flow, frames.scale)
     return found
 
 
-def _things(tracks: Tracks, whole: Mapping[int, Bool], window: range, context: range) -> Things:
-    """What moves by itself, from frames known whole: as far as the next one beyond either end of the window."""
-    before = [t for t in whole if max(context.start, window.start - _BEYOND) <= t <= window.start]
-    after = [t for t in whole if window.stop - 1 <= t < min(context.stop, window.stop + _BEYOND)]
+def _aligner(tracker: TrajectoryTracker, nonlocal_frames: Sequence[int], keyframes: Collection[int]) -> Aligner | None:
+    """For non-local frames, if there are any; it looks at frames filled once more."""
+    config = tracker.config
+    if not config.nonlocal_candidates or not ((config.nonlocal_frames and len(nonlocal_frames)) or keyframes):
+        return None
+    tracker.refill(tracker.window)
+    return Aligner(tracker.frames, tracker.estimator)
+
+
+def _sources(t: int, nonlocal_frames: Sequence[int], keyframes: Collection[int], config: MotionConfig) -> list[int]:
+    """The frames that frame t is aligned with: some of the non-local ones, and the nearest keyframe on either side."""
+    chosen = choose_sources(t, nonlocal_frames, config.nonlocal_frames)
+    earlier, later = (k for k in keyframes if t - _NEAR <= k < t), (k for k in keyframes if t < k <= t + _NEAR)
+    nearest = [k for k in (max(earlier, default=None), min(later, default=None)) if k is not None]
+    return chosen + [k for k in nearest if k not in chosen]
+
+
+def _foreground(tracker: TrajectoryTracker, context: range, keyframes: Mapping[int, Bool]) -> ForegroundTrajectories:
+    """Trajectories of the foreground, as far as the next keyframe beyond either end of the window."""
+    window = tracker.window
+    before = [t for t in keyframes if max(context.start, window.start - _NEAR) <= t <= window.start]
+    after = [t for t in keyframes if window.stop - 1 <= t < min(context.stop, window.stop + _NEAR)]
     span = range(max(before, default=window.start), min(after, default=window.stop - 1) + 1)
-    small = {t: tracks.frames.shrunk(hole) for t, hole in whole.items() if t in span}
-    tracks.prepare(span)
-    return Things(tracks, small, span)
+    tracker.inpaint(span)
+    shrunk = {t: tracker.frames.shrunk(hole) for t, hole in keyframes.items() if t in span}
+    return ForegroundTrajectories(tracker, shrunk, span)
 
 
-def _aligner(
-    frames: WorkingFrames,
-    tracks: Tracks,
-    flow: FlowEstimator,
-    config: MotionConfig,
-    window: range,
-    distant: Sequence[int],
-    whole: Collection[int],
-) -> Aligner | None:
-    """For far frames, if there are any; it looks at frames filled once more."""
-    if not config.distant or not ((config.sources and len(distant)) or whole):
-        return None
-    tracks.refill(window)
-    return Aligner(frames, flow)
-
-
-def _pick(
-    aligner: Aligner | None, t: int, distant: Sequence[int], config: MotionConfig, whole: Collection[int]
-) -> Pick | None:
-    if aligner is None:
-        return None
-    sources = choose_sources(t, distant, config.sources)
-    before, after = (k for k in whole if t - _BEYOND <= k < t), (k for k in whole if t < k <= t + _BEYOND)
-    nearest = [k for k in (max(before, default=None), min(after, default=None)) if k is not None]
-    return pick(aligner, t, sources + [k for k in nearest if k not in sources], config.distant)
-
-
-def _fused(found: FrameGuesses, size: tuple[int, int], config: MotionConfig) -> HoleFill:
-    """The prefill of one frame, and everything it was made of."""
-    names, guesses = list(found.guesses), list(found.guesses.values())
-    rgb = fuse(found.part, found.inside, guesses, config.anchor, config.sharpness)
-    share = weights(guesses, config.sharpness)
-    spatial = share[names.index("spatial")]
-    seen = np.any([g.valid for n, g in found.guesses.items() if n != "spatial"], axis=0)
-    confidence = np.where(seen, 1 - spatial, 0).astype(np.float32)
-    others = [n for n in names if n != "spatial"]
-    most = np.argmax(share[[names.index(n) for n in others]], axis=0)[None]
-    source, place = (
-        np.take_along_axis(np.stack([by[n] for n in others]), most, 0)[0] for by in (found.source, found.place)
-    )
-    detail = detail_energy(guesses, found.index, size)
-    return HoleFill(found.index, rgb, seen, confidence, detail, np.where(seen, source, -1), place)
+def _fused(found: FrameCandidates, index: np.ndarray, size: tuple[int, int], config: MotionConfig) -> HoleFill:
+    """The fill of one frame from its candidates, and where it comes from."""
+    candidates, fetched = found.candidates, found.candidates[:-1]
+    rgb = fuse(found.part, found.inside, candidates, config.screening, config.sharpness)
+    share = weights(candidates, config.sharpness)
+    seen = np.any([one.valid for one in fetched], axis=0)
+    confidence = np.where(seen, 1 - share[-1], 0).astype(np.float32)
+    most = np.argmax(share[:-1], axis=0)[None]
+    source, place = (np.take_along_axis(by, most, 0)[0] for by in (found.source, found.place))
+    return HoleFill(
+        index, rgb, seen, confidence, detail_energy(candidates, index, size), np.where(seen, source, -1), place
+    )  # fmt: skip

@@ -1,194 +1,183 @@
-"""The words of ``vrm remove`` as Python keywords, and how they become checked options."""
+"""From the words a user gives, on any of the faces of vrm, to checked options; and the paths that options name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypedDict, Unpack, cast
+from typing import Any, TypeVar
 
 from vrm.errors import UsageError
-from vrm.options.remove import BoxPrompt, EngineOptions, MaskOptions, Moment, OutputOptions, Point, RemoveOptions
+from vrm.options.declare import MODEL, READ, WRITTEN, Option, Options, options_of
+from vrm.options.remove import RemoveOptions
 
-PathLike = str | Path
+Built = TypeVar("Built", bound=Options)
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+REMOVED = {
+    "prior": "No trained start is needed: engine motion has no network, and engine internal fits one to your video.",
+    "train_internal": "Engine internal fits itself to each video, untrained; "
+    "vrm train savit and vrm train keyframe train the networks of those engines.",
+}
+"""Words that are gone, as Python spells them, and what took their place."""
 
 
-class Words(TypedDict, total=False):
-    """The options of ``vrm remove`` as Python keywords (``--mask-frame`` is ``mask_frame``).
+def build_options(**words: Any) -> RemoveOptions:
+    """The options of ``vrm remove`` from words of the command line; ``--mask-frame`` is ``mask_frame``.
 
-    A word that is left out, or None, has the command line's default. Times are frame numbers with f (``"120f"``),
-    seconds, or ``"hh:mm:ss"``; ``object`` is one id, several, or ``"1,2"``; ``keyframe`` is ``{40: "clean40.png"}``, or
-    ``["40=clean40.png"]``, or ``["folder"]`` of numbered pictures; ``class_`` is ``--class``: a name, several,
-    or ``"person,car"``; ``point`` is ``"x,y@frame"``, ``box`` ``"x0,y0,x1,y1@frame"``, or several of them.
+    Raises:
+        UsageError: there is no such option, or its value is none.
     """
-
-    mask: PathLike | None
-    mask_frame: int | None
-    static_mask: bool | None
-    object: int | str | Iterable[int] | None
-    invert_mask: bool | None
-    grow: int | None
-    feather: int | None
-    save_masks: PathLike | None
-    point: str | Iterable[str] | None
-    not_point: str | Iterable[str] | None
-    box: str | Iterable[str] | None
-    class_: str | Iterable[str] | None
-    labels: PathLike | None
-    oracle_labels: bool | None
-    segmenter: PathLike | None
-    sam: PathLike | None
-    engine: str | None
-    preset: str | None
-    weights: PathLike | None
-    prefill: bool | None
-    keyframe: Mapping[int, PathLike] | Iterable[str] | None
-    export_keyframes: PathLike | None
-    start: str | float | None
-    end: str | float | None
-    preview: bool | None
-    device: str | None
-    dtype: str | None
-    threads: int | None
-    seed: int | None
-    memory: float | None
-    no_fallback: bool | None
-    codec: str | None
-    crf: int | None
-    lossless: bool | None
-    pix_fmt: str | None
-    stream: int | None
-    report: PathLike | None
-    overwrite: bool | None
-    resume: bool | None
-    max_pixels: int | None
-    max_frames: int | None
+    return build(RemoveOptions, words)
 
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
-_MASK = {
-    "mask": "path",
-    "mask_frame": "frame",
-    "static_mask": "static",
-    "object": "objects",
-    "invert_mask": "invert",
-    "grow": "grow",
-    "feather": "feather",
-    "save_masks": "save_to",
-    "point": "points",
-    "box": "boxes",
-    "class_": "classes",
-    "labels": "labels",
-    "oracle_labels": "oracle_labels",
-    "segmenter": "segmenter",
-    "sam": "sam",
-}
-_ENGINE = {
-    "engine": "engine",
-    "preset": "preset",
-    "weights": "weights",
-    "prefill": "prefill",
-    "keyframe": "keyframes",
-    "device": "device",
-    "dtype": "dtype",
-    "threads": "threads",
-    "seed": "seed",
-    "memory": "memory_gb",
-    "fallback": "fallback",
-}
-_OUTPUT = {name: name for name in ("codec", "crf", "lossless", "pix_fmt", "overwrite")}
-_WHOLE = {name: name for name in ("start", "end", "stream", "preview", "report", "resume")} | {
-    name: name for name in ("export_keyframes", "max_pixels", "max_frames")
-}
+def build(kind: type[Built], words: Mapping[str, Any], only: tuple[str, ...] | None = None) -> Built:
+    """Options of a class from words, ``only`` those named; what is left out, or None, has its default.
+
+    Raises:
+        UsageError: there is no such option, or its value is none.
+    """
+    known = {word: each for word, each in options_of(kind).items() if only is None or word in only}
+    for word in words:
+        if word not in known:
+            raise unknown(word, known)
+    return _filled(kind, {word: value for word, value in words.items() if value is not None}, known)
 
 
-def build_options(**words: Unpack[Words]) -> RemoveOptions:
-    """Turn words of the command line into checked options. Raises UsageError."""
-    given = {name: value for name, value in cast(dict[str, object], words).items() if value is not None}
-    for name in given:
-        if name not in Words.__annotations__:
-            near = get_close_matches(name, Words.__annotations__, 1)
-            raise UsageError(f"There is no option '{name}'.", f"Did you mean '{near[0]}'?" if near else "")
-    for name in ("mask", "save_masks", "report", "export_keyframes", "labels"):
-        if name in given:
-            given[name] = Path(cast(PathLike, given[name]))
-    if "weights" in given:
-        given["weights"] = str(given["weights"])
-    for name in ("start", "end"):
-        if name in given:
-            given[name] = Moment.parse(str(given[name]))
-    if "keyframe" in given:
-        given["keyframe"] = _keyframes(cast("Mapping[int, PathLike] | Iterable[str]", given["keyframe"]))
-    given |= _pointing(given)
-    given["fallback"] = not given.pop("no_fallback", False)
-    if "object" in given:
-        given["object"] = _ids(cast("int | str | Iterable[int]", given["object"]))
-
-    def pick(table: dict[str, str]) -> dict[str, object]:
-        return {field: given[word] for word, field in table.items() if word in given}
-
-    return RemoveOptions(
-        mask=MaskOptions(**pick(_MASK)),  # type: ignore[arg-type]
-        engine=EngineOptions(**pick(_ENGINE)),  # type: ignore[arg-type]
-        output=OutputOptions(**pick(_OUTPUT)),  # type: ignore[arg-type]
-        **pick(_WHOLE),  # type: ignore[arg-type]
-    )
+def _filled(kind: type[Built], words: Mapping[str, Any], allowed: Mapping[str, Option]) -> Built:
+    values: dict[str, Any] = {}
+    for each in fields(kind):
+        if (inner := each.metadata.get("group")) is not None:
+            values[each.name] = _filled(inner, words, allowed)
+    for word, declared in options_of(kind, nested=False).items():
+        if word in words and word in allowed:
+            value = declared.read(words[word])
+            values[declared.field] = values[declared.field] + value if declared.field in values else value
+    return kind(**values)
 
 
-def _keyframes(value: Mapping[int, PathLike] | Iterable[str]) -> tuple[tuple[int, Path], ...]:
-    """Frame numbers and pictures from ``{40: path}``, ``["40=path"]``, or folders of pictures named by number."""
-    if isinstance(value, Mapping):
-        return tuple((int(t), Path(path)) for t, path in value.items())
-    found: list[tuple[int, Path]] = []
-    for text in [value] if isinstance(value, str) else value:
-        number, _, name = text.partition("=")
-        if name and number.strip().removesuffix("f").isdecimal():
-            found.append((int(number.strip().removesuffix("f")), Path(name)))
-        elif Path(text).is_dir():
-            inside = [(path.stem, path) for path in sorted(Path(text).iterdir()) if path.suffix.lower() in _PICTURES]
-            numbered = [(int(stem), path) for stem, path in inside if stem.isdecimal()]
-            if not numbered:
-                raise UsageError(f"--keyframe {text} holds no numbered pictures.", "Name them by frame: 00040.png.")
-            found += numbered
-        else:
-            raise UsageError(
-                f"--keyframe {text} is not FRAME=IMAGE.", "Write --keyframe 40=clean40.png, or give a folder of them."
-            )
-    return tuple(found)
+def unknown(word: str, known: Iterable[str], what: str = "option") -> UsageError:
+    """The refusal of a word: it is gone, and what took its place, or else the nearest of those that are known."""
+    shown = _shown(word)
+    if word in REMOVED:
+        return UsageError(f"There is no {what} '{shown}' any more.", REMOVED[word])
+    near = get_close_matches(word, list(known), 1)
+    return UsageError(f"There is no {what} '{shown}'.", f"Did you mean '{_shown(near[0])}'?" if near else "")
 
 
-def _pointing(given: dict[str, object]) -> dict[str, object]:
-    """The words that point at things, as ``MaskOptions`` holds them."""
-    found: dict[str, object] = {name: str(given[name]) for name in ("segmenter", "sam") if name in given}
-
-    def several(name: str) -> list[str]:
-        value = cast("str | Iterable[str]", given.get(name, ()))
-        return [value] if isinstance(value, str) else [str(item) for item in value]
-
-    points = [Point.parse(text) for text in several("point")]
-    points += [Point.parse(text, keep=True) for text in several("not_point")]
-    if points:
-        found["point"] = tuple(points)
-    if several("box"):
-        found["box"] = tuple(BoxPrompt.parse(text) for text in several("box"))
-    names = [name.strip() for text in several("class_") for name in text.split(",")]
-    if names:
-        if not all(names):
-            raise UsageError("--class has an empty name.", "Write names with commas: person,car.")
-        found["class_"] = tuple(names)
-    return found
+def _shown(word: str) -> str:
+    return word[:80].rstrip("_")
 
 
-def _ids(value: int | str | Iterable[int]) -> tuple[int, ...]:
-    """Palette ids from ``3``, ``"1,2"`` or ``[1, 2]``."""
-    if isinstance(value, int):
-        parts: Iterable[int | str] = [value]
-    else:
-        parts = value.split(",") if isinstance(value, str) else value
+def words_of(kind: type[Options], words: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of some words that a class of options has."""
+    return {word: value for word, value in words.items() if word in options_of(kind)}
+
+
+# --- paths ------------------------------------------------------------------------------------------------------
+
+
+def of_kind(*kinds: str) -> dict[str, Option]:
+    """The options of ``vrm remove`` of these kinds (``READ``, ``WRITTEN``, ``MODEL``), by word."""
+    return {word: each for word, each in options_of(RemoveOptions).items() if each.kind in kinds}
+
+
+def paths_read(options: Options) -> list[tuple[str, Path]]:
+    """Every path that options name to be read, with what it is in words; models that are files or folders too."""
+    found = []
+    for declared, value in _named(options):
+        if declared.kind == READ:
+            values = [value] if isinstance(value, Path) else [Path(path) for _, path in value]
+            found += [(declared.noun, path) for path in values]
+    return found + [("model", path) for path in model_paths(options)]
+
+
+def paths_written(options: Options) -> dict[str, Path]:
+    """Every path that options name to be written, by the option: ``--report``."""
+    return {f"--{declared.name}": value for declared, value in _named(options) if declared.kind == WRITTEN}
+
+
+def model_paths(options: Options) -> list[Path]:
+    """Models that are given as files or folders, not by a card's name."""
+    return [Path(value) for declared, value in _named(options) if declared.kind == MODEL and _exists(Path(value))]
+
+
+def _exists(path: Path) -> bool:
     try:
-        ids = tuple(int(part) for part in parts)
-    except ValueError:
-        raise UsageError(f"--object {value} is not a list of ids.", "Write numbers with commas: 1,2.") from None
-    if not ids or not all(0 < i < 256 for i in ids):
-        raise UsageError(f"--object {value} is not a list of ids.", "Palette ids of objects run from 1 to 255.")
-    return ids
+        return path.exists() or path.is_symlink()
+    except OSError:  # a name that is too long for a path is no path
+        return False
+
+
+def _named(options: Options) -> Iterator[tuple[Option, Any]]:
+    """Options that name something on the disk, and what they name."""
+    for each in fields(options):
+        if "group" in each.metadata:
+            yield from _named(getattr(options, each.name))
+    for declared in options_of(type(options), nested=False).values():
+        value = getattr(options, declared.field)
+        if declared.kind and value is not None:
+            yield declared, value
+
+
+def place_paths(words: Mapping[str, Any], place: Callable[[Path], Path], *kinds: str) -> dict[str, Any]:
+    """Words of ``vrm remove`` with ``place`` applied to the paths among them; models by name stay names."""
+    placed = dict(words)
+    for word, declared in of_kind(*kinds).items():
+        value = words.get(word)
+        if value is None:
+            continue
+        if declared.several:
+            pairs = value.items() if isinstance(value, Mapping) else [_pair(text) for text in _listed(value)]
+            placed[word] = [f"{number}{'=' if str(number) else ''}{place(Path(path))}" for number, path in pairs]
+        elif declared.kind != MODEL or _exists(place(Path(value))):
+            placed[word] = place(Path(value))
+    return placed
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(value)] if isinstance(value, str | Path) else [str(each) for each in value]
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """``40=clean.png`` as ``("40", "clean.png")``; a folder alone has no number."""
+    number, equals, path = text.partition("=")
+    return (number, path) if equals else ("", text)
+
+
+# --- signatures -------------------------------------------------------------------------------------------------
+
+
+def keywords(kind: type[Options], only: tuple[str, ...] | None = None) -> Callable[[Function], Function]:
+    """Give a function that takes ``**words`` a signature that names them: options as keywords, typed, with defaults."""
+
+    def decorate(function: Function) -> Function:
+        named = [_keyword(each) for word, each in options_of(kind).items() if only is None or word in only]
+        return with_parameters(function, inspect.signature(function), named)
+
+    return decorate
+
+
+def with_parameters(function: Function, own: inspect.Signature, named: list[inspect.Parameter]) -> Function:
+    """Let a function's signature have the parameters ``named`` in place of ``**words``."""
+    kept = [each for each in own.parameters.values() if each.kind is not each.VAR_KEYWORD]
+    first = next((i for i, each in enumerate(kept) if each.kind is each.KEYWORD_ONLY), len(kept))
+    function.__signature__ = own.replace(parameters=[*kept[:first], *named, *kept[first:]])  # type: ignore[attr-defined]
+    return function
+
+
+def _keyword(declared: Option) -> inspect.Parameter:
+    annotation, default = declared.type, declared.default
+    if declared.parse is not None:
+        taken = next(iter(inspect.signature(declared.parse).parameters))
+        annotation, default = typing.get_type_hints(declared.parse)[taken], None
+    elif declared.inverted:
+        default = not default
+    elif declared.type is Path or declared.kind == MODEL:
+        annotation = str | Path
+    if default is None:
+        annotation |= None
+    return inspect.Parameter(declared.word, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from vrm.report.model import plain
+from vrm.report.tables import text_table
 from vrm.types import VideoInfo
 
 _UNSPECIFIED = 2
@@ -27,14 +28,14 @@ _MATRIX = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601 (625)", 6: "BT.601 (525)"
 
 
 def video_facts(info: VideoInfo) -> dict[str, Any]:
-    """Every field of ``info`` as plain JSON values; fractions as "30000/1001", the display size besides."""
+    """Every field of ``info`` as JSON values, fractions as "30000/1001", and its size as displayed."""
     facts: dict[str, Any] = plain(asdict(info))
     facts["display_height"], facts["display_width"] = info.display_size
     return facts
 
 
 def describe(info: VideoInfo) -> str:
-    """The same in words, one fact a line, each line ended."""
+    """The same in words, one fact a line."""
     lines = [("file", str(info.path)), ("container", info.container)]
     codec = f"{info.codec} ({info.profile})" if info.profile else info.codec
     lines.append(("video", f"stream {info.stream}: {codec}, {info.pix_fmt}, {info.bit_depth} bit"))
@@ -52,8 +53,7 @@ def describe(info: VideoInfo) -> str:
     if info.chapters:
         lines.append(("chapters", str(info.chapters)))
     lines += [("metadata", f"{key}: {value}") for key, value in info.metadata.items()]
-    width = max(len(name) for name, _ in lines)
-    return "".join(f"{name:<{width}}  {value}\n" for name, value in lines)
+    return text_table(lines, header=False)
 
 
 def _size(info: VideoInfo) -> str:

@@ -1,51 +1,45 @@
 """Models of several files, fetched from the Hugging Face hub into the user's own folder when asked, and only then.
 
-Every file is held against the checksum that the hub states for one commit of the repository; the folder appears whole
-or not at all, with a card (``vrm.weights.cards.ModelCard``) that later checks hold it against.
+huggingface_hub downloads the files of one commit and compares them with the checksums that the hub lists for it. The
+folder appears complete or not at all, with a card (``vrm.weights.cards.ModelCard``) for later checks.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
 import shutil
-import urllib.error
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vrm.errors import OutputError, WeightsError
-from vrm.selection.labels import hugging_face as hugging
+from vrm.errors import OutputError, VrmError, WeightsError
+from vrm.selection.labels import hugging_face
 from vrm.selection.pretrained import model_type
 from vrm.selection.prompts import sam2
+from vrm.system.extras import needed_by
+from vrm.system.files import atomic_folder, disk_error
 from vrm.weights.cards import MODEL_CARD, ModelCard, own_folder
-from vrm.weights.download import coming
 
-HUB = "https://huggingface.co"
-_WHOLE = re.compile(r"[\w.-]+/[\w.-]+")
-_WORDS = re.compile(r"\w[\w-]*(\.\w[\w-]*)*\.(json|txt)")
-"""Configurations, tables of names and of shards, a tokenizer's files; in the repository's first folder only."""
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+_SETTINGS = re.compile(r"\w[\w-]*(\.\w[\w-]*)*\.(json|txt)")
+"""Configurations, tables of names and of shards, a tokenizer's files; in the repository's top folder only."""
 _TENSORS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
-_PICKLED = "pytorch_model.bin"
+_PICKLE = "pytorch_model.bin"
+_KINDS = {"segmenter": hugging_face.KINDS, "sam": sam2.KINDS}
 
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file of a repository: its size, and its sha256 or, for small ones, git's sha1."""
-
-    name: str
-    bytes: int
-    sha256: str
-    blob: str
-
-
 def is_repository(name: str) -> bool:
-    """OWNER/NAME, as the hub names its repositories; the path of a card is none."""
-    return _WHOLE.fullmatch(name) is not None and not name.endswith(".json") and not Path(name).exists()
+    """Whether it is OWNER/NAME, as the hub names its repositories, and no path of a card."""
+    return _REPOSITORY.fullmatch(name) is not None and not name.endswith(".json") and not Path(name).exists()
 
 
 def fetch_model(
@@ -56,108 +50,116 @@ def fetch_model(
     Args:
         repository: OWNER/NAME.
         overwrite: replace a model that was fetched before.
-        progress: told ``(stage, bytes done, bytes in all)``.
+        progress: called with ``(stage, bytes done, bytes in all)``.
 
     Returns:
         The card and the folder.
 
     Raises:
-        WeightsError: there is no such model, it is of another kind, the hub does not answer, or what came is not it.
-        OutputError: a folder of that name is there, or it cannot be written.
+        WeightsError: there is no such model, it is of another kind, the hub does not answer, or a checksum differs.
+        OutputError: a folder of that name exists, or it cannot be written.
+        MissingPackage: huggingface_hub is not installed.
     """
     name = repository.rpartition("/")[2]
     target = own_folder() / name
-    if target.exists() and not (overwrite and (target / MODEL_CARD).is_file()):
-        fix = "Give --overwrite." if (target / MODEL_CARD).is_file() else "It was not fetched by vrm: move it away."
-        raise OutputError(f"{target} exists.", fix)
-    revision, licence, files = _listed(repository)
-    aside = target.with_name(f".{name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    try:
-        aside.mkdir(parents=True)
-        address = f"{HUB}/{repository}/resolve/{revision}"
-        total, done = sum(file.bytes for file in files), 0
-        sums: dict[str, str] = {}
-        network = ""
-        for file in sorted(files, key=lambda file: file.name != "config.json"):
-            sums[file.name] = _fetched(f"{address}/{file.name}", file, aside, _onward(progress, done, total))
-            done += file.bytes
-            network = network or _network(aside, repository)  # the first is config.json: before the weights
-        card = ModelCard(name, repository, revision, licence, network, sums, total)
-        (aside / MODEL_CARD).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        aside.replace(target)
-    except OSError as error:
-        raise OutputError(f"The model cannot be written to {target}: {error.strerror}.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    fetched = (target / MODEL_CARD).is_file()
+    if target.exists() and not (overwrite and fetched):
+        raise OutputError(
+            f"{target} exists.", "Give --overwrite." if fetched else "It was not fetched by vrm: move it away."
+        )
+    with needed_by(f"vrm weights fetch {repository}"):
+        from huggingface_hub import HfApi
+    api = HfApi(library_name="vrm")
+    with atomic_folder(target, "The model") as folder, _hub_errors(repository):
+        info = api.model_info(repository, revision="main", files_metadata=True)
+        revision, sizes = str(info.sha), _needed_files(info)
+        total = sum(sizes.values())
+        bar = _progress_bar(progress, total)
+        for files in ({"config.json"}, sizes.keys() - {"config.json"}):  # the kind is known before weights are fetched
+            for file in sorted(files):
+                api.hf_hub_download(repository, file, revision=revision, local_dir=folder, tqdm_class=bar)
+            found = api.verify_repo_checksums(repository, revision=revision, local_dir=folder)
+            if wrong := [mismatch["path"] for mismatch in found.mismatches] + found.extra_paths:
+                raise WeightsError(f"{wrong[0]} of {repository} has another checksum than the hub lists.", "Try again.")
+            network = _network(folder, repository)
+        shutil.rmtree(folder / ".cache")  # what huggingface_hub notes for a download that goes on later
+        licence = str(info.card_data.license or "NOASSERTION") if info.card_data else "NOASSERTION"
+        card = ModelCard(name, repository, revision, licence, network, _checksums(folder), total)
+        (folder / MODEL_CARD).write_text(json.dumps(asdict(card), indent=1) + "\n", encoding="utf-8")
     return card, target
 
 
-def _onward(progress: Progress, done: int, total: int) -> Callable[[int], None]:
-    """Progress of one file as progress of all."""
-    return lambda n: progress("fetch", done + n, total)
+@contextlib.contextmanager
+def _hub_errors(repository: str) -> Iterator[None]:
+    """Turn what huggingface_hub and its HTTP client raise into WeightsError; errors of the disk stay."""
+    from huggingface_hub.errors import RepositoryNotFoundError
 
-
-def _listed(repository: str) -> tuple[str, str, list[_File]]:
-    """The newest commit, the licence, and the files that are needed."""
-    url = f"{HUB}/api/models/{repository}/revision/main?blobs=true"
     try:
-        about = json.loads(b"".join(coming(url)))
-        revision, siblings = str(about["sha"]), [_file(entry) for entry in about["siblings"]]
-        licence = str((about.get("cardData") or {}).get("license") or "NOASSERTION")
-    except WeightsError as error:
-        if isinstance(error.__cause__, urllib.error.HTTPError) and error.__cause__.code in (401, 403, 404):
-            raise WeightsError(
-                f"{HUB} has no model '{repository}' that is open to all.",
-                "Download a gated one by hand and give its folder.",
-            ) from error
+        yield
+    except VrmError:
         raise
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"What {url} gave is no list of files.") from error
-    if not re.fullmatch(r"[0-9a-f]{40}", revision):
-        raise WeightsError(f"What {url} gave names no commit.")
-    known = {file.name: file for file in siblings}
-    tensors = [name for name in known if _TENSORS.fullmatch(name)] or [name for name in known if name == _PICKLED]
-    if "config.json" not in known or not tensors:
+    except RepositoryNotFoundError as error:  # a gated one is such a one too
         raise WeightsError(
-            f"{repository} holds no model of transformers.", "Needed are config.json and model.safetensors."
+            f"The hub has no model '{repository}' that is open to you.",
+            "Is the name right? For a gated model: hf auth login.",
+        ) from error
+    except Exception as error:
+        if disk_error(error) is not None:
+            raise
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"{repository} cannot be fetched: {reason}", "Is this machine online? Try again.") from error
+
+
+def _needed_files(info: ModelInfo) -> dict[str, int]:
+    """Names and sizes of the files that a model consists of; safetensors rather than a pickle. Raises WeightsError."""
+    sizes = {file.rfilename: file.size or 0 for file in info.siblings or ()}
+    tensors = {name for name in sizes if _TENSORS.fullmatch(name)} or {_PICKLE} & sizes.keys()
+    if "config.json" not in sizes or not tensors:
+        raise WeightsError(
+            f"{info.id} holds no model of transformers.", "Needed are config.json and model.safetensors."
         )
-    return revision, licence, [known[name] for name in known if name in tensors or _WORDS.fullmatch(name)]
-
-
-def _file(entry: dict[str, Any]) -> _File:
-    large = entry.get("lfs") or {}
-    return _File(str(entry["rfilename"]), int(entry["size"]), str(large.get("sha256", "")), str(entry["blobId"]))
-
-
-def _fetched(url: str, file: _File, folder: Path, told: Callable[[int], None]) -> str:
-    """Download one file; returns its sha256. Raises WeightsError where it is not the file that was listed."""
-    digest, blob, done = hashlib.sha256(), hashlib.sha1(f"blob {file.bytes}\0".encode(), usedforsecurity=False), 0
-    with (folder / file.name).open("wb") as out:
-        for chunk in coming(url):
-            done += len(chunk)
-            if done > file.bytes:
-                break
-            digest.update(chunk)
-            blob.update(chunk)
-            out.write(chunk)
-            told(done)
-    right = digest.hexdigest() == file.sha256 if file.sha256 else blob.hexdigest() == file.blob
-    if done != file.bytes or not right:
-        raise WeightsError(f"What {url} gave is not what the hub lists: its size or checksum differs.", "Try again.")
-    return digest.hexdigest()
+    return {name: size for name, size in sizes.items() if name in tensors or _SETTINGS.fullmatch(name)}
 
 
 def _network(folder: Path, repository: str) -> str:
-    """What the model in a folder is good for, by its config.json."""
+    """What the model in a folder is for, by its config.json. Raises WeightsError."""
     kind = model_type(folder)
-    kinds = {"segmenter": hugging.KINDS, "sam": sam2.KINDS}
-    for network, those in kinds.items():
-        if kind in those:
+    for network, kinds in _KINDS.items():
+        if kind in kinds:
             return network
     raise WeightsError(
         f"{repository} is a '{kind}' model.",
-        "; ".join(f"--{n} takes {', '.join(those)}" for n, those in kinds.items()) + ".",
+        "; ".join(f"--{network} takes {', '.join(kinds)}" for network, kinds in _KINDS.items()) + ".",
     )
+
+
+def _checksums(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def _progress_bar(progress: Progress, total: int) -> type[Any]:
+    """The class of a progress bar for every file: it shows nothing, and tells ``progress`` the bytes of all files."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    done = 0
+
+    class Bar(tqdm):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options | {"disable": True})  # type: ignore[no-untyped-call]
+
+        def update(self, n: float | None = 1) -> None:
+            nonlocal done
+            done += int(n or 0)
+            progress("fetch", min(done, total), total)
+
+        def update_transfer(self, n: float | None = 1) -> None:
+            """Bytes on the network; ``update`` is told when they are written."""
+
+        def set_transfer_postfix_str(self, *args: Any, **options: Any) -> None:
+            """The speed."""
+
+    return Bar

@@ -1,4 +1,4 @@
-"""Models of transformers from a local folder: nothing is downloaded, nothing but tensors read, nothing made up."""
+"""Models of transformers from a local folder: nothing is downloaded, and nothing but tensors is read."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import WeightsError
-from vrm.weights.convert.checkpoint import read_tensors
 
 _PICKLED = "pytorch_model.bin"
 
 
 def model_type(folder: Path) -> str:
-    """What ``config.json`` in a folder calls its model.
-
-    Raises:
-        WeightsError: no such file, or not readable.
-    """
+    """What ``config.json`` in a folder calls its model. Raises WeightsError where there is no such file to read."""
     path = folder / "config.json"
     try:
         return str(json.loads(path.read_text(encoding="utf-8")).get("model_type", ""))
@@ -27,8 +22,8 @@ def model_type(folder: Path) -> str:
         ) from error
 
 
-def loaded(kind: Any, folder: Path, **more: Any) -> Any:
-    """``from_pretrained`` of a local folder.
+def from_folder(kind: Any, folder: Path, **more: Any) -> Any:
+    """``kind.from_pretrained(folder)``, without downloads.
 
     Raises:
         WeightsError: a file is missing, damaged, or of another model.
@@ -51,19 +46,21 @@ def loaded(kind: Any, folder: Path, **more: Any) -> Any:
         logging.set_verbosity(verbosity)
 
 
-def loaded_net(kind: Any, folder: Path) -> Any:
-    """The network of a folder, ready to be used. transformers fills what the file lacks with random numbers: we refuse.
+def net_from_folder(kind: Any, folder: Path) -> Any:
+    """The network of a folder in evaluation mode. transformers fills missing weights with random numbers: refused here.
 
     Raises:
-        WeightsError: see ``loaded``; or the weights are not all of this network's.
+        WeightsError: see ``from_folder``; or the file lacks weights of this network.
     """
     pickled = (folder / _PICKLED).is_file() and not any(folder.glob("*.safetensors"))
     if pickled:
+        from vrm.weights.convert.checkpoint import read_tensors
+
         read_tensors(folder / _PICKLED)  # refuses clearly what holds more than tensors
     more = {"use_safetensors": not pickled, "weights_only": True}
-    net, said = loaded(kind, folder, output_loading_info=True, **more)
+    net, info = from_folder(kind, folder, output_loading_info=True, **more)
     own = {name for name, _ in net.named_parameters()}
-    lacking = sorted(own & {str(name) for name in said["missing_keys"]})
+    lacking = sorted(own & {str(name) for name in info["missing_keys"]})
     if lacking:
         raise WeightsError(
             f"The weights in {folder} are not its model's: {len(lacking)} of {len(own)} tensors are missing, "

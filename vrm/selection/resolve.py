@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,20 +16,19 @@ from vrm.job.resume import JobFolder
 from vrm.job.scratch import scratch_folder
 from vrm.job.side_outputs import FolderOutput, overlay_plan, write_masks, write_overlay
 from vrm.media.read.open_video import open_video
-from vrm.media.read.reader import Reader
-from vrm.media.read.stills import read_mask
 from vrm.options.remove import RemoveOptions
 from vrm.report.model import RemoveReport
 from vrm.selection.labels.classes import labels_for_engine, load_classes
+from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.masks.load import LoadedMasks, load
 from vrm.selection.masks.morphology import ShapedMasks, shape
-from vrm.selection.masks.source import Readers
+from vrm.selection.masks.source import mask_readers
 from vrm.selection.prompts.prompted_masks import PromptedMasks, check_prompts
-from vrm.selection.tracking.tracker import follow
+from vrm.selection.tracking.tracker import track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.windows import REACH
 from vrm.system.failures import translate_errors
-from vrm.types import U8, Masks, Pixels
+from vrm.types import U8, Masks
 
 Shots = list[tuple[int, int]]
 
@@ -156,7 +155,11 @@ def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameCach
         job.note(*before[1])
         return before[0]
     said = len(job.report.notes)
-    masks = PromptedMasks(job, frames, shots).masks(given)
+    prompted = PromptedMasks(job, frames, shots)
+    if job.options.mask.classes:
+        given = close_dropouts(given.masks, frames.frame, shots, job.progress)
+        job.note(*given.notes)
+    masks = prompted.masks(given)
     if masks is None and given.annotated is None:
         return given.masks
     masks = _tracked(job, given, given.annotated or frozenset(), shots, frames) if masks is None else masks
@@ -173,7 +176,7 @@ def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Sho
             continue
         job.note(f"The mask is followed from frame {min(known)} through its shot, frames {start} to {stop - 1}.")
         with job.timed("follow"):
-            tracked = follow(frames.frame, known, start, stop, progress=job.progress)
+            tracked = track_mask(frames.frame, known, start, stop, progress=job.progress)
         job.note(*tracked.notes)
         for t, mask in tracked.masks.items():
             masks[t] = mask
@@ -183,17 +186,3 @@ def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Sho
             "Give the mask of another frame with --mask-frame.",
         )
     return masks
-
-
-def mask_readers(max_pixels: int = RemoveOptions.max_pixels, max_frames: int = RemoveOptions.max_frames) -> Readers:
-    """How masks are read from pictures and videos, within the limits for input."""
-
-    def still(path: Path) -> tuple[Pixels, bool]:
-        return read_mask(path, max_pixels)
-
-    def video(path: Path) -> Iterator[Pixels]:
-        with Reader(open_video(path, max_pixels, max_frames)) as reader:
-            for frame in reader.frames():
-                yield frame.rgb()
-
-    return Readers(still=still, video=video)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable
@@ -31,6 +32,15 @@ def give_back() -> None:
     trim = c_library_call("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def free_caches() -> None:
+    """Let go of what nobody needs after memory ran out: garbage, free pages, and what torch keeps of a GPU's memory."""
+    gc.collect()
+    give_back()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def resident() -> int | None:

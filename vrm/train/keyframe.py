@@ -10,7 +10,6 @@ import csv
 import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -29,10 +28,9 @@ from vrm.nets.two_stream.discriminator import (
     known_l1,
 )
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
-from vrm.options.remove import EngineOptions
+from vrm.options.train import KeyframeTraining
 from vrm.system.device import Compute, choose_for_training
 from vrm.system.files import DAMAGED, atomic_write
-from vrm.train.config_types import check_types
 from vrm.train.data.sources import Shelf, Source, find_sources
 from vrm.train.data.views import Example, Views, example, picture_side
 from vrm.types import U8
@@ -44,66 +42,6 @@ WEIGHTS = {"l1": 10.0, "gan": 10.0, "features": 100.0, "perceptual": 30.0, "r1":
 _COLUMNS = (
     "step", "rate", "l1", "gan", "features", "perceptual", "discriminator", "r1", "held_guided", "held_unguided",
 )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class KeyframeTraining:
-    """What ``vrm train keyframe`` can be told.
-
-    Attributes:
-        name: of the weights; ``--weights DIR/NAME.safetensors`` asks for them.
-        licence: SPDX identifier of the weights; only the user knows the data.
-        steps: of both networks.
-        batch: pictures per step.
-        side: of the square views in pixels, a multiple of 8.
-        references: key frames of each target.
-        width, blocks: of the generator; the published ones are 64 and 4 (12: big).
-        rate: of the generator's Adam; the discriminator's is a tenth.
-        warm_up: steps over which the rate rises.
-        real: share of examples whose key frames are other frames of a video instead of views of one picture.
-        check_every: steps between looks at what was held out.
-        held: share of the pictures, or clips, that are only looked at.
-        perceptual: weights of the ADE20k network of the perceptual loss, by name or file; None leaves the loss out.
-        resume: go on from what an earlier run of the same name left.
-        engine: device, number format, threads and seed.
-    """
-
-    name: str
-    licence: str
-    steps: int = 100_000
-    batch: int = 8
-    side: int = 256
-    references: int = 2
-    width: int = 64
-    blocks: int = 4
-    rate: float = 3.2e-4
-    warm_up: int = 1000
-    real: float = 0.0
-    check_every: int = 500
-    held: float = 0.1
-    perceptual: str | None = None
-    resume: bool = False
-    engine: EngineOptions = field(default_factory=EngineOptions)
-
-    def __post_init__(self) -> None:
-        check_types(type(self), vars(self))
-        if not self.licence:
-            raise UsageError("The weights need a licence.", "Say under which their data may be used: --licence SPDX.")
-        if not self.name or Path(self.name).name != self.name:
-            raise UsageError(f"'{self.name}' is not a name for weights.", "Use letters, digits and dashes.")
-        if self.steps < 1 or self.batch < 2 or self.references < 1 or self.check_every < 1 or self.rate <= 0:
-            raise UsageError("Training takes at least one step, two pictures a step and one key frame.")
-        if self.side < 64 or self.side % 8:
-            raise UsageError(f"--side {self.side} is not a multiple of 8 from 64 up.")
-        if self.width < 4 or self.width % 4 or self.blocks < 2:
-            raise UsageError("The network takes a width that is a multiple of 4, and at least two blocks.")
-        if not 0 <= self.real <= 1 or not 0 < self.held < 1:
-            raise UsageError("Shares lie between 0 and 1.")
-
-    @property
-    def network(self) -> dict[str, int]:
-        """What the generator is built with."""
-        return {"width": self.width, "blocks": self.blocks}
 
 
 class _Data:

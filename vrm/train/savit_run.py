@@ -7,7 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -20,46 +20,16 @@ from vrm.errors import EngineError, OutputError, UsageError, VrmError, WeightsEr
 from vrm.media.write.png import write_png
 from vrm.nets.savit.model import Savit
 from vrm.options.remove import EngineOptions
+from vrm.options.train import SavitJob
 from vrm.system.device import Compute, choose_for_training
 from vrm.system.files import DAMAGED, atomic_write, writing
 from vrm.train.data.reels import Footage, Reel, Sample, find_reels
 from vrm.train.distributed import Processes
-from vrm.train.savit import Batch, Trainer, batches
+from vrm.train.savit import SavitBatch, Trainer, batches
 from vrm.train.savit_config import SavitTraining
 from vrm.train.warm_start import warm_start
 from vrm.types import U8
 from vrm.weights.cards import WeightCard, save
-
-
-@dataclass(frozen=True)
-class SavitJob:
-    """What ``vrm train savit`` can be told.
-
-    Attributes:
-        name: of the weights.
-        licence: SPDX identifier of the weights, from that of the clips.
-        config: how the network is built and trained.
-        labels: folder of label maps, one folder for each clip; None = ``labels`` in the data.
-        held: clips that are only looked at; none = every eighth.
-        start: weights to start from, by name or file.
-        resume: go on from the last checkpoint.
-        engine: device, dtype, threads and seed.
-    """
-
-    name: str
-    licence: str
-    config: SavitTraining
-    labels: Path | None = None
-    held: tuple[str, ...] = ()
-    start: str | None = None
-    resume: bool = False
-    engine: EngineOptions = field(default_factory=EngineOptions)
-
-    def __post_init__(self) -> None:
-        if not self.licence:
-            raise UsageError("The weights need a licence.", "Say under which their data may be used: --licence SPDX.")
-        if not self.name or Path(self.name).name != self.name:
-            raise UsageError(f"'{self.name}' is not a name for weights.", "Use letters, digits and dashes.")
 
 
 class Checkpoint:
@@ -130,7 +100,8 @@ def clips_to_label(data: Path, job: SavitJob) -> list[tuple[Path, Path]]:
     Raises:
         UsageError: there are no clips, the configuration takes no labels, or several processes would make them.
     """
-    if not job.config.network.experts:
+    config = SavitTraining.read(job.config)
+    if not config.network.experts:
         raise UsageError("This configuration is trained without labels.", "Leave out --segmenter.")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise UsageError(
@@ -138,7 +109,7 @@ def clips_to_label(data: Path, job: SavitJob) -> list[tuple[Path, Path]]:
             "Start once without torchrun, stop it when training begins, and go on with torchrun; the labels stay.",
         )
     labels = job.labels or data / "labels"
-    reels = find_reels(data, None, job.config.frames)
+    reels = find_reels(data, None, config.frames)
     return [(reel.frames[0].parent if reel.frames else reel.path, labels / reel.name) for reel in reels]
 
 
@@ -155,7 +126,9 @@ def teach_savit(
     Returns:
         The card; None in processes other than the first.
     """
-    config = job.config
+    config = SavitTraining.read(job.config)
+    if job.steps is not None:
+        config = replace(config, steps=job.steps)
     labels = (job.labels or data / "labels") if config.network.experts else None
     learned, judged = held_out(find_reels(data, labels, config.frames), job.held)
     checkpoint = Checkpoint(out)
@@ -320,7 +293,7 @@ class Log:
 
 def filled(net: Savit, sample: Sample, compute: Compute) -> U8:
     """A sample's frames with their holes filled, uint8 ``(T, H, W, 3)``."""
-    batch = Batch.of([sample], compute.device)
+    batch = SavitBatch.of([sample], compute.device)
     with torch.inference_mode(), compute.autocast():
         made = net(batch.masked, batch.labels).frames.float()
     made = (made * batch.hole + batch.truth * (1 - batch.hole))[0].permute(0, 2, 3, 1)

@@ -7,8 +7,9 @@ that motion may not be asked.
 
 from __future__ import annotations
 
-from vrm.engines.base import Progress, Session, Shot
+from vrm.engines.base import Session, Shot
 from vrm.engines.motion import PrefillSession
+from vrm.events import Progress
 from vrm.job.checkpoints import FitFolder
 from vrm.options.remove import EngineOptions
 

@@ -11,11 +11,13 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from vrm.engines.base import Given, Progress, Session, Shot
+from vrm.engines.base import Session, Shot
 from vrm.engines.coverage import coverage_map
 from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, masked_times
 from vrm.engines.motion import to_patch
+from vrm.engines.shot import KeyframedShot
 from vrm.errors import WeightsError
+from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.result import Propagation
 from vrm.options.remove import EngineOptions
@@ -110,7 +112,7 @@ class KeyframeSession:
     ) -> None:
         self.shot, self.notes = shot, notes
         self.keyframes = KnownFrames(dict.fromkeys(generated.frames, generated.frames) | dict.fromkeys(own, own))
-        self.view = Given(shot, self.keyframes)
+        self.view = KeyframedShot(shot, self.keyframes)
         self._origins = KeyframeOrigins(shot, own, generated.origins)
         self._found: list[Propagation] = []
 

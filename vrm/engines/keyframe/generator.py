@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vrm.engines.base import Progress, Shot, as_float
+from vrm.engines.base import Shot, as_float
 from vrm.engines.coverage import coverage_map
 from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, grid_times
+from vrm.events import Progress
 from vrm.motion.flow.context import context_flow, square, square_hole
 from vrm.motion.flow.estimators import DisFlow
 from vrm.nets.two_stream.model import KeyFeatures, TwoStreamConfig, TwoStreamGenerator, padded

@@ -20,7 +20,7 @@ from vrm.media.read.stills import image_facts, read_image, read_mask
 from vrm.media.write.containers import VIDEO_ENDINGS
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.load import MOSTLY, load
-from vrm.selection.resolve import mask_readers
+from vrm.selection.masks.source import mask_readers
 from vrm.types import Masks, Pixels, VideoInfo
 
 _AHEAD = 4

@@ -11,12 +11,13 @@ from typing import Any
 from vrm.evaluate.cases.make import RECORD
 from vrm.evaluate.page.published import TABLES, PublishedTable, tables_for
 from vrm.evaluate.runs.run import Row, Run
-from vrm.evaluate.scoring.tables import aligned, cell, heading, markdown
+from vrm.evaluate.scoring.tables import cell, heading, markdown
 from vrm.metrics.means import Mean, mean
+from vrm.report.tables import text_table
 
 
 def run_markdown(run: Run) -> str:
-    """Means with their spread over clips, then every clip, then what others published, apart."""
+    """Means with their spread over clips, then every clip; apart from them, published tables."""
     parts = ["## Engines and presets beside baselines\n", "```sh", run.command, "```\n"]
     parts += ["\n".join(f"- {line}" for line in conditions(run)), ""]
     for name in run.cases:
@@ -36,7 +37,7 @@ def run_markdown(run: Run) -> str:
 
 
 def conditions(run: Run) -> list[str]:
-    """What every number was measured on and with."""
+    """The machine, the versions, and how the numbers were measured."""
     said = [f"{name}: {value}" for name, value in run.machine.items()]
     seconds = sum(row.seconds for row in run.rows)
     for name in ("seed", "threads"):
@@ -51,7 +52,7 @@ def conditions(run: Run) -> list[str]:
 
 
 def means_tables(rows: list[Row]) -> list[tuple[str, list[list[str]]]]:
-    """Titles and tables of means: over all clips, and for methods that were run on fewer, all methods on those."""
+    """Titles and tables of means: over all clips, then of all methods on each set of fewer clips that a method has."""
     clips = {method: _clips(rows, method) for method in _methods(rows)}
     every = list(dict.fromkeys(row.clip for row in rows))
     tables = [(f"Means over the {len(every)} clips.", means_rows(rows, every))]
@@ -66,7 +67,7 @@ def means_rows(rows: list[Row], clips: list[str] | None = None) -> list[list[str
 
     Args:
         rows: of one folder of cases.
-        clips: only methods that were run on all of these; None = all methods. What needs weights is listed.
+        clips: only methods that were run on all of these, and those that need weights; None = all methods.
     """
     names = measured(rows)
     table = [["method", "clips", *map(heading, names), "s/frame", "peak MB"]]
@@ -84,7 +85,7 @@ def means_rows(rows: list[Row], clips: list[str] | None = None) -> list[list[str
 
 
 def clip_rows(rows: list[Row]) -> list[list[str]]:
-    """A heading and a row for each clip and method that has its weights."""
+    """A heading, and a row for each clip and method that has its weights."""
     names = measured(rows)
     table = [["clip", "method", *map(heading, names), "s/frame", "peak MB"]]
     for row in sorted(rows, key=lambda row: row.clip):
@@ -96,7 +97,7 @@ def clip_rows(rows: list[Row]) -> list[list[str]]:
 
 
 def remarks(rows: list[Row]) -> list[str]:
-    """What a reader of the numbers has to know."""
+    """What to know when reading the numbers."""
     said = [f"{row.method} failed on {row.clip}: {row.error}" for row in rows if row.error]
     every = list(dict.fromkeys(row.clip for row in rows))
     for method in _methods(rows):
@@ -123,7 +124,7 @@ def remarks(rows: list[Row]) -> list[str]:
 
 
 def set_lines(run: Run, name: str) -> list[str]:
-    """The measures of all clips together, a line for each method."""
+    """Measures of all clips together, a line for each method."""
     lines = []
     for (cases, method), found in run.networks.items():
         if cases == name:
@@ -133,14 +134,14 @@ def set_lines(run: Run, name: str) -> list[str]:
 
 
 def measured(rows: list[Row]) -> list[str]:
-    """The measures that the rows have, in order."""
+    """Names of the measures in the rows, in order."""
     return list(dict.fromkeys(name for row in rows if row.score is not None for name in row.score.values))
 
 
 def published_markdown(table: PublishedTable) -> str:
-    """A paper's table and its conditions."""
+    """A table of a paper, and its conditions."""
     said = "".join(f"- {text}\n" for text in table.conditions)
-    return f"#### {table.title}\n\n{said}\n{markdown([table.head, *table.rows])}"
+    return f"#### {table.title}\n\n{said}\n{markdown(table.rows)}"
 
 
 def run_csv(run: Run) -> str:
@@ -165,18 +166,18 @@ def run_json(run: Run) -> str:
 
 
 def run_text(run: Run) -> str:
-    """The means, for the terminal."""
+    """Tables of means, for the terminal."""
     text = ""
     for name in run.cases:
         rows = [row for row in run.rows if row.cases == name]
         for title, table in means_tables(rows):
-            text += f"{name}: {title}\n{aligned(table)}"
+            text += f"{name}: {title}\n{text_table(table)}"
         text += "".join(f"{line}\n" for line in [*remarks(rows), *set_lines(run, name)])
     return text + "".join(f"{name}: {what}\n" for name, what in run.needs.items())
 
 
 def run_protocols(run: Run) -> set[str]:
-    """The protocols that the cases say they were made by."""
+    """The names of the protocols by which the cases were made."""
     return {str(record["protocol"]) for name in run.cases if (record := _protocol(run, name))}
 
 
@@ -185,7 +186,6 @@ def _methods(rows: list[Row]) -> list[str]:
 
 
 def _clips(rows: list[Row], method: str) -> list[str]:
-    """Those the method has been run on."""
     return [row.clip for row in rows if row.method == method and not row.needs]
 
 

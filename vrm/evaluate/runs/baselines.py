@@ -88,16 +88,17 @@ def _medians(frames: Pictures, masks: Masks, whole: Bool, count: int, held: int)
 
 def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
     """What motion alone finds, settings of ``fast``."""
-    from vrm.motion.propagation import MotionConfig, propagate
+    from vrm.motion.config import MotionConfig
+    from vrm.motion.propagation import propagate
 
     shot = _Shot(frames, masks, count)
     for start in range(0, count, WINDOW):
         stop = min(count, start + WINDOW)
-        around = max(0, start - CONTEXT), min(count, stop + CONTEXT)
-        found = propagate(shot, start, stop, *around, MotionConfig.for_preset("fast"))
+        context = range(max(0, start - CONTEXT), min(count, stop + CONTEXT))
+        found = propagate(shot, range(start, stop), context, MotionConfig.for_preset("fast"))
         for t in range(start, stop):
             frame: Any = shot.frame(t)
-            filled = found.prefill(t, as_float(frame)) * peak_of(frame)
+            filled = found.filled(t, as_float(frame)) * peak_of(frame)
             yield np.clip(filled + 0.5, 0, peak_of(frame)).astype(frame.dtype)
 
 

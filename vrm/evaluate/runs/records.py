@@ -14,7 +14,7 @@ from vrm.errors import OutputError
 from vrm.evaluate.cases.clips import Clip
 from vrm.evaluate.cases.pictures import Pictures, open_pictures
 from vrm.evaluate.runs.methods import Method
-from vrm.evaluate.scoring.score import Instruments, ScoreOptions, scored_frames
+from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, scored_frames
 from vrm.evaluate.scoring.tables import write_text
 from vrm.version import __version__
 from vrm.weights import cards as weights
@@ -29,12 +29,12 @@ class Records:
     Attributes:
         out: holds ``results/CASES/METHOD/CLIP``, and ``records/CASES/METHOD/CLIP.json`` (and ``.npz``: features).
         score: what is measured, and on which frames.
-        instruments: what it is measured with.
+        setup: what it is measured with.
     """
 
     out: Path
     score: ScoreOptions
-    instruments: Instruments
+    setup: MetricSetup
 
     def prepare(self, overwrite: bool) -> None:
         """Make the folder, or check that it is an earlier run's. Raises OutputError."""
@@ -86,8 +86,8 @@ class Records:
         only = sorted(scored_frames(cases).get(clip.name, ()))
         return {
             "measures": list(self.score.names(clip.truth is not None)),
-            "flow": self.instruments.flow,
-            "networks": list(self.instruments.networks),
+            "flow": self.setup.flow,
+            "networks": list(self.setup.networks),
             "files": _digest(files, only, self.score.frames, self.score.invert),
         }
 

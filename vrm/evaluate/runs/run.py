@@ -17,7 +17,7 @@ from vrm.evaluate.runs.methods import FillTask, Method
 from vrm.evaluate.runs.process import fill_in_process
 from vrm.evaluate.runs.records import Records
 from vrm.evaluate.scoring.feature_sets import Features, load_features, save_features, set_distances
-from vrm.evaluate.scoring.score import Instruments, ScoreOptions, case_masks, find_cases, score_results
+from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, case_masks, find_cases, score_results
 from vrm.events import Events
 from vrm.metrics.clip import ClipScore
 
@@ -137,7 +137,7 @@ class Run:
             raise WeightsError(engines[0].needs)
 
 
-def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Events, instruments: Instruments) -> Run:
+def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Events, setup: MetricSetup) -> Run:
     """Fill, time and score every case by every method; what an earlier run of the same settings did is kept.
 
     Args:
@@ -145,7 +145,7 @@ def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Event
         out: results go to ``OUT/results/CASES/METHOD/CLIP``, records beside them.
         options: see ``RunOptions``.
         events: hears of progress and failures.
-        instruments: what is measured with.
+        setup: what is measured with.
 
     Raises:
         VrmError: cases that cannot be read (before anything is filled); OUT holds something else.
@@ -161,10 +161,10 @@ def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Event
     for clips in found.values():
         for clip in clips:
             case_masks(clip, options.score)
-    records = Records(out, options.score, instruments)
+    records = Records(out, options.score, setup)
     records.prepare(options.overwrite)
     paths = {path.resolve().name: path for path in cases}
-    run = Run([], machine(), paths, instruments.flow, out, needs=instruments.needs)
+    run = Run([], machine(), paths, setup.flow, out, needs=setup.needs)
     events.stage(
         "run", sum(len(options.methods_on(name, clip.name)) for name, clips in found.items() for clip in clips)
     )
@@ -174,12 +174,12 @@ def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Event
         for clip in clips:
             methods = options.methods_on(name, clip.name)
             held = _filled_by_all(name, clip, methods, records, events, lacking)
-            _score(name, paths[name], clip, methods, held, records, instruments)
+            _score(name, paths[name], clip, methods, held, records, setup)
             for method in methods:
                 run.rows.append(_row(name, method, clip, held[method.name]))
                 if kept := load_features(records.features(name, method, clip)):
                     features.setdefault((name, method.name), []).append(kept)
-    run.networks = {key: set_distances(clips) for key, clips in features.items()} if instruments.networks else {}
+    run.networks = {key: set_distances(clips) for key, clips in features.items()} if setup.networks else {}
     return run
 
 
@@ -232,7 +232,7 @@ def _score(
     methods: list[Method],
     held: dict[str, dict[str, Any]],
     records: Records,
-    instruments: Instruments,
+    setup: MetricSetup,
 ) -> None:
     """Score what has no score of the same truth, masks, results and measures yet; methods that judge the same frames
     in one pass."""
@@ -247,7 +247,7 @@ def _score(
         alike = [(method, how) for method, how in waiting if method.given_every == every]
         only = replace(records.score, clips=(clip.name,), skip_every=every)
         folders = [records.results(name, method) for method, _ in alike]
-        results = score_results(cases, folders, only, Events(), instruments)
+        results = score_results(cases, folders, only, Events(), setup)
         for (method, how), result in zip(alike, results, strict=True):
             if clip.name in result.features:
                 save_features(records.features(name, method, clip), result.features[clip.name])

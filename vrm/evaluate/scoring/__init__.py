@@ -1,1 +1,1 @@
-"""Results scored against the truth."""
+"""Results, masks and labels scored against the truth."""

@@ -1,4 +1,4 @@
-"""How steady label maps are over time: the share of pixels whose label changes along the motion."""
+"""Flicker of label maps: the share of pixels whose label changes along the motion."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import numpy as np
 
 from vrm.errors import MaskError, VideoError
 from vrm.evaluate.cases.pictures import Pictures
-from vrm.evaluate.scoring.tables import aligned
 from vrm.events import Events
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import read_mask
-from vrm.metrics.warping import FlowEstimator, Motion, grey, label_changes, visible
-from vrm.types import U8
+from vrm.metrics.warping import Motion, grey, label_changes, visible
+from vrm.report.tables import text_table
+from vrm.types import U8, FlowEstimator
 
 
 @dataclass(frozen=True)
-class Flicker:
-    """How steady one folder of label maps is.
+class FlickerRow:
+    """The flicker of one folder of label maps.
 
     Attributes:
         name: of the folder.
-        frames: of the video.
+        frames: how many.
         flicker: share of the visible pixels whose label changes, 0 to 1; None for a single frame.
-        flow: which estimator the motion is by.
+        flow: the name of the estimator of motion.
     """
 
     name: str
@@ -39,20 +39,19 @@ class Flicker:
 
 @dataclass(frozen=True)
 class FlickerTable:
-    """What ``vrm evaluate labels`` prints."""
+    """What ``vrm evaluate labels`` prints: the flicker of every folder of label maps."""
 
-    results: tuple[Flicker, ...]
+    results: tuple[FlickerRow, ...]
 
     def lines(self) -> str:
-        """One JSON object per line and folder of maps."""
+        """One JSON object per line and folder."""
         return "".join(json.dumps(vars(result), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
-        """For the terminal."""
         rows = [["labels", "flow", "frames", "flicker %"]]
         for r in self.results:
             rows.append([r.name, r.flow, str(r.frames), "-" if r.flicker is None else f"{100 * r.flicker:.3f}"])
-        return aligned(rows)
+        return text_table(rows)
 
 
 def label_flicker(
@@ -64,12 +63,12 @@ def label_flicker(
         video: a video, or a folder of frames.
         labels: folders as ``vrm segment`` writes them (``classes/`` or ``classes.mkv``), or of one PNG for each frame
             (palette or grey: a pixel's value is its label).
-        events: hears of progress.
+        events: told of the progress.
         estimator, flow: of optical flow, and its name.
 
     Raises:
         VideoError: the video or a map cannot be read.
-        MaskError: maps of another count or size than the frames.
+        MaskError: the maps are not as many or not as large as the frames.
     """
     frames = Pictures(video)
     count = len(frames)
@@ -80,7 +79,7 @@ def label_flicker(
             )
     changed = np.zeros((len(labels), 2), np.int64)
     streams = [_maps(folder) for folder in labels]
-    held: tuple[U8, list[U8]] | None = None
+    previous: tuple[U8, list[U8]] | None = None
     events.stage("labels", count)
     for frame in frames.stream():
         now, maps = grey(frame), [next(stream) for stream in streams]
@@ -88,15 +87,15 @@ def label_flicker(
             if plane.shape != now.shape:
                 (h, w), (height, width) = plane.shape, now.shape
                 raise MaskError(f"{folder} holds a map of {w}x{h}, the frames are {width}x{height}.")
-        if held is not None:
-            forward = estimator(held[0], now)
-            motion = Motion(forward, visible(forward, estimator(now, held[0])))
-            changed += [label_changes(one, two, motion) for one, two in zip(held[1], maps, strict=True)]
-        held = now, maps
+        if previous is not None:
+            forward = estimator(previous[0], now)
+            motion = Motion(forward, visible(forward, estimator(now, previous[0])))
+            changed += [label_changes(one, two, motion) for one, two in zip(previous[1], maps, strict=True)]
+        previous = now, maps
         events.advance("labels")
     shares = [float(c / n) if n else None for c, n in changed]
     names = [folder.resolve().name for folder in labels]
-    return FlickerTable(tuple(Flicker(name, count, share, flow) for name, share in zip(names, shares, strict=True)))
+    return FlickerTable(tuple(FlickerRow(name, count, share, flow) for name, share in zip(names, shares, strict=True)))
 
 
 def _video_of(folder: Path) -> Path | None:

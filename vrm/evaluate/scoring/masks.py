@@ -1,4 +1,4 @@
-"""How well masks of objects agree with the truth: J and F of DAVIS, by clip, object and frame."""
+"""Masks of objects compared with true ones: J and F of DAVIS, by clip, object and frame."""
 
 from __future__ import annotations
 
@@ -13,46 +13,46 @@ import numpy as np
 from vrm.errors import BatchError, MaskError, VideoError
 from vrm.evaluate.cases.clips import choose, find_clips
 from vrm.evaluate.cases.pictures import Pictures, open_pictures, same_shape
-from vrm.evaluate.scoring.tables import aligned
 from vrm.events import Events
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.read.stills import read_mask
 from vrm.metrics.means import mean
 from vrm.metrics.regions import contour_accuracy, region_similarity
+from vrm.report.tables import text_table
 from vrm.selection.masks.load import MOSTLY
 from vrm.types import U8
 
 VOID = 255
-"""Of palette masks with several ids: counts as nothing."""
+"""In palette masks with several ids: neither object nor background."""
 
 
 @dataclass(frozen=True)
 class ClipAgreement:
-    """How well the masks of one clip agree.
+    """J and F of the masks of one clip.
 
     Attributes:
-        frames: that were compared.
-        objects: by id (1 where masks have none): J and F, means over these frames.
+        frames: how many were compared.
+        objects: by id (1 where masks have none), J and F as means over these frames.
     """
 
     frames: int
     objects: dict[int, tuple[float, float]]
 
     @property
-    def both(self) -> tuple[float, float]:
-        """J and F, means over the objects."""
+    def means(self) -> tuple[float, float]:
+        """J and F as means over the objects."""
         j, f = (sum(pair[k] for pair in self.objects.values()) / len(self.objects) for k in (0, 1))
         return j, f
 
 
 @dataclass
 class MaskResult:
-    """One folder of masks against the truth.
+    """J and F of one folder of masks.
 
     Attributes:
         name: of the folder.
         clips: by clip.
-        missing: clips that the folder lacks.
+        missing: clips without masks.
     """
 
     name: str
@@ -60,16 +60,16 @@ class MaskResult:
     missing: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """The object of ``--json``. J, F and their mean are means over clips; ``over_objects`` over all objects."""
+        """The object of ``--json``; J, F and J&F are means over clips, in ``over_objects`` over all objects."""
         objects = [pair for clip in self.clips.values() for pair in clip.objects.values()]
         return {
             "name": self.name,
             "clips": len(self.clips),
-            **_named([clip.both for clip in self.clips.values()]),
-            "over_objects": {"objects": len(objects), **_named(objects)},
+            **_j_and_f([clip.means for clip in self.clips.values()]),
+            "over_objects": {"objects": len(objects), **_j_and_f(objects)},
             "missing": self.missing,
             "per_clip": {
-                name: {"frames": clip.frames, "objects": len(clip.objects), **_named([clip.both])}
+                name: {"frames": clip.frames, "objects": len(clip.objects), **_j_and_f([clip.means])}
                 for name, clip in self.clips.items()
             },
         }
@@ -77,30 +77,30 @@ class MaskResult:
 
 @dataclass(frozen=True)
 class MaskTable:
-    """What ``vrm evaluate masks`` prints."""
+    """What ``vrm evaluate masks`` prints: J and F of every folder of masks."""
 
     results: tuple[MaskResult, ...]
 
     def lines(self) -> str:
-        """One JSON object per line and result folder."""
+        """One JSON object per line and folder."""
         return "".join(json.dumps(result.to_dict(), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
-        """For the terminal: clips, then means."""
+        """For the terminal: rows of clips, then of means."""
         rows = [["result", "clip", "frames", "objects", "J", "F", "J&F"]]
         means = []
         for result in self.results:
             for name, clip in result.clips.items():
                 counts = [str(clip.frames), str(len(clip.objects))]
-                rows.append([result.name, name, *counts, *_cells(_named([clip.both]))])
+                rows.append([result.name, name, *counts, *_cells(_j_and_f([clip.means]))])
             objects = sum(len(clip.objects) for clip in result.clips.values())
             frames = sum(clip.frames for clip in result.clips.values())
             means.append([result.name, f"{len(result.clips)} clips", str(frames), str(objects)])
             means[-1] += _cells(result.to_dict())
-        return aligned([*rows, *means])
+        return text_table([*rows, *means])
 
     def complete(self) -> None:
-        """Raise BatchError if clips are missing; all of them are named."""
+        """Raise BatchError if clips are missing, naming all of them."""
         if missing := [f"{result.name}: {', '.join(result.missing)}" for result in self.results if result.missing]:
             raise BatchError(f"Masks are missing: {'; '.join(missing)}.", "Name the clips you want with --clips.")
 
@@ -116,20 +116,21 @@ def compare_masks(
 ) -> MaskTable:
     """J and F of folders of masks.
 
-    Palette PNGs are compared id by id where both sides are such (255 is void), other masks as one object, cut at half.
+    Where both sides are palette PNGs, they are compared id by id (255 is void), else as one object, thresholded at
+    half of the largest value.
 
     Args:
         truth: clips with masks (see ``find_clips``), or a folder of ``NAME/00000.png``.
         results: folders of ``NAME/00000.png``, ``NAME/masks/00000.png`` or ``NAME.mp4``.
-        events: hears of progress.
+        events: told of the progress.
         clips: names or patterns; empty = all.
-        skip: frames that were given and do not count; negative ones from the end.
+        skip: frames that were given and do not count; negative ones count from the end.
         invert: 0 is the object.
 
     Raises:
-        VideoError: folders unreadable, or of other counts or sizes (before anything is compared).
-        MaskError: nearly everything masked, or no frame left to compare.
-        UsageError: a clip that is not there.
+        VideoError: folders are unreadable, or their counts or sizes differ (before anything is compared).
+        MaskError: nearly everything is masked, or no frame is left to compare.
+        UsageError: there is no such clip.
     """
     references = _references(truth)
     names = choose(sorted(references), clips, str(truth)) if clips else sorted(references)
@@ -170,27 +171,27 @@ def _references(truth: Path) -> dict[str, Pictures]:
 
 def _compared(truth: Pictures, own: Pictures, name: str, skip: frozenset[int], invert: bool) -> ClipAgreement:
     count = len(truth)
-    left_out = {t % count for t in skip if -count <= t < count}
-    if len(left_out) == count:
+    skipped = {t % count for t in skip if -count <= t < count}
+    if len(skipped) == count:
         raise MaskError(f"Clip {name}: every one of its {count} frames is left out.")
     by_id = not invert and _has_ids(truth) and _has_ids(own)
     sums: dict[int, np.ndarray] = {}
     ids = _ids(truth) if by_id else [1]
-    covered = np.zeros(2)
+    masked = np.zeros(2)
     for t, (x, y) in enumerate(zip(_planes(truth, by_id, invert), _planes(own, by_id, invert), strict=True)):
-        covered += [(x > 0).mean(), (y > 0).mean()]
-        if t not in left_out:
+        masked += [(x > 0).mean(), (y > 0).mean()]
+        if t not in skipped:
             for k in ids:
                 pair = (y == k, x == k)
                 sums.setdefault(k, np.zeros(2))
                 sums[k] += region_similarity(*pair), contour_accuracy(*pair)
-    for what, share in zip(("truth", "result"), covered / count, strict=True):
+    for what, share in zip(("truth", "result"), masked / count, strict=True):
         if share > MOSTLY:
             raise MaskError(
                 f"Clip {name}: {100 * share:.0f}% of the {what} is masked.",
                 "White is the object; if black is, give --invert-mask.",
             )
-    used = count - len(left_out)
+    used = count - len(skipped)
     return ClipAgreement(used, {k: (float(s[0]) / used, float(s[1]) / used) for k, s in sums.items()})
 
 
@@ -199,13 +200,13 @@ def _has_ids(masks: Pictures) -> bool:
 
 
 def _ids(masks: Pictures) -> list[int]:
-    """Of the whole clip; one that is 255 alone is an object."""
-    met = {int(k) for path in masks.listed for k in np.unique(read_mask(path)[0])} - {0}
-    return sorted(met - {VOID} or met or {1})
+    """The ids in a clip; 255 is an object if it is the only one."""
+    found = {int(k) for path in masks.listed for k in np.unique(read_mask(path)[0])} - {0}
+    return sorted(found - {VOID} or found or {1})
 
 
 def _planes(masks: Pictures, by_id: bool, invert: bool) -> Iterator[U8]:
-    """One plane for each frame: ids, or 1 in the object."""
+    """Uint8 ``(H, W)`` of each frame: ids, or 1 in the object."""
     if not masks.listed:
         for frame in masks.stream():
             grey = frame.max(2) > np.iinfo(frame.dtype).max // 2
@@ -221,7 +222,7 @@ def _planes(masks: Pictures, by_id: bool, invert: bool) -> Iterator[U8]:
         yield (marked != invert).astype(np.uint8)
 
 
-def _named(pairs: list[tuple[float, float]]) -> dict[str, float | None]:
+def _j_and_f(pairs: list[tuple[float, float]]) -> dict[str, float | None]:
     j, f = (mean(pair[k] for pair in pairs).value for k in (0, 1))
     return {"j": j, "f": f, "jf": None if j is None or f is None else (j + f) / 2}
 

@@ -1,13 +1,12 @@
-"""Measures that need trained networks: LPIPS, FID, VFID, PVCS. Without their weights they say what they need.
+"""Measures that need trained networks: LPIPS, FID, VFID and PVCS. Without weights, they report what they need.
 
-Weights are local files (safetensors, or a state dict saved by torch, read without running any code in it) or the names
-of cards (``vrm weights import``). They are loaded strictly; nothing is ever measured by an untrained network.
+Weights are local files (safetensors, or a state dict saved by torch, read without running any code in it) or names of
+cards (``vrm weights import``). They are loaded strictly; nothing is ever measured by an untrained network.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vrm.errors import UsageError, WeightsError
+from vrm.errors import WeightsError
 from vrm.evaluate.scoring.feature_sets import Features
-from vrm.evaluate.scoring.score import Gauge
+from vrm.evaluate.scoring.score import NetworkMetric
 from vrm.metrics.means import mean
 from vrm.metrics.perceptual import activation_distance
 from vrm.options.remove import EngineOptions
@@ -35,9 +34,9 @@ NEEDS = {
     "pvcs": "needs I3D, rgb_imagenet of pytorch-i3d (vrm weights import i3d FILE, or --i3d FILE)",
 }
 CARDS = {"lpips": "lpips", "fid": "fid-inception", "vfid": "i3d", "pvcs": "i3d"}
-"""By measure: its network, as cards call it."""
+"""By measure, its network as cards call it."""
 WINDOW = 10
-"""Frames in a window of DEVIL's VFID over clips, and of PVCS."""
+"""Frames in a window of DEVIL's VFID over clips and of PVCS."""
 
 
 @dataclass
@@ -48,8 +47,8 @@ class Networks:
         lpips: by name of the measure ("lpips_alex", "lpips_vgg").
         inception, i3d: or None.
         device: torch device.
-        names: the weights, in words that change when their files do.
-        here: measures that nobody asked for, though their weights are here.
+        names: of the weights; they change when a file does.
+        available: measures that were not asked for, though their weights are present.
     """
 
     lpips: dict[str, Any] = field(default_factory=dict)
@@ -57,31 +56,31 @@ class Networks:
     i3d: Any = None
     device: Any = "cpu"
     names: tuple[str, ...] = ()
-    here: frozenset[str] = frozenset()
+    available: frozenset[str] = frozenset()
 
     @property
     def needs(self) -> dict[str, str]:
-        """By measure: what it would need."""
+        """By measure, what is missing for it."""
         have = {"lpips": bool(self.lpips), "fid": self.inception is not None, "vfid": self.i3d is not None}
         have["pvcs"] = have["vfid"]
         asking = "needs to be asked for, with --measures all or {}: its weights are here"
-        texts = {name: asking.format(name) if name in self.here else text for name, text in NEEDS.items()}
+        texts = {name: asking.format(name) if name in self.available else text for name, text in NEEDS.items()}
         return {name: text for name, text in texts.items() if not have[name]}
 
-    def gauges(self) -> list[Gauge]:
-        """Fresh gauges for one result."""
-        found: list[Gauge] = [LpipsGauge(name, net, self.device) for name, net in self.lpips.items()]
+    def metrics(self) -> list[NetworkMetric]:
+        """New metrics, for one clip of one result."""
+        found: list[NetworkMetric] = [LpipsMetric(name, net, self.device) for name, net in self.lpips.items()]
         if self.inception is not None:
-            found.append(FidGauge(self.inception, self.device))
+            found.append(FidMetric(self.inception, self.device))
         if self.i3d is not None:
-            found.append(VideoGauge(self.i3d, self.device))
+            found.append(VideoMetric(self.i3d, self.device))
         return found
 
 
 def open_networks(
     lpips: Sequence[str], fid: str | None, i3d: str | None, device: str = "auto", measures: Sequence[str] = ()
 ) -> Networks:
-    """Load the networks that weights are given for, or whose measures are asked for and whose cards are here.
+    """Load the networks whose weights are given, or whose measures are asked for and whose weights are present.
 
     Args:
         lpips: weights of AlexNet or VGG-16: files or names of cards.
@@ -90,20 +89,19 @@ def open_networks(
         measures: as in ``--measures``.
 
     Raises:
-        WeightsError: a file is missing, is something else, or lacks a tensor.
-        UsageError: the package lpips is not installed.
+        WeightsError: a file is missing, of another network, or lacks a tensor.
     """
     asked = {name for name in CARDS if {"all", name} & set(measures)}
-    cards = {name: _here(network) for name, network in CARDS.items()}
+    cards = {name: _available(network) for name, network in CARDS.items()}
     lpips = lpips or (cards["lpips"] if "lpips" in asked else ())
     fid = fid or (next(iter(cards["fid"]), None) if "fid" in asked else None)
     i3d = i3d or (next(iter(cards["vfid"]), None) if {"vfid", "pvcs"} & asked else None)
-    here = frozenset(name for name, found in cards.items() if found and name not in asked)
+    available = frozenset(name for name, found in cards.items() if found and name not in asked)
     if not (lpips or fid or i3d):
-        return Networks(here=here)
+        return Networks(available=available)
     from vrm.system.device import choose
 
-    networks = Networks(device=choose(EngineOptions(device=device, dtype="fp32")).device, here=here)
+    networks = Networks(device=choose(EngineOptions(device=device, dtype="fp32")).device, available=available)
     networks.names = tuple(_described(name) for name in (*lpips, fid, i3d) if name)
     for name in lpips:
         measure, net = _lpips(read_weights(name, "lpips", "--lpips"), name)
@@ -111,19 +109,18 @@ def open_networks(
     if fid:
         from vrm.nets.metric.inception import FidInception
 
-        networks.inception = _filled(FidInception(), read_weights(fid, "fid-inception", "--fid"), fid).to(
-            networks.device
-        )
+        tensors = read_weights(fid, "fid-inception", "--fid")
+        networks.inception = _loaded(FidInception(), tensors, fid).to(networks.device)
     if i3d:
         from vrm.nets.metric.i3d import I3d
 
         tensors = {k: v for k, v in read_weights(i3d, "i3d", "--i3d").items() if not k.startswith("logits.")}
-        networks.i3d = _filled(I3d(), tensors, i3d).to(networks.device)
+        networks.i3d = _loaded(I3d(), tensors, i3d).to(networks.device)
     return networks
 
 
-def _here(network: str) -> list[str]:
-    """The names of the cards of a network whose files are here."""
+def _available(network: str) -> list[str]:
+    """The names of a network's cards whose files are present."""
     return [card.name for card, folder in weights.known() if card.network == network and (folder / card.file).is_file()]
 
 
@@ -135,7 +132,7 @@ def _described(name: str) -> str:
 
 
 def read_weights(name: str, network: str, option: str) -> dict[str, torch.Tensor]:
-    """The tensors of what a word of the command line names, all of them finite. Raises WeightsError."""
+    """The tensors that an option's value names (a file or a card), all of them finite. Raises WeightsError."""
     from vrm.weights.convert.checkpoint import read_tensors
 
     tensors = read_tensors(weights.located(name, network, option))
@@ -145,8 +142,8 @@ def read_weights(name: str, network: str, option: str) -> dict[str, torch.Tensor
     return tensors
 
 
-def _filled(net: Any, tensors: Mapping[str, torch.Tensor], name: str) -> Any:
-    """The network with these weights, all of them."""
+def _loaded(net: Any, tensors: Mapping[str, torch.Tensor], name: str) -> Any:
+    """The network with these weights; names and shapes must agree. Raises WeightsError."""
     own = net.state_dict()
     missing = [k for k in own if k not in tensors and not k.endswith("num_batches_tracked")]
     wrong = [k for k in own if k in tensors and tensors[k].shape != own[k].shape]
@@ -160,17 +157,15 @@ def _filled(net: Any, tensors: Mapping[str, torch.Tensor], name: str) -> Any:
 
 
 def _lpips(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[str, Any]:
-    """LPIPS (Zhang et al. 2018) with the package's learned weights over the network that the file holds."""
-    try:
-        import lpips
-    except ImportError as error:
-        raise UsageError("LPIPS needs the package lpips.", "Install vrm[metrics].") from error
+    """LPIPS (Zhang et al. 2018): the package's learned weights on the network in the file."""
+    import lpips
+
     first = tensors.get("features.0.weight")
     kind = {11: "alex", 3: "vgg"}.get(0 if first is None else first.shape[-1])
     if kind is None:
         raise WeightsError(f"{name} holds neither torchvision's alexnet nor its vgg16.", "Save its state_dict.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the package calls torchvision as it was called years ago
+        warnings.simplefilter("ignore")  # the package uses deprecated arguments of torchvision
         net = lpips.LPIPS(net=kind, pnet_rand=True, verbose=False)
     own = net.net.state_dict()
     wanted = {key: f"features.{key.split('.', 1)[1]}" for key in own}
@@ -181,110 +176,88 @@ def _lpips(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[str, Any]:
 
 
 def _tensor(frame: Pixels, device: Any) -> torch.Tensor:
-    """``(H, W, 3)`` to ``(1, 3, H, W)`` in [0, 1]."""
+    """``(H, W, 3)`` as ``(1, 3, H, W)`` in [0, 1]."""
     import torch
 
     values = frame.astype(np.float32) / np.float32(np.iinfo(frame.dtype).max)
     return torch.from_numpy(values).permute(2, 0, 1)[None].to(device)
 
 
-class LpipsGauge:
-    """LPIPS over composed frames with a hole, mean over them."""
+class LpipsMetric:
+    """LPIPS of composed frames with a hole, mean over them."""
 
     def __init__(self, name: str, net: Any, device: Any) -> None:
         self._name, self._net, self._device = name, net, device
         self._values: list[float] = []
 
-    def begin(self) -> None:
-        """A clip begins."""
-        self._values = []
-
-    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
-        """The next frame."""
-        if judged and hole:
+    def update(self, truth: Pixels, frame: Pixels, scored: bool, hole: bool) -> None:
+        if scored and hole:
             pair = (_tensor(image, self._device) for image in (truth, frame))
             self._values.append(float(self._net(*pair, normalize=True)))
 
-    def end(self) -> tuple[dict[str, float | None], Features]:
-        """The clip's mean."""
+    def compute(self) -> tuple[dict[str, float | None], Features]:
         return {self._name: mean(self._values).value}, {}
 
 
-class FidGauge:
-    """FID between all true and all composed frames of all clips, but those that were given."""
+class FidMetric:
+    """FID between all true and all composed frames of all clips, without those that were given."""
 
     def __init__(self, net: Any, device: Any) -> None:
         self._net, self._device = net, device
-        self._found: list[np.ndarray] = []
+        self._features: list[np.ndarray] = []
 
-    def begin(self) -> None:
-        """A clip begins."""
-        self._found = []
-
-    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
-        """The next frame."""
+    def update(self, truth: Pixels, frame: Pixels, scored: bool, hole: bool) -> None:
         import torch
 
-        if not judged:
-            return
-        both = torch.cat([_tensor(truth, self._device), _tensor(frame, self._device)])
-        self._found.append(self._net(both).cpu().numpy())
+        if scored:
+            both = torch.cat([_tensor(truth, self._device), _tensor(frame, self._device)])
+            self._features.append(self._net(both).cpu().numpy())
 
-    def end(self) -> tuple[dict[str, float | None], Features]:
+    def compute(self) -> tuple[dict[str, float | None], Features]:
         """Features only: one clip alone has no FID that compares with anything."""
-        if not self._found:
+        if not self._features:
             return {}, {}
-        found = np.stack(self._found)
+        found = np.stack(self._features)
         return {}, {"fid": (found[:, 0], found[:, 1])}
 
 
-class VideoGauge:
+class VideoMetric:
     """VFID over whole videos, in both modes of batch normalisation, over windows of 10 frames, and PVCS."""
 
     def __init__(self, net: Any, device: Any) -> None:
         self._net, self._device = net, device
+        self._videos: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
         self._windows: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-        self._clip: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
-        self._window: deque[tuple[torch.Tensor, torch.Tensor]] = deque(maxlen=WINDOW)
         self._pvcs: list[float] = []
 
-    def begin(self) -> None:
-        """A clip begins."""
-        self._clip, self._windows, self._pvcs = ([], []), ([], []), []
-        self._window.clear()
-
-    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
-        """The next frame; every ten frames in a row are a window."""
+    def update(self, truth: Pixels, frame: Pixels, scored: bool, hole: bool) -> None:
         import torch
 
-        pair = _tensor(truth, self._device), _tensor(frame, self._device)
-        for held, image in zip(self._clip, pair, strict=True):
-            held.append(image)
-        self._window.append(pair)
-        if len(self._window) < WINDOW:
+        for video, image in zip(self._videos, (truth, frame), strict=True):
+            video.append(_tensor(image, self._device))
+        if len(self._videos[0]) < WINDOW:
             return
-        layers = [self._net(torch.stack(images, 2)) for images in zip(*self._window, strict=True)]
+        layers = [self._net(torch.stack(video[-WINDOW:], 2)) for video in self._videos]
         arrays = [[value[0].cpu().numpy() for value in found.values()] for found in layers]
         self._pvcs.append(activation_distance(*arrays))
         for side, found in zip(self._windows, layers, strict=True):
             side.append(_pooled(found))
 
-    def end(self) -> tuple[dict[str, float | None], Features]:
+    def compute(self) -> tuple[dict[str, float | None], Features]:
         """The clip's PVCS (None for fewer than ten frames), and features of the whole and of its windows."""
         import torch
 
         whole: dict[str, list[np.ndarray]] = {"vfid": []}
-        for held in self._clip:
-            video = torch.stack(held, 2)
+        for frames in self._videos:
+            video = torch.stack(frames, 2)
             whole["vfid"].append(_pooled(self._net(video)))
-            if video.shape[2] > 8 or max(video.shape[3:]) > 32:  # else its last layers have nothing to average over
+            if video.shape[2] > 8 or max(video.shape[3:]) > 32:  # else the last layers' statistics are of one value
                 self._net.use_batch_statistics(True)
                 whole.setdefault("vfid_batchstats", []).append(_pooled(self._net(video)))
                 self._net.use_batch_statistics(False)
-        features: Features = {name: (true[None], made[None]) for name, (true, made) in whole.items()}
+        features: Features = {name: (true[None], filled[None]) for name, (true, filled) in whole.items()}
         if self._pvcs:
             features["vfid_clips"] = np.stack(self._windows[0]), np.stack(self._windows[1])
-        self._clip = ([], [])
         return {"pvcs": mean(self._pvcs).value}, features
 
 

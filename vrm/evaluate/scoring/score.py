@@ -1,4 +1,4 @@
-"""Results held against cases: every result folder in one pass, so that what depends on the truth is computed once."""
+"""Folders of results scored against cases, all in one pass: what depends on the truth alone is computed once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,47 +17,49 @@ from vrm.evaluate.cases.clips import Clip, find_clips
 from vrm.evaluate.cases.make import RECORD
 from vrm.evaluate.cases.pictures import Pictures, at_depth, doubt, load_masks, open_pictures, read_at, same_shape
 from vrm.evaluate.scoring.feature_sets import Features, set_distances
-from vrm.evaluate.scoring.stream import ahead, frames_of
+from vrm.evaluate.scoring.stream import CaseFrame, prefetch, read_case
 from vrm.events import Events
 from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
 from vrm.metrics.means import Mean, mean
-from vrm.metrics.warping import FlowEstimator
-from vrm.types import Masks, Pixels
+from vrm.metrics.warping import Motion
+from vrm.types import Bool, FlowEstimator, Masks, Pixels
 
 FROM_NETWORKS = ("lpips", "fid", "vfid", "pvcs")
-"""Measured where their networks are (``vrm.evaluate.scoring.networks``), else reported as needing them."""
+"""Measured where their weights are available (``vrm.evaluate.scoring.networks``), else reported as needing them."""
 
 
-class Gauge(Protocol):
-    """Measures that need a network, one clip after another."""
+class NetworkMetric(Protocol):
+    """Measures of one clip that need a network."""
 
-    def begin(self) -> None:
-        """A clip begins."""
+    def update(self, truth: Pixels, frame: Pixels, scored: bool, hole: bool) -> None:
+        """Add a true and a composed frame.
+
+        Args:
+            truth, frame: uint8 or uint16 ``(H, W, 3)``.
+            scored: False for a frame that measures of single frames leave out.
+            hole: whether the frame has one.
+        """
         ...
 
-    def add(self, truth: Pixels, frame: Pixels, judged: bool, hole: bool) -> None:
-        """The next true and composed frame, whether single frames like it count, and whether it has a hole."""
-        ...
-
-    def end(self) -> tuple[dict[str, float | None], Features]:
-        """The clip is over: what it measures by itself, and features of which all clips together have a distance."""
+    def compute(self) -> tuple[dict[str, float | None], Features]:
+        """The clip's own measures, and features for the distances between all clips together."""
         ...
 
 
 @dataclass(frozen=True)
-class Instruments:
-    """What is measured with.
+class MetricSetup:
+    """What scores are computed with.
 
     Attributes:
-        estimator, flow: of optical flow, for E_warp; and its name.
-        gauges: makes those of the networks that are there, anew for each result.
-        networks: what the networks are, in words that change when they do.
-        needs: by measure: what it would need.
+        estimator, flow: the estimator of optical flow for E_warp, and its name.
+        network_metrics: makes the metrics whose weights are available, for one clip of one result.
+        networks: names of the weights; they change when a file does.
+        needs: by measure, what is missing for it.
     """
 
     estimator: FlowEstimator
     flow: str = "DIS"
-    gauges: Callable[[], list[Gauge]] = list
+    network_metrics: Callable[[], list[NetworkMetric]] = list
     networks: tuple[str, ...] = ()
     needs: dict[str, str] = field(default_factory=dict)
 
@@ -68,10 +70,10 @@ class ScoreOptions:
 
     Attributes:
         clips: names or patterns; empty = all cases.
-        measures: "standard", "all", or names, those of ``FROM_NETWORKS`` too.
-        skip_every: leave frames 0, N, 2N, ... out: they were given.
+        measures: "standard", "all", or names, also of ``FROM_NETWORKS``.
+        skip_every: leave out frames 0, N, 2N, ...: they were given.
         frames: only the first so many.
-        invert: masks have 0 = missing.
+        invert: 0 is missing in masks.
     """
 
     clips: tuple[str, ...] = ()
@@ -99,16 +101,16 @@ class ScoreOptions:
 
 
 @dataclass
-class Result:
-    """What one result folder measures.
+class ScoreResult:
+    """The scores of one folder of results.
 
     Attributes:
         name: of the folder.
         clips: by clip.
-        features: by clip, where there are networks for them.
-        missing: cases that the folder lacks.
-        needs: by measure: what it would need.
-        flow: which estimator E_warp is by.
+        features: by clip, of the networks that were used.
+        missing: cases without a result.
+        needs: by measure, what is missing for it.
+        flow: the name of the estimator for E_warp.
         notes: what was assumed, a sentence each.
     """
 
@@ -122,16 +124,16 @@ class Result:
 
     @cached_property
     def networks(self) -> dict[str, float | str]:
-        """Measures of all clips together, from networks; a text says what is missing."""
+        """Measures of all clips together, from networks; a text says why there is none."""
         return set_distances(self.features.values())
 
     def means(self) -> dict[str, Mean]:
-        """By measure: the mean over clips, each clip counting the same."""
+        """By measure, the mean over clips, each counting the same."""
         names = dict.fromkeys(name for score in self.clips.values() for name in score.values)
         return {name: mean(score.values.get(name) for score in self.clips.values()) for name in names}
 
     def over_frames(self) -> dict[str, float | None]:
-        """PSNR and SSIM as the mean over all frames of all clips, as STTN and its followers print them."""
+        """PSNR and SSIM as means over all frames of all clips, as STTN and its followers print them."""
         found: dict[str, float | None] = {}
         for name in ("psnr", "ssim", "ssim_65"):
             total, n = 0.0, 0
@@ -145,13 +147,12 @@ class Result:
         return found
 
     def infinite(self) -> dict[str, int]:
-        """By measure: how many infinite values (of frames, and of whole clips) are in no mean."""
-        found = {}
-        for name, m in self.means().items():
-            n = m.infinite + sum(score.infinite.get(name, 0) for score in self.clips.values())
-            if n:
-                found[name] = n
-        return found
+        """By measure, how many infinite values (of frames, and of whole clips) are in no mean."""
+        counts = {
+            name: m.infinite + sum(score.infinite.get(name, 0) for score in self.clips.values())
+            for name, m in self.means().items()
+        }
+        return {name: n for name, n in counts.items() if n}
 
     def to_dict(self) -> dict[str, Any]:
         """The object of ``--json``; infinite values are the text "inf"."""
@@ -186,50 +187,81 @@ def score_results(
     results: list[Path],
     options: ScoreOptions,
     events: Events,
-    instruments: Instruments,
-) -> list[Result]:
+    setup: MetricSetup,
+) -> list[ScoreResult]:
     """Score folders of results against cases.
 
     Args:
         cases: as ``make_cases`` writes them (``truth`` may be missing).
         results: folders of ``NAME/`` (numbered pictures) or ``NAME.mp4``.
         options: see ``ScoreOptions``.
-        events: hears of progress and of clips that are missing.
-        instruments: see ``Instruments``.
+        events: told of the progress.
+        setup: see ``MetricSetup``.
 
     Raises:
-        VideoError: cases or results unreadable, or of other counts or sizes (before anything is computed).
-        MaskError: masks unreadable, or nearly everything masked.
-        UsageError: a clip that is not there.
+        VideoError: cases or results are unreadable, or their counts or sizes differ (before anything is computed).
+        MaskError: masks are unreadable, or nearly everything is masked.
+        UsageError: there is no such clip.
     """
     clips = find_cases(cases, options.clips)
-    found = [Result(name, needs=instruments.needs, flow=instruments.flow) for name in _names(results)]
-    pictures = _check(clips, results, found, options)
+    found = [ScoreResult(name, needs=setup.needs, flow=setup.flow) for name in _names(results)]
+    sequences = _check(clips, results, found, options)
     scored = scored_frames(cases)
-    gauges = [instruments.gauges() for _ in results]
-    if len(clips) > 1:  # all of them before anything is computed, but never all of them in memory
+    if len(clips) > 1:  # refuse wrong masks before anything is computed, without holding those of all clips
         for clip in clips:
             case_masks(clip, options)
-    events.stage("score", sum(_count(clip, options) for clip in clips if pictures[clip.name]))
+    events.stage("score", sum(_count(clip, options) for clip in clips if sequences[clip.name]))
     for clip in clips:
-        present = pictures[clip.name]
+        present = sequences[clip.name]
         if not present:
             continue
-        own = {k: gauges[k] for k in present}
         masks = case_masks(clip, options)
-        said = doubt(masks, clip.name, options.invert)
-        only = scored.get(clip.name)
-        scores = _score_clip(clip, masks, present, options, instruments.estimator, events, own, only)
-        for k, (score, features) in scores.items():
+        names = options.names(clip.truth is not None)
+        meter = partial(ClipMeter, names, options.skip_every, scored.get(clip.name))
+        scorers = {k: _Scorer(meter(), setup.network_metrics()) for k in present}
+        with ThreadPoolExecutor(2) as pool:
+            frames = read_case(clip, present, names, _count(clip, options), pool, setup.estimator)
+            for frame in prefetch(frames):
+                motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
+                for k, scorer in scorers.items():
+                    scorer.add(frame, k, masks[frame.t], motion, own.get(k))
+                events.advance("score")
+        warning = doubt(masks, clip.name, options.invert)
+        for k, scorer in scorers.items():
+            score, features = scorer.finish()
             found[k].clips[clip.name] = score
-            found[k].notes += [said] if said else []
+            found[k].notes += [warning] if warning else []
             if features:
                 found[k].features[clip.name] = features
     return found
 
 
+class _Scorer:
+    """Scores one clip of one result, frame by frame."""
+
+    def __init__(self, meter: ClipMeter, network_metrics: list[NetworkMetric]) -> None:
+        self._meter, self._network_metrics = meter, network_metrics
+
+    def add(self, frame: CaseFrame, k: int, mask: Bool, motion: Motion | None, own: Motion | None) -> None:
+        """Add a frame of result ``k``, with the motion from the previous true and (``own``) filled frame."""
+        scored = self._meter.scores_next
+        composed = self._meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own)
+        if frame.truth is not None:
+            for metric in self._network_metrics:
+                metric.update(frame.truth, composed, scored, bool(mask.any()))
+
+    def finish(self) -> tuple[ClipScore, Features]:
+        score = self._meter.score()
+        features: Features = {}
+        for metric in self._network_metrics:
+            values, own_features = metric.compute()
+            score.values.update(values)
+            features |= own_features
+        return score, features
+
+
 def case_masks(clip: Clip, options: ScoreOptions) -> Masks:
-    """The masks of a clip, unless they are the wrong way round. Raises MaskError."""
+    """The masks of a clip. Raises MaskError, also where black and white are interchanged."""
     assert clip.masks is not None
     masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
     if clip.truth is not None and doubt(masks, clip.name) and _inside_out(clip, masks):
@@ -241,18 +273,18 @@ def case_masks(clip: Clip, options: ScoreOptions) -> Masks:
 
 
 def _inside_out(clip: Clip, masks: Masks) -> bool:
-    """Whether the first masked frame that was given differs from the truth more outside its mask than inside."""
+    """Whether the first given frame with a mask differs from the truth more outside the mask than inside."""
     assert clip.truth is not None
     t = next((t for t in masks.frames() if not masks[t].all()), None)
     if t is None:
         return False
-    given, truth = (at_depth(read_at(pictures, [t])[t], 8).astype(np.int16) for pictures in (clip.frames, clip.truth))
-    apart = np.abs(given - truth).mean(2)
-    return float(apart[~masks[t]].mean()) > float(apart[masks[t]].mean())
+    given, truth = (at_depth(read_at(frames, [t])[t], 8).astype(np.int16) for frames in (clip.frames, clip.truth))
+    error = np.abs(given - truth).mean(2)
+    return float(error[~masks[t]].mean()) > float(error[masks[t]].mean())
 
 
 def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
-    """The cases of a folder, by name. Raises VideoError, UsageError, or MaskError where one has no masks."""
+    """The cases in a folder, sorted by name. Raises VideoError, UsageError, or MaskError for one without masks."""
     every = find_clips(cases, wanted)
     clips = [clip for clip in every if clip.masks is not None]
     if any(clip.frames.files for clip in clips):
@@ -269,7 +301,7 @@ def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
 
 
 def _names(results: list[Path]) -> list[str]:
-    """The folders' names, with as many parents as tell them apart."""
+    """The folders' names, with as many parents as make them distinct."""
     paths = [path.resolve() for path in results]
     depth = 1
     while depth < 8 and len({p.parts[-depth:] for p in paths}) < len(set(paths)):
@@ -278,10 +310,10 @@ def _names(results: list[Path]) -> list[str]:
 
 
 def _check(
-    clips: list[Clip], results: list[Path], found: list[Result], options: ScoreOptions
+    clips: list[Clip], results: list[Path], found: list[ScoreResult], options: ScoreOptions
 ) -> dict[str, dict[int, Pictures]]:
-    """The pictures of each clip by result, all of the truth's count and size; notes what is missing."""
-    pictures: dict[str, dict[int, Pictures]] = {clip.name: {} for clip in clips}
+    """The frames of each clip by result, all of the truth's count and size; notes what is missing."""
+    sequences: dict[str, dict[int, Pictures]] = {clip.name: {} for clip in clips}
     for path in results:
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
@@ -306,12 +338,12 @@ def _check(
                 same_shape(own, reference, f"the result {found[k].name}", "the truth", clip.name)
             if own.bits != reference.bits:
                 found[k].notes.append(f"{clip.name} has {own.bits} bits a sample and is judged at {reference.bits}.")
-            pictures[clip.name][k] = own
-    return pictures
+            sequences[clip.name][k] = own
+    return sequences
 
 
 def scored_frames(cases: Path) -> dict[str, frozenset[int]]:
-    """By case: the only frames that count, where the protocol says so."""
+    """By case, the only frames that are scored, where the protocol says so."""
     try:
         record = json.loads((cases / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -321,44 +353,6 @@ def scored_frames(cases: Path) -> dict[str, frozenset[int]]:
 
 def _count(clip: Clip, options: ScoreOptions) -> int:
     return min(len(clip.frames), options.frames or len(clip.frames))
-
-
-def _score_clip(
-    clip: Clip,
-    masks: Masks,
-    pictures: dict[int, Pictures],
-    options: ScoreOptions,
-    estimator: FlowEstimator,
-    events: Events,
-    gauges: dict[int, list[Gauge]],
-    only: frozenset[int] | None,
-) -> dict[int, tuple[ClipScore, Features]]:
-    """Stream one clip past a meter for each result."""
-    names = options.names(clip.truth is not None)
-    meters = {k: ClipMeter(names, options.skip_every, only) for k in pictures}
-    for gauge in (g for k in pictures for g in gauges[k]):
-        gauge.begin()
-    with ThreadPoolExecutor(2) as pool:
-        for frame in ahead(frames_of(clip, pictures, names, _count(clip, options), pool, estimator)):
-            mask = masks[frame.t]
-            motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
-            for k, meter in meters.items():
-                judged = meter.judges_next
-                composed = meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own.get(k))
-                if frame.truth is not None:
-                    for gauge in gauges[k]:
-                        gauge.add(frame.truth, composed, judged, bool(mask.any()))
-            events.advance("score")
-    scores: dict[int, tuple[ClipScore, Features]] = {}
-    for k, meter in meters.items():
-        score = meter.score()
-        features: Features = {}
-        for gauge in gauges[k]:
-            values, own_features = gauge.end()
-            score.values.update(values)
-            features |= own_features
-        scores[k] = score, features
-    return scores
 
 
 def _plain(value: float | None) -> float | str | None:

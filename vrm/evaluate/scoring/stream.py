@@ -1,4 +1,4 @@
-"""A case and its results as one stream of frames, with the motion between them computed ahead of use."""
+"""A case and its results, read frame by frame, with the motion between frames computed in other threads."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 
 from vrm.evaluate.cases.clips import Clip
 from vrm.evaluate.cases.pictures import Pictures, at_depth
-from vrm.metrics.warping import FlowEstimator, Motion, grey, visible
-from vrm.types import U8, Pixels
+from vrm.metrics.warping import Motion, grey, visible
+from vrm.types import U8, FlowEstimator, Pixels
 
 
 @dataclass(frozen=True)
-class Pending:
-    """The motion from the frame before, being computed; without futures there is none."""
+class PendingMotion:
+    """The motion from the previous frame, being computed; without futures there is none."""
 
     forward: Future[Any] | None = None
     backward: Future[Any] | None = None
@@ -30,61 +30,63 @@ class Pending:
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Everything about one frame; ``filled`` and ``own`` (motion of the filled frames) by result.
+class CaseFrame:
+    """One frame of a case: given, true, and filled (by result), with the motion from the previous one.
 
-    All have as many bits a sample as the truth, or without one as what was given.
+    ``own`` is the motion between the filled frames, by result. All frames have the truth's bit depth, or without a
+    truth that of the given ones.
     """
 
     t: int
     given: Pixels
     truth: Pixels | None
     filled: dict[int, Pixels]
-    motion: Pending
-    own: dict[int, Pending]
+    motion: PendingMotion
+    own: dict[int, PendingMotion]
 
 
-class Motions:
-    """Flow between consecutive frames, both ways at once, computed beside whoever uses it."""
+class MotionStream:
+    """Flow between consecutive frames in both directions, computed in a pool's threads."""
 
     def __init__(self, pool: ThreadPoolExecutor, estimator: FlowEstimator) -> None:
         self._pool, self._estimator = pool, estimator
         self._before: U8 | None = None
 
-    def next(self, frame: Pixels) -> Pending:
-        """The motion from the last frame to this one."""
+    def next(self, frame: Pixels) -> PendingMotion:
+        """The motion from the previous frame to this one."""
         now, before = grey(frame), self._before
         self._before = now
         if before is None:
-            return Pending()
-        return Pending(self._pool.submit(self._estimator, before, now), self._pool.submit(self._estimator, now, before))
+            return PendingMotion()
+        pairs = (before, now), (now, before)
+        return PendingMotion(*(self._pool.submit(self._estimator, *pair) for pair in pairs))
 
 
-def frames_of(
+def read_case(
     clip: Clip,
-    pictures: dict[int, Pictures],
+    results: dict[int, Pictures],
     names: tuple[str, ...],
     count: int,
     pool: ThreadPoolExecutor,
     estimator: FlowEstimator,
-) -> Iterator[Frame]:
-    """The clip's frames in order, with their motion under way."""
-    moving = Motions(pool, estimator) if {"ewarp", "ewarp_hole", "ewarp_truth"} & set(names) else None
-    own = {k: Motions(pool, estimator) for k in pictures if {"ewarp_own", "ewarp_own_hole"} & set(names)}
+) -> Iterator[CaseFrame]:
+    """The first ``count`` frames of a clip and of its results, with the motion that the measures need."""
+    truth_motion = MotionStream(pool, estimator) if {"ewarp", "ewarp_hole", "ewarp_truth"} & set(names) else None
+    own = {k: MotionStream(pool, estimator) for k in results if {"ewarp_own", "ewarp_own_hole"} & set(names)}
     truths = clip.truth.stream(count) if clip.truth is not None else None
-    streams = {k: own_pictures.stream(count) for k, own_pictures in pictures.items()}
+    streams = {k: frames.stream(count) for k, frames in results.items()}
     bits = (clip.truth or clip.frames).bits
     for t, given in enumerate(clip.frames.stream(count)):
         given = at_depth(given, bits)
         truth = at_depth(next(truths), bits) if truths is not None else None
         filled = {k: at_depth(next(stream), bits) for k, stream in streams.items()}
-        motion = moving.next(truth) if moving is not None and truth is not None else Pending()
-        yield Frame(t, given, truth, filled, motion, {k: m.next(filled[k]) for k, m in own.items()})
+        motion = truth_motion.next(truth) if truth_motion is not None and truth is not None else PendingMotion()
+        yield CaseFrame(t, given, truth, filled, motion, {k: m.next(filled[k]) for k, m in own.items()})
 
 
-def ahead(frames: Iterator[Frame], n: int = 2) -> Iterator[Frame]:
-    """The same frames, each given out when ``n`` more have been read and their motion is being computed."""
-    waiting: deque[Frame] = deque()
+def prefetch(frames: Iterator[CaseFrame], n: int = 2) -> Iterator[CaseFrame]:
+    """The same frames, read ``n`` ahead, so that their motion is computed while earlier ones are scored."""
+    waiting: deque[CaseFrame] = deque()
     for frame in frames:
         waiting.append(frame)
         if len(waiting) > n:

@@ -6,12 +6,15 @@ import csv
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from vrm.errors import BatchError, OutputError, UsageError
-from vrm.evaluate.scoring.score import Result
+from vrm.evaluate.scoring.score import ScoreResult
+from vrm.metrics.means import Mean
+from vrm.report.tables import text_table
 from vrm.system.files import atomic_write, writing
 
 DIGITS = {"ssim": 4, "hole_ssim": 4, "ssim_gauss11": 4, "ssim_65": 4, "ssim_devil": 4, "lpips": 4, "vfid": 4, "pvcs": 4}
@@ -21,65 +24,48 @@ PERCENT = ("ewarp", "ewarp_hole", "ewarp_truth", "ewarp_own", "ewarp_own_hole")
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """What ``vrm evaluate score`` prints.
+    """What ``vrm evaluate score`` prints: the scores of every folder of results."""
 
-    Attributes:
-        results: one per result folder.
-    """
-
-    results: tuple[Result, ...]
+    results: tuple[ScoreResult, ...]
 
     def lines(self) -> str:
-        """One JSON object per line and result folder."""
+        """One JSON object per line and folder."""
         return "".join(json.dumps(result.to_dict(), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
-        """For the terminal: rows of clips, then of means, and remarks."""
-        names = self._names()
-        rows = [["result", "clip", "frames", *map(heading, names), "outside"]]
-        for result in self.results:
-            for clip, score in result.clips.items():
-                values = [cell(name, score.values.get(name)) for name in names]
-                rows.append([result.name, clip, str(score.scored), *values, str(score.outside_max)])
-        for result in self.results:
-            rows.append([result.name, f"{len(result.clips)} clips", *self._mean_row(result, names)])
-        return aligned(rows) + "".join(f"{line}\n" for line in self.remarks())
+        """For the terminal: rows of clips, then of means, then remarks."""
+        rows = [self._head(), *(row for result in self.results for row in self._clip_rows(result))]
+        rows += [self._mean_row(result, f"{len(result.clips)} clips") for result in self.results]
+        return text_table(rows) + "".join(f"{line}\n" for line in self.remarks())
 
     def markdown(self) -> str:
         """The same in Markdown, with the spread over clips."""
-        names = self._names()
-        rows = [["result", "clip", "frames", *map(heading, names), "outside"]]
+        rows = [self._head()]
         for result in self.results:
-            for clip, score in result.clips.items():
-                values = [cell(name, score.values.get(name)) for name in names]
-                rows.append([result.name, clip, str(score.scored), *values, str(score.outside_max)])
-            rows.append([result.name, "**mean**", *self._mean_row(result, names)])
-            means = result.means()
-            spread = [cell(n, means[n].spread if n in means else None) for n in names]
-            rows.append([result.name, "spread", "", *spread, ""])
+            spreads = [cell(name, mean.spread) for name, mean in self._means(result)]
+            rows += [*self._clip_rows(result), self._mean_row(result, "**mean**")]
+            rows.append([result.name, "spread", "", *spreads, ""])
         return markdown(rows) + "\n" + "".join(f"- {line}\n" for line in self.remarks())
 
     def csv(self) -> str:
-        """One row per result and clip, unrounded."""
-        names = self._names()
+        """One row per folder and clip, unrounded."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["result", "clip", "frames", *names, "outside_max"])
+        writer.writerow(["result", "clip", "frames", *self._names, "outside_max"])
         for result in self.results:
             for clip, score in result.clips.items():
-                values = ["" if score.values.get(n) is None else repr(score.values[n]) for n in names]
+                values = ["" if (v := score.values.get(name)) is None else repr(v) for name in self._names]
                 writer.writerow([result.name, clip, score.scored, *values, score.outside_max])
         return out.getvalue()
 
     def remarks(self) -> list[str]:
-        """What a reader of the numbers has to know."""
+        """What to know when reading the numbers."""
         said = []
         for result in self.results:
             for measure, n in result.infinite().items():
                 said.append(f"{result.name}: {n} infinite values of {measure} (equal frames) are not in its mean.")
             said += [f"{result.name}: {note}" for note in result.notes]
-            changed = [name for name, score in result.clips.items() if score.outside_max]
-            if changed:
+            if changed := [name for name, score in result.clips.items() if score.outside_max]:
                 said.append(f"{result.name}: pixels outside the hole were changed in {', '.join(changed)}.")
             if result.missing:
                 said.append(f"{result.name}: no result for {', '.join(result.missing)}.")
@@ -107,18 +93,31 @@ class ScoreTable:
     def _json(self) -> str:
         return json.dumps([result.to_dict() for result in self.results], indent=2, ensure_ascii=False) + "\n"
 
+    @cached_property
     def _names(self) -> list[str]:
         return list(dict.fromkeys(name for result in self.results for name in result.means()))
 
-    def _mean_row(self, result: Result, names: Sequence[str]) -> list[str]:
+    def _head(self) -> list[str]:
+        return ["result", "clip", "frames", *map(heading, self._names), "outside"]
+
+    def _clip_rows(self, result: ScoreResult) -> Iterator[list[str]]:
+        for clip, score in result.clips.items():
+            values = [cell(name, score.values.get(name)) for name in self._names]
+            yield [result.name, clip, str(score.scored), *values, str(score.outside_max)]
+
+    def _means(self, result: ScoreResult) -> list[tuple[str, Mean]]:
         means = result.means()
+        return [(name, means.get(name, Mean(None))) for name in self._names]
+
+    def _mean_row(self, result: ScoreResult, title: str) -> list[str]:
         frames = sum(score.scored for score in result.clips.values())
         outside = max((score.outside_max for score in result.clips.values()), default=0)
-        return [str(frames), *(cell(n, means[n].value if n in means else None) for n in names), str(outside)]
+        values = [cell(name, mean.value) for name, mean in self._means(result)]
+        return [result.name, title, str(frames), *values, str(outside)]
 
 
 def check_table(path: Path, overwrite: bool) -> None:
-    """Refuse a table's name before work starts. Raises OutputError or UsageError."""
+    """Refuse a table's name before the work starts. Raises OutputError or UsageError."""
     if path.suffix.lower() not in (".md", ".csv", ".json"):
         raise UsageError(f"--table {path} is neither .md, .csv nor .json.", "Choose one of these endings.")
     if path.exists() and not overwrite:
@@ -126,28 +125,16 @@ def check_table(path: Path, overwrite: bool) -> None:
 
 
 def heading(name: str) -> str:
-    """A measure's column heading."""
     return name.replace("_", " ") + (" %" if name in PERCENT else "")
 
 
 def cell(name: str, value: float | None) -> str:
-    """A value as it is printed."""
     if value is None or math.isnan(value):
         return "-"
     if name in PERCENT:
         return f"{100 * value:.4f}"
     digits = next((n for key, n in DIGITS.items() if name.startswith(key)), 2)
     return f"{value:.{digits}f}"
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns for the terminal: the first two to the left, numbers to the right."""
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        cells = [text.ljust(w) if k < 2 else text.rjust(w) for k, (text, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(cells).rstrip() + "\n")
-    return "".join(lines)
 
 
 def markdown(rows: Sequence[Sequence[str]]) -> str:

@@ -1,4 +1,4 @@
-"""Which encoder and pixel format a video is written with: found by trying them into a header in memory."""
+"""The choice of an encoder and a pixel format: found by opening them into a header in memory."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
-from vrm.media.write.containers import FRAMES, Container, open_in_memory
+from vrm.media.write.containers import FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
     ENCODERS,
-    Encoder,
-    Picture,
+    PictureFormat,
+    VideoEncoder,
     add_encoder,
     encoders_of,
     library_params,
@@ -33,19 +33,19 @@ from vrm.types import Colour, VideoInfo
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A choice of encoder that was tried and works.
+class EncoderChoice:
+    """An encoder that was opened once and works.
 
     Attributes:
         encoder, picture, options: what it is opened with.
-        layout: of the frames that come.
+        layout: of the frames it will be given.
         time_base: of the pts that are written.
         lossless: decoding gives the frames' samples back.
         notes: why it is not the source's own codec, and the like.
     """
 
-    encoder: Encoder
-    picture: Picture
+    encoder: VideoEncoder
+    picture: PictureFormat
     layout: PixelLayout
     options: dict[str, str]
     time_base: Fraction
@@ -54,8 +54,8 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class _Wish:
-    """What an encoder has to take: the source, and what the user asked for."""
+class _EncoderWish:
+    """What an encoder has to do: the source, the container, and what the user asked for."""
 
     info: VideoInfo
     facts: SourceFacts
@@ -64,25 +64,25 @@ class _Wish:
     target: PixelLayout
 
 
-class _Unfit(Exception):
-    """Why an encoder cannot take this picture into this container."""
+class _DoesNotFit(Exception):
+    """Says why an encoder does not do for this video and container."""
 
 
-# Tried in this order where the source's own codec does not fit; the last holds nearly everything.
+# Tried in this order where the source's own codec does not do; the last takes nearly everything.
 _FALLBACKS = ("h264", "hevc", "av1", "vp9", "ffv1")
 
 
 def choose_video(
     info: VideoInfo, facts: SourceFacts, container: Container, options: OutputOptions, out: Path
-) -> Choice:
-    """The encoder asked for; else the source's own codec; else the container's own or the most common that fits.
+) -> EncoderChoice:
+    """The encoder asked for; else one of the source's codec; else the container's, or the most common one that does.
 
     Raises:
         UsageError: an unknown codec or pixel format, or a quality the codec does not have.
         OutputError: the container or the encoder cannot hold the picture.
     """
     source = layout_of(info.pix_fmt)
-    wish = _Wish(info, facts, container, options, asked_layout(options.pix_fmt, source))
+    wish = _EncoderWish(info, facts, container, options, asked_layout(options.pix_fmt, source))
     asked = options.codec
     if options.lossless and asked is None:
         asked = "ffv1"
@@ -98,14 +98,14 @@ def choose_video(
     return _nearest(wish)
 
 
-def _nearest(wish: _Wish) -> Choice:
+def _nearest(wish: _EncoderWish) -> EncoderChoice:
     own = _own_encoders(wish.info.codec) if wish.info.container != FRAMES else ()
     others = [e for name in (wish.container.codec, *_FALLBACKS) for e in encoders_of(name) if e not in own]
     reason = ""
     for encoder in [*own, *others]:
         try:
             choice = _try(encoder, wish)
-        except _Unfit as unfit:
+        except _DoesNotFit as unfit:
             reason = reason or str(unfit)
             continue
         if encoder in own or wish.info.container == FRAMES:
@@ -119,12 +119,12 @@ def _nearest(wish: _Wish) -> Choice:
     )
 
 
-def _as_asked(encoders: tuple[Encoder, ...], asked: str, wish: _Wish) -> Choice:
+def _as_asked(encoders: tuple[VideoEncoder, ...], asked: str, wish: _EncoderWish) -> EncoderChoice:
     reasons: list[str] = []
     for encoder in encoders:
         try:
             return _try(encoder, wish)
-        except _Unfit as unfit:
+        except _DoesNotFit as unfit:
             reasons.append(str(unfit))
     fix = "Name the output .mkv" if wish.container.muxer != "matroska" else "Choose another --codec"
     taken = sorted({f for e in encoders for f in pix_fmts(e) if not f.startswith("yuvj")})
@@ -135,7 +135,7 @@ def _as_asked(encoders: tuple[Encoder, ...], asked: str, wish: _Wish) -> Choice:
     )
 
 
-def _own_encoders(codec: str) -> tuple[Encoder, ...]:
+def _own_encoders(codec: str) -> tuple[VideoEncoder, ...]:
     try:
         return encoders_of(codec)
     except UsageError:
@@ -160,7 +160,7 @@ def asked_layout(pix_fmt: str | None, source: PixelLayout) -> PixelLayout:
 
 
 def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
-    """RGB pictures become the YUV format that players show."""
+    """RGB becomes the YUV format that players show."""
     if source.family != "rgb":
         return source
     depth = "10le" if source.depth > 8 else ""
@@ -168,11 +168,11 @@ def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
     return layout_of(f"yuv{sub}p{depth}")
 
 
-def _try(encoder: Encoder, wish: _Wish) -> Choice:
-    """Set the encoder up for this video and open it into a header in memory.
+def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
+    """Set an encoder up for this video, and open it into a header in memory.
 
     Raises:
-        _Unfit: it cannot.
+        _DoesNotFit: it cannot.
     """
     info, facts, options = wish.info, wish.facts, wish.options
     avi = wish.container.muxer == "avi"
@@ -189,8 +189,8 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
         settings["bf"] = "0"
     rate = _sane_rate(info, encoder)
     if avi and not _on_grid(info, rate):
-        raise _Unfit("AVI holds no times of its own, and this video's frame rate varies.")
-    picture = Picture(
+        raise _DoesNotFit("AVI holds no times of its own, and this video's frame rate varies.")
+    picture = PictureFormat(
         info.size,
         pix_fmt,
         _tags(info, layout),
@@ -204,15 +204,15 @@ def _try(encoder: Encoder, wish: _Wish) -> Choice:
     _open_once(encoder, wish.container, picture, settings)
     lossless = options.lossless or (encoder.lossless == {} and not encoder.quality)
     base = 1 / rate if avi else facts.time_base
-    return Choice(encoder, picture, layout_of(info.pix_fmt), settings, base, lossless, [note] if note else [])
+    return EncoderChoice(encoder, picture, layout_of(info.pix_fmt), settings, base, lossless, [note] if note else [])
 
 
 _STATES_HDR = ("matroska", "webm")
 _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 
-def _format_for(encoder: Encoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
-    """The encoder's pixel format with the layout's samples; without its alpha or ProRes' last bits if need be."""
+def _format_for(encoder: VideoEncoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
+    """The encoder's pixel format that holds the layout's samples (but for alpha, or ProRes' last bits), and a note."""
     formats = pix_fmts(encoder)
     found = same_samples(layout, formats)
     if found is not None and (not layout.alpha or _keeps_alpha(encoder, container)):
@@ -230,39 +230,32 @@ def _format_for(encoder: Encoder, layout: PixelLayout, container: Container) -> 
         found = next((f"yuv{s}p{depth}" for s in ("420", "422") if f"yuv{s}p{depth}" in formats), None)
         if found is not None:
             return found, ""
-    raise _Unfit(f"{encoder.label} ({encoder.name}) does not take {layout.name}.")
+    raise _DoesNotFit(f"{encoder.label} ({encoder.name}) does not take {layout.name}.")
 
 
-def _keeps_alpha(encoder: Encoder, container: Container) -> bool:
-    """VP8 and VP9 have alpha as a second picture beside each packet, which only Matroska and WebM hold."""
+def _keeps_alpha(encoder: VideoEncoder, container: Container) -> bool:
+    """VP8 and VP9 have alpha as a second picture with each packet, which only Matroska and WebM hold."""
     return encoder.codec != "hevc" and (encoder.codec not in ("vp8", "vp9") or container.muxer in ("matroska", "webm"))
 
 
-def _open_once(encoder: Encoder, container: Container, picture: Picture, options: dict[str, str]) -> None:
+def _open_once(encoder: VideoEncoder, container: Container, picture: PictureFormat, options: dict[str, str]) -> None:
     if not container.holds(encoder.codec):
-        raise _Unfit(f"{container.label} does not hold {encoder.label}.")
+        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.")
     out = open_in_memory(container)
     try:
         add_encoder(out, encoder.name, picture, options)
         out.start_encoding()
     except ValueError as err:
-        raise _Unfit(f"{container.label} does not hold {encoder.label}.") from err
+        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.") from err
     except av.error.FFmpegError as err:
         odd = picture.size[0] % 2 or picture.size[1] % 2
         why = f"{picture.size[1]}x{picture.size[0]} is odd, and it" if odd else f"{err.strerror}: it"
-        raise _Unfit(
+        raise _DoesNotFit(
             f"{encoder.label} ({encoder.name}) cannot be written into {container.label} as {picture.pix_fmt} "
             f"({why} does not take this)."
         ) from err
     finally:
-        _discard(out)
-
-
-def _discard(out: av.container.OutputContainer) -> None:
-    try:
-        out.close()
-    except (av.error.FFmpegError, ValueError):
-        return
+        abandon(out)
 
 
 def _tags(info: VideoInfo, layout: PixelLayout) -> Colour:
@@ -276,11 +269,11 @@ def _tags(info: VideoInfo, layout: PixelLayout) -> Colour:
     return colour
 
 
-_MPEG4_MOST = 65535
+_MPEG4_MOST = 65535  # ticks per second that MPEG-4 can state
 
 
-def _sane_rate(info: VideoInfo, encoder: Encoder) -> Fraction:
-    """The nominal frame rate; the average where the stated one cannot be meant (1000 in many Matroska files)."""
+def _sane_rate(info: VideoInfo, encoder: VideoEncoder) -> Fraction:
+    """The nominal frame rate; the average where the stated one cannot be right (1000 in many Matroska files)."""
     rate = info.frame_rate
     if not 0 < rate <= 300:
         known = info.duration and info.n_frames
@@ -291,7 +284,7 @@ def _sane_rate(info: VideoInfo, encoder: Encoder) -> Fraction:
 
 
 def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
-    """Whether every frame has a place of its own at the given rate, and lies close to it."""
+    """Whether each frame is near a time of its own on the grid of a constant rate."""
     if info.container in (FRAMES, "avi"):
         return True
     places = [t * rate for t in sorted(_video_times(info))]
@@ -307,9 +300,9 @@ def _video_times(info: VideoInfo) -> Iterator[Fraction]:
 
 
 def picture_words(
-    info: VideoInfo, facts: SourceFacts, video: Choice, container: Container
+    info: VideoInfo, facts: SourceFacts, video: EncoderChoice, container: Container
 ) -> tuple[list[str], list[str], list[str]]:
-    """What is kept and lost of the picture itself, and notes on it."""
+    """What is kept and what is lost of the picture itself, and notes on it."""
     kept: list[str] = [f"{video.picture.pix_fmt}, {video.layout.depth} bits"]
     lost: list[str] = []
     notes: list[str] = []
@@ -348,7 +341,7 @@ def picture_words(
 
 
 _REORDERING = Fraction(1, 2)
-"""Seconds that decoding may have to begin before the first picture is shown."""
+"""Seconds before the first picture is shown at which its decoding may have to begin."""
 
 
 def _on_ticks(info: VideoInfo, facts: SourceFacts, tick: int) -> bool:

@@ -1,4 +1,4 @@
-"""Encoders: which codec is written with what, at visually lossless quality, and the way of a frame into one."""
+"""The encoders, set up for visually lossless quality, and the form in which they take a frame."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ os.environ.setdefault("SVT_LOG", "1")
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """One of FFmpeg's video encoders and how this tool drives it.
+class VideoEncoder:
+    """One of FFmpeg's video encoders, and how it is used here.
 
     Attributes:
         name: FFmpeg's name.
         codec: the codec it writes.
         label: what people call the codec.
-        quality: the option that holds its quality, "" if it has none ("qscale": a fixed quantiser).
-        default: visually lossless value of it.
-        worst: the largest value it takes.
-        options: further options for files that are kept (not for streaming).
+        quality: the option for its quality, "" if it has none ("qscale": a fixed quantiser).
+        default: its visually lossless value.
+        worst: its largest value.
+        options: further options.
         lossless: options that make it bit-exact; None = it cannot; {} = it always is.
         params: the option that takes the codec library's own ``key=value:...`` settings.
-        exact_times: takes any time base; the others are fed a plain count, and their packets get the times after.
+        exact_times: takes any time base; others are given a plain count, and their packets get the times afterwards.
     """
 
     name: str
@@ -54,12 +54,12 @@ class Encoder:
 
 
 _X264 = {"preset": "medium"}
-ENCODERS: tuple[Encoder, ...] = (
-    Encoder("libx264", "h264", "H.264", "crf", 16, 51, _X264, {"qp": "0"}, "x264-params", True),
-    Encoder("libx264rgb", "h264", "H.264 RGB", "crf", 14, 51, _X264, {"qp": "0"}, "x264-params", True),
-    Encoder("libx265", "hevc", "HEVC", "crf", 16, 51, {"preset": "fast"}, {}, "x265-params", True),
-    Encoder("libsvtav1", "av1", "AV1", "crf", 18, 63, {"preset": "8"}, None, "svtav1-params", True),
-    Encoder(
+ENCODERS: tuple[VideoEncoder, ...] = (
+    VideoEncoder("libx264", "h264", "H.264", "crf", 16, 51, _X264, {"qp": "0"}, "x264-params", True),
+    VideoEncoder("libx264rgb", "h264", "H.264 RGB", "crf", 14, 51, _X264, {"qp": "0"}, "x264-params", True),
+    VideoEncoder("libx265", "hevc", "HEVC", "crf", 16, 51, {"preset": "fast"}, {}, "x265-params", True),
+    VideoEncoder("libsvtav1", "av1", "AV1", "crf", 18, 63, {"preset": "8"}, None, "svtav1-params", True),
+    VideoEncoder(
         "libvpx-vp9",
         "vp9",
         "VP9",
@@ -70,36 +70,36 @@ ENCODERS: tuple[Encoder, ...] = (
         {"lossless": "1"},
         exact_times=True,
     ),
-    Encoder(
+    VideoEncoder(
         "libvpx", "vp8", "VP8", "crf", 6, 63, {"b": "40M", "deadline": "good", "cpu-used": "4"}, None, exact_times=True
     ),
-    Encoder("prores_ks", "prores", "ProRes", options={"vendor": "apl0"}),
-    Encoder("ffv1", "ffv1", "FFV1", options={"level": "3", "slices": "16", "slicecrc": "1"}, lossless={}),
-    Encoder("dnxhd", "dnxhd", "DNxHR"),
-    Encoder("mpeg4", "mpeg4", "MPEG-4", "qscale", 2, 31, {"mbd": "rd"}),
-    Encoder("mpeg2video", "mpeg2video", "MPEG-2", "qscale", 2, 31, {"mbd": "rd", "strict": "unofficial"}),
-    Encoder("mjpeg", "mjpeg", "Motion JPEG", "qscale", 2, 31, {"huffman": "optimal"}),
-    Encoder("utvideo", "utvideo", "Ut Video", lossless={}),
-    Encoder("ffvhuff", "ffvhuff", "FFVHuff", lossless={}),
-    Encoder("huffyuv", "huffyuv", "HuffYUV", lossless={}),
-    Encoder("magicyuv", "magicyuv", "MagicYUV", lossless={}),
-    Encoder("png", "png", "PNG", lossless={}),
-    Encoder("qtrle", "qtrle", "QuickTime Animation", lossless={}),
-    Encoder("cfhd", "cfhd", "CineForm", options={"quality": "film3+"}),
-    Encoder("rawvideo", "rawvideo", "raw video", lossless={}),
+    VideoEncoder("prores_ks", "prores", "ProRes", options={"vendor": "apl0"}),
+    VideoEncoder("ffv1", "ffv1", "FFV1", options={"level": "3", "slices": "16", "slicecrc": "1"}, lossless={}),
+    VideoEncoder("dnxhd", "dnxhd", "DNxHR"),
+    VideoEncoder("mpeg4", "mpeg4", "MPEG-4", "qscale", 2, 31, {"mbd": "rd"}),
+    VideoEncoder("mpeg2video", "mpeg2video", "MPEG-2", "qscale", 2, 31, {"mbd": "rd", "strict": "unofficial"}),
+    VideoEncoder("mjpeg", "mjpeg", "Motion JPEG", "qscale", 2, 31, {"huffman": "optimal"}),
+    VideoEncoder("utvideo", "utvideo", "Ut Video", lossless={}),
+    VideoEncoder("ffvhuff", "ffvhuff", "FFVHuff", lossless={}),
+    VideoEncoder("huffyuv", "huffyuv", "HuffYUV", lossless={}),
+    VideoEncoder("magicyuv", "magicyuv", "MagicYUV", lossless={}),
+    VideoEncoder("png", "png", "PNG", lossless={}),
+    VideoEncoder("qtrle", "qtrle", "QuickTime Animation", lossless={}),
+    VideoEncoder("cfhd", "cfhd", "CineForm", options={"quality": "film3+"}),
+    VideoEncoder("rawvideo", "rawvideo", "raw video", lossless={}),
 )
 _AVX512 = 256
 """OpenCV's CPU_AVX512_SKX, which its Python module does not name."""
 _WITHOUT_AVX512 = "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,LZCNT,FMA3,BMI1,BMI2,AVX2"
-"""x264's AVX-512 code for macroblock trees reads memory it never wrote where a picture is not a multiple of 128 wide:
-equal runs would give different files. AVX2, which every processor with AVX-512 has, is as fast."""
+"""x264's AVX-512 code for macroblock trees reads memory that it never wrote where a picture is not a multiple of 128
+wide: equal runs would give different files. AVX2, which every processor with AVX-512 has, is as fast."""
 _ALIASES = {"x264": "h264", "avc": "h264", "x265": "hevc", "h265": "hevc", "prores_aw": "prores", "svtav1": "av1"}
 _PRORES = {"Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "4444": "4444", "XQ": "4444xq"}
 _H264 = {"Constrained Baseline": "baseline", "Baseline": "baseline", "Main": "main", "High": "high"}
 
 
-def encoders_of(name: str) -> tuple[Encoder, ...]:
-    """The encoders meant by a codec's or an encoder's name.
+def encoders_of(name: str) -> tuple[VideoEncoder, ...]:
+    """The encoders that a codec's or an encoder's name stands for.
 
     Raises:
         UsageError: there is none; names the nearest ones.
@@ -115,13 +115,13 @@ def encoders_of(name: str) -> tuple[Encoder, ...]:
     return found
 
 
-def pix_fmts(encoder: Encoder) -> tuple[str, ...]:
+def pix_fmts(encoder: VideoEncoder) -> tuple[str, ...]:
     """The pixel formats the encoder takes; empty = all (raw video)."""
     return tuple(f.name for f in av.Codec(encoder.name, "w").video_formats or ())
 
 
 def same_samples(layout: PixelLayout, formats: Sequence[str]) -> str | None:
-    """The first of the formats that holds the layout's samples unchanged, the layout's own name first."""
+    """The format that holds the layout's samples unchanged: the layout's own where it is there, else the first."""
     if not formats or layout.name in formats:
         return layout.name
     for name in formats:
@@ -143,8 +143,8 @@ def _is_known(pix_fmt: str) -> bool:
     return True
 
 
-def quality_options(encoder: Encoder, crf: int | None, lossless: bool) -> dict[str, str]:
-    """The encoder's options for a quality; None = visually lossless.
+def quality_options(encoder: VideoEncoder, crf: int | None, lossless: bool) -> dict[str, str]:
+    """The encoder's options for a quality; ``crf`` None = visually lossless.
 
     Raises:
         UsageError: the encoder has no such setting, or it is out of its range.
@@ -166,8 +166,8 @@ def quality_options(encoder: Encoder, crf: int | None, lossless: bool) -> dict[s
     return {**encoder.options, encoder.quality: str(value)}
 
 
-def profile_options(encoder: Encoder, profile: str, layout: PixelLayout, lossless: bool) -> dict[str, str]:
-    """The options that ask for the source's own profile, or for the one its samples need."""
+def profile_options(encoder: VideoEncoder, profile: str, layout: PixelLayout, lossless: bool) -> dict[str, str]:
+    """The options for the source's own profile, or for the one that its samples need."""
     if encoder.codec == "prores":
         name = _PRORES.get(profile, "hq")
         if layout.family != "yuv" or (layout.sub_x, layout.sub_y) == (0, 0):
@@ -187,9 +187,9 @@ def profile_options(encoder: Encoder, profile: str, layout: PixelLayout, lossles
 
 
 def library_params(
-    encoder: Encoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool
+    encoder: VideoEncoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool
 ) -> dict[str, str]:
-    """The settings only the codec's own library takes: HDR static metadata, the stated frame rate, and silence."""
+    """Settings that only the codec's own library takes: HDR static metadata, the stated frame rate, silence."""
     params: list[str] = []
     if encoder.params == "x264-params" and constant_rate:
         params.append("force-cfr=1")  # states the frame rate in the stream instead of the time base; times stay
@@ -206,8 +206,8 @@ def library_params(
     return {encoder.params: ":".join(params)} if params else {}
 
 
-def _mastering_display(encoder: Encoder, mastering: Mastering) -> str:
-    """As the libraries write it: G, B, R, white point, then brightest and darkest."""
+def _mastering_display(encoder: VideoEncoder, mastering: Mastering) -> str:
+    """The mastering display as the libraries take it: G, B, R, white point, then brightest and darkest."""
     rx, ry, gx, gy, bx, by, wx, wy = mastering.primaries
     dark, bright = mastering.luminance
     pairs = zip("GBR", ((gx, gy), (bx, by), (rx, ry)), strict=True)
@@ -220,16 +220,16 @@ def _mastering_display(encoder: Encoder, mastering: Mastering) -> str:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What an encoder is opened with, besides its options.
+class PictureFormat:
+    """The frames that an encoder is opened for.
 
     Attributes:
         size: ``(height, width)``.
-        pix_fmt: what it is fed.
-        colour: tags as written; 2 and None mean that nothing is stated.
+        pix_fmt: FFmpeg's name of their pixel format.
+        colour: tags that are written; 2 and None mean that nothing is stated.
         sample_aspect: width over height of a pixel.
         rate: nominal frames per second.
-        time_base: of the frames it is fed.
+        time_base: of their pts.
         field_order: FFmpeg's AVFieldOrder.
         tag: four characters for the container, or empty.
         mastering: HDR static metadata for the container, where the codec's own stream does not state it.
@@ -246,8 +246,8 @@ class Picture:
     mastering: Mastering | None = None
 
 
-def add_encoder(out: OutputContainer, encoder: str, picture: Picture, options: dict[str, str]) -> VideoStream:
-    """Add a video stream to ``out`` with its encoder set up and opened.
+def add_encoder(out: OutputContainer, encoder: str, picture: PictureFormat, options: dict[str, str]) -> VideoStream:
+    """Add a video stream to ``out``, its encoder set up and open.
 
     Raises:
         av.error.FFmpegError, ValueError: the encoder or the container refuses.
@@ -282,10 +282,10 @@ _SWS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 
 
 def for_encoder(frame: Frame, pix_fmt: str, target: Colour) -> av.VideoFrame:
-    """The frame as the encoder takes it: the decoder's own where nothing was changed and the format fits.
+    """The frame in the encoder's pixel format: the decoder's own frame where nothing was changed and the format fits.
 
-    Only a format other than the frame's own (asked for with ``--pix-fmt``, or the way of RGB into a YUV codec)
-    converts samples, with the frame's own matrix and range unless the target names others.
+    Samples are converted only into a format other than the frame's own (``--pix-fmt``, or RGB for a YUV codec), with
+    the frame's matrix and range unless ``target`` names others.
     """
     if frame.native is not None and frame.native.format.name == pix_fmt:
         return frame.native

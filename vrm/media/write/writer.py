@@ -1,9 +1,7 @@
-"""Writing the result: frames to an encoder, everything else copied beside them, and no half file ever."""
+"""Writing the result: frames to an encoder, the other streams copied beside them; the file is complete or not there."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -19,11 +17,13 @@ from av.packet import Packet
 
 from vrm.errors import OutputError
 from vrm.media.frame.frame import Frame
-from vrm.media.write.containers import FRAMES
+from vrm.media.read.frame_folder import frame_files
+from vrm.media.write.containers import FRAMES, abandon
 from vrm.media.write.encoders import for_encoder
 from vrm.media.write.plan import OutputPlan
+from vrm.media.write.png import write_png
 from vrm.media.write.remux import Remuxer
-from vrm.system.files import disk_error
+from vrm.system.files import atomic_file, atomic_folder, disk_error
 
 Progress = Callable[[int], None]
 """Called with the number of frames written so far."""
@@ -58,7 +58,7 @@ def write_video(
     progress: Progress | None = None,
     ready: Callable[[Path], None] | None = None,
 ) -> WriteReport:
-    """Encode frames and write them with the source's other streams; the file appears only when it is whole.
+    """Encode frames and write them with the source's other streams; the file appears when it is complete.
 
     Every frame is written with its own pts and duration. Frames whose planes were not replaced reach the encoder as
     the decoder gave them.
@@ -66,8 +66,8 @@ def write_video(
     Args:
         plan: from ``plan_output``.
         frames: in order of time.
-        part: the frames are a stretch of the source: the other streams are cut to it. As where nothing is copied,
-            the output then starts when the source starts.
+        part: the frames are a part of the source, to which the other streams are cut. The output then starts at the
+            source's own start time, as it does where no streams are copied.
         progress: called after each frame.
         ready: called with the complete file (or folder) just before it gets its name.
 
@@ -76,12 +76,12 @@ def write_video(
     """
     if plan.container == FRAMES:
         return write_frames(plan, frames, progress=progress, ready=ready)
-    arriving = _Arriving(frames)
-    with _written_aside(plan, arriving) as aside:
-        written, packets = _encode_to(aside, plan, arriving, part, progress)
-        _sync(aside)
+    source = _FrameSource(frames)
+    with _explained(plan, source), atomic_file(plan.path, durable=True) as partial:
+        written, packets = _encode_to(partial, plan, source, part, progress)
         if ready is not None:
-            ready(aside)
+            ready(partial)
+        _refuse_new(plan)
     return WriteReport(plan.path, written, plan.path.stat().st_size, packets, plan.kept, plan.lost, plan.notes)
 
 
@@ -97,18 +97,15 @@ def write_frames(
     Raises:
         OutputError: the disk is full or the folder cannot be written to.
     """
-    from vrm.media.read.frame_folder import frame_files
-    from vrm.media.write.png import write_png
-
     assert plan.source is not None
     names = [p.stem for p in frame_files(plan.source)]
     written = 0
-    arriving = _Arriving(frames)
-    with _written_aside(plan, arriving) as aside:
-        aside.mkdir()
-        for frame in arriving:
+    source = _FrameSource(frames)
+    with _explained(plan, source), atomic_folder(plan.path) as partial:
+        partial.mkdir()
+        for frame in source:
             try:
-                write_png(aside / f"{names[frame.index]}.png", frame)
+                write_png(partial / f"{names[frame.index]}.png", frame)
             except OutputError as error:
                 reason = disk_error(error) or error.what
                 raise OutputError(f"Writing frames to {plan.path} failed: {reason}.", error.fix) from error
@@ -116,7 +113,8 @@ def write_frames(
             if progress is not None:
                 progress(written)
         if ready is not None:
-            ready(aside)
+            ready(partial)
+        _refuse_new(plan)
     size = sum(p.stat().st_size for p in plan.path.iterdir())
     return WriteReport(plan.path, written, size, {}, plan.kept, plan.lost, plan.notes)
 
@@ -127,24 +125,16 @@ def _encode_to(
     out = av.open(str(path.absolute()), "w", format=plan.container, container_options=plan.muxer_options)
     try:
         with Remuxer(plan, out) as remuxer:
-            written = _Picture(plan, out, remuxer, part).encode_all(frames, progress)
+            written = _VideoTrack(plan, out, remuxer, part).encode_all(frames, progress)
         out.close()
     except BaseException:
-        _abandon(out)
+        abandon(out)
         raise
     return written, dict(remuxer.copied)
 
 
-def _abandon(out: OutputContainer) -> None:
-    """Close an output that is given up; its trailer may fail for the same reason as its body."""
-    try:
-        out.close()
-    except (av.error.FFmpegError, OSError, ValueError):
-        return
-
-
-class _Picture:
-    """The worked stream: gives frames their times, and their packets the same times again."""
+class _VideoTrack:
+    """The encoded stream: frames get their times, and so do the packets of an encoder that only counts frames."""
 
     def __init__(self, plan: OutputPlan, out: OutputContainer, remuxer: Remuxer, part: bool) -> None:
         self._plan = plan
@@ -207,11 +197,11 @@ class _Picture:
         self._out.mux_one(packet)
 
 
-# --- no half file -----------------------------------------------------------------------------------------------
+# --- what goes wrong ----------------------------------------------------------------------------------------------
 
 
-class _Arriving:
-    """Iterates over frames and remembers an error of theirs, which is none of the output's."""
+class _FrameSource:
+    """Frames, and the error they ended with: it is no fault of the output, and is not explained as one."""
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self._frames = iter(frames)
@@ -231,54 +221,31 @@ class _Arriving:
 
 
 @contextmanager
-def _written_aside(plan: OutputPlan, arriving: _Arriving) -> Iterator[Path]:
-    """A temporary path beside the target: renamed to it at the end, removed on any error or interrupt."""
-    target = plan.path
-    aside = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+def _explained(plan: OutputPlan, source: _FrameSource) -> Iterator[None]:
+    """Turn what the encoder, the muxer or the disk raises into an OutputError."""
     try:
-        yield aside
-        _put_in_place(aside, target, plan.overwrite)
+        yield
     except (av.error.FFmpegError, OSError) as err:
-        if err is arriving.error:
+        if err is source.error:
             raise
         reason = disk_error(err)
         if reason is not None:
             raise OutputError(
-                f"Writing to the folder {target.absolute().parent} failed: {reason}.",
+                f"Writing to the folder {plan.path.absolute().parent} failed: {reason}.",
                 "Free some space, or choose another folder for the output.",
             ) from err
         if isinstance(err, av.error.FFmpegError):
             raise OutputError(
-                f"Writing {target.name} as {plan.codec} failed: {err.strerror}.",
+                f"Writing {plan.path.name} as {plan.codec} failed: {err.strerror}.",
                 "Try another --codec, or the ending .mkv.",
             ) from err
         raise
-    finally:
-        _remove(aside)
 
 
-def _put_in_place(aside: Path, target: Path, overwrite: bool) -> None:
-    if not overwrite and (target.exists() or target.is_symlink()):
+def _refuse_new(plan: OutputPlan) -> None:
+    """Raise OutputError where something has taken the output's name since it was planned."""
+    if not plan.overwrite and (plan.path.exists() or plan.path.is_symlink()):
         raise OutputError(
-            f"The output {target} has appeared meanwhile, and is not overwritten.", "Choose another name, or --resume."
+            f"The output {plan.path} has appeared meanwhile, and is not overwritten.",
+            "Choose another name, or --resume.",
         )
-    if aside.is_dir() and target.is_dir():
-        shutil.rmtree(target)
-    aside.replace(target)
-    folder = os.open(target.absolute().parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _remove(aside: Path) -> None:
-    if aside.is_dir():
-        shutil.rmtree(aside, ignore_errors=True)
-    else:
-        aside.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -1,1 +1,1 @@
-"""Candidates for each hole pixel, and what error to expect of them."""
+"""Candidates beyond trajectories, all of them sampled in colour, and the calibration of their expected errors."""

@@ -1,1 +1,1 @@
-"""Optical flow, its completion in holes, camera motion, warping."""
+"""Optical flow, camera motion, completion in holes, warping."""

@@ -1,4 +1,4 @@
-"""Whether what lies around a place goes with the camera, or moves by itself."""
+"""The camera's motion as a homography, and whether what lies around a place follows it or moves by itself."""
 
 from __future__ import annotations
 
@@ -7,31 +7,87 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
-from vrm.motion.flow.completion import camera_motion, grid, transform
-from vrm.motion.flow.estimators import DisFlow, FlowEstimator
-from vrm.motion.frames import FrameAccess, WorkingFrames, dilate
-from vrm.motion.fusion.fusion import length_scale
-from vrm.types import Bool
+from vrm.motion.flow.estimators import DisFlow
+from vrm.motion.frames import FrameAccess, WorkingFrames, dilate, length_scale
+from vrm.types import Array, Bool, FlowEstimator
+
+MIN_POINTS = 24
+"""Fewer points than this do not make a homography."""
 
 _LONGEST = 640
-"""Longer side of the frames that motion is looked at on."""
+"""Longer side of the frames on which ``background_moves`` estimates flow."""
 
 _GAPS = (4, 2, 1)
-"""Frames between two that are compared: so many that a slow walk shows, fewer where the camera is too fast for that."""
+"""Frames between the two that are compared: enough for a slow walk to show; fewer where the camera moves too fast."""
 
 _AGREEMENT = 0.5
-"""Share of the known pixels that the camera's motion must explain to be taken for it."""
+"""Share of the known pixels that must follow one homography for it to be the camera's motion."""
 
-_OWN = 1.0
-"""Pixels that a place may be off from the camera's motion, all in all (in frames 432 wide)."""
+_OWN_MOTION = 1.0
+"""Pixels off the camera's motion, over the whole gap, from which on a pixel moves by itself (in frames 432 wide)."""
 
-_AROUND = 12
-"""Pixels around a place that are looked at, likewise, beyond those next to a hole, whose flow is the object's."""
+_RING = 12
+"""Width of the ring around a place that is looked at, likewise."""
 
 _GUARD = 7
+"""Pixels next to a hole that are left out: flow there is smoothed with the object's."""
 
 
-def surroundings_move(shot: FrameAccess, places: Mapping[int, Bool], within: tuple[int, int]) -> bool:
+def grid(h: int, w: int) -> Array:
+    """Pixel coordinates (x, y): float32 ``(h, w, 2)``."""
+    return np.stack(np.meshgrid(np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)), -1)
+
+
+def transform(points: Array, homography: np.ndarray) -> Array:
+    """Points ``(..., 2)`` through a 3x3 homography, float32."""
+    h = homography.astype(np.float64)
+    x, y = points[..., 0].astype(np.float64), points[..., 1].astype(np.float64)
+    z = h[2, 0] * x + h[2, 1] * y + h[2, 2]
+    z = np.where(np.abs(z) < 1e-8, 1e-8, z)
+    xy = np.stack([(h[0, 0] * x + h[0, 1] * y + h[0, 2]) / z, (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / z], -1)
+    return xy.astype(np.float32)
+
+
+def transform_affine(points: Array, matrix: Array) -> Array:
+    """Points ``(..., 2)`` through a 2x3 float32 matrix."""
+    places: Array = points @ matrix[:, :2].T + matrix[:, 2]
+    return places
+
+
+def camera_motion(flow: Array, usable: Bool, tolerance: float = 1.0) -> tuple[np.ndarray | None, float]:
+    """The homography most of the usable flow agrees with (MAGSAC++, Barath et al., CVPR 2020).
+
+    Args:
+        flow: float32 ``(h, w, 2)``.
+        usable: bool ``(h, w)``: where the flow may be believed.
+        tolerance: pixels within which a point agrees.
+
+    Returns:
+        The 3x3 matrix (the exact identity where nothing moves, None where no homography is found) and the share of
+        the points that agree with it.
+    """
+    flat = np.flatnonzero(usable)
+    if flat.size < MIN_POINTS:
+        return None, 0.0
+    flat = flat[:: max(1, flat.size // 800)]
+    w = usable.shape[1]
+    source = np.stack([flat % w, flat // w], -1).astype(np.float32)
+    target = source + flow.reshape(-1, 2)[flat]
+    still = np.linalg.norm(target - source, axis=-1) < 0.15
+    if still.mean() > 0.6:
+        return np.eye(3), float(still.mean())
+    cv2.setRNGSeed(0)
+    try:
+        homography, _ = cv2.findHomography(source, target, cv2.USAC_MAGSAC, tolerance, maxIters=400, confidence=0.995)
+    except cv2.error:
+        homography = None
+    if homography is None or not np.isfinite(homography).all() or abs(np.linalg.det(homography[:2, :2])) < 0.1:
+        return None, 0.0
+    miss = np.linalg.norm(transform(source, homography) - target, axis=-1)
+    return homography, float((miss < 2 * tolerance).mean())
+
+
+def background_moves(shot: FrameAccess, places: Mapping[int, Bool], within: tuple[int, int]) -> bool:
     """Whether most of what is known around places in the holes departs from the camera's motion.
 
     Args:
@@ -44,8 +100,8 @@ def surroundings_move(shot: FrameAccess, places: Mapping[int, Bool], within: tup
     """
     frames, flow = WorkingFrames(shot, _LONGEST), DisFlow()
     shares = [_moving_share(frames, flow, t, frames.shrunk(place), within) for t, place in places.items()]
-    told = [share for share in shares if share is not None]
-    return not told or float(np.mean(told)) > 0.5
+    known = [share for share in shares if share is not None]
+    return not known or float(np.mean(known)) > 0.5
 
 
 def _moving_share(
@@ -57,16 +113,17 @@ def _moving_share(
         other = t + gap if t + gap <= within[1] else t - gap
         if other < within[0]:
             continue
-        moved = flow(frames.grey(t), frames.grey(other))
+        motion = flow(frames.grey(t), frames.grey(other))
         points = grid(*place.shape)
-        there = (~dilate(frames.hole(other), _GUARD)).view(np.uint8)
-        arrives = cv2.remap(there, points + moved, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0  # type: ignore[call-overload]
+        not_hidden = (~dilate(frames.hole(other), _GUARD)).view(np.uint8)
+        arrives = cv2.remap(not_hidden, points + motion, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT) > 0  # type: ignore[call-overload]
         known = ~dilate(frames.hole(t), _GUARD) & arrives
-        ring = dilate(place, _GUARD + round(_AROUND * scale)) & known
+        ring = dilate(place, _GUARD + round(_RING * scale)) & known
         if not ring.any():
             return None
-        homography, agreement = camera_motion(moved, known)
+        homography, agreement = camera_motion(motion, known)
         if homography is not None and agreement >= _AGREEMENT:
-            off = np.linalg.norm(points + moved - transform(points, homography), axis=-1)
-            return float((off[ring] > _OWN * scale).mean())
-    return 1.0 if within[1] > within[0] else None  # nowhere one camera's motion: water, a crowd, or too fast to tell
+            off = np.linalg.norm(points + motion - transform(points, homography), axis=-1)
+            return float((off[ring] > _OWN_MOTION * scale).mean())
+    # No homography explains half of the picture: water, a crowd, or a camera too fast to tell.
+    return 1.0 if within[1] > within[0] else None

@@ -1,6 +1,6 @@
-"""Flow from a frame to a context frame far away, as the two-stream network takes it (Esser et al. 2022, Section 3.3).
+"""Flow between a frame and any other one, as the two-stream network takes it (Esser et al. 2022, Section 3.3).
 
-Estimated at one fixed size, interpolated in the holes; its forward-backward error says how far to believe it.
+Estimated at one fixed size and interpolated in the holes; its forward-backward error says how far to believe it.
 """
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from vrm.motion.flow.estimators import FlowEstimator
-from vrm.motion.poisson import Array, membrane
-from vrm.types import U8, Bool, Pixels, eight_bits
+from vrm.motion.poisson import interpolate_laplace
+from vrm.types import U8, Array, Bool, FlowEstimator, Pixels, eight_bits
 
 SIDE = 256
-"""Flow is estimated on squares of so many pixels."""
+"""Side of the squares that flow is estimated on, in pixels."""
 
 
 def square(frame: Pixels) -> U8:
@@ -35,15 +34,15 @@ def context_flow(
     Args:
         estimator: optical flow.
         here, there: see ``square``.
-        hole, other_hole: see ``square_hole``: flow there is interpolated from around it.
-        size: ``(height, width)`` the flow is wanted at.
+        hole, other_hole: see ``square_hole``; flow there is interpolated from around it.
+        size: ``(height, width)`` of the result.
 
     Returns:
         Flow float32 ``(2, h, w)`` in pixels of that size, (x, y), and its error ``(1, h, w)``: the mean over x and y of
         ``|forth(p) + back(p + forth(p))|``, in pixels of the square.
     """
-    forth = membrane(estimator(here, there), hole)
-    back = membrane(estimator(there, here), other_hole)
+    forth = interpolate_laplace(estimator(here, there), hole)
+    back = interpolate_laplace(estimator(there, here), other_hole)
     ys, xs = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     returned = cv2.remap(
         back, xs + forth[..., 0], ys + forth[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

@@ -5,24 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
 
 from vrm.errors import WeightsError
-from vrm.motion.poisson import Array
-from vrm.types import U8
+from vrm.types import U8, Array
 
 _SMALLEST = 32
-
-
-class FlowEstimator(Protocol):
-    """Estimates where each pixel of one frame is in another."""
-
-    def __call__(self, first: U8, second: U8) -> Array:
-        """Flow from ``first`` to ``second``, both grey uint8 ``(h, w)``: float32 ``(h, w, 2)``, pixels, (x, y)."""
-        ...
 
 
 def _padded(image: Array, multiple: int) -> Array:
@@ -44,7 +35,6 @@ class DisFlow:
         self._own = threading.local()  # OpenCV's estimator keeps buffers: one for each thread
 
     def __call__(self, first: U8, second: U8) -> Array:
-        """See ``FlowEstimator``."""
         h, w = first.shape
         one, two = _padded(first, 1), _padded(second, 1)
         if not hasattr(self._own, "dis"):
@@ -54,7 +44,7 @@ class DisFlow:
 
 
 class RaftFlow:
-    """RAFT (Teed and Deng, ECCV 2020) as torchvision has it.
+    """RAFT (Teed and Deng, ECCV 2020) as torchvision has it. For measuring: motion itself works with ``DisFlow``.
 
     Args:
         weights: of ``raft_small`` or ``raft_large``: a safetensors file or its tensors by name; None for an untrained
@@ -89,7 +79,7 @@ class RaftFlow:
         self._device, self._iterations = device, iterations
 
     def __call__(self, first: U8, second: U8) -> Array:
-        """See ``FlowEstimator``. Frames are padded to multiples of 8 and at least 128 pixels, as RAFT needs."""
+        """Frames are padded to multiples of 8 and at least 128 pixels, as RAFT needs."""
         import torch
 
         h, w = first.shape

@@ -1,4 +1,4 @@
-"""Labels looked up along the flow."""
+"""Pictures looked up along a flow or at points."""
 
 from __future__ import annotations
 
@@ -7,10 +7,45 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from vrm.selection.tracking.features import sampled
-from vrm.types import F32
+from vrm.types import F32, Array
 
 Map = TypeVar("Map", bound=np.ndarray)
+
+_MOST_ROWS = 32000
+"""OpenCV's remap takes at most 32767 rows."""
+
+_ROW = 1024
+
+
+def remap(image: np.ndarray, xy: Array, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """Sample an image ``(h, w[, c])`` at points ``(N, 2)``, any number of them; border pixels continue outside."""
+    n = len(xy)
+    # OpenCV works along rows: a single column of points would take twenty times as long.
+    width = min(_ROW, max(1, n))
+    height = -(-n // width)
+    out = []
+    for first in range(0, max(height, 1), _MOST_ROWS):
+        part = xy[first * width : (first + _MOST_ROWS) * width]
+        rows = max(1, -(-len(part) // width))
+        places = np.zeros((rows * width, 2), np.float32)
+        places[: len(part)] = part
+        found = cv2.remap(image, places.reshape(rows, width, 2), None, interpolation, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
+        out.append(found.reshape(rows * width, *image.shape[2:])[: len(part)])
+    return np.concatenate(out) if len(out) > 1 else out[0]
+
+
+def remap_grid(image: np.ndarray, xy: Array, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
+    """Sample an image ``(h, w[, c])`` at places ``(a, b, 2)``: ``(a, b[, c])``."""
+    return remap(image, xy.reshape(-1, 2), interpolation).reshape(*xy.shape[:2], *image.shape[2:])
+
+
+def sampled(field: F32, flow: F32) -> F32:
+    """``field`` ``(h, w)`` or ``(h, w, C)`` looked up at ``x + flow(x)``, bilinear, edges repeated."""
+    height, width = flow.shape[:2]
+    ys, xs = np.mgrid[:height, :width].astype(np.float32)
+    return np.asarray(
+        cv2.remap(field, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    )
 
 
 def looked_up(labels: Map, flow: F32) -> Map:

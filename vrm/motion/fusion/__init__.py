@@ -1,1 +1,1 @@
-"""Candidates fused into one fill, joined to its surroundings."""
+"""Candidates for a hole's pixels, their expected errors, and how they become one picture."""

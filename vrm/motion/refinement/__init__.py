@@ -1,1 +1,1 @@
-"""What is done to a finished fill: detail, stability over time, keyframes."""
+"""What is done to finished fills: detail, stability over time, blending with keyframes."""

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from vrm.motion.fusion.fusion import SHARPNESS, Guess, length_scale, odd
-from vrm.motion.poisson import Array
+from vrm.motion.frames import box_around, length_scale, odd
+from vrm.motion.fusion.candidate import Candidate
+from vrm.motion.fusion.fusion import SHARPNESS
 from vrm.motion.result import HoleFill
-from vrm.motion.trajectories.tracker import box_around
-from vrm.types import Bool
+from vrm.types import Array, Bool
 
 _DETAIL = 9
-"""What differs from the mean of so many pixels around is detail; on frames 432 wide, more on wider ones."""
+"""What differs from the mean over a window of so many pixels is detail (in frames 432 wide)."""
 
 _LOCAL = 21
 """The energy of detail is compared over windows of so many pixels, likewise."""
@@ -27,16 +27,16 @@ _FAINT = 1e-6
 
 
 def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: float = _MOST) -> Array:
-    """Strengthen the detail of a fill up to the energy it has in the candidates the fill was mixed from.
+    """Strengthen the detail of a fill up to the energy it has in the candidates the fill was averaged from.
 
     Candidates that do not lie exactly on one another lose fine detail when they are averaged. The low frequencies stay
     as they are; the high ones are scaled, locally, by ``sqrt(E_candidates / E_fill)``, E the mean square of what
-    differs from the local mean, over the candidates by their weights in the mix. Nothing is ever softened. The
-    surroundings are left out: candidates are not joined to them, and a step at the border is no detail.
+    differs from the local mean, over the candidates by their weights. Nothing is ever softened. The surroundings are
+    left out: candidates are not blended with them, and a step at the border is no detail.
 
     Args:
         fill: what motion found for the frame.
-        rgb: float32 ``(N, 3)`` in [0, 1]: the hole's colours, mixed from the fill's candidates.
+        rgb: float32 ``(N, 3)`` in [0, 1]: the hole's colours, averaged from the fill's candidates.
         size: (height, width) of the frame.
         most: detail is strengthened at most so many times.
 
@@ -51,18 +51,18 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
     high = _high(own, inside, detail)
     energy = np.zeros(inside.shape, np.float32)
     energy[inside] = fill.detail
-    wanted = local_mean(energy, inside, local)
-    present = local_mean(np.square(high).mean(-1), inside, local)
+    wanted = _local_mean(energy, inside, local)
+    present = _local_mean(np.square(high).mean(-1), inside, local)
     gain = np.sqrt(np.clip((wanted + _FAINT) / (present + _FAINT), 1, most**2))
     restored: Array = np.clip(rgb + (gain[inside, None] - 1) * high[inside], 0, 1)
     return restored
 
 
-def detail_energy(guesses: Iterable[Guess], index: np.ndarray, size: tuple[int, int]) -> Array:
-    """Energy of the guesses' own detail at each pixel of the hole, averaged by their weights in the mix.
+def detail_energy(candidates: Iterable[Candidate], index: np.ndarray, size: tuple[int, int]) -> Array:
+    """Energy of the candidates' own detail at each pixel of the hole, averaged by their weights.
 
     Args:
-        guesses: judged; half of their precision is enough for this.
+        candidates: their expected errors set; half precision is enough for this.
         index: int64 ``(N,)``: flat indices of the hole's pixels.
         size: (height, width) of the frame.
 
@@ -71,12 +71,12 @@ def detail_energy(guesses: Iterable[Guess], index: np.ndarray, size: tuple[int, 
     """
     inside, detail = _inside(index, size), odd(_DETAIL * length_scale(size))
     energy, weight = np.zeros(inside.shape, np.float32), np.full(inside.shape, 1e-20, np.float32)
-    for guess in guesses:
-        if guess.valid.any():
+    for one in candidates:
+        if one.valid.any():
             where, image = inside.copy(), np.zeros((*inside.shape, 3), np.float32)
-            where[inside] = guess.valid
-            image[where] = guess.colour[guess.valid].astype(np.float16)
-            error = guess.error[guess.valid].astype(np.float16).astype(np.float32)
+            where[inside] = one.valid
+            image[where] = one.colour[one.valid].astype(np.float16)
+            error = one.error[one.valid].astype(np.float16).astype(np.float32)
             share = np.zeros(inside.shape, np.float32)
             share[where] = np.maximum(error, 1e-3) ** -SHARPNESS
             energy += share * np.square(_high(image, where, detail)).mean(-1)
@@ -95,11 +95,11 @@ def _inside(index: np.ndarray, size: tuple[int, int]) -> Bool:
 
 def _high(image: Array, counts: Bool, size: int) -> Array:
     """An image less its local mean over the pixels that count."""
-    high: Array = image - local_mean(image, counts, size)
+    high: Array = image - _local_mean(image, counts, size)
     return high
 
 
-def local_mean(values: Array, counts: Bool, size: int) -> Array:
+def _local_mean(values: Array, counts: Bool, size: int) -> Array:
     """Mean over the pixels that count in a window around each pixel.
 
     Args:

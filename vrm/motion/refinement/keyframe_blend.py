@@ -1,10 +1,10 @@
-"""Fades from frames known whole: the frames beside them change over to them, instead of jumping.
+"""Keyframe blending: the frames beside a keyframe change over to it, instead of jumping.
 
-A fill is estimated, a whole frame is given; from the one to the other, what is wrong with the fill goes at once. The
-whole frame's picture is therefore aligned with each filled frame near it as it came out, by flow between the two
-pictures, and mixed in: the nearer, the more, and less where the two do not show the same even then, or only because
-what the one shows was squeezed into the other. Flow completed from around a hole, which fills follow, does not know how
-things in the hole move; two pictures tell.
+A fill is estimated, a keyframe is given; from the one to the other, what is wrong with the fill would vanish at once.
+The keyframe's picture is therefore aligned with each finished frame near it, by flow between the two pictures, and
+averaged in: the nearer, the more, and less where the two do not show the same even then, or only because what the one
+shows was squeezed into the other. Flow completed from around a hole, which fills follow, does not know how things in
+the hole move; two pictures tell.
 """
 
 from __future__ import annotations
@@ -15,24 +15,21 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from vrm.motion.flow.completion import grid
-from vrm.motion.flow.estimators import FlowEstimator
-from vrm.motion.frames import FrameAccess, unit
-from vrm.motion.fusion.fusion import length_scale, odd
-from vrm.motion.poisson import Array
+from vrm.motion.flow.camera import grid
+from vrm.motion.flow.warp import remap_grid
+from vrm.motion.frames import FrameAccess, box_around, depth_in_hole, length_scale, odd, unit
+from vrm.motion.fusion.gradient_domain import MARGIN
 from vrm.motion.result import HoleFill, Propagation
-from vrm.motion.trajectories.tracker import MARGIN, box_around
-from vrm.motion.trajectories.trajectory import remap
-from vrm.system.threads import each
-from vrm.types import U8, Bool
+from vrm.system.threads import parallel_map
+from vrm.types import U8, Array, Bool, FlowEstimator
 
 _HALF = 4.0
-"""Frames over which a whole frame's share halves."""
+"""Frames over which a keyframe's share halves."""
 
 _REACH = 12
-"""Frames that a whole frame is mixed into, either way: further on its share is below a seventh."""
+"""Frames that a keyframe is blended into, either way: further on its share is below a seventh."""
 
-_APART = 0.12
+_UNLIKE = 0.12
 """Difference of colours (of 1), once aligned, at which the share has fallen to 1/e: more is a ghost, not noise."""
 
 _WINDOW = 5
@@ -42,44 +39,44 @@ _BEND = 0.5
 """Gradient of the flow (pixels per pixel, root mean square) at which the share has fallen to 1/e. Flow makes two
 pictures alike also where one shows a leg and the other none: by drawing it together to a line."""
 
-_BENT_OVER = 9
+_BEND_WINDOW = 9
 """That gradient is averaged over so many pixels, likewise."""
 
 _EDGE = 3.0
 """Pixels from the hole's border, likewise, over which a fill's own colours, which fit it, keep the upper hand."""
 
 
-def fade(
+def blend_keyframes(
     found: Propagation,
     shot: FrameAccess,
-    whole: Collection[int],
+    keyframes: Collection[int],
     strength: float,
     estimator: FlowEstimator,
     scale: float = 1.0,
 ) -> None:
-    """Mix whole frames into the fills of the frames near them. In place.
+    """Average keyframes into the fills of the frames near them. In place.
 
     Args:
         found: the fills, as good as they are otherwise.
         shot: the frames.
-        whole: frames without a hole that had one.
-        strength: share of a whole frame in the frame next to it where the two show the same, 0..1; 0 = nothing is done.
+        keyframes: frames without a hole that had one.
+        strength: share of a keyframe in the frame next to it where the two show the same, 0..1; 0 = nothing is done.
         estimator: flow between pictures.
         scale: flow is estimated on pictures of so many times the size, in (0, 1].
     """
-    near = {t: [k for k in sorted(whole) if 0 < abs(k - t) <= _REACH] for t in sorted(found.fills)}
+    near = {t: [k for k in sorted(keyframes) if 0 < abs(k - t) <= _REACH] for t in sorted(found.fills)}
     times = [t for t, keys in near.items() if keys]
     if strength <= 0:
         return
 
-    def faded(t: int) -> HoleFill:
-        return _faded(found.fills[t], shot, t, near[t], strength, estimator, scale)
+    def blended(t: int) -> HoleFill:
+        return _blended(found.fills[t], shot, t, near[t], strength, estimator, scale)
 
-    for t, fill in zip(times, each(faded, times), strict=True):
+    for t, fill in zip(times, parallel_map(blended, times), strict=True):
         found.fills[t] = fill
 
 
-def _faded(
+def _blended(
     fill: HoleFill,
     shot: FrameAccess,
     t: int,
@@ -88,7 +85,7 @@ def _faded(
     estimator: FlowEstimator,
     scale: float,
 ) -> HoleFill:
-    """The fill of frame t with those whole frames mixed in; where one of them weighs most, it is the source."""
+    """The fill of frame t with those keyframes averaged in; where one of them weighs most, it is the source."""
     hole = shot.hole(t)
     y0, x0, y1, x1 = box_around(hole, round(MARGIN / scale))
     inside = np.ascontiguousarray(hole[y0:y1, x0:x1])
@@ -98,8 +95,8 @@ def _faded(
     for k in keys:
         look, xy = _aligned(part, unit(shot.frame(k)[y0:y1, x0:x1]), inside, estimator, scale)
         looks.append(look[inside])
-        trust = _agreement(part, look, inside, shot.size) * _straight(xy, shot.size)[inside]
-        shares.append(strength * 0.5 ** ((abs(k - t) - 1) / _HALF) * trust)
+        similarity = _agreement(part, look, inside, shot.size) * _straightness(xy, shot.size)[inside]
+        shares.append(strength * 0.5 ** ((abs(k - t) - 1) / _HALF) * similarity)
         col, row = np.moveaxis(np.rint(np.clip(xy[inside], 0, (x1 - x0 - 1, y1 - y0 - 1))).astype(np.int32), -1, 0)
         places.append((row + y0) * shot.size[1] + col + x0)
     share = np.stack(shares)
@@ -116,12 +113,12 @@ def _faded(
 
 
 def _aligned(part: Array, key: Array, inside: Bool, estimator: FlowEstimator, scale: float) -> tuple[Array, Array]:
-    """A whole frame moved to where a filled frame has what it shows, in that frame's light.
+    """A keyframe moved to where a filled frame has what it shows, in that frame's light.
 
     Args:
         part, key: the same part of both frames, float32 ``(h, w, 3)`` in [0, 1].
         inside: bool ``(h, w)``: the filled hole.
-        estimator, scale: see ``fade``.
+        estimator, scale: see ``blend_keyframes``.
 
     Returns:
         The picture, float32 ``(h, w, 3)``, and the places it comes from, float32 ``(h, w, 2)``, pixels (x, y).
@@ -132,30 +129,26 @@ def _aligned(part: Array, key: Array, inside: Bool, estimator: FlowEstimator, sc
         ratio = np.array([w / flow.shape[1], h / flow.shape[0]], np.float32)
         flow = cv2.resize(flow, (w, h), interpolation=cv2.INTER_LINEAR) * ratio
     xy = grid(h, w) + flow
-    look: Array = remap(key, xy.reshape(-1, 2), cv2.INTER_CUBIC).reshape(key.shape)
+    look: Array = remap_grid(key, xy, cv2.INTER_CUBIC)
     if not inside.all():
         look = look + np.median((part - look)[~inside], axis=0)
     return look, xy
 
 
 def _agreement(part: Array, look: Array, inside: Bool, size: tuple[int, int]) -> Array:
-    """How far an aligned picture may be mixed in, float32 ``(N,)`` in [0, 1] for the hole's N pixels."""
-    longer = length_scale(size)
-    window = (odd(_WINDOW * longer),) * 2
-    apart = cv2.blur(np.abs(look - part).mean(-1), window)[inside]
-    # At the frame's own border there is nothing to fit: the distance is that to what is known.
-    depth = cv2.distanceTransform(
-        cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), cv2.DIST_L2, 3
-    )[1:-1, 1:-1][inside]
-    agreement: Array = np.exp(-np.square(apart / np.float32(_APART))) * np.minimum(1, depth / (_EDGE * longer))
+    """How far an aligned picture may be averaged in, float32 ``(N,)`` in [0, 1] for the hole's N pixels."""
+    scale = length_scale(size)
+    difference = cv2.blur(np.abs(look - part).mean(-1), (odd(_WINDOW * scale),) * 2)[inside]
+    edge = np.minimum(1, depth_in_hole(inside) / (_EDGE * scale))
+    agreement: Array = np.exp(-np.square(difference / np.float32(_UNLIKE))) * edge
     return agreement.astype(np.float32)
 
 
-def _straight(xy: Array, size: tuple[int, int]) -> Array:
+def _straightness(xy: Array, size: tuple[int, int]) -> Array:
     """How far a picture keeps its shape when it is fetched from those places, float32 ``(h, w)`` in [0, 1]."""
     flow = xy - grid(*xy.shape[:2])
     bend = sum(np.square(np.diff(flow, axis=axis, append=flow.take([-1], axis))).sum(-1) for axis in (0, 1))
-    kept: Array = np.exp(-cv2.blur(bend, (odd(_BENT_OVER * length_scale(size)),) * 2) / np.float32(_BEND**2))
+    kept: Array = np.exp(-cv2.blur(bend, (odd(_BEND_WINDOW * length_scale(size)),) * 2) / np.float32(_BEND**2))
     return kept
 
 

@@ -1,19 +1,20 @@
-"""Averaging over time, along the flow, of what is uncertain: an invented fill must not flicker."""
+"""The temporal filter: uncertain fills are averaged over time along the flow, so that they do not flicker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from vrm.motion.frames import FrameAccess, WorkingFrames, unit
-from vrm.motion.poisson import Array
+from vrm.motion.config import MotionConfig
+from vrm.motion.flow.pairs import FlowPair
+from vrm.motion.flow.warp import remap
+from vrm.motion.frames import FrameAccess, box_around, depth_in_hole, unit
+from vrm.motion.fusion.gradient_domain import MARGIN
 from vrm.motion.result import HoleFill, Propagation
-from vrm.motion.trajectories.tracker import MARGIN, Tracks, box_around
-from vrm.motion.trajectories.trajectory import PairFlow, remap
-from vrm.types import Box
+from vrm.motion.trajectories.tracker import TrajectoryTracker
+from vrm.types import Array, Box
 
 _MOST = 0.85
 """Share of the neighbour frame where nothing was seen: about the last six frames are averaged."""
@@ -25,13 +26,12 @@ _SPARSE = 3
 """Every third pixel each way is enough to see a change of light."""
 
 
-def steady(
+def temporal_filter(
     found: Propagation,
     shot: FrameAccess,
-    tracks: Tracks,
-    strength: float,
-    power: float = 1.0,
-    whole: Collection[int] = (),
+    tracker: TrajectoryTracker,
+    config: MotionConfig,
+    keyframes: Collection[int] = (),
 ) -> None:
     """Average each fill with those of its neighbour frames, both ways, as far as it is uncertain. In place.
 
@@ -41,62 +41,70 @@ def steady(
     Args:
         found: with fills whose ``confidence`` is set.
         shot: the frames.
-        tracks: whose flow between neighbour frames is used.
-        strength: scales the share; 0 = nothing is done, 1 = as usual.
-        power: the share goes with ``(1 - confidence)`` to this power: below 1, what is rather sure is averaged as well.
-        whole: frames without a hole that had one: the averaging begins with them.
+        tracker: knows the flow between neighbour frames.
+        config: of ``filter_strength`` and ``filter_power``.
+        keyframes: frames without a hole that had one: the filter begins with them.
     """
     times = sorted(found.fills)
-    if strength <= 0 or len(times) < 2:
+    if config.filter_strength <= 0 or len(times) < 2:
         return
 
     def share(confidence: Array) -> Array:
-        doubt: Array = _MOST * strength * (1 - confidence) ** power
-        return doubt
+        uncertain: Array = _MOST * config.filter_strength * (1 - confidence) ** config.filter_power
+        return uncertain
 
-    order = sorted({*times, *(t for t in whole if times[0] - 1 <= t <= times[-1] + 1)})
-    onward = dict(_filtered(found, shot, tracks, share, order))
-    for t, rgb in _filtered(found, shot, tracks, share, order[::-1]):
+    order = sorted({*times, *(t for t in keyframes if times[0] - 1 <= t <= times[-1] + 1)})
+    onward = dict(_filtered(found, shot, tracker, share, order))
+    for t, rgb in _filtered(found, shot, tracker, share, order[::-1]):
         mean = np.clip(0.5 * (onward.pop(t) + rgb), 0, 1).astype(np.float32)
         found.fills[t] = replace(found.fills[t], rgb=mean)
 
 
 def _filtered(
-    found: Propagation, shot: FrameAccess, tracks: Tracks, share_of: Callable[[Array], Array], order: Iterable[int]
+    found: Propagation,
+    shot: FrameAccess,
+    tracker: TrajectoryTracker,
+    share_of: Callable[[Array], Array],
+    order: Iterable[int],
 ) -> Iterator[tuple[int, Array]]:
-    """Frames and their colours in the given order; a fill may be changed once its frame was given."""
+    """Frames and their filtered colours in the given order; a fill may be replaced once its frame was given."""
     before: tuple[int, Array] | None = None
     for t in order:
-        if t not in found.fills:
+        if t not in found.fills:  # a keyframe
             before = t, np.zeros((0, 3), np.float32)
             continue
         fill = found.fills[t]
         rgb = fill.rgb
-        pair = tracks.flow(t, before[0]) if before is not None and abs(before[0] - t) == 1 else None
+        pair = tracker.flow(t, before[0]) if before is not None and abs(before[0] - t) == 1 else None
         if pair is not None and before is not None:
-            rgb = _mix(fill, shot, tracks.frames, t, pair, before, share_of)
+            rgb = _averaged(fill, shot, tracker.frames.scale, t, pair, before, share_of)
         before = t, rgb
         yield t, rgb
 
 
-def _mix(
+def _averaged(
     fill: HoleFill,
     shot: FrameAccess,
-    frames: WorkingFrames,
+    scale: float,
     t: int,
-    pair: PairFlow,
+    pair: FlowPair,
     neighbour: tuple[int, Array],
     share_of: Callable[[Array], Array],
 ) -> Array:
-    """Frame t's colours with those of the neighbour frame, its hole filled, fetched along the flow."""
+    """Frame t's colours averaged with those of the neighbour frame, its hole filled, fetched along the flow.
+
+    Args:
+        scale: working pixels, in which the flow is, per pixel.
+        neighbour: its number and the colours of its hole.
+        share_of: the neighbour's share by confidence.
+        fill, shot, t, pair: as the names say.
+    """
     hole = shot.hole(t)
     y0, x0, y1, x1 = box_around(hole, 1)
-    inside = hole[y0:y1, x0:x1]
     rows, cols = np.divmod(fill.index, hole.shape[1])
-    scale = np.float32(frames.scale)
-    r = np.clip((rows * scale).astype(np.int64) - pair.box[0], 0, pair.flow.shape[0] - 1)
-    c = np.clip((cols * scale).astype(np.int64) - pair.box[1], 0, pair.flow.shape[1] - 1)
-    xy = np.stack([cols, rows], -1) + pair.flow[r, c].astype(np.float32) / scale
+    r = np.clip((rows * np.float32(scale)).astype(np.int64) - pair.box[0], 0, pair.flow.shape[0] - 1)
+    c = np.clip((cols * np.float32(scale)).astype(np.int64) - pair.box[1], 0, pair.flow.shape[1] - 1)
+    xy = np.stack([cols, rows], -1) + pair.flow[r, c].astype(np.float32) / np.float32(scale)
     height, width = hole.shape
     outside = (xy[:, 0] < 0) | (xy[:, 1] < 0) | (xy[:, 0] > width - 1) | (xy[:, 1] > height - 1)
     low = np.maximum(np.floor(xy.min(0)).astype(int) - MARGIN, 0)
@@ -105,11 +113,9 @@ def _mix(
     box = (int(low[1]), int(low[0]), max(int(high[1]), int(low[1]) + 1), max(int(high[0]), int(low[0]) + 1))
     source = _filled(shot, *neighbour, box)
     fetched = remap(source, (xy - low).astype(np.float32)) + _change_of_light(shot, neighbour[0], t)
-    depth = cv2.distanceTransform(
-        cv2.copyMakeBorder(inside.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1), cv2.DIST_L2, 3
-    )[1:-1, 1:-1][inside]
-    drift = pair.error[r, c].astype(np.float32)
-    share = share_of(fill.confidence) * np.minimum(1, depth / _EDGE) * np.exp(-drift)
+    depth = depth_in_hole(hole[y0:y1, x0:x1])
+    error = pair.error[r, c].astype(np.float32)
+    share = share_of(fill.confidence) * np.minimum(1, depth / _EDGE) * np.exp(-error)
     share = np.where(outside, 0, np.minimum(share, 0.95))[:, None].astype(np.float32)
     return fill.rgb + share * (fetched - fill.rgb)
 

@@ -1,1 +1,1 @@
-"""What was never seen, synthesised."""
+"""Texture for what no frame shows."""

@@ -1,4 +1,4 @@
-"""Texture for what no frame shows, copied from the known parts of one picture: completion by example.
+"""PatchMatch: the unknown part of a picture completed from patches of its known parts.
 
 Patches of the unknown part are matched to known ones and rebuilt from them, coarse to fine (Wexler, Shechtman, Irani,
 "Space-Time Completion of Video", PAMI 2007), with texture features beside the colours (Newson et al., "Video
@@ -15,8 +15,7 @@ import cv2
 import numpy as np
 
 from vrm.motion.frames import dilate
-from vrm.motion.poisson import Array
-from vrm.types import Bool
+from vrm.types import Array, Bool
 
 RADIUS = 3
 """Patches are squares of twice this and one pixel."""
@@ -31,21 +30,21 @@ _ROUNDS = (12, 5, 3)
 """Rounds of search and voting at the coarsest size, at those between, and at the finest."""
 
 _MOST = 40_000
-"""Unknown pixels up to which a size is searched; beyond it the sources found at the size before are enlarged, and
-what lies there is taken: all detail, at little cost."""
+"""Unknown pixels up to which a size is searched; beyond it the nearest neighbours found at the coarser size are
+enlarged, and copied from at the finer one: all detail, at little cost."""
 
 _TEXTURE = 1.5
 """Weight of the texture features against the colours."""
 
-_FADE = 0.85
-"""What a patch says counts this much less for every pixel it lies deeper in the unknown."""
+_DECAY = 0.85
+"""A patch's vote counts this much less for every pixel it lies deeper in the unknown."""
 
 
-def complete_by_example(image: Array, unknown: Bool, usable: Bool, seed: int = 0) -> Array:
+def complete_by_patches(image: Array, unknown: Bool, usable: Bool, seed: int = 0) -> Array:
     """Rebuild the unknown part of a picture from patches of its usable part.
 
     Args:
-        image: float32 ``(h, w, 3)`` in [0, 1], with a first, smooth guess where unknown.
+        image: float32 ``(h, w, 3)`` in [0, 1], smoothly inpainted where unknown.
         unknown: bool ``(h, w)``.
         usable: bool ``(h, w)``: what may be copied; unknown pixels never are.
         seed: of the search.
@@ -77,20 +76,20 @@ def complete_by_example(image: Array, unknown: Bool, usable: Bool, seed: int = 0
 
 
 def _described(image: Array) -> Array:
-    """Colours, and how much the grey level changes around, across and along: float32 ``(h, w, 5)``."""
+    """Colours, and how much the grey level changes across and down around each pixel: float32 ``(h, w, 5)``."""
     grey = image.mean(-1)
     changes = [cv2.blur(np.abs(cv2.Sobel(grey, cv2.CV_32F, dx, 1 - dx, scale=0.25)), (9, 9)) for dx in (1, 0)]
     return np.dstack([image, *(np.float32(_TEXTURE) * c for c in changes)]).astype(np.float32)
 
 
-def _pyramid(image: Array, unknown: Bool, usable: Bool) -> list[_Level]:
+def _pyramid(image: Array, unknown: Bool, usable: Bool) -> list[_PyramidLevel]:
     """Coarse to fine, as far as there are patches to copy."""
-    levels = [_Level(image.copy(), unknown, usable)]
+    levels = [_PyramidLevel(image.copy(), unknown, usable)]
     while True:
         finer = levels[0]
         h, w = finer.unknown.shape
         depth = float(cv2.distanceTransform(finer.unknown.view(np.uint8), cv2.DIST_L2, 3).max())
-        # A thin hole is shallow at every size, and yet may be long: what is searched stays small.
+        # A thin hole is shallow at every size and may yet be long: the pixels to be searched are counted too.
         few = np.count_nonzero(finer.unknown) <= _MOST
         if (depth <= _COARSEST_DEPTH and few) or min(h, w) < 8 * RADIUS:
             return levels
@@ -100,7 +99,7 @@ def _pyramid(image: Array, unknown: Bool, usable: Bool) -> list[_Level]:
         good = cv2.resize(finer.usable.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99
         if not _centres(good & ~lost).any():
             return levels
-        levels.insert(0, _Level(smaller, lost, good & ~lost))
+        levels.insert(0, _PyramidLevel(smaller, lost, good & ~lost))
 
 
 def _resized(image: Array, size: tuple[int, int], how: int) -> Array:
@@ -119,7 +118,7 @@ def _centres(usable: Bool) -> Bool:
 
 
 @dataclass
-class _Level:
+class _PyramidLevel:
     """One size of the picture. ``image`` is float32 ``(h, w, c)``."""
 
     image: Array
@@ -127,16 +126,19 @@ class _Level:
     usable: Bool
 
     def start_from(self, coarser: Array) -> None:
-        """Take over what the coarser size made."""
+        """Enlarge what the coarser size made."""
         h, w = self.unknown.shape
         large = _resized(coarser, (w, h), cv2.INTER_LINEAR)
         self.image[self.unknown] = large[self.unknown]
 
 
 class _Search:
-    """Nearest known patches for all patches that hold an unknown pixel."""
+    """The nearest-neighbour field of one size: a known patch for each of the N patches that hold an unknown pixel.
 
-    def __init__(self, level: _Level, coarser_field: Array | None, rng: np.random.Generator) -> None:
+    Those N patches, around pixels (rows, cols), are the targets; (y, x) is the centre of the known patch of each.
+    """
+
+    def __init__(self, level: _PyramidLevel, coarser_field: Array | None, rng: np.random.Generator) -> None:
         self.level, self.rng = level, rng
         h, w = level.unknown.shape
         self.centres = _centres(level.usable)
@@ -145,31 +147,31 @@ class _Search:
         self.number = np.full((h, w), -1, np.int32)
         self.number[self.rows, self.cols] = np.arange(self.rows.size)
         depth = cv2.distanceTransform(level.unknown.view(np.uint8), cv2.DIST_L2, 3)[self.rows, self.cols]
-        self.trust = np.float32(_FADE) ** depth
-        self.y, self.x = self._first(coarser_field)
+        self.certainty = np.float32(_DECAY) ** depth
+        self.y, self.x = self._initial(coarser_field)
 
     def complete(self, rounds: int) -> None:
         """Search and vote in turns; the last two votes are sharp."""
-        self.basis = self._principal()
+        self.basis = self._principal_components()
         self.known = self._project(self.level.image)
         for n in range(rounds):
             self._improve()
             self._vote(sharp=n >= rounds - 2)
 
     def copy(self) -> None:
-        """Rebuild from the sources found at the size before, without another search."""
+        """Rebuild from the enlarged field, without another search."""
         self.cost = np.zeros(self.rows.size, np.float32)
         self._vote(sharp=False)
 
     @property
     def field(self) -> Array:
-        """Where each target is copied from."""
+        """The centre (y, x) of each target's known patch, int32 ``(h, w, 2)``; 0 where there is no target."""
         out = np.zeros((*self.number.shape, 2), np.int32)
         out[self.rows, self.cols] = np.stack([self.y, self.x], -1)
         return out
 
-    def _principal(self) -> Array:
-        """Principal directions of the known patches, ``(side * side * c, _FEATURES)``."""
+    def _principal_components(self) -> Array:
+        """Principal components of the known patches, ``(side * side * c, _FEATURES)``."""
         ys, xs = np.nonzero(self.centres)
         pick = self.rng.integers(ys.size, size=min(3000, 4 * ys.size))
         span = np.arange(-RADIUS, RADIUS + 1)
@@ -180,7 +182,7 @@ class _Search:
         return np.ascontiguousarray(vectors[:, ::-1][:, :_FEATURES]).astype(np.float32)
 
     def _project(self, image: Array) -> Array:
-        """Each pixel's patch in the principal directions, ``(h, w, _FEATURES)``."""
+        """Each pixel's patch in terms of the principal components, ``(h, w, _FEATURES)``."""
         side, channels = 2 * RADIUS + 1, image.shape[2]
         kernels = self.basis.reshape(side, side, channels, -1)
         out = np.zeros((*image.shape[:2], kernels.shape[3]), np.float32)
@@ -190,7 +192,7 @@ class _Search:
         return out
 
     def _targets(self) -> Array:
-        """The targets' own patches in the principal directions, ``(N, _FEATURES)``: around the hole, not everywhere."""
+        """The targets' own patches in the same terms, ``(N, _FEATURES)``; projected around the hole only."""
         h, w = self.number.shape
         y0, x0 = max(0, self.rows.min() - RADIUS), max(0, self.cols.min() - RADIUS)
         y1, x1 = min(h, self.rows.max() + RADIUS + 1), min(w, self.cols.max() + RADIUS + 1)
@@ -198,8 +200,8 @@ class _Search:
         found: Array = self._project(around)[self.rows - y0, self.cols - x0]
         return found
 
-    def _first(self, coarser: Array | None) -> tuple[np.ndarray, np.ndarray]:
-        """The coarser field enlarged, random places where there is none or it points outside."""
+    def _initial(self, coarser: Array | None) -> tuple[np.ndarray, np.ndarray]:
+        """The coarser field enlarged; random places where there is none or it leads outside."""
         ys, xs = np.nonzero(self.centres)
         pick = self.rng.integers(ys.size, size=self.rows.size)
         y, x = ys[pick].astype(np.int32), xs[pick].astype(np.int32)
@@ -219,7 +221,7 @@ class _Search:
         return allowed
 
     def _improve(self) -> None:
-        """One round: the targets as they look now, their neighbours' offsets, and random places ever nearer."""
+        """One round of PatchMatch: the targets as they look now try their neighbours' offsets and random places."""
         self.wanted = self._targets()
         self.cost = self._distance(np.arange(self.rows.size), self.y, self.x)
         for reach in (4, 1, 2, 1):
@@ -232,6 +234,7 @@ class _Search:
                 radius //= 4
 
     def _from_neighbour(self, dy: int, dx: int) -> None:
+        """Try what a neighbour target copies from, moved back by the same step: good matches spread."""
         h, w = self.number.shape
         r, c = self.rows + dy, self.cols + dx
         inside = (r >= 0) & (c >= 0) & (r < h) & (c < w)
@@ -240,6 +243,7 @@ class _Search:
         self._try(at, self.y[other[at]] - dy, self.x[other[at]] - dx)
 
     def _try(self, at: np.ndarray, y: np.ndarray, x: np.ndarray) -> None:
+        """Take over the patches around (y, x) for those of the targets ``at`` that they match better."""
         good = self._allowed(y, x)
         at, y, x = at[good], y[good], x[good]
         cost = self._distance(at, y, x)
@@ -248,8 +252,8 @@ class _Search:
         self.y[at], self.x[at], self.cost[at] = y[better], x[better], cost[better]
 
     def _distance(self, at: np.ndarray, y: np.ndarray, x: np.ndarray) -> Array:
-        apart = self.wanted[at] - self.known[y, x]
-        distance: Array = np.einsum("nk,nk->n", apart, apart)
+        difference = self.wanted[at] - self.known[y, x]
+        distance: Array = np.einsum("nk,nk->n", difference, difference)
         return distance
 
     def _vote(self, sharp: bool) -> None:
@@ -261,7 +265,7 @@ class _Search:
         level = self.level
         h, w = level.unknown.shape
         usual = self._around(self.cost) * np.float32(0.25 if sharp else 1.0) + np.float32(1e-6)
-        weight = self.trust * np.exp(-self.cost / (2 * usual)) + np.float32(1e-9)
+        weight = self.certainty * np.exp(-self.cost / (2 * usual)) + np.float32(1e-9)
         total = np.zeros_like(level.image)
         share = np.zeros(level.unknown.shape, np.float32)
         span = range(-RADIUS, RADIUS + 1)

@@ -1,1 +1,1 @@
-"""Hole pixels followed through time to where they are seen."""
+"""Hole pixels followed through time to the frames that show them."""

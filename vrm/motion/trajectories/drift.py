@@ -1,8 +1,8 @@
-"""Trajectories of a half hidden thing, held to the half that is seen: drift is measured there and taken out.
+"""Drift correction for half hidden things: drift is measured on the visible half, and taken out of the hidden one.
 
-A trajectory that is chained from frame to frame drifts, and inside a hole nothing corrects it. But the thing it follows
-is seen beside the hole, in the frame and in the whole frame the trajectory leads to. The motion of the hidden part goes
-on as a similarity into the visible one; what flow still finds there between the two frames is the drift.
+A trajectory that is chained from frame to frame drifts, and inside a hole nothing corrects it. But what it follows is
+visible beside the hole, in the frame as in the keyframe that the trajectory leads to. The hidden part's motion is
+continued into the visible one as a similarity; the flow that is still found there between the two frames is the drift.
 """
 
 from __future__ import annotations
@@ -12,88 +12,101 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from vrm.motion.flow.completion import grid
-from vrm.motion.flow.estimators import FlowEstimator
-from vrm.motion.frames import WorkingFrames, dilate
-from vrm.motion.fusion.fusion import length_scale
-from vrm.motion.poisson import Array
-from vrm.motion.trajectories.trajectory import GUARD, Trail, remap
-from vrm.types import Bool, grow_box
+from vrm.motion.flow.camera import grid, transform_affine
+from vrm.motion.flow.warp import remap
+from vrm.motion.frames import GUARD, WorkingFrames, dilate, length_scale
+from vrm.motion.trajectories.trajectory import Trajectories
+from vrm.types import U8, Array, Bool, Box, FlowEstimator, grow_box
 
 _REACH = 48
-"""Pixels around the hole in which the visible part is looked at (in frames 432 wide)."""
+"""Pixels around the hole in which the visible part is looked for (in frames 432 wide)."""
 
 _LEAST = 60
-"""Visible pixels of a thing that are enough to measure its drift, likewise."""
+"""Visible pixels that are enough to measure drift, likewise."""
 
 _FARTHEST = 16.0
-"""Pixels that a trajectory may have drifted, likewise; more is another thing."""
+"""Pixels that a trajectory may have drifted, likewise; flow that is longer is of another thing."""
 
-_AGREE = 0.5
+_AGREEMENT = 0.5
 """Share of the visible pixels that must have drifted alike."""
 
-_TURNS = 2
+_BETTER = 0.9
+"""The difference on the visible pixels must fall to this share, or nothing is changed."""
+
+_ITERATIONS = 2
+
+_SAMPLES = 600
 
 
-def anchor(
-    frames: WorkingFrames, t: int, trail: Trail, key: int, thing: Bool, bound: float, estimator: FlowEstimator
-) -> Trail:
-    """Take the drift out of the part of a trail that leads to one whole frame.
+def correct_drift(
+    frames: WorkingFrames,
+    t: int,
+    found: Trajectories,
+    key: int,
+    foreground: Bool,
+    max_error: float,
+    estimator: FlowEstimator,
+) -> Trajectories:
+    """Take the drift out of those trajectories that lead to one keyframe.
 
     Args:
         frames: the working frames, filled.
-        t: the frame, of which the trail is.
-        trail: along the motion of a thing.
-        key: a frame that is known whole.
-        thing: bool ``(h, w)``, where that frame shows a thing.
-        bound: chains of more drift than this are not looked at.
+        t: the frame that the trajectories start in.
+        found: trajectories along the motion of the foreground.
+        key: a keyframe's number.
+        foreground: bool ``(h, w)``: where the keyframe shows foreground.
+        max_error: trajectories of more accumulated error are not looked at.
         estimator: flow between the two pictures.
 
     Returns:
-        The trail; the one given where the thing is not seen beside the hole, or does not fit better than before.
+        The trajectories; those given if the foreground is not visible beside the hole, or fits no better than before.
     """
     scale = length_scale(frames.size)
-    leads = trail.inside & (trail.frame == key) & (trail.error <= bound)
-    near = np.rint(trail.xy).astype(np.int32)
-    shown = leads & thing[near[..., 1], near[..., 0]]
-    motion = _similarity(*_pairs(shown, trail.xy), 1.0 * scale) if shown.sum() >= _LEAST * scale**2 else None
+    enough = _LEAST * scale**2
+    leads = found.inside & (found.source == key) & (found.error <= max_error)
+    near = np.rint(found.xy).astype(np.int32)
+    shown = leads & foreground[near[..., 1], near[..., 0]]
+    # From the hole's pixels, in coordinates of the trajectories' box, to the keyframe.
+    motion = _similarity(*_pairs(shown, found.xy), 1.0 * scale) if shown.sum() >= enough else None
     if motion is None:
-        return trail
-    y0, x0, y1, x1 = box = grow_box(trail.box, round(_REACH * scale), frames.size)
+        return found
+    y0, x0, y1, x1 = box = grow_box(found.box, round(_REACH * scale), frames.size)
     here = frames.grey(t)[y0:y1, x0:x1]
     known = ~dilate(frames.hole(t), GUARD)[y0:y1, x0:x1]
-    offset = np.array([trail.box[1] - x0, trail.box[0] - y0], np.float32)
+    offset = np.array([found.box[1] - x0, found.box[0] - y0], np.float32)
     points = grid(y1 - y0, x1 - x0)
-    # Where this frame's pixels would be if they had drifted as the trail has.
-    moved: Array = np.eye(2, 3, dtype=np.float32)
+    # Where this frame's pixels would be if they had drifted as the trajectories have.
+    drifted: Array = np.eye(2, 3, dtype=np.float32)
     before = 0.0
-    for turn in range(_TURNS):
-        places = _apply(motion, _apply(moved, points) - offset)
-        warped, visible = _warped(frames.grey(key), thing, places)
+    for iteration in range(_ITERATIONS):
+        places = transform_affine(transform_affine(points, drifted) - offset, motion)
+        warped, visible = _warped(frames.grey(key), foreground, places)
         compare = visible & known
-        if compare.sum() < _LEAST * scale**2:
-            return trail
-        if turn == 0:
-            before = _apart(here, warped, compare)
-        # Where one shows nothing to compare, both are given the same: no flow is made up there.
+        if compare.sum() < enough:
+            return found
+        if iteration == 0:
+            before = _difference(here, warped, compare)
+        # Where there is nothing to compare both pictures are the same, so that no flow is invented there.
         flow = estimator(np.where(compare, here, warped), warped)
-        pairs = _pairs(compare & (np.linalg.norm(flow, axis=-1) < _FARTHEST * scale), _apply(moved, points + flow))
-        found = _similarity(*pairs, 0.7 * scale)
-        if found is None:
-            return trail
-        moved = found
-    places = _apply(motion, _apply(moved, points) - offset)
-    warped, visible = _warped(frames.grey(key), thing, places)
+        pairs = _pairs(
+            compare & (np.linalg.norm(flow, axis=-1) < _FARTHEST * scale), transform_affine(points + flow, drifted)
+        )
+        similarity = _similarity(*pairs, 0.7 * scale)
+        if similarity is None:
+            return found
+        drifted = similarity
+    places = transform_affine(transform_affine(points, drifted) - offset, motion)
+    warped, visible = _warped(frames.grey(key), foreground, places)
     compare = visible & known
-    if compare.sum() < _LEAST * scale**2 or _apart(here, warped, compare) > 0.9 * before:
-        return trail
-    return _shifted(trail, leads, motion, _apply(moved, points) - points, box, frames.size)
+    if compare.sum() < enough or _difference(here, warped, compare) > _BETTER * before:
+        return found
+    return _without(found, leads, motion, transform_affine(points, drifted) - points, box, frames.size)
 
 
 def _pairs(where: Bool, there: Array) -> tuple[Array, Array]:
-    """Some pixels (x, y), and the places they have there."""
+    """At most about ``_SAMPLES`` of the pixels (x, y), and their places ``there``."""
     ys, xs = np.nonzero(where)
-    some = np.s_[:: max(1, len(ys) // 600)]
+    some = np.s_[:: max(1, len(ys) // _SAMPLES)]
     return np.stack([xs, ys], -1)[some].astype(np.float32), there[where][some].astype(np.float32)
 
 
@@ -103,37 +116,32 @@ def _similarity(here: Array, there: Array, tolerance: float) -> Array | None:
         return None
     cv2.setRNGSeed(0)
     matrix, agree = cv2.estimateAffinePartial2D(here, there, method=cv2.RANSAC, ransacReprojThreshold=tolerance)
-    if matrix is None or agree.mean() < _AGREE or not 0.5 < np.linalg.norm(matrix[0, :2]) < 2:
+    if matrix is None or agree.mean() < _AGREEMENT or not 0.5 < np.linalg.norm(matrix[0, :2]) < 2:
         return None
     return matrix.astype(np.float32)
 
 
-def _apply(matrix: Array, points: Array) -> Array:
-    places: Array = points @ matrix[:, :2].T + matrix[:, 2]
-    return places
-
-
-def _warped(grey: Array, thing: Bool, places: Array) -> tuple[Array, Bool]:
-    """A frame at places, and where these show the thing."""
-    h, w = thing.shape
+def _warped(grey: U8, foreground: Bool, places: Array) -> tuple[U8, Bool]:
+    """A frame at places ``(h, w, 2)``, and which of them show its foreground."""
+    h, w = foreground.shape
     flat = places.reshape(-1, 2).astype(np.float32)
     near = np.rint(np.clip(flat, 0, (w - 1, h - 1))).astype(np.int32)
     inside = (flat >= 0).all(-1) & (flat <= (w - 1, h - 1)).all(-1)
     shape = places.shape[:2]
-    return remap(grey, flat).reshape(shape), (inside & thing[near[:, 1], near[:, 0]]).reshape(shape)
+    return remap(grey, flat).reshape(shape), (inside & foreground[near[:, 1], near[:, 0]]).reshape(shape)
 
 
-def _apart(here: Array, warped: Array, compare: Bool) -> float:
+def _difference(here: Array, warped: Array, compare: Bool) -> float:
     return float(cv2.absdiff(here, warped)[compare].mean())
 
 
-def _shifted(
-    trail: Trail, leads: Bool, motion: Array, drift: Array, box: tuple[int, int, int, int], size: tuple[int, int]
-) -> Trail:
-    """The trail with its drift taken out."""
-    y, x = trail.box[0] - box[0], trail.box[1] - box[1]
+def _without(
+    found: Trajectories, leads: Bool, motion: Array, drift: Array, box: Box, size: tuple[int, int]
+) -> Trajectories:
+    """The trajectories without their drift, which is given in this frame's pixels over ``box``."""
+    y, x = found.box[0] - box[0], found.box[1] - box[1]
     h, w = leads.shape
     shift = drift[y : y + h, x : x + w] @ motion[:, :2].T
-    xy = trail.xy.copy()
-    xy[leads] = np.clip(trail.xy[leads] + shift[leads], 0, (size[1] - 1, size[0] - 1))
-    return replace(trail, xy=xy)
+    xy = found.xy.copy()
+    xy[leads] = np.clip(found.xy[leads] + shift[leads], 0, (size[1] - 1, size[0] - 1))
+    return replace(found, xy=xy)

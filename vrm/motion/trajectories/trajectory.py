@@ -1,111 +1,64 @@
-"""Trajectories through holes: coordinates, not colours, followed to the first frame where the background is seen.
+"""Trajectories through holes: coordinates, not colours, followed to the first frame that shows the background.
 
-A trail for the holes of frame t is made from the flow of t to its neighbour and the trail of the neighbour's holes,
-so a frame costs the same however long its trajectories are. Coordinates are taken over from the nearest pixel of the
-neighbour's trail, with the sub-pixel rest added, so nothing is interpolated repeatedly.
+The trajectories of frame t are its flow to a neighbour, continued by the trajectories of the neighbour's hole: a frame
+costs the same however long they are. Coordinates are taken over from the nearest pixel of the neighbour with the
+sub-pixel rest added, so that nothing is interpolated again and again.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from vrm.motion.frames import dilate
-from vrm.motion.poisson import Array
-from vrm.types import Bool, Box, bounding_box
+from vrm.motion.flow.pairs import FlowPair
+from vrm.motion.flow.warp import remap
+from vrm.motion.frames import GUARD, WorkingFrames, dilate
+from vrm.motion.fusion.candidate import Correspondences
+from vrm.types import Array, Bool, Box
 
-GUARD = 2
-"""Pixels around a hole that no colour is taken from: interpolation and gradients would touch the object."""
+LEFT_PICTURE = -1
+"""In place of a source frame: the trajectory left the picture."""
 
 BEYOND = -2
 """In place of a source frame: the context ended before the background was seen."""
 
-_CHUNK = 32000
-_ROW = 1024
-
 
 @dataclass
-class Trail:
+class Trajectories:
     """Where the pixels in a box of one frame are seen, in one direction of time. Arrays are ``(h, w)`` of the box.
 
     Attributes:
-        box: ``(y0, x0, y1, x1)`` at working size.
+        box: ``(y0, x0, y1, x1)``, working pixels.
         inside: bool, the hole grown by ``GUARD``.
-        frame: int32, number of the source frame; -1 where the way left the picture, ``BEYOND`` where it
-            reached the end of the context.
+        source: int32, number of the source frame, ``LEFT_PICTURE`` or ``BEYOND``.
         xy: float32 ``(h, w, 2)``: the place in the source frame, working pixels.
-        error: float32, forward-backward errors summed along the way, working pixels.
+        error: float32, forward-backward errors accumulated along the way, working pixels.
     """
 
     box: Box
     inside: Bool
-    frame: np.ndarray
+    source: np.ndarray
     xy: Array
     error: Array
 
-
-@dataclass
-class PairFlow:
-    """Flow of one frame to a neighbour in a box, with its forward-backward error there; float16 to stay small."""
-
-    box: Box
-    flow: np.ndarray
-    error: np.ndarray
+    def valid(self, max_error: float) -> Bool:
+        """Bool ``(h, w)``: where another frame is reached with no more than that error."""
+        valid: Bool = self.inside & (self.source >= 0) & (self.error <= max_error)
+        return valid
 
 
-def remap(image: np.ndarray, xy: Array, interpolation: int = cv2.INTER_LINEAR) -> np.ndarray:
-    """Sample an image ``(h, w[, c])`` at points ``(N, 2)``; border pixels continue outside. Any number of points."""
-    n = len(xy)
-    # OpenCV works along rows: a column of points would take twenty times as long.
-    width = min(_ROW, max(1, n))
-    height = -(-n // width)
-    out = []
-    for first in range(0, max(height, 1), _CHUNK):
-        part = xy[first * width : (first + _CHUNK) * width]
-        rows = max(1, -(-len(part) // width))
-        places = np.zeros((rows * width, 2), np.float32)
-        places[: len(part)] = part
-        found = cv2.remap(image, places.reshape(rows, width, 2), None, interpolation, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[call-overload]
-        out.append(found.reshape(rows * width, *image.shape[2:])[: len(part)])
-    return np.concatenate(out) if len(out) > 1 else out[0]
-
-
-def pair_flow(forth: Array, back: Array, hole: Bool, corner: tuple[int, int] = (0, 0)) -> PairFlow | None:
-    """What trails need of a flow field: the part around the hole, and |forth(x) + back(x + forth(x))| there.
-
-    Args:
-        forth, back: flow both ways, float32 ``(h, w, 2)``.
-        hole: bool ``(h, w)``.
-        corner: where the three lie in the frame, (y, x).
-    """
-    box = bounding_box(dilate(hole, GUARD))
-    if box is None:
-        return None
-    y0, x0, y1, x1 = box
-    part = forth[y0:y1, x0:x1]
-    xs, ys = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
-    target = np.stack([xs, ys], -1) + part
-    returned = (
-        cv2.remap(back, target[..., 0], target[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        if max(part.shape[:2]) <= _CHUNK
-        else part
-    )
-    error = np.linalg.norm(part + returned, axis=-1)
-    box = y0 + corner[0], x0 + corner[1], y1 + corner[0], x1 + corner[1]
-    return PairFlow(box, part.astype(np.float16), np.minimum(error, 1000).astype(np.float16))
-
-
-def step(pair: PairFlow | None, hole: Bool, neighbour: int, next_hole: Bool, next_trail: Trail | None) -> Trail | None:
-    """The trail of one frame from its flow to a neighbour frame and the neighbour's trail.
+def extend(
+    pair: FlowPair | None, hole: Bool, neighbour: int, next_hole: Bool, onward: Trajectories | None
+) -> Trajectories | None:
+    """The trajectories of one frame, from its flow to a neighbour and the neighbour's trajectories.
 
     Args:
         pair: flow to the neighbour; None if the hole is empty.
         hole: bool ``(h, w)``, the frame's hole at working size.
         neighbour: the neighbour's frame number.
         next_hole: the neighbour's hole.
-        next_trail: the neighbour's trail in the same direction, None if it has none (no hole, or no context beyond).
+        onward: the neighbour's trajectories in the same direction, None if it has none (no hole, or the context ends).
 
     Returns:
         None if the hole is empty.
@@ -117,19 +70,40 @@ def step(pair: PairFlow | None, hole: Bool, neighbour: int, next_hole: Bool, nex
     xs, ys = np.meshgrid(np.arange(x0, x1, dtype=np.float32), np.arange(y0, y1, dtype=np.float32))
     xy = np.stack([xs, ys], -1) + pair.flow
     error = pair.error.astype(np.float32)
-    frame = np.full(xs.shape, neighbour, np.int32)
+    source = np.full(xs.shape, neighbour, np.int32)
     outside = (xy[..., 0] < 0) | (xy[..., 1] < 0) | (xy[..., 0] > w - 1) | (xy[..., 1] > h - 1)
     near = np.rint(np.clip(xy, 0, (w - 1, h - 1))).astype(np.int32)
     hidden = dilate(next_hole, GUARD)[near[..., 1], near[..., 0]] & ~outside
-    frame[outside] = -1
-    if next_trail is None:
-        frame[hidden] = BEYOND
+    source[outside] = LEFT_PICTURE
+    if onward is None:
+        source[hidden] = BEYOND
     else:
-        b = next_trail.box
+        b = onward.box
         r, c = near[..., 1][hidden] - b[0], near[..., 0][hidden] - b[1]
-        frame[hidden] = next_trail.frame[r, c]
+        source[hidden] = onward.source[r, c]
         rest = xy[hidden] - near[hidden]
-        xy[hidden] = next_trail.xy[r, c] + rest
-        error[hidden] += next_trail.error[r, c]
+        xy[hidden] = onward.xy[r, c] + rest
+        error[hidden] += onward.error[r, c]
     np.clip(xy, 0, (w - 1, h - 1), out=xy)
-    return Trail(pair.box, dilate(hole, GUARD)[y0:y1, x0:x1], frame, xy, error)
+    return Trajectories(pair.box, dilate(hole, GUARD)[y0:y1, x0:x1], source, xy, error)
+
+
+def look_up(found: Trajectories | None, rows: np.ndarray, cols: np.ndarray, max_error: float) -> Correspondences:
+    """Where trajectories lead from N working pixels (rows, cols), as far as their error is not larger."""
+    n = len(rows)
+    if found is None:
+        nowhere, infinite = np.full(n, -1, np.int32), np.full(n, np.inf, np.float32)
+        return Correspondences("trajectory", nowhere, np.zeros((n, 2), np.float32), infinite)
+    r, c = rows - found.box[0], cols - found.box[1]
+    error = found.error[r, c]
+    source = np.where(error <= max_error, np.maximum(found.source[r, c], -1), -1)
+    return Correspondences("trajectory", source, found.xy[r, c], error)
+
+
+def grey_at(frames: WorkingFrames, source: np.ndarray, xy: Array) -> Array:
+    """Grey levels 0..255 at N places ``(N, 2)`` of working frames ``source``; 0 where that is negative."""
+    out = np.zeros(len(source), np.float32)
+    for s in np.unique(source[source >= 0]):
+        at = source == s
+        out[at] = remap(frames.grey(int(s)), xy[at])
+    return out

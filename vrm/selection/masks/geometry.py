@@ -17,13 +17,13 @@ ASPECT_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True)
-class Fit:
+class Placement:
     """How a mask of one size becomes one of the video's stored size.
 
     Attributes:
         turns: quarter turns counter-clockwise from the mask to the stored orientation.
         size: stored ``(height, width)`` of the video.
-        note: what the user should know, or empty.
+        note: what the user should know; may be empty.
     """
 
     turns: int
@@ -40,52 +40,47 @@ class Fit:
         return cv2.resize(np.ascontiguousarray(turned), (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
-def fit(size: tuple[int, int], info: VideoInfo, name: str) -> Fit:
-    """Find out how a mask of ``size`` ``(height, width)`` lies on the video.
+def placement(size: tuple[int, int], info: VideoInfo, name: str) -> Placement:
+    """How a mask of ``size`` ``(height, width)`` lies on the video.
 
-    Masks are in the displayed orientation. One in the stored size of a turned video, one of another size with the same
-    aspect, and one drawn on a screenshot with the sample aspect applied are taken too, each with a note.
+    Masks are drawn in the displayed orientation. One in the stored size of a turned video, one of another size with the
+    same aspect, and one drawn on a screenshot with the sample aspect applied are taken too, each with a note.
 
     Raises:
         MaskError: the aspect fits neither way; both sizes are named.
     """
     turns = info.rotation // 90
     shown, stored = info.display_size, info.size
+    stretch = float(info.sample_aspect) or 1.0  # width over height of a pixel on the screen, before the video is turned
+    if info.rotation in (90, 270):
+        stretch = 1 / stretch
+    scaled = f"Mask {name} is {_text(size)} and is scaled to the video's"
     if size == shown:
-        return Fit(turns, stored)
+        return Placement(turns, stored)
     if size == stored:
-        return Fit(
+        return Placement(
             0,
             stored,
             f"Mask {name} is {_text(size)}, the stored orientation of a video that is turned for "
             f"display to {_text(shown)}; it is taken as stored.",
         )
     if _same_aspect(size, shown):
-        return Fit(turns, stored, _scaled(name, size, shown))
-    if _same_aspect(size, shown, _display_stretch(info)):
-        return Fit(turns, stored, _scaled(name, size, shown) + " (It has the shape of the picture on the screen.)")
+        return Placement(turns, stored, f"{scaled} {_text(shown)}.")
+    if _same_aspect(size, shown, stretch):
+        note = f"{scaled} {_text(shown)}. (It has the shape of the picture on the screen.)"
+        return Placement(turns, stored, note)
     if _same_aspect(size, stored):
-        return Fit(0, stored, _scaled(name, size, stored) + " It is taken in the stored orientation.")
+        return Placement(0, stored, f"{scaled} {_text(stored)}. It is taken in the stored orientation.")
     raise MaskError(
         f"Mask {name} is {_text(size)}, but the video is shown at {_text(shown)}.",
         "Draw the mask on a frame of this video; another size is scaled only if it has the same shape.",
     )
 
 
-def _display_stretch(info: VideoInfo) -> float:
-    """Width over height that the sample aspect adds on the screen (turned videos swap it)."""
-    stretch = float(info.sample_aspect) or 1.0
-    return 1.0 / stretch if info.rotation in (90, 270) else stretch
-
-
 def _same_aspect(one: tuple[int, int], other: tuple[int, int], stretch: float = 1.0) -> bool:
     ratio = (one[1] / one[0]) / (other[1] * stretch / other[0])
     rounding = 0.5 / min(one)
     return abs(ratio - 1.0) <= ASPECT_TOLERANCE + rounding
-
-
-def _scaled(name: str, size: tuple[int, int], to: tuple[int, int]) -> str:
-    return f"Mask {name} is {_text(size)} and is scaled to the video's {_text(to)}."
 
 
 def _text(size: tuple[int, int]) -> str:

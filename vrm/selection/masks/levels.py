@@ -1,8 +1,8 @@
-"""One mask picture, whatever it was saved as, to one plane of levels, and the rule that says which levels are masked.
+"""One mask picture, whatever it was saved as, to one plane of levels, and the threshold that says what is masked.
 
 The same object comes as 0/255, as soft grey, as palette indices, as ids in grey levels (0, 1, 2, ...), as colours, in
 the alpha channel, with one bit or with sixteen. A single picture often does not tell which: an id image may hold
-only id 1 on this frame. So levels are counted over the whole sequence first and the rule is chosen then.
+only id 1 on this frame. So levels are counted over the whole sequence first and the threshold is chosen then.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ ID_LIMIT = 32
 """Grey levels below this, with nothing between them and full white, are ids and not soft edges."""
 
 
-class Nature(Enum):
-    """What the levels of a picture are."""
+class LevelKind(Enum):
+    """What the levels of a picture mean."""
 
     IDS = "ids"
     GREY = "grey"
@@ -33,7 +33,7 @@ class Nature(Enum):
 
 
 @dataclass(frozen=True)
-class Picture:
+class MaskPicture:
     """One mask picture as it was stored.
 
     Attributes:
@@ -52,10 +52,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Levels:
-    """A plane of levels ``(H, W)``, uint8 or uint16, and what they are."""
+    """A plane of levels ``(H, W)``, uint8 or uint16, what they mean, and whether codec noise lies around them."""
 
     values: npt.NDArray[Any]
-    nature: Nature
+    kind: LevelKind
     lossy: bool
 
     @property
@@ -64,12 +64,8 @@ class Levels:
         return int(np.iinfo(self.values.dtype).max)
 
 
-def read_levels(picture: Picture, want_ids: bool) -> Levels:
-    """The one plane of a picture that says what is masked.
-
-    Args:
-        picture: as stored.
-        want_ids: objects are chosen by id, so colours are turned into ids.
+def read_levels(picture: MaskPicture, want_ids: bool) -> Levels:
+    """The one plane of a picture that says what is masked; colours are turned into ids where ``want_ids``.
 
     Raises:
         MaskError: the array is no picture, or ids are wanted from colours that are not those of the palette that
@@ -81,11 +77,11 @@ def read_levels(picture: Picture, want_ids: bool) -> Levels:
     if pixels.dtype not in (np.uint8, np.uint16) or pixels.ndim not in (2, 3) or pixels.size == 0:
         raise MaskError(f"Mask {picture.name} holds {pixels.dtype} {pixels.shape}, which is no picture.", "Use a PNG.")
     if pixels.ndim == 2:
-        return Levels(pixels, Nature.IDS if picture.indexed else Nature.GREY, picture.lossy)
+        return Levels(pixels, LevelKind.IDS if picture.indexed else LevelKind.GREY, picture.lossy)
     channels = pixels.shape[2]
     alpha = pixels[:, :, -1] if channels in (2, 4) else None
     if alpha is not None and _alpha_is_the_mask(pixels, alpha):
-        return Levels(np.ascontiguousarray(alpha), Nature.GREY, picture.lossy)
+        return Levels(np.ascontiguousarray(alpha), LevelKind.GREY, picture.lossy)
     colour = pixels[:, :, : 1 if channels <= 2 else 3]
     if alpha is not None and int(alpha.min()) < int(np.iinfo(alpha.dtype).max):
         colour = np.where(alpha[:, :, None] > np.iinfo(alpha.dtype).max // 2, colour, colour.dtype.type(0))
@@ -105,19 +101,19 @@ def _alpha_is_the_mask(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any]) -> boo
     return not (grey and int(opaque.min()) == 0 and int(opaque.max()) > full // 2)
 
 
-def _from_colour(colour: npt.NDArray[Any], picture: Picture, want_ids: bool) -> Levels:
+def _from_colour(colour: npt.NDArray[Any], picture: MaskPicture, want_ids: bool) -> Levels:
     full = int(np.iinfo(colour.dtype).max)
     channels = list(cv2.split(colour)) if colour.shape[2] > 1 else [colour[:, :, 0]]
     highest = np.maximum.reduce(channels)
     spread = int((highest - np.minimum.reduce(channels)).max())
     if spread <= GREY_SPREAD * full // 255:
-        return Levels(highest, Nature.GREY, picture.lossy)
+        return Levels(highest, LevelKind.GREY, picture.lossy)
     if picture.lossy:
         # The brightest channel: white is white, and a red or blue shape on black is not lost as its luma would be.
-        return Levels(highest, Nature.COLOUR, True)
+        return Levels(highest, LevelKind.COLOUR, True)
     if want_ids:
-        return Levels(_voc_ids(colour, picture.name), Nature.IDS, False)
-    return Levels(np.where(highest > 0, np.uint8(255), np.uint8(0)), Nature.COLOUR, False)
+        return Levels(_voc_ids(colour, picture.name), LevelKind.IDS, False)
+    return Levels(np.where(highest > 0, np.uint8(255), np.uint8(0)), LevelKind.COLOUR, False)
 
 
 def _voc_ids(colour: npt.NDArray[Any], name: str) -> npt.NDArray[np.uint8]:
@@ -145,12 +141,12 @@ def voc_colours() -> npt.NDArray[np.uint8]:
 
 @dataclass
 class LevelCount:
-    """How many pixels hold each level over a whole sequence (16-bit levels scaled to 8 for the shape of it).
+    """How many pixels hold each level over a whole sequence.
 
     Attributes:
-        grey: int64 ``(256,)``: pixels of lossless and lossy grey pictures by level, 16 bit divided by 257, rounded up
-            so that level 1 of 65,535 is not taken for 0.
-        ids: the ids met, from palettes and from grey levels.
+        grey: int64 ``(256,)``: pixels of grey pictures by level; 16 bit divided by 257 and rounded up, so that level 1
+            of 65,535 is not taken for 0.
+        ids: those found, from palettes and from grey levels.
         highest: the highest grey level, as a share of full white.
     """
 
@@ -159,14 +155,13 @@ class LevelCount:
     highest: float = 0.0
 
     def add(self, levels: Levels) -> None:
-        """Count one picture."""
-        if levels.nature is Nature.COLOUR:
+        if levels.kind is LevelKind.COLOUR:
             return
         bins = levels.full + 1
         counts = cv2.calcHist([levels.values], [0], None, [bins], [0, bins]).ravel()
         used = np.flatnonzero(counts)
         self.ids.update(int(i) for i in used)
-        if levels.nature is Nature.GREY:
+        if levels.kind is LevelKind.GREY:
             self.highest = max(self.highest, float(used[-1]) / levels.full)
             np.add.at(self.grey, used if bins == 256 else -(-used // 257), counts[used].astype(np.int64))
 
@@ -186,25 +181,25 @@ class LevelCount:
 
     @property
     def dim_levels(self) -> list[int]:
-        """Plateaus between black and half that a cut at half leaves out; empty for soft edges."""
+        """Plateaus between black and half, which a threshold at half leaves out; empty for soft edges."""
         used = np.flatnonzero(self.grey)
         dim = [int(v) for v in used if 0 < v < 128]
         return dim if len(used) <= 12 and int(self.grey[1:128].sum()) > 0.001 * int(self.grey.sum()) else []
 
 
-class Cut(Enum):
-    """Where levels are cut into masked and not masked."""
+class Threshold(Enum):
+    """From which level on a pixel is masked."""
 
     ANY = "every level but 0"
-    HALF = "at half"
-    LOW = "at three eighths"
+    HALF = "half"
+    LOW = "three eighths"
 
 
-def cut(levels: Levels, where: Cut) -> Bool:
-    """Bool ``(H, W)``: the levels at or above the cut. Palette ids are never thresholded; lossy ones always are."""
-    if levels.lossy and where is Cut.ANY:
-        where = Cut.HALF
-    if levels.nature is Nature.IDS or where is Cut.ANY:
+def thresholded(levels: Levels, threshold: Threshold) -> Bool:
+    """Bool ``(H, W)``: the levels that are masked. Ids are never thresholded; lossy levels at half at least."""
+    if levels.lossy and threshold is Threshold.ANY:
+        threshold = Threshold.HALF
+    if levels.kind is LevelKind.IDS or threshold is Threshold.ANY:
         return np.asarray(levels.values > 0)
-    threshold = (levels.full + 1) * (4 if where is Cut.HALF else 3) // 8
-    return np.asarray(levels.values >= threshold)
+    least = (levels.full + 1) * (4 if threshold is Threshold.HALF else 3) // 8
+    return np.asarray(levels.values >= least)

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vrm.errors import MaskError
 from vrm.options.remove import MaskOptions
-from vrm.selection.masks.geometry import Fit, fit
-from vrm.selection.masks.levels import Cut, LevelCount, Levels, Picture, cut, read_levels
-from vrm.selection.masks.source import MaskSource, Readers, open_source
+from vrm.selection.masks.geometry import Placement, placement
+from vrm.selection.masks.levels import LevelCount, Levels, MaskPicture, Threshold, read_levels, thresholded
+from vrm.selection.masks.source import MaskReaders, MaskSource, open_source
 from vrm.types import Bool, Masks, VideoInfo
 
 MOSTLY = 0.9
-"""More of the picture masked than this, on average, is probably a mask of the other polarity."""
+"""If more of the picture is masked than this, on average, the mask is probably of the other polarity."""
 
 
 @dataclass(frozen=True)
 class LoadedMasks:
-    """The user's masks, not yet grown or united.
+    """The user's masks, not yet grown or tracked.
 
     Attributes:
         masks: one per frame of the video, stored orientation and size.
@@ -38,83 +36,80 @@ class LoadedMasks:
 
 @dataclass
 class _Reading:
-    """What is gathered while the pictures pass by, once, one at a time."""
+    """What is gathered from the pictures, one at a time, each read once.
+
+    Attributes:
+        masks: for each threshold that the levels of the whole sequence may ask for in the end.
+        placements: by size of the pictures.
+    """
 
     options: MaskOptions
     info: VideoInfo
-    masks: dict[Cut, Masks]
+    masks: dict[Threshold, Masks]
     notes: list[str] = field(default_factory=list)
     count: LevelCount = field(default_factory=LevelCount)
-    fits: dict[tuple[int, int], Fit] = field(default_factory=dict)
-    chosen_met: set[int] = field(default_factory=set)
+    placements: dict[tuple[int, int], Placement] = field(default_factory=dict)
 
-    def levels(self, picture: Picture) -> Levels:
+    def levels(self, picture: MaskPicture) -> Levels:
         """The counted, turned and scaled levels of a picture."""
         levels = read_levels(picture, bool(self.options.objects))
         self.count.add(levels)
         size = (levels.values.shape[0], levels.values.shape[1])
-        if size not in self.fits:
-            self.fits[size] = fit(size, self.info, picture.name)
-            if self.fits[size].note:
-                self.notes.append(self.fits[size].note)
-        return Levels(self.fits[size].apply(levels.values), levels.nature, levels.lossy)
+        if size not in self.placements:
+            self.placements[size] = placement(size, self.info, picture.name)
+            if self.placements[size].note:
+                self.notes.append(self.placements[size].note)
+        return Levels(self.placements[size].apply(levels.values), levels.kind, levels.lossy)
 
-    def masked(self, levels: Levels, where: Cut) -> Bool:
-        """What goes, by the user's choice of ids and polarity."""
+    def add(self, t: int, levels: Levels) -> None:
+        """Unite the mask of frame t with a picture's."""
+        for threshold, masks in self.masks.items():
+            masks[t] = masks[t] | self._masked(levels, threshold)
+
+    def _masked(self, levels: Levels, threshold: Threshold) -> Bool:
         if self.options.objects:
-            return self._chosen(levels.values)
-        mask = cut(levels, where)
+            wanted = np.zeros(levels.full + 1, np.bool_)
+            wanted[[i for i in self.options.objects if i < wanted.size]] = True
+            return np.asarray(wanted[levels.values])
+        mask = thresholded(levels, threshold)
         return ~mask if self.options.invert else mask
 
-    def _chosen(self, values: npt.NDArray[Any]) -> Bool:
-        table = np.zeros(int(np.iinfo(values.dtype).max) + 1, np.bool_)
-        table[[i for i in self.options.objects if i < table.size]] = True
-        return np.asarray(table[values])
-
-    def put(self, t: int, levels: Levels) -> None:
-        """Keep a picture's mask for frame t, once for each cut that may be chosen in the end."""
-        for where, masks in self.masks.items():
-            masks[t] = self.masked(levels, where)
-
-    def unite(self, t: int, levels: Levels) -> None:
-        """Add a picture's mask to that of frame t."""
-        for where, masks in self.masks.items():
-            masks[t] = masks[t] | self.masked(levels, where)
-
-    def choose(self) -> Masks:
-        """The masks cut where the levels of the whole sequence say, and a note where that is not obvious."""
+    def chosen(self) -> Masks:
+        """The masks at the threshold that the levels of the whole sequence ask for; a note where it is not obvious."""
         if self.options.objects:
             self._check_objects()
-            return self.masks[Cut.ANY]
+            return self.masks[Threshold.ANY]
         if self.options.invert and self.count.quadmask:
             self.notes.append(
                 "The mask has four levels (0 remove, 63 remove and affected, 127 affected, 255 keep): "
-                "the first two go, what is only affected stays."
+                "the first two are removed, what is only affected is kept."
             )
-            return self.masks[Cut.LOW]
+            return self.masks[Threshold.LOW]
         if self.count.grey_is_ids:
-            return self.masks[Cut.ANY]
+            return self.masks[Threshold.ANY]
         if dim := self.count.dim_levels:
             self.notes.append(
                 f"The mask is cut at half: its levels {', '.join(map(str, dim))} are kept in the video. "
                 "If they are ids, choose with --object."
             )
-        return self.masks[Cut.HALF]
+        return self.masks[Threshold.HALF]
 
     def _check_objects(self) -> None:
-        wanted, met = set(self.options.objects), self.count.ids
-        listed = ", ".join(str(i) for i in sorted(met - {0})[:40]) or "none but 0"
-        if not wanted & met:
+        wanted, found = set(self.options.objects), self.count.ids
+        listed = ", ".join(str(i) for i in sorted(found - {0})[:40]) or "none but 0"
+        if not wanted & found:
             raise MaskError(
                 f"--object {','.join(map(str, sorted(wanted)))} is nowhere in the mask.", f"Its ids are: {listed}."
             )
-        if missing := wanted - met:
+        if missing := wanted - found:
             self.notes.append(
                 f"Object {', '.join(map(str, sorted(missing)))} is nowhere in the mask; its ids are: {listed}."
             )
 
 
-def load(options: MaskOptions, info: VideoInfo, readers: Readers, span: tuple[int, int] | None = None) -> LoadedMasks:
+def load(
+    options: MaskOptions, info: VideoInfo, readers: MaskReaders, span: tuple[int, int] | None = None
+) -> LoadedMasks:
     """Read the mask in whatever form it is, and check that it fits the video.
 
     Args:
@@ -129,120 +124,111 @@ def load(options: MaskOptions, info: VideoInfo, readers: Readers, span: tuple[in
             or everything masked.
     """
     if options.path is None:
-        raise MaskError("There is no mask.", "Say what goes with --mask.")
+        raise MaskError("There is no mask.", "Give one with --mask.")
     source = open_source(options.path, readers)
     if options.objects and source.lossy:
         raise MaskError(
             f"--object needs exact ids, and {source.path.name} went through a lossy codec.",
             "Give palette PNGs, or leave --object out.",
         )
-    cuts = [Cut.ANY] if options.objects else [Cut.ANY, Cut.HALF, *([Cut.LOW] if options.invert else [])]
-    reading = _Reading(options, info, {where: Masks(info.size, info.n_frames) for where in cuts})
+    possible = [Threshold.ANY]
+    if not options.objects:
+        possible += [Threshold.HALF, *([Threshold.LOW] if options.invert else [])]
+    reading = _Reading(options, info, {threshold: Masks(info.size, info.n_frames) for threshold in possible})
+    annotated = None
     if options.static:
-        return _judged(_static(source, reading), reading, None)
-    if source.count == 1 and info.n_frames != 1 and (span is None or span[1] - span[0] != 1):
-        return _judged(_single(source, reading), reading, frozenset({options.frame}))
-    if options.frame:
-        reading.notes.append(f"--mask-frame {options.frame} is for a single picture; this mask has its own frames.")
-    return _judged(_sequence(source, reading, span), reading, None)
+        masks = _static(source, reading)
+    elif source.count == 1 and info.n_frames != 1 and (span is None or span[1] - span[0] != 1):
+        masks, annotated = _single(source, reading), frozenset({options.frame})
+    else:
+        if options.frame:
+            reading.notes.append(f"--mask-frame {options.frame} is for a single picture; this mask has its own frames.")
+        masks = _sequence(source, reading, span)
+    fix = "Leave --invert-mask out." if options.invert else "If black marks the object, add --invert-mask."
+    odd = check_coverage(masks, masks.n_frames if annotated is None else len(annotated), fix)
+    return LoadedMasks(masks, (*reading.notes, *odd), annotated)
 
 
 def _static(source: MaskSource, reading: _Reading) -> Masks:
-    seen = 0
+    """All pictures united, for every frame."""
+    count = 0
     for picture in source.pictures():
-        reading.unite(0, reading.levels(picture))
-        seen += 1
-    if seen == 0:
+        reading.add(0, reading.levels(picture))
+        count += 1
+    if count == 0:
         raise MaskError(f"Mask {source.path} has no frames.", "Give a PNG.")
-    if seen > 1:
-        reading.notes.append(f"--static-mask: the {seen} pictures of the mask are united and hold for every frame.")
-    masks = reading.choose()
+    if count > 1:
+        reading.notes.append(f"--static-mask: the {count} pictures of the mask are united and hold for every frame.")
+    masks = reading.chosen()
     for t in range(1, masks.n_frames):
         masks.repeat(t, 0)
     return masks
 
 
 def _single(source: MaskSource, reading: _Reading) -> Masks:
+    """One picture, for one frame."""
     frame, frames = reading.options.frame, reading.info.n_frames
     if frame >= frames:
         raise MaskError(f"--mask-frame {frame} is past the end: the video has {frames} frames, 0 to {frames - 1}.")
     for picture in source.pictures():
-        reading.put(frame, reading.levels(picture))
+        reading.add(frame, reading.levels(picture))
     if source.kind == "folder":
         reading.notes.append(f"The mask folder holds one picture: it is taken as the mask of frame {frame} only.")
-    return reading.choose()
+    return reading.chosen()
 
 
 def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | None) -> Masks:
     """A picture for each frame of the video, or of the span."""
-    lengths = {reading.info.n_frames: 0}
+    offsets = {reading.info.n_frames: 0}  # by length
     if span is not None:
-        lengths.setdefault(span[1] - span[0], span[0])
+        offsets.setdefault(span[1] - span[0], span[0])
     if source.count is not None:
-        _check_count(source, source.count, lengths)
-    levels = _counted(source, reading, max(lengths))
-    seen = 0
-    for t, plane in enumerate(levels):
-        seen = t + 1
-        if plane is not None:
-            reading.put(t, plane)
-    _check_count(source, seen, lengths)
-    offset = lengths[seen]
-    if offset or seen != reading.info.n_frames:
-        reading.notes.append(f"The mask has {seen} frames: they belong to the range, from frame {offset} on.")
-    return _moved(reading.choose(), offset)
-
-
-def _counted(source: MaskSource, reading: _Reading, longest: int) -> Iterator[Levels | None]:
-    """The levels in order; past the longest length that fits, frames are only counted."""
-    for t, picture in enumerate(source.pictures()):
-        yield reading.levels(picture) if t < longest else None
-
-
-def _moved(masks: Masks, offset: int) -> Masks:
+        _check_count(source, source.count, offsets)
+    longest, count = max(offsets), 0
+    for picture in source.pictures():
+        if count < longest:  # what is too long is only counted
+            reading.add(count, reading.levels(picture))
+        count += 1
+    _check_count(source, count, offsets)
+    offset = offsets[count]
+    if offset or count != reading.info.n_frames:
+        reading.notes.append(f"The mask has {count} frames: they belong to the range, from frame {offset} on.")
+    masks = reading.chosen()
     if offset == 0:
         return masks
     moved = Masks(masks.size, masks.n_frames)
-    for t in masks.frames():
-        moved[t + offset] = masks[t]
+    for t, mask in masks.items():
+        moved[t + offset] = mask
     return moved
 
 
-def _check_count(source: MaskSource, count: int, lengths: dict[int, int]) -> None:
-    if count in lengths:
+def _check_count(source: MaskSource, count: int, offsets: dict[int, int]) -> None:
+    if count in offsets:
         return
-    frames = max(lengths)
+    frames = max(offsets)
     what = {"folder": "pictures", "video": "frames", "image": "picture"}[source.kind]
-    offset = lengths[frames]
     if count < frames:
-        first = f"The first frame without a mask is {count + offset}"
+        where = f"The first frame without a mask is {count + offsets[frames]}"
         if source.files:
-            first += f" (the last picture is {source.files[-1].name})"
-        where = f"{first}."
+            where += f" (the last picture is {source.files[-1].name})"
     elif source.files:
-        where = f"The first mask without a frame is {source.files[frames].name}."
+        where = f"The first mask without a frame is {source.files[frames].name}"
     else:
-        where = f"The first mask frame without a video frame is {frames}."
-    also = "".join(f" (or {n} for the chosen range)" for n in lengths if n != frames)
+        where = f"The first mask frame without a video frame is {frames}"
+    also = "".join(f" (or {n} for the chosen range)" for n in offsets if n != frames)
     raise MaskError(
-        f"The mask {source.path.name} has {count} {what}, the video has {frames} frames{also}. {where}",
-        "Give one mask per frame, or one picture with --static-mask (all frames) or --mask-frame (to be followed).",
+        f"The mask {source.path.name} has {count} {what}, the video has {frames} frames{also}. {where}.",
+        "Give one mask per frame, or one picture with --static-mask (all frames) or --mask-frame (to be tracked).",
     )
 
 
-def _judged(masks: Masks, reading: _Reading, annotated: frozenset[int] | None) -> LoadedMasks:
-    expected = len(annotated) if annotated is not None else masks.n_frames
-    turn = "Leave --invert-mask out." if reading.options.invert else "If black is what goes, add --invert-mask."
-    return LoadedMasks(masks, (*reading.notes, *judge(masks, expected, turn)), annotated)
-
-
-def judge(masks: Masks, expected: int, turn: str) -> Iterator[str]:
+def check_coverage(masks: Masks, expected: int, fix: str) -> Iterator[str]:
     """Say where masks look odd, wherever they come from.
 
     Args:
         masks: of a video.
         expected: how many frames can have a mask.
-        turn: what may be done about too much of it.
+        fix: what the user may do if they cover too much.
 
     Raises:
         MaskError: all of them cover everything.
@@ -250,11 +236,11 @@ def judge(masks: Masks, expected: int, turn: str) -> Iterator[str]:
     shares = _shares(masks)
     covered = sum(share == 1.0 for share in shares)
     if shares and covered >= expected:
-        raise MaskError("The mask covers every pixel of every frame, so there is nothing to fill it from.", turn)
+        raise MaskError("The mask covers every pixel of every frame, so there is nothing to fill it from.", fix)
     if not shares:
         yield "The mask is empty on every frame: the video passes through."
     elif sum(shares) / len(shares) > MOSTLY:
-        yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture. {turn}"
+        yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture. {fix}"
     elif covered:
         yield f"The mask covers everything on {covered} of {masks.n_frames} frames."
 

@@ -1,8 +1,4 @@
-"""Where masks come from: one picture, a folder of pictures, or a mask video, all read through one ``MaskSource``.
-
-This room opens no files itself: the two callables of ``Readers`` do, so that the room below that knows codecs stays
-the only one that does.
-"""
+"""Where masks come from: one picture, a folder of pictures, or a mask video, all read through one ``MaskSource``."""
 
 from __future__ import annotations
 
@@ -13,7 +9,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from vrm.errors import MaskError, VrmError
-from vrm.selection.masks.levels import Picture
+from vrm.media.read.frame_folder import natural
+from vrm.media.read.open_video import open_video
+from vrm.media.read.reader import Reader
+from vrm.media.read.stills import read_mask
+from vrm.options.remove import RemoveOptions
+from vrm.selection.masks.levels import MaskPicture
 from vrm.types import Pixels
 
 LOSSLESS_ENDINGS = (".png", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
@@ -22,19 +23,30 @@ ENDINGS = LOSSLESS_ENDINGS + LOSSY_ENDINGS
 
 
 @dataclass(frozen=True)
-class Readers:
-    """How pictures and mask videos are opened.
+class MaskReaders:
+    """How mask pictures and mask videos are opened.
 
     Attributes:
-        still: a picture file to ``(pixels, indexed)``: the samples as stored (see ``Picture.pixels``; 16 bit stays 16
-            bit, alpha stays), and whether they are palette indices. Raises a ``VrmError``, ``OSError`` or
+        still: a picture file to ``(pixels, indexed)``: the samples as stored (see ``MaskPicture.pixels``; 16 bit stays
+            16 bit, alpha stays), and whether they are palette indices. Raises a ``VrmError``, ``OSError`` or
             ``ValueError`` where the file cannot be read.
-        video: a video file to its frames, uint8 or uint16 RGB ``(H, W, 3)`` in the *displayed* or stored orientation
-            (``load`` looks at the size), read one by one.
+        video: a video file to its frames, uint8 or uint16 RGB ``(H, W, 3)`` in the displayed or in the stored
+            orientation (``load`` looks at the size), read one by one.
     """
 
     still: Callable[[Path], tuple[Pixels, bool]]
     video: Callable[[Path], Iterator[Pixels]]
+
+
+def mask_readers(max_pixels: int = RemoveOptions.max_pixels, max_frames: int = RemoveOptions.max_frames) -> MaskReaders:
+    """Masks read from files, within the limits for input."""
+
+    def video(path: Path) -> Iterator[Pixels]:
+        with Reader(open_video(path, max_pixels, max_frames)) as reader:
+            for frame in reader.frames():
+                yield frame.rgb()
+
+    return MaskReaders(lambda path: read_mask(path, max_pixels), video)
 
 
 @dataclass(frozen=True)
@@ -42,7 +54,7 @@ class MaskSource:
     """A sequence of mask pictures.
 
     Attributes:
-        path: what the user named.
+        path: as the user gave it.
         kind: "image", "folder" or "video".
         files: the pictures in order; empty for a video.
         readers: how they are opened.
@@ -51,7 +63,7 @@ class MaskSource:
     path: Path
     kind: str
     files: tuple[Path, ...]
-    readers: Readers
+    readers: MaskReaders
 
     @property
     def count(self) -> int | None:
@@ -63,7 +75,7 @@ class MaskSource:
         """True where codec noise must be expected around the levels."""
         return self.kind == "video" or any(f.suffix.lower() in LOSSY_ENDINGS for f in self.files)
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self) -> Iterator[MaskPicture]:
         """The pictures in order, one in memory at a time. Raises MaskError naming the file that cannot be read."""
         if self.kind == "video":
             yield from self._video()
@@ -73,12 +85,12 @@ class MaskSource:
                 pixels, indexed = self.readers.still(path)
             except (VrmError, OSError, ValueError) as error:
                 raise MaskError(f"Mask {path} cannot be read: {_reason(error)}", "Save it again as a PNG.") from error
-            yield Picture(pixels, path.name, indexed, path.suffix.lower() in LOSSY_ENDINGS)
+            yield MaskPicture(pixels, path.name, indexed, path.suffix.lower() in LOSSY_ENDINGS)
 
-    def _video(self) -> Iterator[Picture]:
+    def _video(self) -> Iterator[MaskPicture]:
         try:
             for t, pixels in enumerate(self.readers.video(self.path)):
-                yield Picture(pixels, f"{self.path.name} frame {t}", lossy=True)
+                yield MaskPicture(pixels, f"{self.path.name} frame {t}", lossy=True)
         except (VrmError, OSError, ValueError) as error:
             if isinstance(error, MaskError):
                 raise
@@ -87,7 +99,7 @@ class MaskSource:
             ) from error
 
 
-def open_source(path: Path, readers: Readers) -> MaskSource:
+def open_source(path: Path, readers: MaskReaders) -> MaskSource:
     """Find out what the user's mask is, without reading pictures.
 
     Raises:
@@ -103,13 +115,13 @@ def open_source(path: Path, readers: Readers) -> MaskSource:
 
 
 def _in_order(folder: Path) -> tuple[Path, ...]:
-    """The pictures of a folder, in the order of their numbers, or sorted as people sort."""
+    """The pictures of a folder, in the order of the numbers in their names."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in ENDINGS and not f.name.startswith(".") and f.is_file()]
     if not files:
         inside = sorted(d.name for d in folder.iterdir() if d.is_dir() and any(d.glob("*.png")))
         hint = f"Its folders {', '.join(inside[:5])} do: give one of them." if inside else "Give a folder of PNGs."
         raise MaskError(f"Mask folder {folder} holds no pictures.", hint)
-    files.sort(key=lambda f: _natural(f.name))
+    files.sort(key=natural)
     numbered = [re.fullmatch(r"(.*?)(\d+)(\D*)", f.stem) for f in files]
     parts = [(m[1], int(m[2]), m[3]) for m in numbered if m is not None]
     if len(parts) == len(files) > 1 and len({(prefix, suffix) for prefix, _, suffix in parts}) == 1:
@@ -134,12 +146,6 @@ def _check_numbers(files: list[Path], numbers: list[int], folder: Path) -> None:
                 f"number {numbers[at] + step} is missing.",
                 "Give a mask for every frame (an empty one where nothing is to be removed).",
             )
-
-
-def _natural(name: str) -> list[tuple[int, int, str]]:
-    """A key that sorts 2 before 10."""
-    parts = re.split(r"(\d+)", name.lower())
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part]
 
 
 def _reason(error: Exception) -> str:

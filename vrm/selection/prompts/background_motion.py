@@ -1,11 +1,11 @@
-"""What the ground's motion explains over several frames, and what it does not: for a second look at an outline.
+"""What the background's motion explains over several frames, and what it does not: evidence for a second cut.
 
-    the ground's flow, continued under the outline, is chained from a frame to those around it
-    -> each of these, brought back along the chain, shows every pixel as it would be if it were ground
-    -> what looks the same there is ground; what does not, although nothing covers it there, is the thing
+    the background's flow, continued under the mask, is chained from a frame to those around it
+    -> each of these, warped back along the chain, shows every pixel as it would be if it were background
+    -> what looks the same is background; what does not, although nothing covers it there, is the object
 
-Between two frames a thing often moves too little to be told from the flow's own errors; over eight it rarely does.
-What is only darker than it would be as ground may be a shadow, and counts neither way.
+Between two frames an object often moves too little to be told from the flow's own errors; over eight it rarely does.
+What is only darker than it would be as background may be a shadow, and counts neither way.
 """
 
 from __future__ import annotations
@@ -18,97 +18,97 @@ import numpy as np
 
 from vrm.motion.flow.completion import complete
 from vrm.motion.flow.estimators import DisFlow
+from vrm.motion.flow.warp import sampled
 from vrm.selection.prompts.graph_cut import smooth_lab
-from vrm.selection.tracking.features import sampled, shrink
+from vrm.selection.tracking.features import shrink, small_grey
 from vrm.types import F32, U8, Bool, Box, Pixels
 
 REACH = 8
 """Frames on either side that are looked at."""
-_NOISE = 0.3
-"""Differences of Lab, in units of ten, that mean nothing; besides, as much as this share of the local slope:"""
-_SLOPE = 0.7
+_NOISE, _SLOPE = 0.3, 0.7
+"""Differences in Lab, in units of ten, mean nothing up to ``_NOISE`` plus ``_SLOPE`` times the local slope."""
 _LEAST = 0.6
-"""A difference in those units from which on something is not explained, if the ground around differs less ..."""
+"""A difference in units of that noise is unexplained from here on, and ..."""
 _UNEVEN = 1.5
-"""... and else this many times what 70% of the ground around the box stay below."""
+"""... from this many times the 70th percentile of the background around the box on."""
 _STEEP = 1.5
 """Log odds for a difference e times as large."""
-_MOST, _EXPLAINED = 1.5, 0.5
-"""Log odds of one frame, at most, for the thing and for the ground: some places look alike by chance."""
+_MOST_FOREGROUND, _MOST_BACKGROUND = 1.5, 0.5
+"""Log odds of one frame are cut off here: some places look like background by chance."""
 _TELLING = 0.3
-"""A place tells ground from thing fully if the slope there, times how far the two moved apart, is this much."""
+"""A place tells background from object fully if its slope times their relative displacement is this much."""
 _MARGIN = 5
-"""Pixels around the outline, at tracking size, of which it is not said what they are."""
-
+"""Side of the square by which the mask is dilated, at tracking size: what lies there is left open."""
 _PACE = 0.5
-"""What moves at least this share of how the thing moves, against the ground, may be part of it."""
+"""What moves, against the background, at least at this share of the object's pace may be part of it."""
 
 
 @dataclass(frozen=True)
-class GroundEvidence:
+class MotionEvidence:
     """Log odds at tracking size, float32 ``(h, w)``.
 
     Attributes:
-        thing: 0 or more: how surely a pixel is not what the ground would show there.
-        ground: 0 or less: how surely it is.
+        foreground: 0 or more: how surely a pixel is not what the background would show there.
+        background: 0 or less: how surely it is.
     """
 
-    thing: F32
-    ground: F32
+    foreground: F32
+    background: F32
 
 
 @dataclass(frozen=True)
-class _Step:
-    """Another frame, brought back along the ground's motion.
+class _WarpedFrame:
+    """Another frame, warped back along the background's motion.
 
     Attributes:
         rgb: uint8 ``(h, w, 3)``.
-        open: bool ``(h, w)``: the place is in the picture there, and the thing does not cover it.
-        apart: pixels that thing and ground have moved apart.
+        visible: bool ``(h, w)``: the place is in the picture there, and the object does not cover it.
+        displacement: pixels that object and background have moved against each other.
     """
 
     rgb: U8
-    open: Bool
-    apart: float
+    visible: Bool
+    displacement: float
 
 
-def ground_evidence(
+def background_evidence(
     frame: Callable[[int], Pixels], t: int, box: Box, mask: Bool, span: tuple[int, int]
-) -> GroundEvidence | None:
+) -> MotionEvidence | None:
     """What the frames around say about every pixel of frame t; None where they say nothing.
 
     Args:
         frame: gives frame n of the video, uint8 or uint16 RGB ``(H, W, 3)``; asked for up to ``REACH`` on both sides.
         t: the frame.
-        box: around the thing: what is near, but outside, is ground.
-        mask: the thing as far as it is known, ``(H, W)``.
+        box: around the object: what is near, but outside, is background.
+        mask: the object as far as it is known, ``(H, W)``.
         span: ``(start, stop)`` of the shot.
     """
     now = shrink(frame(t))
-    look = _Look(now)
-    around = _around(box, mask.shape[0], (now.shape[0], now.shape[1]))
-    thing, ground, count = (np.zeros(now.shape[:2], np.float32) for _ in range(3))
-    for step in _steps(frame, t, mask, _filled(box, mask.shape), span):
-        difference, beside_shade = look.differences(step.rgb)
-        known = around & step.open
+    here = _Appearance(now)
+    around = _ring(box, mask.shape[0], (now.shape[0], now.shape[1]))
+    foreground, background, count = (np.zeros(now.shape[:2], np.float32) for _ in range(3))
+    for warped in _warped_frames(frame, t, mask, box, span):
+        difference, beside_shade = here.differences(warped.rgb)
+        known = around & warped.visible
         if int(known.sum()) < 50:
             continue
         least = max(_LEAST, _UNEVEN * float(np.percentile(difference[known], 70)))
         odds, unshaded = (_STEEP * np.log((d + 0.1) / least) for d in (difference, beside_shade))
-        rise = np.clip(np.minimum(odds, unshaded), 0, _MOST)
-        fall = np.clip(odds, -_EXPLAINED, 0) * np.clip(look.slope * step.apart / _TELLING, 0.1, 1)
-        counts = step.open & ~((odds > 0) & (rise < 0.2))
-        thing += rise * counts
-        ground += fall * counts
+        rise = np.clip(np.minimum(odds, unshaded), 0, _MOST_FOREGROUND)
+        telling = np.clip(here.slope * warped.displacement / _TELLING, 0.1, 1)
+        fall = np.clip(odds, -_MOST_BACKGROUND, 0) * telling
+        counts = warped.visible & ~((odds > 0) & (rise < 0.2))
+        foreground += rise * counts
+        background += fall * counts
         count += counts
     if not count.any():
         return None
-    total = np.sqrt(np.maximum(count, 1))  # neighbouring frames err alike
-    return GroundEvidence(np.asarray(thing / total, np.float32), np.asarray(ground / total, np.float32))
+    total = np.sqrt(np.maximum(count, 1))  # not the count: neighbouring frames err alike
+    return MotionEvidence(np.asarray(foreground / total, np.float32), np.asarray(background / total, np.float32))
 
 
-class _Look:
-    """What a picture looks like, to be compared."""
+class _Appearance:
+    """A picture, prepared to be compared with others."""
 
     def __init__(self, rgb: U8) -> None:
         self._lab, self._blurred = smooth_lab(rgb), _blurred(rgb)
@@ -117,48 +117,52 @@ class _Look:
         self.slope = np.asarray(cv2.dilate(slope, np.ones((3, 3))), np.float32)
 
     def differences(self, other: U8) -> tuple[F32, F32]:
-        """How much another picture differs, in units of noise; the second if it may be darkened to match first."""
+        """How much another picture differs, in units of noise: as it is, and darkened to match where that helps."""
         blurred = _blurred(other)
         match = cv2.blur((self._blurred * blurred).sum(2), (9, 9)) / (cv2.blur((blurred**2).sum(2), (9, 9)) + 1)
         shaded = np.clip(other * np.clip(match, 0.3, 1)[..., None], 0, 255).astype(np.uint8)
         noise = _NOISE + _SLOPE * self.slope
-        one, two = (np.linalg.norm(self._lab - smooth_lab(x), axis=2) / noise for x in (other, shaded))
-        return tuple(np.asarray(cv2.GaussianBlur(d, (0, 0), 1), np.float32) for d in (one, two))  # type: ignore[return-value]
+        plain, beside_shade = (np.linalg.norm(self._lab - smooth_lab(x), axis=2) / noise for x in (other, shaded))
+        return _smoothed(plain), _smoothed(beside_shade)
 
 
-def _steps(frame: Callable[[int], Pixels], t: int, mask: Bool, box: Bool, span: tuple[int, int]) -> Iterator[_Step]:
-    """The frames after t, then those before. The thing lies in the box, as far as it is in the mask or not."""
-    dis = DisFlow()
-    now = shrink(frame(t))
-    size = (now.shape[1], now.shape[0])
+def _warped_frames(
+    frame: Callable[[int], Pixels], t: int, mask: Bool, box: Box, span: tuple[int, int]
+) -> Iterator[_WarpedFrame]:
+    """The frames after t, then those before. The object lies in the box, as far as it is in the mask or not."""
+    estimator = DisFlow()
+    now = small_grey(frame(t))
+    inside = np.zeros(mask.shape, np.bool_)
+    inside[box[0] : box[2], box[1] : box[3]] = True
 
     def small(plane: Bool) -> F32:
-        return np.asarray(cv2.resize(plane.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
+        return np.asarray(cv2.resize(plane.astype(np.float32), now.shape[::-1], interpolation=cv2.INTER_AREA))
 
-    for way in (1, -1):
-        before, apart = now, 0.0
-        soft, around = small(mask), small(box)
-        total = np.zeros((*now.shape[:2], 2), np.float32)
-        for n in range(t + way, t + way * (REACH + 1), way):
+    for step in (1, -1):
+        before, displacement = now, 0.0
+        soft, around = small(mask), small(inside)
+        total = np.zeros((*now.shape, 2), np.float32)
+        for n in range(t + step, t + step * (REACH + 1), step):
             if not span[0] <= n < span[1]:
                 break
-            after = shrink(frame(n))
-            forth, back = (np.asarray(dis(a, b), np.float32) for a, b in _both_ways(before, after))
-            hole = _moving(forth, soft, around)
+            rgb = shrink(frame(n))
+            after = small_grey(rgb)
+            forth, back = estimator(before, after), estimator(after, before)
+            hole = _not_background(forth, soft, around)
             if hole.all():
                 break
-            ground = np.asarray(complete(forth, hole, 2), np.float32)
-            total = np.asarray(total + sampled(ground, total), np.float32)
+            background = np.asarray(complete(forth, hole, 2), np.float32)
+            total = np.asarray(total + sampled(background, total), np.float32)
             if int((soft > 0.5).sum()) > 20:
-                apart += float(np.median(np.linalg.norm(forth - ground, axis=2)[soft > 0.5]))
+                displacement += float(np.median(np.linalg.norm(forth - background, axis=2)[soft > 0.5]))
             soft, around, before = sampled(soft, back), sampled(around, back), after
             covered = sampled(_widened(soft > 0.3).astype(np.float32), total) >= 0.3
-            rgb = np.clip(sampled(after.astype(np.float32), total), 0, 255).astype(np.uint8)
-            yield _Step(rgb, _in_picture(total) & ~covered, apart)
+            warped = np.clip(sampled(rgb.astype(np.float32), total), 0, 255).astype(np.uint8)
+            yield _WarpedFrame(warped, _in_picture(total) & ~covered, displacement)
 
 
-def _moving(flow: F32, soft: F32, around: F32) -> Bool:
-    """Where a flow is not the ground's: at the thing, and where the box moves about as fast against what is around it.
+def _not_background(flow: F32, soft: F32, around: F32) -> Bool:
+    """Where a flow is not the background's: at the object, and where the box holds what moves about as fast as it.
 
     Else what is missing from the mask would be explained by its own motion.
     """
@@ -171,19 +175,8 @@ def _moving(flow: F32, soft: F32, around: F32) -> Bool:
     return hole | (cv2.dilate((fast & inside).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
-def _both_ways(one: U8, other: U8) -> tuple[tuple[U8, U8], tuple[U8, U8]]:
-    first, second = (np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.uint8) for rgb in (one, other))
-    return (first, second), (second, first)
-
-
-def _filled(box: Box, size: tuple[int, ...]) -> Bool:
-    out = np.zeros((size[0], size[1]), np.bool_)
-    out[box[0] : box[2], box[1] : box[3]] = True
-    return out
-
-
-def _around(box: Box, height: int, size: tuple[int, int]) -> Bool:
-    """A ring around the box, at tracking size."""
+def _ring(box: Box, height: int, size: tuple[int, int]) -> Bool:
+    """A ring around the box of a frame of this height, at tracking size."""
     y0, x0, y1, x1 = (round(v * size[0] / height) for v in box)
     inside = np.zeros(size, np.uint8)
     inside[y0:y1, x0:x1] = 1
@@ -205,3 +198,7 @@ def _in_picture(flow: F32) -> Bool:
 
 def _blurred(rgb: U8) -> F32:
     return np.asarray(cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.8), np.float32)
+
+
+def _smoothed(difference: np.ndarray) -> F32:
+    return np.asarray(cv2.GaussianBlur(difference, (0, 0), 1), np.float32)

@@ -1,8 +1,7 @@
-"""Clicks become outlines without any learned weights, and correct masks that are there already.
+"""Clicks become masks without learned weights, and correct masks that are there already.
 
-A click says where the thing is but not how large. Areas that hang together around it, by colour (geodesic distance,
-edges are far to cross) and by motion, are taken as guesses of a box each; every box is outlined, and the outline with
-the clearest border wins.
+A click says where the object is but not how large. Connected areas around it, by colour (geodesic distance: edges are
+far to cross) and by motion, give candidate boxes; each box is outlined, and the outline with the clearest border wins.
 """
 
 from __future__ import annotations
@@ -13,17 +12,18 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
-from vrm.selection.prompts.box import Outline, outline_box
-from vrm.selection.prompts.graph_cut import Borders, ColourModel, smooth_lab
-from vrm.selection.tracking.features import camera_motion, shrink
+from vrm.selection.prompts.base import Outline
+from vrm.selection.prompts.box import outline_box
+from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, seeds, smooth_lab
+from vrm.selection.tracking.features import camera_flow, shrink, small_grey
 from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
 
 _SIDE = 160
-"""Longest side of the picture that boxes are guessed on."""
+"""Longest side of the picture on which candidate boxes are found."""
 _SHARES = (0.004, 0.015, 0.05, 0.12, 0.25)
-"""How large a thing may be, as shares of the picture."""
+"""Sizes that an object is tried at, as shares of the picture."""
 _MOVES = 1.0
-"""Pixels at tracking size per frame, against the camera, from which on something moves on its own."""
+"""Pixels per frame at tracking size, against the camera's motion, from which on something moves on its own."""
 
 
 def outline_points(
@@ -31,40 +31,43 @@ def outline_points(
     t: int,
     points: Sequence[tuple[float, float]],
     span: tuple[int, int],
-    not_points: Sequence[tuple[float, float]] = (),
+    negative_points: Sequence[tuple[float, float]] = (),
 ) -> Outline:
-    """The thing that was clicked on, on frame t.
+    """The object that was clicked on, on frame t.
 
     Args:
         frame, t, span: as for ``outline_box``.
-        points, not_points: ``(x, y)`` in the frame, on the thing and on what is not; at least one of the first.
+        points, negative_points: ``(x, y)`` in the frame, on the object and beside it; at least one of the first.
     """
-    size = (frame(t).shape[0], frame(t).shape[1])
-    ours, others = discs(points, size), discs(not_points, size) if not_points else None
-    best, best_box = None, None
-    for box in dict.fromkeys(_boxes(frame, t, points, span)):
-        found = outline_box(frame, t, box, span, ours=ours, others=others, quick=True)
-        mask = _connected(found.mask, ours)
-        whole = mask.sum() / max(1, found.mask.sum())  # an outline of which the click is on a speck is of another thing
-        found = Outline(mask, float(found.confidence * _fits(found.mask, box) * whole) * _usual(float(mask.mean())))
-        if best is None or found.confidence > best.confidence:
-            best, best_box = found, box
-    assert best is not None
+    clicked = seeds(points, (frame(t).shape[0], frame(t).shape[1]))
+
+    def outline(box: Box, quick: bool) -> Outline:
+        return outline_box(frame, t, box, span, points=points, negative_points=negative_points, quick=quick)
+
+    best_score, best_box = -1.0, None
+    for box in dict.fromkeys(_candidate_boxes(frame, t, points, span)):
+        found = outline(box, quick=True)
+        mask = _connected(found.mask, clicked)
+        # Where the click is on a speck, the outline is that of another object.
+        share = mask.sum() / max(1, found.mask.sum())
+        score = float(found.confidence * _fits(found.mask, box) * share) * _usual_size(float(mask.mean()))
+        if score > best_score:
+            best_score, best_box = score, box
     assert best_box is not None
-    last = outline_box(frame, t, best_box, span, ours=ours, others=others)
-    return Outline(_connected(last.mask, ours), float(np.sqrt(best.confidence * last.confidence)))
+    last = outline(best_box, quick=False)
+    return Outline(_connected(last.mask, clicked), float(np.sqrt(best_score * last.confidence)))
 
 
-def correct(frame: Pixels, mask: Bool, not_points: Sequence[tuple[float, float]]) -> Bool:
-    """A mask without what was clicked on: that piece, or of a single piece the part around the click that looks so.
+def correct(frame: Pixels, mask: Bool, negative_points: Sequence[tuple[float, float]]) -> Bool:
+    """A mask without what was clicked on: that connected piece, or of a single piece the part that looks like it.
 
     Args:
         frame: ``(H, W, 3)``.
         mask: ``(H, W)``.
-        not_points: ``(x, y)`` of what stays.
+        negative_points: ``(x, y)`` of what stays.
     """
     size = (mask.shape[0], mask.shape[1])
-    stays = discs(not_points, size)
+    stays = seeds(negative_points, size)
     box = bounding_box(mask)
     if box is None or not (mask & stays).any():
         return mask & ~stays
@@ -74,54 +77,44 @@ def correct(frame: Pixels, mask: Bool, not_points: Sequence[tuple[float, float]]
         return np.asarray(mask & ~stays & ~np.isin(pieces, hit))
     y0, x0, y1, x1 = grow_box(box, 8, size)
     small = shrink(frame[y0:y1, x0:x1].copy(), 200)
-    to = (small.shape[1], small.shape[0])
-    inside = cv2.resize(mask[y0:y1, x0:x1].astype(np.uint8), to, interpolation=cv2.INTER_NEAREST) > 0
-    seeds = cv2.resize(stays[y0:y1, x0:x1].astype(np.uint8), to, interpolation=cv2.INTER_NEAREST) > 0
+
+    def resized(plane: Bool, to: tuple[int, int]) -> Bool:
+        return cv2.resize(plane.astype(np.uint8), to, interpolation=cv2.INTER_NEAREST) > 0
+
+    inside, clicked = (resized(plane[y0:y1, x0:x1], small.shape[1::-1]) for plane in (mask, stays))
     lab = smooth_lab(small)
-    borders = Borders(lab)
+    graph = PixelGraph(lab)
     colours = lab.reshape(-1, 3).astype(np.float64)
-    away = borders.distances(np.flatnonzero(seeds.ravel()).tolist() or [int(inside.ravel().argmax())])
+    away = graph.distances(np.flatnonzero(clicked.ravel()).tolist() or [int(inside.ravel().argmax())])
     near = inside & (away <= np.quantile(away[inside], 0.1))
-    theirs = ColourModel(colours, (near | seeds).ravel(), 3)
-    ours = ColourModel(colours, (inside & ~near & ~seeds).ravel(), 5)
-    looks = np.clip(ours(colours) - theirs(colours), -3, 3).reshape(inside.shape) + 0.5
-    odds = np.where(inside, looks, -9)
-    odds[seeds] = -9
-    kept = borders.cut(odds.astype(np.float32), 4.0)
+    unwanted = ColourModel(colours, (near | clicked).ravel(), 3)
+    wanted = ColourModel(colours, (inside & ~near & ~clicked).ravel(), 5)
+    looks = np.clip(wanted(colours) - unwanted(colours), -3, 3).reshape(inside.shape) + 0.5
+    odds = np.where(inside & ~clicked, looks, -9)
+    kept = graph.min_cut(odds.astype(np.float32), 4.0)
     _, areas = cv2.connectedComponents((inside & ~kept).astype(np.uint8))
-    dropped = np.isin(areas, np.unique(areas[seeds & inside])) & (areas > 0)
+    dropped = np.isin(areas, np.unique(areas[clicked & inside])) & (areas > 0)
     out = mask & ~stays
-    out[y0:y1, x0:x1] &= cv2.resize(dropped.astype(np.uint8), (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST) == 0
+    out[y0:y1, x0:x1] &= ~resized(dropped, (x1 - x0, y1 - y0))
     return out
 
 
-def discs(points: Sequence[tuple[float, float]], size: tuple[int, int]) -> Bool:
-    """A small disc around each point ``(x, y)``, bool ``(height, width)``."""
-    out = np.zeros(size, np.uint8)
-    radius = max(1, round(max(size) / 240))
-    for x, y in points:
-        cv2.circle(out, (int(x), int(y)), radius, 1, -1)
-    return np.asarray(out > 0)
-
-
-def _boxes(
+def _candidate_boxes(
     frame: Callable[[int], Pixels], t: int, points: Sequence[tuple[float, float]], span: tuple[int, int]
 ) -> Iterator[Box]:
-    """Guesses of a box, in pixels of the frame."""
+    """Boxes in pixels of the frame."""
     height, width = frame(t).shape[:2]
     small = shrink(frame(t), _SIDE)
-    scale = small.shape[0] / height
-    seeds = [
-        min(small.shape[0] - 1, int(y * scale)) * small.shape[1] + min(small.shape[1] - 1, int(x * scale))
-        for x, y in points
-    ]
-    away = Borders(smooth_lab(small)).distances(seeds)
+    rows, columns = small.shape[:2]
+    scale = rows / height
+    clicked = [min(rows - 1, int(y * scale)) * columns + min(columns - 1, int(x * scale)) for x, y in points]
+    away = PixelGraph(smooth_lab(small)).distances(clicked)
     regions = [np.asarray(away <= np.quantile(away, share)) for share in _SHARES]
     moving = _moving(frame, t, span)
     if moving is not None:
-        size = (small.shape[1], small.shape[0])
-        _, pieces = cv2.connectedComponents(cv2.resize(moving.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST))
-        hit = {int(pieces.flat[s]) for s in seeds} - {0}
+        resized = cv2.resize(moving.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST)
+        _, pieces = cv2.connectedComponents(resized)
+        hit = {int(pieces.flat[place]) for place in clicked} - {0}
         if hit and 0.001 < float(np.isin(pieces, list(hit)).mean()) < 0.5:
             regions.append(np.isin(pieces, list(hit)))
     for region in regions:
@@ -137,14 +130,13 @@ def _moving(frame: Callable[[int], Pixels], t: int, span: tuple[int, int]) -> Bo
     other = t + 1 if t + 1 < span[1] else t - 1
     if other < span[0]:
         return None
-    greys = [np.asarray(cv2.cvtColor(shrink(frame(n)), cv2.COLOR_RGB2GRAY), np.uint8) for n in (t, other)]
-    flow = DisFlow()(greys[0], greys[1])
-    away = np.linalg.norm(flow - camera_motion(np.asarray(flow, np.float32), np.ones(flow.shape[:2], np.bool_)), axis=2)
+    flow = DisFlow()(small_grey(frame(t)), small_grey(frame(other)))
+    away = np.linalg.norm(flow - camera_flow(flow, np.ones(flow.shape[:2], np.bool_)), axis=2)
     return np.asarray(away > max(_MOVES, 3 * float(np.median(away))))
 
 
 def _fits(mask: Bool, box: Box) -> float:
-    """Less than 1 for an outline that runs along its box, as what is cut off by too small a box does."""
+    """Less than 1 for a mask that runs along its box, as it does where too small a box cuts the object off."""
     y0, x0, y1, x1 = box
     inner = mask[y0:y1, x0:x1]
     height, width = mask.shape
@@ -153,13 +145,13 @@ def _fits(mask: Bool, box: Box) -> float:
     return float(np.clip(1 - max(along, default=0.0), 0.2, 1))
 
 
-def _usual(share: float) -> float:
-    """Less than 1 for outlines that are a much smaller or larger share of the picture than things usually are."""
+def _usual_size(share: float) -> float:
+    """1 for a mask of 3% of the picture, less the smaller or larger it is than objects usually are."""
     return float(np.exp(-0.5 * (np.log(max(share, 1e-5) / 0.03) / 2) ** 2))
 
 
-def _connected(mask: Bool, ours: Bool) -> Bool:
-    """The pieces of a mask that a click lies in."""
+def _connected(mask: Bool, clicked: Bool) -> Bool:
+    """The pieces of a mask that were clicked on, and the clicks."""
     _, pieces = cv2.connectedComponents(mask.astype(np.uint8))
-    hit = np.unique(pieces[ours & mask])
-    return np.asarray(np.isin(pieces, hit[hit > 0]) | ours)
+    hit = np.unique(pieces[clicked & mask])
+    return np.asarray(np.isin(pieces, hit[hit > 0]) | clicked)

@@ -1,4 +1,4 @@
-"""A picture cut in two: colour models of thing and ground, and the cheapest border between them.
+"""A picture cut in two: colour models of object and background, and the cheapest border between them.
 
 The energy is that of GrabCut (Rother et al., SIGGRAPH 2004): a cost per pixel, and a cost for every pair of neighbours
 that the border separates, lower where colours differ. OpenCV's own GrabCut takes no evidence but colour, so the parts
@@ -6,6 +6,8 @@ are here, and what the cost of a pixel is made of is the caller's.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -16,13 +18,13 @@ from vrm.types import F32, U8, Bool
 F64 = npt.NDArray[np.float64]
 
 _SCALE = 200
-"""The flow algorithm counts in integers: so many to one."""
+"""The maximum flow algorithm takes integers: costs are multiplied by this."""
 _CERTAIN = 8.0
-"""Log odds beyond this count as this."""
-_SOFTNESS = 0.01
+"""Log odds are cut off here."""
+_LEAST_VARIANCE = 0.01
 """Added to a colour model's variances, so that a flat area does not make it infinitely sure."""
 _DIRECTIONS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 0.7), (1, -1, 0.7))
-"""The neighbour below or to the right, and one over its distance: each pair of the 8-neighbourhood once."""
+"""``(dy, dx, 1 / distance)`` of half of the 8-neighbourhood, so that each pair of pixels comes once."""
 
 
 def smooth_lab(rgb: U8) -> F32:
@@ -31,8 +33,17 @@ def smooth_lab(rgb: U8) -> F32:
     return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.7), np.float32)
 
 
-class Borders:
-    """What a border costs between each pixel of a picture and its eight neighbours (GrabCut, Eq. 11).
+def seeds(points: Sequence[tuple[float, float]], size: tuple[int, int]) -> Bool:
+    """A small disc around each point ``(x, y)``, bool ``(height, width)``."""
+    out = np.zeros(size, np.uint8)
+    radius = max(1, round(max(size) / 240))
+    for x, y in points:
+        cv2.circle(out, (int(x), int(y)), radius, 1, -1)
+    return np.asarray(out > 0)
+
+
+class PixelGraph:
+    """The pixels of a picture, each linked to its eight neighbours at the cost of a border there (GrabCut, Eq. 11).
 
     Args:
         lab: float32 ``(h, w, 3)``, any linear scale, such as ``smooth_lab``'s.
@@ -49,27 +60,27 @@ class Borders:
         costs = np.concatenate([(d[2] * c + 0.002).ravel() for d, c in zip(_DIRECTIONS, self._costs, strict=True)])
         self._edges = rows, columns, costs
 
-    def cut(self, odds: F32, strength: float) -> Bool:
-        """The thing that costs least, exactly (minimum cut by maximum flow).
+    def min_cut(self, odds: F32, strength: float) -> Bool:
+        """The object that costs least, exactly (minimum cut by maximum flow).
 
         Args:
-            odds: log odds of each pixel for the thing, ``(h, w)``; beyond 8 they are certain.
+            odds: log odds of each pixel for the object, ``(h, w)``; beyond 8 they are certain.
             strength: how much a border counts against the pixels.
         """
         n = odds.size
         counts = (np.clip(odds.ravel(), -_CERTAIN, _CERTAIN) * _SCALE).astype(np.int32)
         rows, columns, costs = self._edges
         each = (costs * strength * _SCALE).astype(np.int32)
-        ours, others = np.flatnonzero(counts > 0), np.flatnonzero(counts < 0)
-        if not ours.size or not others.size:
+        for_object, against = np.flatnonzero(counts > 0), np.flatnonzero(counts < 0)
+        if not for_object.size or not against.size:
             return np.asarray(odds > 0)
         from scipy.sparse import csr_matrix  # slow to import, and few runs cut
         from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
         source, sink = n, n + 1
-        start = np.concatenate([rows, columns, np.full(ours.size, source), others])
-        end = np.concatenate([columns, rows, ours, np.full(others.size, sink)])
-        capacity = np.concatenate([each, each, counts[ours], -counts[others]])
+        start = np.concatenate([rows, columns, np.full(for_object.size, source), against])
+        end = np.concatenate([columns, rows, for_object, np.full(against.size, sink)])
+        capacity = np.concatenate([each, each, counts[for_object], -counts[against]])
         graph = csr_matrix((capacity, (start, end)), shape=(n + 2, n + 2))
         graph.eliminate_zeros()
         rest = graph - maximum_flow(graph, source, sink, method="dinic").flow
@@ -90,7 +101,7 @@ class Borders:
         return total / length if length else 0.0
 
     def distances(self, points: list[int]) -> F32:
-        """How far each pixel is from the nearest of some, ``(h, w)``: edges are far to cross, even areas are not.
+        """Geodesic distance of each pixel to the nearest of some, ``(h, w)``: edges are far to cross, even areas near.
 
         Args:
             points: indices into the flattened picture.
@@ -111,34 +122,36 @@ class ColourModel:
     Args:
         colours: float64 ``(n, 3)``.
         members: which of them it is a model of, ``(n,)``.
-        parts: Gaussians, at most.
+        gaussians: how many, at most.
     """
 
-    def __init__(self, colours: F64, members: Bool, parts: int) -> None:
-        weights = members + 1e-9  # so that there is something to draw from, whatever the mask
+    def __init__(self, colours: F64, members: Bool, gaussians: int) -> None:
+        weights = members + 1e-9  # so that there is something to draw from even if no colour is a member
         random = np.random.default_rng(0)
         drawn = colours[random.choice(len(colours), min(len(colours), 4000), p=weights / weights.sum())]
         cv2.setRNGSeed(0)
-        _, labels, _ = cv2.kmeans(drawn.astype(np.float32), parts, np.empty(0), (3, 20, 1e-3), 1, cv2.KMEANS_PP_CENTERS)
-        self._parts = []
-        for k in range(parts):
+        _, labels, _ = cv2.kmeans(
+            drawn.astype(np.float32), gaussians, np.empty(0), (3, 20, 1e-3), 1, cv2.KMEANS_PP_CENTERS
+        )
+        self._gaussians = []
+        for k in range(gaussians):
             part = drawn[labels.ravel() == k]
             if len(part) >= 10:
-                spread = np.cov(part.T) + _SOFTNESS * np.eye(3)
+                spread = np.cov(part.T) + _LEAST_VARIANCE * np.eye(3)
                 shape = np.linalg.inv(spread), float(np.linalg.slogdet(spread)[1])
-                self._parts.append((len(part) / len(drawn), part.mean(0), *shape))
+                self._gaussians.append((len(part) / len(drawn), part.mean(0), *shape))
 
     def __call__(self, colours: F64) -> F64:
         """Log likelihood of each colour, up to a constant that all models share."""
         terms = []
-        for share, mean, inverse, volume in self._parts:
+        for share, mean, inverse, volume in self._gaussians:
             away = colours - mean
             terms.append(np.log(share) - 0.5 * (volume + np.einsum("ni,ij,nj->n", away, inverse, away)))
         return np.asarray(np.logaddexp.reduce(terms, 0))
 
 
 def _slices(direction: tuple[int, int, float]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
-    """Where in a picture the two pixels of every pair in this direction are."""
+    """Where the first and the second pixels of all pairs in this direction lie in a picture."""
     dy, dx, _ = direction
     down, up = slice(dy, None), slice(None, -dy or None)
     if dx >= 0:

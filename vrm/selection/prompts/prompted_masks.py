@@ -8,13 +8,12 @@ import numpy as np
 
 from vrm.errors import MaskError
 from vrm.job.context import Job
-from vrm.options.remove import BoxPrompt, Point
-from vrm.selection.labels.dropouts import held
-from vrm.selection.masks.load import LoadedMasks, judge
-from vrm.selection.prompts.box import Outline
-from vrm.selection.prompts.click import discs
-from vrm.selection.prompts.registry import Prompter, create_prompter, follower
-from vrm.selection.tracking.tracker import Tracked, follow
+from vrm.options.values import BoxPrompt, Point
+from vrm.selection.masks.load import LoadedMasks, check_coverage
+from vrm.selection.prompts.base import Outline, Prompt, Prompter
+from vrm.selection.prompts.graph_cut import seeds
+from vrm.selection.prompts.registry import create_prompter, mask_tracker
+from vrm.selection.tracking.tracker import Tracked, track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.types import Bool, Box, Masks
 
@@ -75,16 +74,12 @@ class PromptedMasks:
         masks = self._masks(loaded)
         if masks is not None and not masks.empty:
             span = self._job.last - self._job.first
-            turn = "Name fewer classes." if self._job.options.mask.classes else "Give a smaller --box, or --not-point."
-            self._job.note(*judge(masks, span, turn))
+            fix = "Name fewer classes." if self._job.options.mask.classes else "Give a smaller --box, or --not-point."
+            self._job.note(*check_coverage(masks, span, fix))
         return masks
 
     def _masks(self, loaded: LoadedMasks) -> Masks | None:
         job = self._job
-        if job.options.mask.classes:
-            found = held(loaded.masks, self._store.frame, self._shots, job.progress)
-            job.note(*found.notes)
-            loaded = LoadedMasks(found.masks)
         if not self._prompts:
             return loaded.masks if job.options.mask.classes else None
         masks = Masks(job.info.size, job.info.n_frames)
@@ -101,9 +96,9 @@ class PromptedMasks:
 
     def follow(self, annotated: dict[int, Bool], start: int, stop: int) -> Tracked:
         """Follow masks through a shot, by the model that outlined them if it can."""
-        tracker = follower(self._prompter) if self._prompter is not None else None
+        tracker = mask_tracker(self._prompter)
         with self._job.timed("follow"):
-            return (tracker or follow)(self._store.frame, annotated, start, stop, progress=self._job.progress)
+            return (tracker or track_mask)(self._store.frame, annotated, start, stop, progress=self._job.progress)
 
     def _followed(
         self, masks: Masks, annotated: dict[int, Bool], prompts: list[Point | BoxPrompt], start: int, stop: int
@@ -147,7 +142,7 @@ class PromptedMasks:
             own = [(p, (x, y)) for p, (x, y) in points if x0 <= x < x1 and y0 <= y < y1]
             points = [item for item in points if item not in own]
             found = self._ask(t, own, (y0, x0, y1, x1), None)
-            mask = mask | self._judged(found, _text(prompt))
+            mask = mask | self._checked(found, _text(prompt))
         if points:
             mask = self._corrected_by(t, points, mask)
         return mask
@@ -166,12 +161,12 @@ class PromptedMasks:
             asked = [(p, (x, y)) for p, (x, y) in adding if bool(mask[int(y), int(x)]) is on_it]
             if asked:
                 found = self._ask(t, asked + taking, None, mask if on_it else None)
-                mask = mask | self._judged(found, _text(asked[0][0]))
+                mask = mask | self._checked(found, _text(asked[0][0]))
         taking = [(p, (x, y)) for p, (x, y) in taking if mask[int(y), int(x)]]
         if not taking:
             return mask
-        left = self._judged(self._ask(t, taking, None, mask), _text(taking[0][0]))
-        return mask & left & ~discs([xy for _, xy in taking], self._job.info.size)
+        left = self._checked(self._ask(t, taking, None, mask), _text(taking[0][0]))
+        return mask & left & ~seeds([xy for _, xy in taking], self._job.info.size)
 
     def _ask(
         self, t: int, points: list[tuple[Point, tuple[float, float]]], box: Box | None, before: Bool | None
@@ -180,9 +175,9 @@ class PromptedMasks:
         on = [xy for p, xy in points if not p.keep]
         off = [xy for p, xy in points if p.keep]
         with self._job.timed("outline"):
-            return self._prompter.outline(t, self._store.frame(t), on, off, box, before)
+            return self._prompter.outline(t, self._store.frame(t), Prompt(on, off, box, before))
 
-    def _judged(self, found: Outline, what: str) -> Bool:
+    def _checked(self, found: Outline, what: str) -> Bool:
         assert self._prompter is not None
         if int(found.mask.sum()) < _FEWEST:
             raise MaskError(

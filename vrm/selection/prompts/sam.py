@@ -1,19 +1,20 @@
-"""Points and boxes through Segment Anything (Kirillov et al., ICCV 2023): the original checkpoints, of any size."""
+"""Prompts answered by Segment Anything (Kirillov et al., ICCV 2023): the original checkpoints, of any size."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vrm.errors import WeightsError
-from vrm.selection.prompts.box import Outline
-from vrm.system.device import Compute
-from vrm.types import Bool, Box, Pixels, eight_bits
+from vrm.selection.prompts.base import Outline, Prompt
+from vrm.types import Bool, Pixels, eight_bits
 from vrm.weights.convert.checkpoint import read_tensors
+
+if TYPE_CHECKING:
+    from vrm.system.device import Compute
 
 _ENCODER = "image_encoder."
 
@@ -45,53 +46,34 @@ class Sam:
                 "Give sam_vit_b, _l or _h as published, or a folder of a SAM 2 model.",
             ) from error
         self._predictor = SamPredictor(net.eval().to(compute.device))
-        self._seen: int | None = None
+        self._encoded: int | None = None
 
-    def outline(
-        self,
-        t: int,
-        frame: Pixels,
-        points: Sequence[tuple[float, float]] = (),
-        not_points: Sequence[tuple[float, float]] = (),
-        box: Box | None = None,
-        before: Bool | None = None,
-    ) -> Outline:
-        """The thing that was pointed at.
-
-        Args:
-            t: number of the frame; the same number means the same picture.
-            frame: uint8 or uint16 RGB ``(H, W, 3)``.
-            points, not_points: ``(x, y)`` on it and on what is not.
-            box: around it.
-            before: a mask ``(H, W)`` that the points correct.
-        """
+    def outline(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
         import torch
 
-        self._look(t, frame)
-        clicks = np.array([*points, *not_points], np.float32).reshape(-1, 2)
-        kinds = np.array([1] * len(points) + [0] * len(not_points))
+        self._encode(t, frame)
+        clicks, labels = prompt.clicks
+        corners = prompt.corners
         with torch.no_grad():
             masks, scores, _ = self._predictor.predict(
-                clicks if len(clicks) else None,
-                kinds if len(clicks) else None,
-                None if box is None else np.array([box[1], box[0], box[3], box[2]], np.float32),
-                None if before is None else self._prompt(before),
-                # One click may mean a part or the whole: the net gives three answers, and scores them.
-                multimask_output=len(clicks) == 1 and box is None and before is None,
+                np.array(clicks, np.float32) if clicks else None,
+                np.array(labels) if clicks else None,
+                None if corners is None else np.array(corners, np.float32),
+                None if prompt.mask is None else self._mask_prompt(prompt.mask),
+                multimask_output=prompt.ambiguous,
             )
         best = int(np.argmax(scores))
         return Outline(np.asarray(masks[best], np.bool_), float(np.clip(scores[best], 0, 1)))
 
-    def _look(self, t: int, frame: Pixels) -> None:
-        if self._seen == t:
+    def _encode(self, t: int, frame: Pixels) -> None:
+        if self._encoded == t:
             return
-        rgb = eight_bits(frame)
         with self._compute.autocast():
-            self._predictor.set_image(np.ascontiguousarray(rgb))
+            self._predictor.set_image(np.ascontiguousarray(eight_bits(frame)))
         self._predictor.features = self._predictor.features.float()  # the decoder does not take bf16
-        self._seen = t
+        self._encoded = t
 
-    def _prompt(self, mask: Bool) -> np.ndarray:
+    def _mask_prompt(self, mask: Bool) -> np.ndarray:
         """A mask as the low-resolution log odds that the prompt encoder takes, ``(1, n, n)``."""
         import cv2
 

@@ -2,9 +2,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.motion.fusion.spatial import spatial_fill
+from vrm.motion.fusion.single_frame import inpaint_frame
 from vrm.motion.result import HoleFill, Propagation
-from vrm.motion.synthesis.unseen import complete_unseen
+from vrm.motion.synthesis.never_seen import synthesise_never_seen
 from vrm.types import Patch
 
 from .shots import MadeShot, box_hole
@@ -23,7 +23,7 @@ def shot_of(truth, hole, frames=7):
     for t in range(frames):
         mask = shot.hole(t)
         index = np.flatnonzero(mask)
-        smooth = spatial_fill(shot.frame(t).astype(np.float32) / 255, mask)
+        smooth = inpaint_frame(shot.frame(t).astype(np.float32) / 255, mask)
         found.fills[t] = HoleFill(
             index, smooth[mask], np.zeros(index.size, bool), *np.zeros((2, index.size), np.float32)
         )
@@ -36,10 +36,10 @@ def detail(image, mask):
     return float(np.abs(np.diff(grey, axis=1))[mask[:, 1:]].mean())
 
 
-def test_texture_instead_of_a_smooth_guess_and_nothing_else_is_touched():
+def test_texture_instead_of_smooth_inpainting_and_nothing_else_is_touched():
     shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: HOLE)
     smooth = {t: p.rgb.copy() for t, p in patches.items()}
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     for t, patch in patches.items():
         assert detail(smooth[t], HOLE) < 0.3 * detail(shot.truths[t], HOLE)
         assert detail(patch.rgb, HOLE) > 0.6 * detail(shot.truths[t], HOLE)
@@ -48,7 +48,7 @@ def test_texture_instead_of_a_smooth_guess_and_nothing_else_is_touched():
 
 def test_a_still_camera_sees_still_texture():
     shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: HOLE)
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     change = [np.abs(patches[t].rgb.astype(int) - patches[0].rgb)[HOLE].mean() for t in range(1, 7)]
     assert max(change) < 1
 
@@ -57,7 +57,7 @@ def test_texture_goes_with_the_background():
     shot, found, patches = shot_of(
         lambda t: WIDE[:, 3 * t : 3 * t + 128], lambda t: box_hole(SIZE, 30, 60 - 3 * t, 30, 40)
     )
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     inner = np.s_[34:56, 66:94]
     first = patches[0].rgb[inner].astype(int)
     moved = patches[4].rgb[34:56, 66 - 12 : 94 - 12].astype(int)
@@ -69,7 +69,7 @@ def test_sixteen_bits_stay_sixteen():
     shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: HOLE, frames=2)
     shot.truths = [t.astype(np.uint16) * 257 for t in shot.truths]
     patches = {t: Patch(p.box, p.rgb.astype(np.uint16) * 257) for t, p in patches.items()}
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     assert patches[0].rgb.dtype == np.uint16
     assert detail(patches[0].rgb, HOLE) > 0.6 * detail(shot.truths[0], HOLE)
 
@@ -84,7 +84,7 @@ def test_where_all_was_seen_nothing_changes():
     shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: HOLE, frames=3)
     mostly_seen(found, 1.0)
     before = {t: p.rgb.copy() for t, p in patches.items()}
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     assert all(np.array_equal(patches[t].rgb, before[t]) for t in before)
 
 
@@ -93,7 +93,7 @@ def test_a_small_rest_gets_texture_where_its_surroundings_go_with_the_camera():
     mostly_seen(found, 0.6)
     rest = box_hole(SIZE, 50, 46, 10, 36)
     before = {t: p.rgb.copy() for t, p in patches.items()}
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     for t, patch in patches.items():
         assert detail(before[t], rest) < 0.3 * detail(shot.truths[t], rest)
         assert detail(patch.rgb, rest) > 0.6 * detail(shot.truths[t], rest)
@@ -110,7 +110,7 @@ def test_a_small_rest_of_what_moves_by_itself_stays_smooth():
     shot, found, patches = shot_of(walker, lambda t: box_hole((160, 200), 66, 80, 28, 40))
     mostly_seen(found, 0.6)
     before = {t: p.rgb.copy() for t, p in patches.items()}
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     assert all(np.array_equal(patches[t].rgb, before[t]) for t in before)
 
 
@@ -122,7 +122,7 @@ def test_stray_finds_in_the_midst_do_not_count_as_known():
         at = stray.reshape(-1)[fill.index]
         fill.seen[at], fill.confidence[at] = True, 0.9
         patches[t].rgb[stray] = (255, 0, 0)
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     assert patches[1].rgb[stray].astype(int).max(0)[1] > 40  # no longer pure red
 
 
@@ -130,5 +130,5 @@ def test_stray_finds_in_the_midst_do_not_count_as_known():
 def test_no_hole_and_nothing_but_hole(hole):
     shot, found, patches = shot_of(lambda t: WIDE[:, :128], lambda t: hole, frames=2)
     before = {t: p.rgb.copy() for t, p in patches.items()}
-    complete_unseen(shot, found, patches)
+    synthesise_never_seen(shot, found, patches)
     assert all(np.array_equal(patches[t].rgb, before[t]) for t in before)

@@ -1,19 +1,19 @@
-"""The hole from its own frame alone: smooth, without smears."""
+"""Single-frame inpainting: the hole from its own frame alone, smooth and without smears."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from vrm.motion.poisson import Array, membrane
-from vrm.types import Bool, bounding_box, grow_box
+from vrm.motion.poisson import interpolate_laplace
+from vrm.types import Array, Bool, bounding_box, grow_box
 
 _LONGEST = 240
-"""A guess from the border holds low frequencies only, so large holes are guessed at this size (longer side)."""
+"""Longer side at which fast marching works: it gives low frequencies only, so larger holes are shrunk first."""
 
 
-def spatial_fill(image: Array, hole: Bool) -> Array:
-    """Guess the hole from its surroundings: the mean of Telea's fast marching (2004) and a membrane.
+def inpaint_frame(image: Array, hole: Bool) -> Array:
+    """Fill the hole from its surroundings: the mean of Telea's fast marching (2004) and Laplace interpolation.
 
     Args:
         image: float32 ``(h, w)`` or ``(h, w, 3)`` in [0, 1]; what it holds in the hole is not looked at.
@@ -35,11 +35,11 @@ def spatial_fill(image: Array, hole: Bool) -> Array:
         part, unknown = image, hole
     clean = part.copy()
     clean[unknown] = 0
-    smooth = membrane(clean, unknown)
+    smooth = interpolate_laplace(clean, unknown)
     marched = _telea(clean, unknown)
     out = image.copy()
-    mixed = 0.5 * (smooth + marched)
-    out[y0:y1, x0:x1][unknown] = np.clip(mixed[unknown], 0, 1)
+    mean = 0.5 * (smooth + marched)
+    out[y0:y1, x0:x1][unknown] = np.clip(mean[unknown], 0, 1)
     return out
 
 

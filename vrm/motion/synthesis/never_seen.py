@@ -1,8 +1,7 @@
-"""What no frame of the window shows: made up once, from examples, and carried to the other frames.
+"""Never-seen regions: synthesised once, and propagated to the other frames.
 
-A guess made for each frame apart is smooth, or it flickers. Here the frame where most is missing is completed by
-example (``exemplar``), trails lead the same place of the other frames there, and what no trail reaches is completed in
-a further frame.
+Filled frame by frame they would be smooth, or flicker. So the frame that misses most is completed by ``patchmatch``,
+trajectories lead the same regions of the other frames to it, and what none reaches is synthesised in a further frame.
 """
 
 from __future__ import annotations
@@ -12,39 +11,36 @@ from collections.abc import Mapping, MutableMapping
 import cv2
 import numpy as np
 
-from vrm.motion.candidates.sampling import Grid
-from vrm.motion.flow.camera import surroundings_move
-from vrm.motion.flow.completion import complete
+from vrm.motion.flow.camera import background_moves
+from vrm.motion.flow.completion import completed_pairs
 from vrm.motion.flow.estimators import DisFlow
-from vrm.motion.frames import FrameAccess, WorkingFrames, dilate, unit
-from vrm.motion.fusion.fusion import length_scale
-from vrm.motion.fusion.gradient_domain import join, own_differences
-from vrm.motion.poisson import Array
+from vrm.motion.flow.pairs import FlowPair
+from vrm.motion.frames import FrameAccess, HolePixels, WorkingFrames, box_around, dilate, length_scale, unit
+from vrm.motion.fusion.gradient_domain import blend, own_differences, sample_frames
 from vrm.motion.result import Propagation
-from vrm.motion.synthesis.patchmatch import complete_by_example
-from vrm.motion.trajectories.tracker import box_around, gather, look_up
-from vrm.motion.trajectories.trajectory import PairFlow, Trail, pair_flow, step
-from vrm.types import Bool, Box, Patch, Pixels, bounding_box, grow_box, union_box
+from vrm.motion.synthesis.patchmatch import complete_by_patches
+from vrm.motion.trajectories.trajectory import Trajectories, extend, look_up
+from vrm.types import Array, Bool, Box, Patch, Pixels, bounding_box, grow_box
 
 SHARE = 0.5
-"""Of all hole pixels of a window, at least this share must have been seen nowhere where the surroundings move by
-themselves. Where more was seen, the unseen rest is as a rule part of what moves (a hole over a walking animal), and
-examples of the ground beside it do harm, where a smooth guess is only smooth."""
+"""Share of a window's hole pixels that must be never seen for texture to be synthesised where the background moves by
+itself. Where more was seen, the rest is as a rule part of what moves (a hole over a walking animal): texture of the
+ground beside it does harm there, where smooth inpainting is only smooth."""
 
 _LOOKED_AT = 8
-"""Frames of a window that are asked whether the surroundings move."""
+"""Frames of a window that are asked whether the background moves."""
 
 _DOUBTFUL = 0.3
-"""Confidence below which what was seen counts as little: it is made up as well where most around it is."""
+"""Confidence below which what was seen counts as little: it is synthesised too where most around it is."""
 
 _LONGEST = 640
-"""Longer side of the frames that the way between frames is sought on."""
+"""Longer side of the working frames that trajectories are found on."""
 
 _LEAST = 40
-"""Fewer pixels than this (on frames 432 wide) are not worth it: a smooth guess does not show there."""
+"""Fewer pixels than this (in frames 432 wide) are not worth it: smooth inpainting does not show there."""
 
 _FRAMES = 6
-"""At most so many frames of a window are completed by example; the rest keeps its smooth guess."""
+"""At most so many frames of a window are synthesised; the rest keeps its smooth inpainting."""
 
 _SPARSE = 3
 """Every third pixel each way is enough to see a change of light."""
@@ -52,15 +48,21 @@ _SPARSE = 3
 _BLACK = 1 / 255
 """Light below which pixels tell nothing of it."""
 
-_BOUND = 8.0
+_MAX_ERROR = 8.0
+"""Accumulated forward-backward error, in working pixels, up to which a trajectory is used."""
+
 _GROW = 7
+"""Pixels around what is missing whose flow is not believed."""
+
 _REACH = 64
-_ANCHOR = 0.02
-"""Weight of the copied colours against their gradients: steps are closed over about seven pixels."""
+"""Pixels around what is missing that flow is estimated on and patches are copied from, at least."""
+
+_SCREENING = 0.02
+"""Weight of the copied colours against their gradients: steps are smoothed out over about seven pixels."""
 
 
-def complete_unseen(shot: FrameAccess, found: Propagation, patches: MutableMapping[int, Patch]) -> None:
-    """Replace the smooth guesses in what was never seen by texture that stays in its place. In place.
+def synthesise_never_seen(shot: FrameAccess, found: Propagation, patches: MutableMapping[int, Patch]) -> None:
+    """Replace smooth inpainting in what was never seen by texture that stays in its place. In place.
 
     Args:
         shot: the frames and holes.
@@ -69,43 +71,46 @@ def complete_unseen(shot: FrameAccess, found: Propagation, patches: MutableMappi
     """
     least = _LEAST * length_scale(shot.size) ** 2
     pixels = sum(found.fills[t].index.size for t in patches)
-    unseen = sum(np.count_nonzero(~found.fills[t].seen) for t in patches)
-    if not unseen:
+    never_seen = sum(np.count_nonzero(~found.fills[t].seen) for t in patches)
+    if not never_seen:
         return
     work = _Unfinished(shot, found, patches, least)
-    if unseen < SHARE * pixels:
+    if never_seen < SHARE * pixels:
         worth = [t for t, area in work.areas().items() if area >= least]
-        picked = np.linspace(0, len(worth) - 1, min(_LOOKED_AT, len(worth))).round().astype(int)
-        if surroundings_move(shot, {worth[k]: work.hole(worth[k]) for k in picked}, (min(patches), max(patches))):
+        chosen = np.linspace(0, len(worth) - 1, min(_LOOKED_AT, len(worth))).round().astype(int)
+        if background_moves(shot, {worth[k]: work.hole(worth[k]) for k in chosen}, (min(patches), max(patches))):
             return
     for _ in range(_FRAMES):
         areas = work.areas()
         if max(areas.values(), default=0) < least:
             return
         middle = (min(areas) + max(areas)) / 2
-        anchor = max(areas, key=lambda t: (areas[t], -abs(t - middle)))
-        work.invent(anchor)
+        reference = max(areas, key=lambda t: (areas[t], -abs(t - middle)))
+        work.synthesise(reference)
         for way in (1, -1):
-            work.carry(anchor, way)
+            work.propagate(reference, way)
 
 
 class _Unfinished:
-    """Frames as far as they are filled (a ``FrameAccess``), and what is still to be made up in each as their holes."""
+    """Frames as far as they are filled (a ``FrameAccess``), and what is still to be synthesised in them as their holes.
+
+    Args: see ``synthesise_never_seen``; ``least`` is the fewest pixels that are worth it.
+    """
 
     def __init__(
         self, shot: FrameAccess, found: Propagation, patches: MutableMapping[int, Patch], least: float
     ) -> None:
         self.start, self.stop, self.size = shot.start, shot.stop, shot.size
         self._shot, self._patches = shot, patches
-        self._missing: dict[int, np.ndarray] = {}
+        self._missing: dict[int, np.ndarray] = {}  # flat indices by frame
         for t in patches:
             fill = found.fills[t]
             index = _without_specks(fill.index, ~fill.seen | (fill.confidence < _DOUBTFUL), shot.size, least)
             if index.size:
                 self._missing[t] = index
         self._at_first = dict(self._missing)
-        self._flow = DisFlow()
-        self._pairs: dict[tuple[int, int], PairFlow | None] = {}
+        self._estimator = DisFlow()
+        self._pairs: dict[tuple[int, int], FlowPair | None] = {}
 
     def frame(self, t: int) -> Pixels:
         """Frame t with its patch."""
@@ -117,20 +122,15 @@ class _Unfinished:
         return frame
 
     def hole(self, t: int) -> Bool:
-        """What is still to be made up in frame t."""
+        """What is still to be synthesised in frame t."""
         return self._mask(self._missing, t)
-
-    def _mask(self, missing: dict[int, np.ndarray], t: int) -> Bool:
-        out = np.zeros(self.size, np.bool_)
-        out.reshape(-1)[missing.get(t, np.zeros(0, np.int64))] = True
-        return out
 
     def areas(self) -> dict[int, int]:
         """How many pixels each frame still misses."""
         return {t: index.size for t, index in self._missing.items()}
 
-    def invent(self, t: int) -> None:
-        """Complete frame t by example."""
+    def synthesise(self, t: int) -> None:
+        """Complete frame t from its own patches."""
         missing = self.hole(t)
         around = bounding_box(missing)
         assert around is not None
@@ -138,45 +138,49 @@ class _Unfinished:
         y0, x0, y1, x1 = box = grow_box(around, reach, self.size)
         part = unit(self.frame(t)[y0:y1, x0:x1])
         unknown = np.ascontiguousarray(missing[y0:y1, x0:x1])
-        made = complete_by_example(part, unknown, ~self._shot.hole(t)[y0:y1, x0:x1])
-        made = join(part, unknown, made[unknown], own_differences(made, unknown), _ANCHOR)
+        made = complete_by_patches(part, unknown, ~self._shot.hole(t)[y0:y1, x0:x1])
+        made = blend(part, unknown, made[unknown], own_differences(made, unknown), _SCREENING)
         self._put(t, box, unknown, made[unknown])
         del self._missing[t]
 
-    def carry(self, anchor: int, way: int) -> None:
-        """Give the frames on one side of the anchor what trails find there, as far as they reach."""
+    def propagate(self, reference: int, way: int) -> None:
+        """Fill the frames on one side of the reference frame from it, as far as trajectories reach."""
         frames = WorkingFrames(self, _LONGEST)
-        trail: Trail | None = None
-        light = {anchor: np.ones(3, np.float32)}
-        before, t = anchor, anchor + way
+        found: Trajectories | None = None
+        light = {reference: np.ones(3, np.float32)}
+        before, t = reference, reference + way
         while t in self._missing:
-            trail = step(self._pair(frames, t, before), frames.hole(t), before, frames.hole(before), trail)
+            found = extend(self._pair(frames, t, before), frames.hole(t), before, frames.hole(before), found)
             light[t] = light[before] * self._change_of_light(before, t)
-            if trail is None or not self._take(frames, t, trail, light):
+            if found is None or not self._take(frames, t, found, light):
                 return
             before, t = t, t + way
 
-    def _take(self, frames: WorkingFrames, t: int, trail: Trail, light: Mapping[int, Array]) -> bool:
-        """Fill what the trail leads to the anchor, as bright as frame t is; False where it leads nowhere."""
+    def _take(self, frames: WorkingFrames, t: int, found: Trajectories, light: Mapping[int, Array]) -> bool:
+        """Fill what trajectories lead elsewhere, as bright as frame t is; False where there is nothing."""
         index = self._missing[t]
-        at = Grid(frames, index)
-        source, xy, _ = look_up(trail, at.rows, at.cols, _BOUND)
-        good = source >= 0
+        pixels = HolePixels(frames, index)
+        seen = look_up(found, pixels.rows, pixels.cols, _MAX_ERROR)
+        good = seen.source >= 0
         if not good.any():
             return False
         y0, x0, y1, x1 = box = box_around(self.hole(t), round(_REACH / 4 / frames.scale))
-        colour, differences = gather(
-            lambda s, b: unit(self.frame(s)[b[0] : b[2], b[1] : b[3]]), self.size, source, at.place(xy), 3
+        colour, differences = sample_frames(
+            lambda s, b: unit(self.frame(s)[b[0] : b[2], b[1] : b[3]]),
+            self.size,
+            seen.source,
+            pixels.full_size(seen.xy),
+            3,
         )
-        for s in np.unique(source[good]):
+        for s in np.unique(seen.source[good]):
             change = light[t] / light[int(s)]
-            colour[source == s] *= change
-            differences[:, source == s] *= change
+            colour[seen.source == s] *= change
+            differences[:, seen.source == s] *= change
         inside = np.zeros(self.size, np.bool_)
         inside.reshape(-1)[index[good]] = True
         inside = np.ascontiguousarray(inside[y0:y1, x0:x1])
         part = unit(self.frame(t)[y0:y1, x0:x1])
-        made = join(part, inside, colour[good], differences[:, good], _ANCHOR)
+        made = blend(part, inside, colour[good], differences[:, good], _SCREENING)
         self._put(t, box, inside, made[inside])
         if good.all():
             del self._missing[t]
@@ -184,20 +188,14 @@ class _Unfinished:
             self._missing[t] = index[~good]
         return True
 
-    def _pair(self, frames: WorkingFrames, t: int, neighbour: int) -> PairFlow | None:
-        """Flow from frame t to its neighbour around what t misses; what is missing goes as its surroundings do."""
+    def _pair(self, frames: WorkingFrames, t: int, neighbour: int) -> FlowPair | None:
+        """Flow from frame t to its neighbour around what t misses; what is missing moves as its surroundings do."""
         if (t, neighbour) not in self._pairs:
-            # Neither the smooth guess nor what was made up since tells anything about motion.
+            # Flow is completed in all that was missing at first: neither the smooth inpainting that is still there nor
+            # what was synthesised since tells anything about motion.
             hole, other = (frames.shrunk(self._mask(self._at_first, n)) for n in (t, neighbour))
-            around = union_box(bounding_box(m) for m in (hole, other))
-            assert around is not None
-            reach = max(_REACH, (around[2] - around[0]) // 2, (around[3] - around[1]) // 2)
-            y0, x0, y1, x1 = grow_box(around, reach, hole.shape)
-            here, there = frames.grey(t)[y0:y1, x0:x1], frames.grey(neighbour)[y0:y1, x0:x1]
-            hole, other = (np.ascontiguousarray(m[y0:y1, x0:x1]) for m in (hole, other))
-            forth = complete(self._flow(here, there), hole, _GROW)
-            back = complete(self._flow(there, here), other, _GROW)
-            self._pairs[t, neighbour] = pair_flow(forth, back, hole, (y0, x0))
+            here, there = frames.grey(t), frames.grey(neighbour)
+            self._pairs[t, neighbour], _ = completed_pairs(self._estimator, here, there, hole, other, _REACH, _GROW)
         return self._pairs[t, neighbour]
 
     def _change_of_light(self, before: int, t: int) -> Array:
@@ -214,6 +212,11 @@ class _Unfinished:
         here, there = (unit(self.frame(n)[at])[known] + np.float32(_BLACK) for n in (t, before))
         change: Array = np.median(here / there, axis=0).astype(np.float32)
         return change
+
+    def _mask(self, missing: Mapping[int, np.ndarray], t: int) -> Bool:
+        out = np.zeros(self.size, np.bool_)
+        out.reshape(-1)[missing.get(t, np.zeros(0, np.int64))] = True
+        return out
 
     def _put(self, t: int, box: Box, inside: Bool, rgb: Array) -> None:
         """New colours, float ``(N, 3)`` in [0, 1], of the N pixels ``inside`` a box of frame t."""
@@ -236,8 +239,8 @@ def _without_specks(index: np.ndarray, missing: Bool, size: tuple[int, int], lea
     hole.reshape(-1)[index] = 1
     mask.reshape(-1)[index[missing]] = 1
     missed = _large(mask > 0, least)
-    found = _large((hole > 0) & ~missed, least)
-    return np.flatnonzero((hole > 0) & ~found) if missed.any() else np.zeros(0, np.int64)
+    seen = _large((hole > 0) & ~missed, least)
+    return np.flatnonzero((hole > 0) & ~seen) if missed.any() else np.zeros(0, np.int64)
 
 
 def _large(mask: Bool, least: float) -> Bool:

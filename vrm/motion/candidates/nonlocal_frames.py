@@ -1,0 +1,243 @@
+"""Non-local frames: frames far away in time, aligned directly by features, a homography, and a flow that refines it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vrm.motion.flow.camera import MIN_POINTS, grid, transform
+from vrm.motion.flow.warp import remap, remap_grid
+from vrm.motion.frames import GUARD, WorkingFrames, alignment_box, dilate
+from vrm.motion.fusion.candidate import Correspondences
+from vrm.motion.poisson import interpolate_laplace, push_pull
+from vrm.types import Array, Bool, Box, FlowEstimator
+
+FEATURES = 700
+"""SIFT keypoints kept per frame."""
+
+_RATIO = 0.81
+"""Squared distance of a match over that of the second best, at most: Lowe's ratio test at 0.9."""
+
+_STILL, _STILL_SHARE = 0.3, 0.6
+"""If more than this share of the matches moved by fewer pixels, the camera stood still."""
+
+_ALIKE = 2.0
+"""Mean difference of grey levels (0..255) up to which a still camera's frames need no flow to refine them."""
+
+_FARTHEST = 12.0
+"""Pixels of refining flow above which it is not believed."""
+
+_UNSURE = 7
+"""Pixels next to a hole whose refining flow is not believed."""
+
+_RINGS = ((12, 4), (32, 8), (96, 16), (1 << 30, 32))
+"""Frames nearer than the first number are taken if their number is a multiple of the second. Fixed frame numbers,
+not fixed offsets: neighbouring frames then copy from the same sources, and the fill does not flicker."""
+
+_PER_FRAME = np.float32(0.0002)
+"""Cost of a source per frame of distance, in grey levels of 1: of equal ones the nearer is taken."""
+
+
+def choose_sources(t: int, allowed: Iterable[int], limit: int) -> list[int]:
+    """Which non-local frames to align with frame t, nearest first."""
+    near = sorted((s for s in allowed if s != t), key=lambda s: (abs(s - t), s))
+    step = {s: next(k for reach, k in _RINGS if abs(s - t) < reach) for s in near}
+    return [s for s in near if s % step[s] == 0 and abs(s - t) >= 2][:limit]
+
+
+@dataclass
+class Alignment:
+    """Frame t in terms of a non-local frame, on a box around t's hole at working size. Arrays are of the box.
+
+    Attributes:
+        source: the non-local frame's number.
+        xy: float32 ``(h, w, 2)``: places in it, working pixels.
+        valid: bool: inside that frame and not in its hole.
+        error: float32: difference of grey levels (0..1) on the known pixels around, continued into the hole.
+    """
+
+    source: int
+    xy: Array
+    valid: Bool
+    error: Array
+
+
+@dataclass
+class BestAlignments:
+    """For each of the N working pixels of one frame's hole the K best non-local frames, best first.
+
+    Attributes:
+        hole: bool ``(h, w)`` with the N pixels.
+        source: int32 ``(K, N)``, -1 = none.
+        xy: float32 ``(K, N, 2)``.
+        error: float32 ``(K, N)``, see ``Alignment``.
+    """
+
+    hole: Bool
+    source: np.ndarray
+    xy: Array
+    error: Array
+
+    def look_up(self, rows: np.ndarray, cols: np.ndarray) -> dict[str, Correspondences]:
+        """Where working pixels (rows, cols) of the hole are seen, by name."""
+        number = np.full(self.hole.shape, -1, np.int64)
+        number[self.hole] = np.arange(self.source.shape[1])
+        column = number[rows, cols]
+        return {
+            f"nonlocal {k}": Correspondences(
+                "nonlocal",
+                np.where(column >= 0, self.source[k][column], -1),
+                self.xy[k][column],
+                self.error[k][column],
+            )
+            for k in range(len(self.source))
+        }
+
+
+class Aligner:
+    """Aligns frames directly; keeps each frame's features.
+
+    Args:
+        frames: filled grey frames and holes.
+        estimator: the flow that refines the homography.
+    """
+
+    def __init__(self, frames: WorkingFrames, estimator: FlowEstimator) -> None:
+        self.frames, self.estimator = frames, estimator
+        self._sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.015)
+        self._features: dict[int, tuple[Array, Array | None]] = {}
+
+    def best(self, t: int, sources: Sequence[int], keep: int) -> BestAlignments | None:
+        """Align frame t with each source and keep the ``keep`` best at each hole pixel; None if none aligns.
+
+        A source is good where it fits the known pixels around, and where other sources show the same: background that
+        is rigid looks alike from every frame, a thing that moved does not.
+        """
+        hole = self.frames.hole(t)
+        box = alignment_box(hole)
+        if box is None:
+            return None
+        found = [a for a in (self.align(t, s, box) for s in sources) if a is not None]
+        if not found:
+            return None
+        y0, x0, y1, x1 = box
+        inside = hole[y0:y1, x0:x1]
+        looks = np.stack([remap(self.frames.grey(a.source), a.xy[inside]).astype(np.float32) / 255 for a in found])
+        valid = np.stack([a.valid[inside] for a in found])
+        error = np.stack([a.error[inside] for a in found])
+        distance = np.array([abs(a.source - t) for a in found], np.float32)[:, None]
+        disagreement = _disagreement(looks, valid, inside)
+        cost = error + disagreement + _PER_FRAME * distance + np.where(valid, 0, np.inf).astype(np.float32)
+        order = np.argsort(cost, axis=0, kind="stable")[:keep]
+        number = np.array([a.source for a in found], np.int32)[:, None].repeat(inside.sum(), 1)
+        source = np.take_along_axis(np.where(valid, number, -1), order, 0)
+        xy = np.take_along_axis(np.stack([a.xy[inside] for a in found]), order[..., None], 0)
+        return BestAlignments(hole, source, xy, np.take_along_axis(error, order, 0))
+
+    def features(self, t: int) -> tuple[Array, Array | None]:
+        """Keypoints ``(N, 2)`` of frame t outside its hole, and their root-SIFT descriptors.
+
+        See Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval" (CVPR 2012).
+        """
+        if t not in self._features:
+            known = (~dilate(self.frames.hole(t), 3)).view(np.uint8)
+            points, descriptors = self._sift.detectAndCompute(self.frames.grey(t), known)
+            if descriptors is not None:
+                descriptors = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))
+            xy = np.array([p.pt for p in points], np.float32).reshape(-1, 2)
+            self._features[t] = xy, descriptors
+        return self._features[t]
+
+    def homography(self, t: int, s: int) -> np.ndarray | None:
+        """The 3x3 matrix from frame t to frame s, the exact identity where the camera stood still, None if unknown."""
+        (here, ours), (there, theirs) = self.features(t), self.features(s)
+        if ours is None or theirs is None or min(len(ours), len(theirs)) < MIN_POINTS:
+            return None
+        # Root-SIFT descriptors have unit length: the squared distance is 2 - 2 * similarity.
+        similarity = ours @ theirs.T
+        best = similarity.argmax(1)
+        mutual = similarity.argmax(0)[best] == np.arange(len(ours))
+        top = similarity[np.arange(len(ours)), best]
+        similarity[np.arange(len(ours)), best] = -1
+        second = similarity.max(1)
+        good = mutual & (2 - 2 * top < _RATIO * (2 - 2 * second))
+        if good.sum() < MIN_POINTS // 2:
+            return None
+        source, target = here[good], there[best[good]]
+        if (np.linalg.norm(source - target, axis=1) < _STILL).mean() > _STILL_SHARE:
+            return np.eye(3)
+        try:
+            matrix, inliers = cv2.findHomography(source, target, cv2.USAC_MAGSAC, 1.5, maxIters=1000, confidence=0.999)
+        except cv2.error:
+            return None
+        if matrix is None or inliers.sum() < max(10, 0.2 * len(source)) or not np.isfinite(matrix).all():
+            return None
+        h, w = self.frames.size
+        corners = transform(np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32), matrix)
+        area = cv2.contourArea(corners)
+        return matrix if cv2.isContourConvex(corners) and 0.1 < area / (h * w) < 10 else None
+
+    def align(self, t: int, s: int, box: Box) -> Alignment | None:
+        """Frame t against frame s on a box (working pixels), or None where they do not match."""
+        matrix = self.homography(t, s)
+        if matrix is None:
+            return None
+        y0, x0, y1, x1 = box
+        here = self.frames.grey(t)[y0:y1, x0:x1]
+        hole = dilate(self.frames.hole(t), GUARD)[y0:y1, x0:x1]
+        points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
+        xy = transform(points, matrix)
+        there, covered = self._warped(s, xy)
+        known = covered & ~hole
+        if not known.any():
+            return None
+        if float(cv2.absdiff(here, there)[known].mean()) > _ALIKE or not np.array_equal(matrix, np.eye(3)):
+            flow = self.estimator(here, np.where(covered, there, here))
+            unsure = dilate(hole | ~covered, _UNSURE)
+            if unsure.all():
+                return None
+            unsure |= np.linalg.norm(flow, axis=-1) > _FARTHEST
+            flow = interpolate_laplace(np.where(unsure[..., None], 0, flow), unsure)
+            xy = transform(points + flow, matrix)
+            there, covered = self._warped(s, xy)
+            known = covered & ~hole
+            if not known.any():
+                return None
+        difference = cv2.absdiff(here, there).astype(np.float32) / 255
+        weight = cv2.blur(known.astype(np.float32), (7, 7))
+        local = cv2.blur(difference * known, (7, 7)) / np.maximum(weight, 1e-3)
+        return Alignment(s, xy, covered, push_pull(local, known.astype(np.float32)))
+
+    def _warped(self, s: int, xy: Array) -> tuple[np.ndarray, Bool]:
+        """Frame s at places ``(h, w, 2)``, and which of them are inside it and outside its hole."""
+        h, w = self.frames.size
+        inside = (xy[..., 0] >= 1) & (xy[..., 1] >= 1) & (xy[..., 0] <= w - 2) & (xy[..., 1] <= h - 2)
+        near = np.rint(np.clip(xy, 0, (w - 1, h - 1))).astype(np.int32)
+        seen = inside & ~dilate(self.frames.hole(s), GUARD)[near[..., 1], near[..., 0]]
+        return remap_grid(self.frames.grey(s), xy), seen
+
+
+def _disagreement(looks: Array, valid: Bool, inside: Bool) -> Array:
+    """For each source and pixel the mean difference to the other sources over 9x9 pixels."""
+    count, n = looks.shape
+    total = np.zeros((count, n), np.float32)
+    others = np.zeros((count, n), np.float32)
+    plane = np.zeros((*inside.shape, 2), np.float32)
+    for i in range(count):
+        for j in range(i + 1, count):
+            both = valid[i] & valid[j]
+            if not both.any():
+                continue
+            plane[inside, 0] = np.abs(looks[i] - looks[j]) * both
+            plane[inside, 1] = both
+            mean = cv2.blur(plane, (9, 9))[inside]
+            difference = mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
+            for k in (i, j):
+                total[k] += np.where(both, difference, 0)
+                others[k] += both
+    # A source nobody else can confirm is taken to differ as much as sources typically do here.
+    typical = total.sum() / max(float(others.sum()), 1.0) if others.any() else 0.1
+    return (total + typical) / (others + 1)

@@ -1,0 +1,145 @@
+"""Everything the commands of ``vrm evaluate`` can be told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from vrm.errors import UsageError
+from vrm.options.declare import EVERYDAY, MODEL, OUTPUT, READ, SCORING, SELECTION, WRITTEN, Options, group, option
+from vrm.options.remove import ENGINES, PRESETS, EngineOptions, overwrite_option
+
+
+def read_names(value: str | Iterable[str]) -> tuple[str, ...]:
+    """``"a,b"`` or ``["a", "b"]`` as a tuple."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def read_size(value: str) -> tuple[int, int]:
+    """``"432x240"`` as ``(height, width)``. Raises UsageError."""
+    found = re.fullmatch(r"(\d+)x(\d+)", value)
+    if not found:
+        raise UsageError(f"--size {value} is not a size.", "Write width and height: 432x240.")
+    return int(found[2]), int(found[1])
+
+
+def read_frame_numbers(value: str | Iterable[str]) -> tuple[int, ...]:
+    """``"0,-1"`` as numbers; negative ones count from the end. Raises UsageError."""
+    try:
+        return tuple(int(t) for t in read_names(value))
+    except ValueError:
+        raise UsageError(f"--skip {value} is not a list of frame numbers.", "Write --skip 0,-1.") from None
+
+
+def read_only(value: str | Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """``"METHOD=CLIP,CLIP"``, or several of them. Raises UsageError."""
+    found = []
+    for text in [value] if isinstance(value, str) else value:
+        pattern, sign, clips = text.partition("=")
+        if not sign:
+            raise UsageError(f"--only {text} is not METHOD=CLIPS.", "Write --only '*-best=goat,camel'.")
+        found.append((pattern.strip(), read_names(clips)))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Masks(Options):
+    """Which clips, and how their masks are read."""
+
+    # fmt: off
+    clips: tuple[str, ...] = option((), EVERYDAY, "NAMES", parse=read_names,
+        help="Only these: a,b or patterns such as 'davis-*'.")
+    invert_mask: bool = option(False, SELECTION, help="Read masks the other way round: black, not white, counts.")
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class _Frames(_Masks):
+    """How much of each clip."""
+
+    frames: int | None = option(None, EVERYDAY, "N", help="Only the first N frames of each clip.")
+
+
+@dataclass(frozen=True)
+class LabelsCommand(Options):
+    """``vrm evaluate labels``."""
+
+    # fmt: off
+    flow: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL,
+        help="Weights of RAFT (large), for the motion between frames. Default: DIS, which needs none.")
+    engine: EngineOptions = group(EngineOptions, only=("device",))
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class CasesCommand(_Frames):
+    """``vrm evaluate cases``."""
+
+    # fmt: off
+    protocol: str = option("object", EVERYDAY, "NAME", help="How holes are made; vrm evaluate protocols lists them.")
+    size: tuple[int, int] | None = option(None, SELECTION, "WxH", parse=read_size,
+        help="Size of the cases. Default: the protocol's.")
+    keyframes: int = option(4, SELECTION, "N", help="Views beside each image, for the protocol guided.")
+    masks: Path | None = option(None, SELECTION, "DIR", kind=READ,
+        help="Published holes, DIR/NAME/*.png, instead of drawn ones.")
+    overwrite: bool = overwrite_option()
+    engine: EngineOptions = group(EngineOptions, only=("seed",))
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class _Scoring(LabelsCommand, _Frames):
+    """What both commands that score have."""
+
+    # fmt: off
+    measures: tuple[str, ...] = option(("standard",), SCORING, "standard|all|NAMES", parse=read_names,
+        help="What is measured: psnr,ssim. Default: standard.")
+    lpips: tuple[str, ...] = option((), SCORING, "NAME|FILE", parse=read_names,
+        help="Weights of AlexNet or VGG-16, for LPIPS; both with a comma.")
+    fid: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL, help="Weights of FID's Inception, for FID.")
+    i3d: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL, help="Weights of I3D, for VFID and PVCS.")
+    overwrite: bool = overwrite_option()
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class ScoreCommand(_Scoring):
+    """``vrm evaluate score``."""
+
+    # fmt: off
+    skip_every: int = option(0, SELECTION, "N", help="Leave out frames 0, N, 2N, ...: they were given.")
+    table: Path | None = option(None, OUTPUT, "FILE", kind=WRITTEN, help="Write the table: .md, .csv or .json.")
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class MasksCommand(_Masks):
+    """``vrm evaluate masks``."""
+
+    # fmt: off
+    skip: tuple[int, ...] = option((), EVERYDAY, "FRAMES", parse=read_frame_numbers,
+        help="Frames that do not count, such as given ones: 0,-1.")
+    # fmt: on
+
+
+@dataclass(frozen=True)
+class RunCommand(_Scoring):
+    """``vrm evaluate run``."""
+
+    # fmt: off
+    engines: tuple[str, ...] = option(("motion",), EVERYDAY, "NAMES", parse=read_names,
+        help=f"Of: {', '.join(ENGINES)}. Default: motion.")
+    presets: tuple[str, ...] = option(("balanced",), EVERYDAY, "NAMES", parse=read_names,
+        help=f"Of: {', '.join(PRESETS)}. Default: balanced.")
+    only: tuple[tuple[str, tuple[str, ...]], ...] = option((), SELECTION, "METHOD=CLIPS", parse=read_only,
+        several=True,
+        help="Run methods on fewer clips: '*-best=goat,camel', or '*-best=fixed/goat' of one of several CASES. "
+        "Repeatable.")
+    keyframes_every: int = option(20, SELECTION, "N",
+        help="Engine keyframe is given the truth of frames 0, N, 2N, ...; 0: none.")
+    page: bool = option(True, OUTPUT, help="Write the HTML page.")
+    engine: EngineOptions = group(EngineOptions, only=("device", "dtype", "threads", "seed", "memory"))
+    # fmt: on

@@ -1,0 +1,70 @@
+"""A prompt, what answers it, and the contracts of everything that does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from vrm.selection.tracking.tracker import Tracked
+from vrm.types import Bool, Box, Pixels
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What is said about one object on one frame, in pixels of that frame.
+
+    Attributes:
+        points: ``(x, y)`` on the object.
+        negative_points: ``(x, y)`` on what is not the object.
+        box: around it.
+        mask: bool ``(H, W)``, the object as far as it is known, which the points correct.
+    """
+
+    points: Sequence[tuple[float, float]] = ()
+    negative_points: Sequence[tuple[float, float]] = ()
+    box: Box | None = None
+    mask: Bool | None = None
+
+    @property
+    def clicks(self) -> tuple[list[list[float]], list[int]]:
+        """All points as SAM takes them: ``[x, y]`` each, and for each 1 (on the object) or 0 (not on it)."""
+        places = [[float(x), float(y)] for x, y in (*self.points, *self.negative_points)]
+        return places, [1] * len(self.points) + [0] * len(self.negative_points)
+
+    @property
+    def corners(self) -> list[float] | None:
+        """The box as SAM takes it: left, top, right, bottom."""
+        return None if self.box is None else [float(self.box[k]) for k in (1, 0, 3, 2)]
+
+    @property
+    def ambiguous(self) -> bool:
+        """One click alone may mean a part or the whole: SAM then gives three masks, with a score each."""
+        return len(self.points) + len(self.negative_points) == 1 and self.box is None and self.mask is None
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The object that a prompt means.
+
+    Attributes:
+        mask: bool ``(H, W)`` of the frame.
+        confidence: 0 (a guess) to 1.
+    """
+
+    mask: Bool
+    confidence: float
+
+
+class Prompter(Protocol):
+    """Answers prompts."""
+
+    name: str
+
+    def outline(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
+        """The object on frame t, uint8 or uint16 RGB ``(H, W, 3)``; the same t means the same picture."""
+        ...
+
+
+MaskTracker = Callable[..., Tracked]
+"""Tracks masks through a shot; arguments as of ``vrm.selection.tracking.tracker.track_mask``."""
