@@ -21,7 +21,7 @@ from vrm.motion.result import HoleFill, Propagation
 from vrm.motion.trajectories.bidirectional import refine_bidirectional
 from vrm.motion.trajectories.foreground import ForegroundTrajectories
 from vrm.motion.trajectories.tracker import TrajectoryTracker
-from vrm.system.threads import each
+from vrm.system.threads import parallel_map
 from vrm.types import Bool, FlowEstimator
 
 Progress = Callable[[str, int, int], None]
@@ -90,7 +90,7 @@ def propagate(
         return _fused(sample_candidates(frames, t, pixels, seen, calibration), pixels.index, shot.size, config)
 
     holed = [t for t in window if shot.hole(t).any()]
-    for t, done in zip(holed, each(fill, holed), strict=True):
+    for t, done in zip(holed, parallel_map(fill, holed), strict=True):
         found.fills[t] = done
         tracker.forget(t)
         tell(config.rounds, t - window.start + 1)

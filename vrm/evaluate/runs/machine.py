@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
-import resource
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from vrm.job.resume import versions
+from vrm.system.gpus import gpu_name
+from vrm.system.memory import peak_mb
 
 
 def machine() -> dict[str, str]:
@@ -18,7 +18,7 @@ def machine() -> dict[str, str]:
         "processor": _processor(),
         "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
         "memory": _memory(),
-        "gpu": _gpu(),
+        "gpu": gpu_name(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
@@ -33,7 +33,7 @@ def peak_memory_mb() -> float:
                 return int(line.split()[1]) * 1024 / 1e6
     except OSError:
         pass
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    return peak_mb()
 
 
 def _processor() -> str:
@@ -49,11 +49,5 @@ def _processor() -> str:
 def _memory() -> str:
     try:
         return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
-    except (ValueError, OSError):
+    except (AttributeError, ValueError, OSError):
         return "unknown"
-
-
-def _gpu() -> str:
-    import torch
-
-    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"
