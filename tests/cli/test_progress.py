@@ -12,7 +12,7 @@ import pytest
 from vrm.batch.summary import Outcome, Summary
 from vrm.batch.tasks import failure
 from vrm.cli.progress import TerminalEvents, listener, summary
-from vrm.errors import OutputError
+from vrm.errors import MaskError, OutputError
 from vrm.events import Events, JsonEvents
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 
