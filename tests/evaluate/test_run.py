@@ -22,9 +22,9 @@ from vrm.evaluate.commands import run as evaluate_run
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.published import TABLES, tables_for
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown
-from vrm.evaluate.runs.baselines import BASELINES, _Shot, temporal_median
-from vrm.evaluate.runs.methods import Job, Method, choose_methods, fill
-from vrm.evaluate.runs.process import in_process
+from vrm.evaluate.runs.baselines import BASELINES, ClipShot, temporal_median
+from vrm.evaluate.runs.methods import FillTask, Method, choose_methods, fill
+from vrm.evaluate.runs.process import fill_in_process
 from vrm.evaluate.runs.run import RunOptions, run_methods
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions
 from vrm.events import Events
@@ -51,7 +51,7 @@ def two_methods() -> RunOptions:
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_baselines_fill_the_hole_and_nothing_else(name: str, cases: Path, tmp_path: Path) -> None:
-    done = fill(Job(Method(name, name, EngineOptions(threads=1)), find_clips(cases)[0], tmp_path / "out"))
+    done = fill(FillTask(Method(name, name, EngineOptions(threads=1)), find_clips(cases)[0], tmp_path / "out"))
     given, masks, filled = read(cases / "ape" / "frames"), read(cases / "ape" / "masks"), read(tmp_path / "out")
     assert np.array_equal(filled[~masks], given[~masks])
     assert (filled[masks] != 128).mean() > 0.9
@@ -107,7 +107,7 @@ def test_the_temporal_median_holds_as_much_as_it_is_told(cases: Path) -> None:
 def test_motion_gets_its_frames_in_bounded_memory(cases: Path) -> None:
     clip = find_clips(cases)[0]
     given = read(cases / "ape" / "frames")
-    shot = _Shot(clip.frames, Masks((48, 64), 5), 5, held=2 * given[0].nbytes)
+    shot = ClipShot(clip.frames, Masks((48, 64), 5), 5, held=2 * given[0].nbytes)
     for t in (0, 4, 1, 0, 2, 3, 4):
         assert np.array_equal(shot.frame(t), given[t])
         assert len(shot._frames) <= 2
@@ -223,8 +223,8 @@ def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path
 
 
 def test_a_killed_process_is_one_failure(tmp_path: Path) -> None:
-    job = Job(Method("telea", "telea", EngineOptions(threads=1)), Killer(), tmp_path / "out")  # type: ignore[arg-type]
-    assert "code -9" in in_process(job)["error"]
+    job = FillTask(Method("telea", "telea", EngineOptions(threads=1)), Killer(), tmp_path / "out")  # type: ignore[arg-type]
+    assert "code -9" in fill_in_process(job)["error"]
 
 
 def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsys) -> None:

@@ -15,7 +15,7 @@ from vrm.evaluate.cases.clips import find_clips
 from vrm.evaluate.cases.pictures import Pictures, load_masks
 from vrm.evaluate.commands import cases as make_cases
 from vrm.evaluate.commands import score
-from vrm.evaluate.runs.methods import Job, Method, fill
+from vrm.evaluate.runs.methods import FillTask, Method, fill
 from vrm.events import Events
 from vrm.metrics.clip import ClipMeter
 from vrm.options.remove import EngineOptions
@@ -102,7 +102,7 @@ def test_cases_may_be_videos(method: str, rotation: int, tmp_path: Path, make_vi
     write(case / "truth", given)
     engine = EngineOptions(preset="fast", threads=1)
     job = Method(method, "" if method == "motion" else method, engine)
-    done = fill(Job(job, find_clips(tmp_path / "cases")[0], tmp_path / "results" / "sea", frames=4))
+    done = fill(FillTask(job, find_clips(tmp_path / "cases")[0], tmp_path / "results" / "sea", frames=4))
     filled = read(tmp_path / "results" / "sea")
     assert done["frames"] == 4
     assert filled.shape == given[:4].shape

@@ -11,7 +11,7 @@ from vrm.evaluate.cases.protocols import PROTOCOLS, find_protocol
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown, run_text
 from vrm.evaluate.runs.methods import choose_methods
-from vrm.evaluate.runs.run import Run, RunOptions, run_methods
+from vrm.evaluate.runs.run import EvaluationRun, RunOptions, run_methods
 from vrm.evaluate.scoring.labels import FlickerTable, label_flicker
 from vrm.evaluate.scoring.masks import MaskTable, compare_masks
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, score_results
@@ -75,7 +75,7 @@ def labels(video: Path, folders: Sequence[Path], events: Events, **words: Any) -
     return label_flicker(video, list(folders), events, *flow_estimator(asked.flow, asked.engine.device))
 
 
-def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> Run:
+def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> EvaluationRun:
     """Run engines over cases and write ``OUT/{table.md,table.csv,results.json,index.html}``.
 
     Args:

@@ -18,7 +18,7 @@ from vrm.evaluate.page.filmstrips import (
 )
 from vrm.evaluate.page.published import TABLES, tables_for
 from vrm.evaluate.page.summary import clip_rows, conditions, means_tables, remarks, run_protocols, set_lines
-from vrm.evaluate.runs.run import Row, Run
+from vrm.evaluate.runs.run import EvaluationRun, RunRow
 from vrm.evaluate.scoring.score import ScoreOptions, find_cases
 from vrm.evaluate.scoring.tables import write_text
 from vrm.events import Events
@@ -59,7 +59,7 @@ class _ClipView:
     shown: list[_MethodView]
 
 
-def write_page(run: Run, options: ScoreOptions, events: Events) -> None:
+def write_page(run: EvaluationRun, options: ScoreOptions, events: Events) -> None:
     """Write ``OUT/index.html`` and its pictures in ``OUT/page``. Raises OutputError."""
     clips = {name: find_cases(path, options.clips) for name, path in run.cases.items()}
     events.stage("page", sum(map(len, clips.values())))
@@ -88,7 +88,7 @@ def write_page(run: Run, options: ScoreOptions, events: Events) -> None:
     write_text(run.out / "index.html", text)
 
 
-def _clip_view(run: Run, name: str, clip: Clip, rows: list[Row], options: ScoreOptions) -> _ClipView:
+def _clip_view(run: EvaluationRun, name: str, clip: Clip, rows: list[RunRow], options: ScoreOptions) -> _ClipView:
     assert clip.masks is not None
     masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
     count = min(len(clip.frames), options.frames or len(clip.frames))

@@ -11,14 +11,14 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from vrm.errors import VrmError, WeightsError
-from vrm.evaluate.runs.methods import Job, fill
+from vrm.evaluate.runs.methods import FillTask, fill
 from vrm.system.memory import is_shortage
 
 _PATIENCE = 20
 """Seconds that an interrupted job has for clearing its scratch away."""
 
 
-def in_process(job: Job) -> dict[str, Any]:
+def fill_in_process(job: FillTask) -> dict[str, Any]:
     """What ``fill`` gives, or ``{"error": words}``. An interrupt is passed on, and waited for.
 
     With "everywhere" true the error has nothing to do with the clip: no other need be tried.
@@ -43,7 +43,7 @@ def in_process(job: Job) -> dict[str, Any]:
     return done
 
 
-def _child(job: Job, sending: Connection) -> None:
+def _child(job: FillTask, sending: Connection) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         done = fill(job)
