@@ -17,7 +17,7 @@ import pytest
 from vrm.cli.main import run
 from vrm.errors import OutputError, UsageError, WeightsError
 from vrm.evaluate.cases.clips import find_clips
-from vrm.evaluate.cases.pictures import load_masks
+from vrm.evaluate.cases.sequence import load_masks
 from vrm.evaluate.commands import run as evaluate_run
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.published import TABLES, tables_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vrm.evaluate.cases.clips import Clip
-from vrm.evaluate.cases.pictures import Pictures, load_masks
+from vrm.evaluate.cases.sequence import ImageSequence, load_masks
 from vrm.evaluate.page.filmstrips import (
     GAIN,
     Filmstrip,
@@ -96,7 +96,7 @@ def _clip_view(run: EvaluationRun, name: str, clip: Clip, rows: list[RunRow], op
     folder = run.out / "page" / name / clip.name
     reference = frames_at(clip.truth or clip.frames, frames)
 
-    def view(title: str, pictures: Pictures, judged: bool) -> _MethodView:
+    def view(title: str, pictures: ImageSequence, judged: bool) -> _MethodView:
         own = frames_at(pictures, frames)
         errors = [error_map(f, x, masks[t]) for f, x, t in zip(own, reference, frames, strict=True)] if judged else []
         return _MethodView(
@@ -109,7 +109,7 @@ def _clip_view(run: EvaluationRun, name: str, clip: Clip, rows: list[RunRow], op
     shown = [] if clip.truth is None else [view("truth", clip.truth, False)]
     for filled in rows:
         if filled.score is not None:
-            pictures = Pictures(run.out / "results" / name / filled.method / clip.name)
+            pictures = ImageSequence(run.out / "results" / name / filled.method / clip.name)
             shown.append(view(filled.method, pictures, True))
     given = [outline(frame, masks[t]) for frame, t in zip(frames_at(clip.frames, frames), frames, strict=True)]
     return _ClipView(

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from vrm.engines.base import as_float
-from vrm.evaluate.cases.pictures import Pictures, read_at
+from vrm.evaluate.cases.sequence import ImageSequence, read_at
 from vrm.metrics.error import peak_of
 from vrm.types import Bool, Masks, Pixels, eight_bits
 
@@ -22,8 +22,8 @@ HELD = 192 << 20
 """Bytes of frames that a baseline holds at most."""
 
 
-def _inpaint(how: int) -> Callable[[Pictures, Masks, int], Iterator[Pixels]]:
-    def run(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
+def _inpaint(how: int) -> Callable[[ImageSequence, Masks, int], Iterator[Pixels]]:
+    def run(frames: ImageSequence, masks: Masks, count: int) -> Iterator[Pixels]:
         for t, frame in enumerate(frames.stream(count)):
             yield inpainted(frame, masks[t], how)
 
@@ -42,7 +42,7 @@ def inpainted(frame: Pixels, mask: Bool, how: int = cv2.INPAINT_TELEA) -> Pixels
     return out
 
 
-def temporal_median(frames: Pictures, masks: Masks, count: int, held: int = HELD) -> Iterator[Pixels]:
+def temporal_median(frames: ImageSequence, masks: Masks, count: int, held: int = HELD) -> Iterator[Pixels]:
     """Fill each missing pixel with its median over the frames where it is known; by Telea where it never is.
 
     The clip is read once for every ``held`` bytes of pixels in the union of its holes, and once more.
@@ -62,7 +62,7 @@ def temporal_median(frames: Pictures, masks: Masks, count: int, held: int = HELD
         yield inpainted(out, lacking, cv2.INPAINT_TELEA)
 
 
-def _medians(frames: Pictures, masks: Masks, union: Bool, count: int, held: int) -> tuple[Pixels, Bool]:
+def _medians(frames: ImageSequence, masks: Masks, union: Bool, count: int, held: int) -> tuple[Pixels, Bool]:
     """For each pixel of ``union``: its median over the frames where it is known, and whether it ever is."""
     n = int(np.count_nonzero(union))
     depth: Any = np.uint8 if frames.bits == 8 else np.uint16
@@ -86,7 +86,7 @@ def _medians(frames: Pictures, masks: Masks, union: Bool, count: int, held: int)
     return median, known
 
 
-def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
+def propagation(frames: ImageSequence, masks: Masks, count: int) -> Iterator[Pixels]:
     """What motion finds with the settings of ``fast``, without an engine."""
     from vrm.motion.config import MotionConfig
     from vrm.motion.propagation import propagate
@@ -105,7 +105,7 @@ def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
 class ClipShot:
     """A clip as propagation reads it; of its frames, those used last are held, up to ``held`` bytes."""
 
-    def __init__(self, frames: Pictures, masks: Masks, count: int, held: int = HELD) -> None:
+    def __init__(self, frames: ImageSequence, masks: Masks, count: int, held: int = HELD) -> None:
         self.start, self.stop, self.size = 0, count, masks.size
         self._pictures, self._masks, self._held = frames, masks, held
         self._frames: OrderedDict[int, Pixels] = OrderedDict()
@@ -122,7 +122,7 @@ class ClipShot:
         return self._masks[t]
 
 
-BASELINES: dict[str, Callable[[Pictures, Masks, int], Iterator[Pixels]]] = {
+BASELINES: dict[str, Callable[[ImageSequence, Masks, int], Iterator[Pixels]]] = {
     "telea": _inpaint(cv2.INPAINT_TELEA),
     "navier-stokes": _inpaint(cv2.INPAINT_NS),
     "temporal-median": temporal_median,

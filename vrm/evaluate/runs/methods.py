@@ -16,7 +16,7 @@ import cv2
 
 from vrm.errors import UsageError
 from vrm.evaluate.cases.clips import Clip
-from vrm.evaluate.cases.pictures import Pictures, load_masks
+from vrm.evaluate.cases.sequence import ImageSequence, load_masks
 from vrm.evaluate.runs.baselines import BASELINES
 from vrm.events import Events
 from vrm.job.scratch import scratch_folder
@@ -108,7 +108,7 @@ def fill(task: FillTask) -> dict[str, Any]:
     masks = load_masks(task.clip.masks, task.clip.frames, task.clip.name, task.invert)
     task.out.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder() as scratch:
-        given = Pictures(_staged(task.clip.frames, count, scratch / task.clip.name))
+        given = ImageSequence(_staged(task.clip.frames, count, scratch / task.clip.name))
         begin = time.perf_counter()
         report: dict[str, Any] = {}
         if task.method.baseline:
@@ -122,7 +122,7 @@ def fill(task: FillTask) -> dict[str, Any]:
     return {"seconds": seconds, "peak_mb": peak_mb(), "frames": count, "report": report}
 
 
-def _staged(pictures: Pictures, count: int, folder: Path) -> Path:
+def _staged(pictures: ImageSequence, count: int, folder: Path) -> Path:
     """Frames ``0..count-1`` as a folder of 00000.png and so on, as displayed: links to pictures, or decoded."""
     folder.mkdir(parents=True)
     link = shutil.copyfile if sys.platform == "win32" else os.symlink

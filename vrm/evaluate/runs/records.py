@@ -13,7 +13,7 @@ from typing import Any
 
 from vrm.errors import OutputError
 from vrm.evaluate.cases.clips import Clip
-from vrm.evaluate.cases.pictures import Pictures, open_pictures
+from vrm.evaluate.cases.sequence import ImageSequence, open_sequence
 from vrm.evaluate.runs.methods import Method
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, scored_frames
 from vrm.evaluate.scoring.tables import write_text
@@ -111,7 +111,7 @@ class ClipRecord:
     def score_key(self, cases: Path) -> dict[str, Any]:
         """What a score depends on besides the result's settings: measures, networks, and every file that is read."""
         clip, score, setup = self.clip, self.records.score, self.records.setup
-        files = _files((clip.frames, clip.masks, clip.truth, open_pictures(self.results, clip.name)))
+        files = _files((clip.frames, clip.masks, clip.truth, open_sequence(self.results, clip.name)))
         only = sorted(scored_frames(cases).get(clip.name, ()))
         return {
             "measures": list(score.names(clip.truth is not None)),
@@ -124,7 +124,7 @@ class ClipRecord:
         return self.records.out / "records" / self.cases / self.method.name / f"{self.clip.name}{ending}"
 
 
-def _files(several: Iterable[Pictures | None]) -> list[list[tuple[str, int, int]]]:
+def _files(several: Iterable[ImageSequence | None]) -> list[list[tuple[str, int, int]]]:
     """Name, size and time of change of every file."""
     return [
         []
