@@ -40,8 +40,8 @@ from vrm.metrics.regions import region_similarity
 from vrm.options.remove import EngineOptions
 from vrm.selection.labels.base import from_classes
 from vrm.selection.labels.registry import create_segmenter
-from vrm.selection.labels.taxonomy import named, taxonomy
-from vrm.selection.labels.temporal_vote import Steadied
+from vrm.selection.labels.taxonomy import taxonomy, taxonomy_of
+from vrm.selection.labels.temporal_vote import TemporalVote
 
 
 def build(folder: Path) -> Path:
@@ -95,7 +95,7 @@ class Drawn:
     """Masks that people drew, as maps of two classes."""
 
     name, device, dtype = "annotations", "", ""
-    taxonomy = named(("ground", "object"), "annotations")
+    taxonomy = taxonomy_of(("ground", "object"), "annotations")
 
     def __init__(self, folder: Path) -> None:
         self.files = sorted(folder.iterdir())
@@ -111,12 +111,12 @@ def annotated(clips: Path, names: list[str], frames: int) -> None:
     for name in names or sorted(d.name for d in clips.glob("davis-*") if (d / "masks").is_dir()):
         info = probe(clips / name / "frames")
         drawn = Drawn(clips / name / "masks")
-        steady = Steadied(drawn)
+        vote = TemporalVote(drawn)
         kept = []
         with Reader(info) as reader:
-            for frame in steady(((f.index, f.rgb()) for f in reader.frames(0, frames)), {0}):
-                kept.append(region_similarity(steady.tracks.classes(frame.voted) == 1, truth(drawn.files[frame.t])))
-        rows.append((steady.flicker.before, steady.flicker.after, float(np.mean(kept))))
+            for frame in vote(((f.index, f.rgb()) for f in reader.frames(0, frames)), {0}):
+                kept.append(region_similarity(vote.segment_ids.classes(frame.voted) == 1, truth(drawn.files[frame.t])))
+        rows.append((vote.flicker.before, vote.flicker.after, float(np.mean(kept))))
         print(f"{name:28s}{len(kept):8d}{rows[-1][0]:9.2%}{rows[-1][1]:9.2%}{rows[-1][2]:8.3f}", flush=True)
     before, after, kept = np.mean(rows, 0)
     print(f"{'mean':36s}{before:9.2%}{after:9.2%}{kept:8.3f}")
@@ -179,19 +179,19 @@ def main() -> None:
         model = Timed(create_segmenter(str(folder), EngineOptions(threads=chosen.threads)))
         networks, rests = [], []
         for _ in range(chosen.rounds):
-            steady, model.seconds = Steadied(model, chosen.every), 0.0
+            vote, model.seconds = TemporalVote(model, chosen.every), 0.0
             begin, frames, voted = time.perf_counter(), 0, 0.0
             with Reader(info) as reader:
                 pictures = ((f.index, f.rgb()) for f in reader.frames(0, chosen.frames))
-                for frame in steady(pictures, {0}):
+                for frame in vote(pictures, {0}):
                     frames += 1
-                    voted += float((steady.tracks.classes(frame.voted) != 255).mean())
+                    voted += float((vote.segment_ids.classes(frame.voted) != 255).mean())
             rests.append(time.perf_counter() - begin - model.seconds)
             networks.append(model.seconds)
     print(f"{info.width}x{info.height}, {frames} frames, every {chosen.every}, {voted / frames:.0%} labelled")
     print(f"network      {min(networks) / frames:8.2f} s per frame ({model.inner.dtype})")
     print(f"all the rest {min(rests) / frames:8.2f} s per frame: {ratio(rests, networks)} times the network")
-    print(f"flicker      {steady.flicker.before:8.2%} before the vote, {steady.flicker.after:.2%} after")
+    print(f"flicker      {vote.flicker.before:8.2%} before the vote, {vote.flicker.after:.2%} after")
     print(f"peak memory  {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:8.2f} GB")
     print(where(chosen.threads))
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vrm.nets.fuseformer import blocks as fuseformer
 from vrm.nets.fuseformer.tokens import Grid, fold, overlaps, unfold
-from vrm.nets.savit.model import Block, Savit
+from vrm.nets.savit.model import Savit, SavitBlock
 from vrm.nets.savit.semantic import SemanticFeedForward
 
 
@@ -25,7 +25,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.matmul(scores.softmax(-1), v)
 
 
-def block(self: Block, tokens: Tensor, grid: Grid, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def block(self: SavitBlock, tokens: Tensor, grid: Grid, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
     def between(x: Tensor) -> Tensor:
         frames = x.reshape(-1, grid.tokens, x.shape[-1])
         return self.activation(unfold(fold(frames, grid) / overlaps(grid))).reshape(x.shape)
@@ -43,7 +43,7 @@ def plainly() -> Iterator[None]:
     """Networks of ours work as the published code does."""
     with (
         mock.patch.object(fuseformer.F, "scaled_dot_product_attention", attention),
-        mock.patch.object(Block, "forward", block),
+        mock.patch.object(SavitBlock, "forward", block),
     ):
         yield
 

@@ -22,7 +22,7 @@ from vrm.media.read.stills import read_image
 from vrm.metrics.regions import region_similarity
 from vrm.selection.prompts.box import outline_box
 from vrm.selection.prompts.click import outline_points
-from vrm.selection.tracking.tracker import follow
+from vrm.selection.tracking.tracker import track_mask
 from vrm.types import Box, bounding_box
 
 
@@ -78,7 +78,7 @@ def measure(clip: Path, frames: int) -> dict[str, float]:
     if frames:
         stop = min(frames, len(files))
         for name, mask in (("followed truth", first), ("followed box", by_box.mask)):
-            tracked = follow(frame, {0: mask}, 0, stop)
+            tracked = track_mask(frame, {0: mask}, 0, stop)
             out[name] = float(np.mean([region_similarity(tracked.masks[t], truth(masks[t])) for t in range(1, stop)]))
     return out
 

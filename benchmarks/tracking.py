@@ -19,7 +19,7 @@ from turns import spread, where
 
 from vrm.media.read.stills import read_image, read_mask
 from vrm.metrics.regions import region_similarity
-from vrm.selection.tracking.tracker import Tracked, follow
+from vrm.selection.tracking.tracker import Tracked, track_mask
 from vrm.types import Bool
 
 
@@ -44,7 +44,7 @@ def carried(frame, mask: Bool, count: int) -> list[Bool]:
 
 
 def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float, float, float]:
-    """What was followed, its J on each frame, seconds a frame; mean J by flow alone, and its seconds a frame."""
+    """What was followed, its J on each frame, processor seconds a frame; mean J by flow alone, and its seconds."""
     frames = sorted((clip / "frames").iterdir())
     masks = sorted((clip / "masks").iterdir())
     cache: dict[int, np.ndarray] = {}
@@ -56,14 +56,14 @@ def measure(clip: Path, save: Path | None) -> tuple[Tracked, list[float], float,
             cache[t] = read_image(frames[t])
         return cache[t]
 
-    begin = time.perf_counter()
-    tracked = follow(frame, {0: truth(masks[0])}, 0, len(frames))
-    seconds = (time.perf_counter() - begin) / len(frames)
+    begin = time.process_time()
+    tracked = track_mask(frame, {0: truth(masks[0])}, 0, len(frames))
+    seconds = (time.process_time() - begin) / len(frames)
     if save is not None:
         draw(frame, tracked, masks, save / f"{clip.name}.png")
-    begin = time.perf_counter()
+    begin = time.process_time()
     plain = carried(frame, truth(masks[0]), len(frames))
-    alone = (time.perf_counter() - begin) / len(frames)
+    alone = (time.process_time() - begin) / len(frames)
     true = [truth(path) for path in masks[1 : len(frames)]]
     scores = [region_similarity(tracked.masks[t], mask) for t, mask in enumerate(true, 1)]
     by_flow = float(np.mean([region_similarity(found, mask) for found, mask in zip(plain, true, strict=True)]))
@@ -91,9 +91,6 @@ def main() -> None:
     parser.add_argument("--save", type=Path, help="folder for contact sheets")
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
-    import torch
-
-    torch.set_num_threads(chosen.threads)
     cv2.setNumThreads(chosen.threads)
     names = chosen.names or sorted(d.name for d in chosen.clips.glob("davis-*") if (d / "masks").is_dir())
     print(f"{'clip':28s} mean J  by flow  J>0.5  confidence  corr(J, confidence)  s/frame  by flow")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
 import vrm
-from vrm.api import Words, build_options, default_output
+from vrm.batch.naming import default_output
 from vrm.errors import UsageError
-from vrm.options.remove import RemoveOptions
+from vrm.options.build import build_options
+from vrm.options.declare import options_of
+from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.values import Moment
 
 
 def test_every_word_reaches_the_options() -> None:
-    words: Words = {
+    words = {
         "mask": "m.png",
         "mask_frame": 3,
         "static_mask": True,
@@ -57,7 +61,7 @@ def test_every_word_reaches_the_options() -> None:
         "max_pixels": 100,
         "max_frames": 10,
     }
-    assert set(words) == set(Words.__annotations__)
+    assert set(words) == set(options_of(RemoveOptions))
     options = build_options(**words)
     assert (options.mask.path, options.mask.frame, options.mask.static) == (Path("m.png"), 3, True)
     assert (options.mask.labels, options.mask.oracle_labels) == (Path("maps"), True)
@@ -96,12 +100,12 @@ def test_nothing_given_is_the_default() -> None:
 @pytest.mark.parametrize("ids", ["", "1,x", "0", "256", -1, []])
 def test_ids_that_are_none(ids: object) -> None:
     with pytest.raises(UsageError):
-        build_options(object=ids)  # type: ignore[arg-type]
+        build_options(object=ids)
 
 
 def test_a_misspelt_word_is_named() -> None:
     with pytest.raises(UsageError, match="Did you mean 'feather'"):
-        build_options(fether=3)  # type: ignore[call-arg]
+        build_options(fether=3)
 
 
 def test_default_output(tmp_path: Path) -> None:
@@ -118,3 +122,34 @@ def test_default_output(tmp_path: Path) -> None:
 def test_a_mask_is_needed() -> None:
     with pytest.raises(vrm.VrmError, match="Nothing says what to remove"):
         vrm.remove("a.mp4")
+
+
+def test_signatures_name_every_option() -> None:
+    parameters = inspect.signature(vrm.remove).parameters
+    assert set(options_of(RemoveOptions)) | {"input", "output", "events"} == set(parameters)
+    assert (parameters["engine"].default, parameters["engine"].annotation) == ("motion", str)
+    assert parameters["mask"].annotation == str | Path | None
+    assert parameters["point"].annotation == str | Iterable[str] | None
+    assert parameters["no_fallback"].default is False
+    assert set(TRACK) < set(inspect.signature(vrm.track_masks).parameters)
+    assert "codec" not in inspect.signature(vrm.track_masks).parameters
+
+
+def test_words_that_are_no_options_of_a_call(tmp_path: Path) -> None:
+    for wrong in (
+        lambda: vrm.track_masks("a.mp4", tmp_path, mask="m.png", codec="ffv1"),
+        lambda: vrm.segment_video("a.mp4", tmp_path, seed=3),
+        lambda: vrm.evaluate_masks(tmp_path, [], frames=3),
+        lambda: vrm.remove("a.mp4", mask="m.png", grow="wide"),
+        lambda: vrm.remove("a.mp4", mask="m.png", lossless="perhaps"),
+    ):
+        with pytest.raises(UsageError):
+            wrong()
+
+
+def test_what_is_gone_says_what_took_its_place() -> None:
+    with pytest.raises(UsageError, match=r"no option 'prior' any more.*internal fits one to your video"):
+        vrm.remove("a.mp4", mask="m.png", prior="none")
+    assert not hasattr(vrm, "train_internal")
+    with pytest.raises(AttributeError, match=r"train_internal.*any more.*train savit"):
+        _ = vrm.train_internal

@@ -9,17 +9,25 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import vrm
-from vrm import api, errors
+from vrm import errors, pipeline
 from vrm.batch import run as batch
 from vrm.cli.main import run
+from vrm.evaluate import commands as evaluation
 from vrm.job import clean as housekeeping
-from vrm.selection import hub
+from vrm.media.read import probe as probing
+from vrm.options.build import build_options
+from vrm.options.remove import RemoveOptions
+from vrm.options.values import Moment
+from vrm.selection import hub, resolve
+from vrm.selection.labels import taxonomy, video
+from vrm.train import commands as training
 from vrm.weights import download as bring
 
 ROOT = Path(__file__).parents[1]
@@ -62,15 +70,16 @@ def beside_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``vrm.remove`` with the fast preset and ten frames of work, unless something else is asked for."""
-    real: Callable[..., Any] = api.remove
+    """Videos are worked on with the fast preset and for ten frames, unless something else is asked for."""
+    real: Callable[..., Any] = pipeline.remove
 
-    def remove(*args: Any, **words: Any) -> Any:
-        # The command line gives every word, also those that nobody asked for.
-        asked = {k: v for k, v in words.items() if (k, v) not in (("preset", "balanced"), ("end", None))}
-        return real(*args, **{"preset": "fast", "end": "10f", **asked})
+    def remove(source: Path, target: Path, options: RemoveOptions, *more: Any) -> Any:
+        engine = options.engine
+        if engine.preset == "balanced":
+            engine = replace(engine, preset="fast")
+        return real(source, target, replace(options, engine=engine, end=options.end or Moment(frame=10)), *more)
 
-    monkeypatch.setattr(api, "remove", remove)
+    monkeypatch.setattr(pipeline, "remove", remove)
 
 
 class Reached(BaseException):
@@ -78,33 +87,36 @@ class Reached(BaseException):
 
 
 @pytest.mark.parametrize(("where", "words"), [pytest.param(*line, id=line[0]) for line in shell_lines()])
-def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
     calls: list[object] = []
 
-    def accept(input: Path, *args: object, events: object = None, overlay: object = None, **options: Any) -> None:
-        calls.append(api.build_options(**options))
+    def accept(*args: object, **words: object) -> None:
+        calls.append(args)
 
     def reached(*args: object, **words: object) -> None:
         raise Reached
 
-    def plan(inputs: Any, output: object = None, *, batch: object, events: object, **options: Any) -> None:
-        calls.append(api.build_options(**{k: v for k, v in options.items() if k != "report"}))
+    def plan(inputs: Any, output: object, words: dict[str, Any], batch: object, events: object) -> None:
+        calls.append(build_options(**{k: v for k, v in words.items() if k != "report"}))
 
-    for name in ("remove", "track_masks"):
-        monkeypatch.setattr(api, name, accept)
-    monkeypatch.setattr(api, "remove_batch", plan)
+    monkeypatch.setattr(pipeline, "remove", accept)
+    monkeypatch.setattr(resolve, "track", accept)
+    monkeypatch.setattr(batch, "plan", plan)
+    monkeypatch.setattr(batch, "run_batch", accept)
     # The pages' folders are not there: what ends in a slash stands for a folder of videos, frames/ for one of frames.
     monkeypatch.setattr(batch, "stands_for_many", lambda text: text in ("-", "clips/"))
     monkeypatch.setattr(bring, "import_weights", reached)
     monkeypatch.setattr(bring, "fetch_weights", reached)
     monkeypatch.setattr(hub, "fetch_model", reached)
-    for name in ("evaluate_cases", "evaluate_score", "evaluate_run", "evaluate_masks", "evaluate_labels"):
-        monkeypatch.setattr(api, name, reached)
-    for name in ("train_savit", "train_keyframe"):
-        monkeypatch.setattr(api, name, lambda *args, **words: calls.append(words))
-    monkeypatch.setattr(api, "segment_video", lambda *args, **words: calls.append(words))
-    monkeypatch.setattr(api, "class_list", lambda *args: calls.append(args) or "")
-    monkeypatch.setattr(api, "info", reached)
+    for name in ("make_cases", "score_results", "run_methods", "compare_masks", "label_flicker", "instruments"):
+        monkeypatch.setattr(evaluation, name, reached)
+    for name in ("teach_savit", "train_keyframe"):
+        monkeypatch.setattr(training, name, reached)
+    monkeypatch.setattr(training, "clips_to_label", reached)
+    monkeypatch.setattr(video, "segment", accept)
+    monkeypatch.setattr(taxonomy, "listing", lambda *args: calls.append(args) or "")
+    monkeypatch.setattr(probing, "probe", reached)
     monkeypatch.setattr(housekeeping, "listing", reached)
     try:
         assert run(words) == 0, where

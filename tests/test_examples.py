@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import runpy
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -13,7 +14,8 @@ import numpy as np
 import pytest
 
 import vrm
-from vrm import api
+from vrm import pipeline
+from vrm.options.build import build_options
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -83,8 +85,12 @@ def test_the_score_knows_good_from_bad(script: ModuleType) -> None:
 def test_the_api_example_runs(
     workplace: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = api.remove
-    monkeypatch.setattr(api, "remove", lambda *args, **words: real(*args, preset="fast", end="10f", **words))
+    real, quick = pipeline.remove, build_options(preset="fast", end="10f")
+
+    def remove(source, target, options, events):
+        return real(source, target, replace(options, engine=quick.engine, end=quick.end), events)
+
+    monkeypatch.setattr(pipeline, "remove", remove)
     runpy.run_path("examples/remove_api.py")
     assert "10 of 100 frames changed" in capsys.readouterr().out
     assert vrm.info("clean.mp4").n_frames == 100

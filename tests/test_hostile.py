@@ -92,7 +92,7 @@ def test_the_limits_hold_for_whatever_comes_with_the_video(make_video, tmp_path,
 
 def test_a_video_that_claims_to_be_huge_is_refused_undecoded(make_video, tmp_path, monkeypatch):
     source = make_video(tmp_path / "in.mkv", "ffv1", size=(200, 300))
-    monkeypatch.setattr("vrm.media.read.decode.Decoder.frames", lambda self: pytest.fail("decoded"))
+    monkeypatch.setattr("vrm.media.read.decode.StreamDecoder.frames", lambda self: pytest.fail("decoded"))
     with pytest.raises(VideoError, match="300x200 pixels, more than --max-pixels 50000"):
         probe(source, most_pixels=50_000)
 

@@ -14,9 +14,10 @@ import pytest
 
 from vrm import api
 from vrm.batch import cluster as module
-from vrm.batch import spread
-from vrm.batch.cluster import Need
-from vrm.batch.divide import LEAST_FRAMES
+from vrm.batch.cluster import Requirements
+from vrm.batch.split import LEAST_FRAMES
+from vrm.batch.tasks import part_task, video_task
+from vrm.engines.window_tasks import Part
 from vrm.errors import BatchError, UsageError, VideoError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
@@ -102,7 +103,7 @@ def test_a_machine_lost_in_the_middle_changes_no_byte(clips: Path, nodes: Any, h
     thread.join()
     assert over.count("done") == 3
     assert sorted(outcome.tries for outcome in over.outcomes) == [1, 1, 2]
-    assert [note for note in heard.notes if "was lost; it is tried again" in note]
+    assert [note for note in heard.notes if "was lost. It is tried again." in note]
     assert len(list((here / "far").iterdir())) == 3  # nothing half-written is left
     near = api.remove_batch([clips], "near", batch=BatchOptions(jobs=1), **WORDS)
     for outcome in near.outcomes:
@@ -152,35 +153,20 @@ def test_windows_of_one_video_outlive_a_machine(long: Path, nodes: Any) -> None:
     over = api.remove_batch([long], "far.mp4", batch=BatchOptions(ray=nodes.address), events=heard, **words)
     thread.join()
     assert over.count("done") == 1
-    assert [note for note in heard.notes if "was lost; it is done again" in note]
+    assert [note for note in heard.notes if "was lost. It is tried again." in note]
     api.remove_batch([long], "near.mp4", batch=BatchOptions(jobs=1), **words)
     assert Path("far.mp4").read_bytes() == Path("near.mp4").read_bytes()
 
 
-def test_a_machine_that_cannot_do_parts_says_so(here: Path) -> None:
-    given = module.task(here / "none.mp4", here / "out.mp4", {}) | {"part": {"folder": "", "shot": 0, "window": 0}}
-    assert "does not find" in spread._perform_part(given, {}, None)["result"]["error"]["text"]
-    found = {"node": "there", "vrm": "0.0.1", "missing": []}
-    assert "has vrm 0.0.1" in str(spread._wrong(found, "0.0.2"))
-    assert spread._wrong(found, "0.0.1") is None
-    assert isinstance(spread._wrong(found | {"missing": ["none.mp4"]}, "0.0.1"), VideoError)
-    (here / "k.png").touch()
-    assert spread._read_there({"keyframe": ["4=k.png", "5=none.png"], "weights": "auto"}) == ["k.png"]
-
-
 def test_how_many_tasks_a_machine_has_room_for() -> None:
-    node = {"Resources": {"CPU": 9.0, "GPU": 2.0, "memory": 7e9}}
-    assert spread._room(node, Need(2, 0, 1_000_000_000)) == 4
-    assert spread._room(node, Need(2, 0, 3_000_000_000)) == 2
-    assert spread._room(node, Need(1, 1, 0)) == 2
-
-
-def test_what_a_task_needs_fits_a_machine_or_not() -> None:
-    need = Need(2, 1, 1000)
-    assert need.fits({"CPU": 2.0, "GPU": 1.0, "memory": 1000.0})
-    assert not need.fits({"CPU": 1.0, "GPU": 1.0, "memory": 1000.0})
-    assert not need.fits({"CPU": 2.0, "memory": 1000.0})
-    assert not need.fits({"CPU": 2.0, "GPU": 1.0, "memory": 999.0})
+    node = {"CPU": 9.0, "GPU": 2.0, "memory": 7e9}
+    assert Requirements(2, 0, 1_000_000_000).room(node) == 4
+    assert Requirements(2, 0, 3_000_000_000).room(node) == 2
+    assert Requirements(1, 1, 0).room(node) == 2
+    assert Requirements(10, 0, 0).room(node) == 0
+    assert Requirements(1, 3, 0).room(node) == 0
+    assert Requirements(1, 0, 8_000_000_000).room(node) == 0
+    assert Requirements(1, 1, 0).room({"CPU": 2.0}) == 0
 
 
 def test_paths_mean_the_same_on_another_machine(here: Path) -> None:
@@ -204,6 +190,17 @@ def test_ray_is_not_installed(here: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_machine_that_does_not_see_the_file_or_has_another_vrm(here: Path) -> None:
-    given = module.task(here / "none.mp4", here / "out.mp4", {})
-    assert "does not find" in module._perform(given)["result"]["error"]["text"]
-    assert "not 0.0.1" in module._perform(given | {"vrm": "0.0.1"})["result"]["error"]["text"]
+    words: dict[str, Any] = {}
+    tasks = [video_task(here / "none.mp4", here / "out.mp4", words)]
+    tasks.append(part_task(here / "none.mp4", words, here, Part(0, 0)))
+    for task in tasks:
+        error = module._perform(task.work)["result"]["error"]
+        assert "does not find" in error["text"]
+        assert error["exit_code"] == VideoError.exit_code
+        assert "not 0.0.1" in module._perform(task.work | {"vrm": "0.0.1"})["result"]["error"]["text"]
+    assert module._refusal(module.__version__, [str(here)]) is None
+
+
+def test_what_engines_read_is_looked_for_before_a_video_is_split(here: Path) -> None:
+    (here / "k.png").touch()
+    assert module._read_by_engines({"engine": "keyframe", "keyframe": ["4=k.png", "5=none.png"]}) == ["k.png"]

@@ -1,7 +1,8 @@
-"""Which videos are meant by what stands on the command line."""
+"""Which videos are meant by what stands on the command line, and which masks are theirs."""
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import types
@@ -10,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from vrm.batch.inputs import Source, find_sources
+from vrm.batch.inputs import Source, find_sources, match_masks, read_list
 from vrm.batch.naming import default_output, is_folder, output_in
-from vrm.batch.run import plan, read_list, stands_for_many
-from vrm.errors import UsageError, VideoError
+from vrm.batch.run import plan, stands_for_many
+from vrm.errors import MaskError, UsageError, VideoError
 from vrm.events import Events
 from vrm.media.write.containers import distinct_names
 from vrm.options.batch import BatchOptions
@@ -112,7 +113,7 @@ def test_what_is_neither_file_nor_folder_is_left_out_with_a_word(tree: Tree) -> 
 
 
 def test_a_list_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vrm.batch.run.MOST_BYTES", 1000)
+    monkeypatch.setattr("vrm.batch.inputs.MOST_BYTES", 1000)
     with Path("/dev/zero").open("rb") as endless:
         monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=endless))
         with pytest.raises(UsageError, match="list on standard input is longer"):
@@ -120,11 +121,14 @@ def test_a_list_that_never_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_lists_have_lines_or_zero_bytes() -> None:
-    assert read_list("a\u2028b.mp4\r\nc\x0bd.mp4".encode()) == [Path("a\u2028b.mp4"), Path("c\x0bd.mp4")]
-    assert read_list(b"a.mp4\n\nb c.mp4\r\n") == [Path("a.mp4"), Path("b c.mp4")]
-    assert read_list(b"a\nb.mp4\0c.mp4\0") == [Path("a\nb.mp4"), Path("c.mp4")]
-    assert read_list(b"") == []
-    assert read_list(b"\xff.mp4\n") == [Path("\udcff.mp4")]
+    def listed(data: bytes) -> list[Path]:
+        return read_list(io.BytesIO(data))
+
+    assert listed("a\u2028b.mp4\r\nc\x0bd.mp4".encode()) == [Path("a\u2028b.mp4"), Path("c\x0bd.mp4")]
+    assert listed(b"a.mp4\n\nb c.mp4\r\n") == [Path("a.mp4"), Path("b c.mp4")]
+    assert listed(b"a\nb.mp4\0c.mp4\0") == [Path("a\nb.mp4"), Path("c.mp4")]
+    assert listed(b"") == []
+    assert listed(b"\xff.mp4\n") == [Path("\udcff.mp4")]
 
 
 def test_names_of_one_stem_are_told_apart() -> None:
@@ -146,3 +150,58 @@ def test_where_results_go(tree: Tree) -> None:
     assert is_folder("new/")
     assert is_folder(root)
     assert not is_folder(root / "new")
+
+
+# --- masks -------------------------------------------------------------------------------------------------------
+
+
+def masks(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / "masks" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.touch()
+    return root / "masks"
+
+
+def found(folder: Path, *videos: str) -> list[str]:
+    sources = [Source(Path("in") / video, Path(video).parent) for video in videos]
+    return [path.relative_to(folder).as_posix() for path in match_masks(folder, sources)]
+
+
+def test_pictures_folders_and_videos(tmp_path: Path) -> None:
+    folder = masks(tmp_path, "a.png", "b/", "c.mkv", "c.txt", "d.e.png")
+    assert found(folder, "a.mp4", "b.mov", "c.mp4", "d.e.mp4") == ["a.png", "b", "c.mkv", "d.e.png"]
+
+
+def test_the_whole_name_comes_before_the_stem(tmp_path: Path) -> None:
+    folder = masks(tmp_path, "a.png", "a.mkv.png", "b.mp4/")
+    assert found(folder, "a.mkv", "a.mp4", "b.mp4") == ["a.mkv.png", "a.png", "b.mp4"]
+
+
+def test_the_same_sub_folder_comes_first(tmp_path: Path) -> None:
+    folder = masks(tmp_path, "x/a.png", "a.png", "b.png")
+    assert found(folder, "x/a.mp4", "a.mp4", "x/b.mp4") == ["x/a.png", "a.png", "b.png"]
+
+
+def test_one_mask_is_not_shared_by_two_of_a_name_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match=r"no mask for 2 of 2 videos: x/a, y/a\."):
+        found(masks(tmp_path, "a.png"), "x/a.mp4", "y/a.mp4")
+
+
+def test_two_masks_are_one_too_many(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match=r"a\.mp4 has 2 masks"):
+        found(masks(tmp_path, "a.png", "a/"), "a.mp4")
+
+
+def test_all_that_are_missing_are_named_with_what_would_do(tmp_path: Path) -> None:
+    with pytest.raises(MaskError) as caught:
+        found(masks(tmp_path, "a.png"), "a.mp4", "b.mp4", "c.mp4")
+    assert "no mask for 2 of 3 videos: b, c." in caught.value.what
+    assert "b.png" in caught.value.fix
+
+
+def test_masks_beside_the_videos(tmp_path: Path) -> None:
+    for name in ("a.mp4", "a.mkv", "a.png"):
+        (tmp_path / name).touch()
+    sources = [Source(tmp_path / "a.mp4"), Source(tmp_path / "a.mkv")]
+    assert match_masks(tmp_path, sources) == [tmp_path / "a.png"] * 2

@@ -77,6 +77,7 @@ def test_every_wrong_line_is_named_with_what_to_write(tmp_path: Path) -> None:
 
 def test_unknown_columns_are_refused_with_the_nearest_name(tmp_path: Path) -> None:
     assert "There is no column 'maks'. Did you mean 'mask'?" in refused(written(tmp_path, "input,maks\na.mp4,m.png\n"))
+    assert "There is no column 'prior' any more. No tr" in refused(written(tmp_path, "input,prior\na.mp4,x\n"))
     assert "--threads holds for the whole manifest" in refused(written(tmp_path, "input,threads\na.mp4,2\n"))
 
 

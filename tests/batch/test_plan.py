@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vrm.batch.plan import Job, plan_inputs, plan_manifest
+from vrm.batch.plan import BatchJob, plan_inputs, plan_manifest
 from vrm.errors import MaskError, OutputError, UsageError, VrmError
 from vrm.options.batch import BatchOptions
 
@@ -24,20 +24,22 @@ def touch(*names: str) -> None:
         Path(name).touch()
 
 
-def planned(*inputs: str, output: str | None = "out", batch: dict[str, Any] | None = None, **words: Any) -> list[Job]:
+def planned(
+    *inputs: str, output: str | None = "out", batch: dict[str, Any] | None = None, **words: Any
+) -> list[BatchJob]:
     options = BatchOptions(**(batch or {}))
     given = {word: value for word, value in ({"mask": "m.png"} | words).items() if value is not None}
     return plan_inputs([Path(name) for name in inputs], output, given, options)[0]
 
 
-def listed(text: str, output: str | None = "out", batch: dict[str, Any] | None = None, **words: Any) -> list[Job]:
+def listed(text: str, output: str | None = "out", batch: dict[str, Any] | None = None, **words: Any) -> list[BatchJob]:
     Path("list").mkdir(exist_ok=True)
     path = Path("list/jobs.csv")
     path.write_text(text, encoding="utf-8")
     return plan_manifest(path, output, words, BatchOptions(manifest=path, **(batch or {})))
 
 
-def outputs(jobs: list[Job]) -> list[str]:
+def outputs(jobs: list[BatchJob]) -> list[str]:
     return [job.output.as_posix() for job in jobs]
 
 

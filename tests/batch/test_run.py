@@ -17,13 +17,15 @@ from typing import Any
 import pytest
 
 from vrm import api
-from vrm.batch import pool
+from vrm.batch import local
 from vrm.batch import run as batch_module
+from vrm.batch.executor import remove_partial
 from vrm.batch.summary import Summary
 from vrm.cli.main import run
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events, JsonEvents, Result
 from vrm.options.batch import BatchOptions
+from vrm.system import worker
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 
@@ -58,7 +60,7 @@ class Heard(Events):
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(pool, "WORKER", STAND_IN)
+    monkeypatch.setattr(local, "WORKER", STAND_IN)
     monkeypatch.setattr(batch_module, "count_gpus", lambda device: 0)
     (tmp_path / "m.png").touch()
     return tmp_path
@@ -178,7 +180,7 @@ def test_what_is_refused_leaves_no_folder(here: Path) -> None:
 
 
 def test_what_is_there_is_skipped_without_a_process(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "WORKER", ("/none",))
+    monkeypatch.setattr(local, "WORKER", ("/none",))
     Path("out").mkdir()
     for name in clips("a.mp4", "b.mp4"):
         Path("out", name).touch()
@@ -237,9 +239,9 @@ def test_an_interrupt_here_stops_everything(here: Path) -> None:
 def test_what_was_finished_before_an_interrupt_counts(here: Path) -> None:
     class Stop(Heard):
         def stage(self, name: str, total: int) -> None:
-            patience(lambda: Path("out/waiting").exists())
-            if not self.ends:
-                raise KeyboardInterrupt
+            patience(lambda: Path("out/a.mp4").exists())
+            time.sleep(0.5)  # for the worker to say so
+            raise KeyboardInterrupt
 
     heard = Stop()
     with pytest.raises(Interrupted, match="1 done, 1 left"):
@@ -265,7 +267,7 @@ def gone(pid: int) -> None:
 
 
 MAIN = (
-    "import sys; from vrm.jobs import pool; pool.WORKER = tuple(sys.argv[1:3]); del sys.argv[1:3]\n"
+    "import sys; from vrm.batch import local; local.WORKER = tuple(sys.argv[1:3]); del sys.argv[1:3]\n"
     "from vrm.cli.main import main; main()"
 )
 
@@ -289,11 +291,9 @@ def test_a_signal_ends_the_children_too(here: Path, sent: signal.Signals) -> Non
         assert [job["status"] for job in json.loads(Path("s.json").read_text())["jobs"]] == ["done", "left", "left"]
 
 
-DEAF = "import signal; signal.pthread_kill = lambda *_: None; from vrm.batch.worker import main; main()"
-
-
 def test_a_process_ends_when_its_input_does_though_no_signal_arrives() -> None:
-    words = [sys.executable, "-P", "-c", f"import sys; sys.path.append({pool._ROOT!r}); {DEAF}"]
+    *words, code = worker.command("vrm.batch.worker")
+    words = [*words, f"import signal; signal.pthread_kill = lambda *_: None; {code}"]
     assert subprocess.run(words, stdin=subprocess.DEVNULL, timeout=60).returncode == 0
 
 
@@ -301,18 +301,18 @@ STAYS = """
 import sys, time
 sys.path[:0] = sys.argv[1:]
 import stand_in
-from vrm.batch import worker
+from vrm.batch.worker import main
+from vrm.system import worker
 worker.signal.pthread_kill = lambda *_: None
-serve = worker._serve
-worker._serve = lambda out: (serve(out), time.sleep(600))
-worker.main()
+main()
+time.sleep(600)
 """
 
 
 def test_a_process_that_will_not_end_holds_nothing_up(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    places = (pool._ROOT, str(Path(__file__).parent))
-    monkeypatch.setattr(pool, "WORKER", (sys.executable, "-c", STAYS, *places))
-    monkeypatch.setattr(pool, "PATIENCE", 0.5)
+    places = (worker._ROOT, str(Path(__file__).parent))
+    monkeypatch.setattr(local, "WORKER", (sys.executable, "-c", STAYS, *places))
+    monkeypatch.setattr(worker, "PATIENCE", 0.5)
     assert remove(clips("a.mp4", "b.mp4"), Events()).count("done") == 2
 
 
@@ -320,7 +320,7 @@ def test_names_that_mean_something_to_glob(here: Path) -> None:
     Path("out").mkdir()
     for name in (".a[1].77.part.mp4", ".a1.77.part.mp4", ".a[1].78.part.mp4"):
         (here / "out" / name).touch()
-    pool.remove_partial(Path("out/a[1].mp4"), "77")
+    remove_partial(Path("out/a[1].mp4"), "77")
     assert left_in("out") == [".a1.77.part.mp4", ".a[1].78.part.mp4"]
 
 

@@ -15,8 +15,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from vrm import api, errors
+from vrm import errors, pipeline
 from vrm.cli.main import run
+from vrm.options.build import REMOVED, build_options
 
 
 @pytest.fixture
@@ -24,12 +25,12 @@ def job(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Stands for the work: remembers how it was called, and raises ``job.error`` if there is one."""
     state = SimpleNamespace(error=None, calls=[])
 
-    def work(input: Path, output: Path | None, *, events: object, **words: object) -> None:
-        state.calls.append((input, output, words))
+    def work(source: Path, target: Path, options: object, events: object) -> None:
+        state.calls.append((source, target, options))
         if state.error is not None:
             raise state.error
 
-    monkeypatch.setattr(api, "remove", work)
+    monkeypatch.setattr(pipeline, "remove", work)
     return state
 
 
@@ -50,7 +51,7 @@ def test_errors_are_one_line_with_their_code(
 
 def test_errors_are_events_too(job: SimpleNamespace, capfd: pytest.CaptureFixture[str]) -> None:
     job.error = errors.MaskError("No.", "Yes.")
-    assert run(["remove", "a.mp4", "--json"]) == 4
+    assert run(["remove", "a.mp4", "--mask", "m.png", "--json"]) == 4
     assert json.loads(capfd.readouterr().out) == {"event": "error", "text": "No.", "fix": "Yes.", "exit_code": 4}
 
 
@@ -66,7 +67,7 @@ def test_ends_that_are_not_bugs(
     error: BaseException, code: int, words: str, job: SimpleNamespace, capfd: pytest.CaptureFixture[str]
 ) -> None:
     job.error = error
-    assert run(["remove", "a.mp4"]) == code
+    assert run(["remove", "a.mp4", "--mask", "m.png"]) == code
     err = capfd.readouterr().err
     assert words in err
     assert "Traceback" not in err
@@ -74,7 +75,7 @@ def test_ends_that_are_not_bugs(
 
 def test_a_bug_shows_where_and_how_to_report_it(job: SimpleNamespace, capfd: pytest.CaptureFixture[str]) -> None:
     job.error = ZeroDivisionError("by zero")
-    assert run(["remove", "a.mp4"]) == 1
+    assert run(["remove", "a.mp4", "--mask", "m.png"]) == 1
     err = capfd.readouterr().err
     assert "ZeroDivisionError: by zero" in err
     assert "Please report it" in err
@@ -120,6 +121,14 @@ def test_options_that_mean_nothing(line: str, capfd: pytest.CaptureFixture[str])
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("line", ["remove a.mp4 --prior none", "remove a.mp4 --prior=x", "train internal a -o b"])
+def test_words_that_are_gone_say_what_took_their_place(line: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(line.split()) == 2
+    err = capfd.readouterr().err
+    assert "any more. " in err
+    assert any(sentence in err for sentence in REMOVED.values())
+
+
 LONG = "a" * 300
 
 
@@ -159,11 +168,10 @@ def test_help_of_everything(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_words_arrive(job: SimpleNamespace) -> None:
-    line = "remove a.mp4 -o b.mkv --mask m.png --no-prefill --object 1,2 --lossless --end 300f"
+    line = "remove a.mp4 -o b.mkv --mask m.png --engine internal --no-prefill --object 1,2 --lossless --end 300f"
     assert run(line.split()) == 0
-    ((input, output, words),) = job.calls
-    assert (input, output) == (Path("a.mp4"), "b.mkv")
-    options = api.build_options(**words)
+    ((input, output, options),) = job.calls
+    assert (input, output) == (Path("a.mp4"), Path("b.mkv"))
     assert options.mask.path == Path("m.png")
     assert options.mask.objects == (1, 2)
     assert options.engine.prefill is False
@@ -173,8 +181,8 @@ def test_words_arrive(job: SimpleNamespace) -> None:
 
 
 def test_defaults_are_those_of_the_options(job: SimpleNamespace) -> None:
-    run(["remove", "a.mp4"])
-    assert api.build_options(**job.calls[0][2]) == api.build_options()
+    run(["remove", "a.mp4", "--mask", "m.png"])
+    assert job.calls[0][2] == build_options(mask="m.png")
 
 
 def test_colour_only_where_wanted(
@@ -182,10 +190,10 @@ def test_colour_only_where_wanted(
 ) -> None:
     job.error = errors.VideoError("No.")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    run(["remove", "a.mp4"])
+    run(["remove", "a.mp4", "--mask", "m.png"])
     assert "\x1b[31m" in capfd.readouterr().err
     monkeypatch.setenv("NO_COLOR", "1")
-    run(["remove", "a.mp4"])
+    run(["remove", "a.mp4", "--mask", "m.png"])
     assert "\x1b[31m" not in capfd.readouterr().err
 
 
@@ -199,9 +207,9 @@ def vrm_process(code: str, **pipes: int) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_interrupts(sent: signal.Signals) -> None:
     code = (
-        "import sys, time; from vrm import api; from vrm.cli.main import main\n"
+        "import sys, time; from vrm import pipeline; from vrm.cli.main import main\n"
         "def work(*a, **k): print('ready', flush=True); time.sleep(30)\n"
-        "api.remove = work; sys.argv = ['vrm', 'remove', 'a.mp4']; main()"
+        "pipeline.remove = work; sys.argv = ['vrm', 'remove', 'a.mp4', '--mask', 'm.png']; main()"
     )
     with vrm_process(code, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -215,9 +223,9 @@ def test_a_signal_interrupts(sent: signal.Signals) -> None:
 
 def test_a_reader_that_leaves_hears_nothing() -> None:
     code = (
-        "import sys; from vrm import api; from vrm.cli.main import main\n"
-        "def work(*a, events, **k):\n    for i in range(100000): events.note('x' * 100)\n"
-        "api.remove = work; sys.argv = ['vrm', 'remove', 'a.mp4', '--json']; main()"
+        "import sys; from vrm import pipeline; from vrm.cli.main import main\n"
+        "def work(source, target, options, events):\n    for i in range(100000): events.note('x' * 100)\n"
+        "pipeline.remove = work; sys.argv = ['vrm', 'remove', 'a.mp4', '--mask', 'm.png', '--json']; main()"
     )
     with vrm_process(code, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None

@@ -75,7 +75,7 @@ def test_words_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     assert out == summary(REPORT) + "\n"
     assert out == (
         "out.mp4: 10 frames, 2 of them masked; 80% of what is new was seen elsewhere in the video; "
-        "samples changed outside the mask: 0; 3.5 s\n"
+        "pixels changed outside the mask: 0; 3.5 s\n"
     )
 
 

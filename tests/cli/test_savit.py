@@ -37,7 +37,7 @@ def remove(clip, *words, weights=None):
 def test_a_video_is_filled(clip, words, capsys):
     assert remove(clip, "-o", clip / "out", *words) != 0, "a folder has no ending"
     assert remove(clip, "-o", clip / "out.mkv", "--lossless", *words) == 0
-    assert "samples changed outside the mask: 0" in capsys.readouterr().out
+    assert "pixels changed outside the mask: 0" in capsys.readouterr().out
 
 
 def test_label_maps_reach_the_engine_and_its_routing_the_report(clip):

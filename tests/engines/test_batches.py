@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from vrm.engines.internal import batches as memory
-from vrm.engines.internal.batches import Field, describe, draw, memory_loss
+from vrm.engines.internal.batches import TrainingRegion, describe, draw, memory_loss
 from vrm.nets.internal.features import GaborFeatures
 from vrm.nets.internal.gated import CoarseToFineNetwork
 from vrm.nets.internal.losses import reconstruction
@@ -18,7 +18,7 @@ def field(size=(150, 170), count=3, prior=False):
     frames = rng.integers(0, 256, (count, *size, 3), dtype=np.uint8)
     holes = np.zeros((count, *size), bool)
     holes[:, 40:80, 50:100] = True
-    return Field(frames, holes, frames // 2 if prior else None)
+    return TrainingRegion(frames, holes, frames // 2 if prior else None)
 
 
 @pytest.mark.parametrize("fine", [False, True])
@@ -42,7 +42,7 @@ def test_pieces_of_masks_leave_out_what_is_next_to_nothing():
     holes[0, 10:60, 10:60] = True  # first cell
     holes[0, 130:133, 130:133] = True  # 9 of 16384 pixels: under a thousandth of the paper's cell
     holes[0, 128:, :128] = True  # a whole cell: nothing around it would be known
-    one = Field(np.zeros((1, 256, 256, 3), np.uint8), holes)
+    one = TrainingRegion(np.zeros((1, 256, 256, 3), np.uint8), holes)
     pieces = one.pieces()
     assert len(pieces) == 1
     assert pieces[0].sum() == 2500

@@ -8,8 +8,8 @@ import pytest
 
 from vrm.engines.registry import create_engine
 from vrm.engines.savit.engine import load_network
-from vrm.engines.savit.region import Field, field_around
-from vrm.engines.savit.schedule import SCHEDULES, Schedule
+from vrm.engines.savit.region import CropRegion, field_around
+from vrm.engines.savit.schedule import SCHEDULES, FrameSchedule
 from vrm.errors import UsageError, WeightsError
 from vrm.events import no_progress
 from vrm.options.remove import EngineOptions
@@ -154,7 +154,7 @@ def test_the_shares_of_the_runs():
 
 
 def test_references_are_every_tenth_frame_of_the_shot_and_bounded():
-    schedule = Schedule(references=4)
+    schedule = FrameSchedule(references=4)
     assert schedule.looked_at(120, 100, 200) == [100, 110, 130, 140]
     assert SCHEDULES["paper"].looked_at(20, 0, 80) == [0, 10, 30, 40, 50, 60, 70]
     assert len(SCHEDULES["paper"].looked_at(5000, 0, 10_000)) == 24
@@ -180,13 +180,13 @@ def test_no_hole_pixel_is_lost_in_reducing():
         hole = np.zeros((97, 131), bool)
         hole[rng.integers(97), rng.integers(131)] = True
         for size in ((24, 32), (48, 200), (240, 432), (200, 64)):
-            assert Field((0, 0, 97, 131), size).mask(hole).any()
+            assert CropRegion((0, 0, 97, 131), size).mask(hole).any()
 
 
 def test_a_smooth_image_comes_back_from_a_reduced_field():
     y, x = np.mgrid[:120, :160].astype(np.float32)
     frame = np.stack([y / 120, x / 160, (x + y) / 280], -1)
-    field = Field((10, 20, 110, 140), (48, 60))
+    field = CropRegion((10, 20, 110, 140), (48, 60))
     at = field.at_work((40, 50, 90, 120))
     small = field.image((frame * 65535).astype(np.uint16))[at[0] : at[2], at[1] : at[3]]
     back = field.back(small, at, (40, 50, 90, 120))
@@ -228,7 +228,7 @@ def test_labels_that_are_missing_or_wrong_are_refused_before_work():
 
 
 def test_large_frames_are_worked_on_at_a_bounded_size_and_it_is_said(monkeypatch):
-    monkeypatch.setitem(SCHEDULES, "balanced", Schedule(area=1.0))
+    monkeypatch.setitem(SCHEDULES, "balanced", FrameSchedule(area=1.0))
     shot = SmallShot(box_holes(2, 200, 300, (20, 30, 180, 270)))
     session = engine("balanced", prefill=False).prepare(shot, no_progress)
     assert "enlarged" in session.notes[0]

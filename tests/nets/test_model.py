@@ -13,7 +13,7 @@ from vrm.nets.two_stream.model import (
     fourier_position,
     padded,
 )
-from vrm.nets.two_stream.streams import Attention, DeformableWrite, Read, Write, divisible
+from vrm.nets.two_stream.streams import DeformableWrite, KeyframeAttention, Read, Write, divisible
 
 SMALL = TwoStreamConfig(width=8, heads=4, grid=2, blocks=3)
 
@@ -72,7 +72,7 @@ def test_write_is_equation_2():
 
 @torch.no_grad()
 def test_attention_appends_keys_and_values_of_key_frames():
-    attend = stirred(Attention(8, 2))
+    attend = stirred(KeyframeAttention(8, 2))
     target, source = torch.randn(1, 5, 8), torch.randn(1, 5, 8)
     alone, own = attend(source)
     crossed, _ = attend(target, own)

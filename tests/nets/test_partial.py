@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from vrm.nets.e2fgvi.flow_guided import reduced
-from vrm.nets.fuseformer.blocks import Decoder
+from vrm.nets.fuseformer.blocks import PatchDecoder
 from vrm.nets.fuseformer.tokens import Grid
 from vrm.nets.savit.model import Savit, SavitConfig
 from vrm.nets.savit.partial import cells_for, last_block, render
@@ -62,7 +62,7 @@ def test_a_part_is_what_the_whole_gives_there(backbone, semantic_blocks, pixels)
 
 
 def test_the_decoder_looks_no_further_than_the_cells_that_it_is_given():
-    decoder, grid = Decoder(4).double(), Grid(11, 30)
+    decoder, grid = PatchDecoder(4).double(), Grid(11, 30)
     features = torch.rand(1, 8, 11, 30, dtype=torch.float64, requires_grad=True)
     made = decoder(features)
     for y, x in [(0, 0), (1, 7), (18, 50), (23, 119), (43, 119), (40, 116), (20, 63)]:

@@ -41,7 +41,7 @@ def test_what_is_not_a_moment(text):
         (lambda: EngineOptions(dtype="int8"), "--dtype"),
         (lambda: EngineOptions(threads=0), "--threads"),
         (lambda: EngineOptions(memory_gb=0.1), "--memory"),
-        (lambda: EngineOptions(preset="paper", prefill=True), "--prefill"),
+        (lambda: EngineOptions(engine="internal", preset="paper", prefill=True), "--prefill"),
         (lambda: OutputOptions(lossless=True, crf=3), "--lossless"),
         (lambda: OutputOptions(crf=99), "--crf"),
         (lambda: RemoveOptions(report=Path("x.txt")), "--report"),

@@ -276,7 +276,7 @@ test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 
 
 def mmseg(folder: Path, classes=150) -> Path:
-    from vrm.selection.labels.mmcv_stub import allow_mmseg
+    from vrm.selection.labels.openmmlab import allow_mmseg
 
     allow_mmseg()
     from mmseg.apis import init_model

@@ -19,9 +19,9 @@ from vrm.job.context import Job
 from vrm.job.resume import JobFolder
 from vrm.media.read.probe import probe
 from vrm.options.remove import EngineOptions, MaskOptions, RemoveOptions
-from vrm.selection.labels.base import Panoptic, Segment, from_classes
+from vrm.selection.labels.base import PanopticMap, Segment, from_classes
 from vrm.selection.labels.classes import labels_for_engine, load_classes
-from vrm.selection.labels.hugging_face import HuggingSegmenter
+from vrm.selection.labels.hugging_face import HuggingFaceSegmenter
 from vrm.selection.labels.registry import create_segmenter
 from vrm.selection.labels.taxonomy import CATEGORIES, VOID, taxonomy
 from vrm.selection.prompts.base import Prompt
@@ -83,7 +83,7 @@ def test_a_moved_folder_still_loads(folders, picture, tmp_path):
 
 
 def test_fused_segments_are_listed_once_and_numbered_from_one():
-    from vrm.selection.labels.hugging_face import _panoptic
+    from vrm.selection.labels.hugging_face import _panoptic_map
 
     ids = np.array([[-1, 0], [0, 1]])  # EoMT counts from 0, and -1 is void
     infos = [
@@ -91,7 +91,7 @@ def test_fused_segments_are_listed_once_and_numbered_from_one():
         {"id": 0, "label_id": 5, "score": 0.9},
         {"id": 1, "label_id": 2, "score": 0.7},
     ]
-    found = _panoptic(ids, infos, np.arange(256, dtype=np.uint8))
+    found = _panoptic_map(ids, infos, np.arange(256, dtype=np.uint8))
     assert found.segments == (Segment(1, 5, 0.9), Segment(2, 2, 0.7))
     assert np.array_equal(found.ids, [[0, 1], [1, 2]])
     assert np.array_equal(found.classes(), [[VOID, 5], [5, 2]])
@@ -212,7 +212,7 @@ def test_semantic_maps_become_segments():
     assert np.array_equal(found.classes(), classes)
     assert [(s.label, round(s.score, 3)) for s in found.segments] == [(3, 0.75), (7, 0.2)]
     with pytest.raises(ValueError, match="ids"):
-        Panoptic(np.zeros((2, 2), np.int32), (Segment(1, 0), Segment(1, 2)))
+        PanopticMap(np.zeros((2, 2), np.int32), (Segment(1, 0), Segment(1, 2)))
 
 
 def test_a_video_is_labelled_once_whoever_asks(folders, tmp_path, monkeypatch):
@@ -223,8 +223,10 @@ def test_a_video_is_labelled_once_whoever_asks(folders, tmp_path, monkeypatch):
     for t in range(3):
         cv2.imwrite(str(tmp_path / "clip" / f"{t}.png"), random.integers(0, 255, (40, 56, 3), dtype=np.uint8))
     asked = []
-    label = HuggingSegmenter.label
-    monkeypatch.setattr(HuggingSegmenter, "label", lambda self, frame, t=0: asked.append(t) or label(self, frame, t))
+    label = HuggingFaceSegmenter.label
+    monkeypatch.setattr(
+        HuggingFaceSegmenter, "label", lambda self, frame, t=0: asked.append(t) or label(self, frame, t)
+    )
     mask = MaskOptions(classes=("animal", "plain"), segmenter=str(folders("mask2former")))
     options = RemoveOptions(mask=mask, engine=OPTIONS)
     (tmp_path / "scratch").mkdir()
@@ -259,7 +261,7 @@ def test_the_command_with_every_backend(folders, tmp_path, name):
 
 def test_a_cascade_of_mmsegmentation_has_the_classes_of_its_last_head(tmp_path, picture):
     pytest.importorskip("mmseg")
-    from vrm.selection.labels.mmcv_stub import allow_mmseg
+    from vrm.selection.labels.openmmlab import allow_mmseg
 
     allow_mmseg()
     from mmseg.apis import init_model

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vrm import api
 from vrm.cli.main import run
 from vrm.errors import MaskError, UsageError
 from vrm.media.read.probe import probe
 from vrm.media.write.png import write_png
+from vrm.options.build import build_options
 from vrm.options.values import BoxPrompt, Point
 from vrm.selection.labels.maps import LabelMaps
 from vrm.selection.prompts.prompted_masks import _stored
@@ -46,9 +46,9 @@ def test_words():
             Point.parse(bad)
     with pytest.raises(UsageError, match="left, top"):
         BoxPrompt.parse("30,2,1,40")
-    built = api.build_options(point=["1,2", "3,4@5"], not_point="6,7", box="1,2,3,4", class_=None)
+    built = build_options(point=["1,2", "3,4@5"], not_point="6,7", box="1,2,3,4", class_=None)
     assert built.mask.points == (Point(1, 2), Point(3, 4, 5), Point(6, 7, 0, True))
-    assert api.build_options(class_="person, car").mask.classes == ("person", "car")
+    assert build_options(class_="person, car").mask.classes == ("person", "car")
     for wrong in (
         {"mask": "m.png", "class_": "car"},
         {"labels": "d", "segmenter": "m"},
@@ -56,7 +56,7 @@ def test_words():
         {"class_": "a,"},
     ):
         with pytest.raises(UsageError):
-            api.build_options(**wrong)
+            build_options(**wrong)
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])

@@ -7,7 +7,16 @@ import pytest
 
 import vrm.selection.labels.taxonomy as tables
 from vrm.errors import UsageError
-from vrm.selection.labels.taxonomy import CATEGORIES, ETC, TAXONOMIES, VOID, categories_only, listing, named, taxonomy
+from vrm.selection.labels.taxonomy import (
+    CATEGORIES,
+    ETC,
+    TAXONOMIES,
+    VOID,
+    categories_only,
+    listing,
+    taxonomy,
+    taxonomy_of,
+)
 
 COUNTS = {"coco-panoptic": 133, "coco-stuff": 171, "ade20k": 150}
 
@@ -24,7 +33,7 @@ def test_every_class_is_assigned_once(name):
 @pytest.mark.parametrize(("name", "dataset"), [("coco-stuff", "COCOStuffDataset"), ("ade20k", "ADE20KDataset")])
 def test_classes_stand_in_the_order_of_the_library_s_models(name, dataset):
     pytest.importorskip("mmseg")
-    from vrm.selection.labels.mmcv_stub import allow_mmseg
+    from vrm.selection.labels.openmmlab import allow_mmseg
 
     allow_mmseg()
     import mmseg.datasets
@@ -69,11 +78,11 @@ def test_words_of_the_command_line():
 def test_an_unknown_class_names_the_nearest_and_where_to_find_all():
     with pytest.raises(UsageError, match=r"--class persn is no class.*person.*vrm segment --classes coco-panoptic"):
         taxonomy("coco-panoptic").find(["persn"])
-    own = named(["bird", "water"], "mine")
+    own = taxonomy_of(["bird", "water"], "mine")
     with pytest.raises(UsageError, match=r"is no class of mine. Nearest: bird. It has: bird, water\.$"):
         own.find(["brid"])
     with pytest.raises(UsageError, match=r"c39 and 20 more\.$"):
-        named([f"c{i}" for i in range(60)], "long").find(["unheard of"])
+        taxonomy_of([f"c{i}" for i in range(60)], "long").find(["unheard of"])
 
 
 def test_a_models_own_order_is_translated_by_name():
@@ -87,8 +96,8 @@ def test_a_models_own_order_is_translated_by_name():
 
 
 def test_a_list_of_names_becomes_a_taxonomy():
-    assert named(taxonomy("ade20k").classes, "x") is taxonomy("ade20k")
-    own = named(["dog", "tree", "unheard of"], "mine")
+    assert taxonomy_of(taxonomy("ade20k").classes, "x") is taxonomy("ade20k")
+    own = taxonomy_of(["dog", "tree", "unheard of"], "mine")
     assert [CATEGORIES[c] for c in own.categories] == ["animal", "plants", "etc"]
     assert categories_only().find(["vehicle"]) == (2,)
 

@@ -12,12 +12,12 @@ from vrm.media.read.reader import Reader
 from vrm.motion.flow.warp import chained, looked_up, upsized
 from vrm.options.remove import EngineOptions
 from vrm.options.segment import SegmentOptions
-from vrm.selection.labels.base import Panoptic, Segment, from_classes
+from vrm.selection.labels.base import PanopticMap, Segment, from_classes
 from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.labels.maps import LabelMaps
-from vrm.selection.labels.segment_ids import Tracks
+from vrm.selection.labels.segment_ids import SegmentIds
 from vrm.selection.labels.taxonomy import CATEGORIES, VOID, taxonomy
-from vrm.selection.labels.temporal_vote import Steadied, _elected
+from vrm.selection.labels.temporal_vote import TemporalVote, _elected
 from vrm.selection.labels.video import segment
 from vrm.types import Masks
 
@@ -38,53 +38,53 @@ class Oracle:
         labels = self.scene.labels[t].copy()
         labels[self.scene.masks[t]] = self.wrong.get(t, Scene.DOG)
         found = from_classes(labels)
-        return Panoptic(found.ids, tuple(Segment(s.id, s.label, 0.9) for s in found.segments))
+        return PanopticMap(found.ids, tuple(Segment(s.id, s.label, 0.9) for s in found.segments))
 
 
-def steadied(scene, oracle, every=1, cuts=(0,)):
-    steady = Steadied(oracle, every)
-    out = [steady.tracks.classes(f.voted) for f in steady(enumerate(scene.frames), set(cuts))]
-    return steady, out
+def voted(scene, oracle, every=1, cuts=(0,)):
+    vote = TemporalVote(oracle, every)
+    out = [vote.segment_ids.classes(f.voted) for f in vote(enumerate(scene.frames), set(cuts))]
+    return vote, out
 
 
 def test_the_vote_mends_single_frames_and_lowers_flicker():
     scene = Scene(8)
-    steady, out = steadied(scene, Oracle(scene, {2: Scene.GRASS, 5: 17}))
+    vote, out = voted(scene, Oracle(scene, {2: Scene.GRASS, 5: 17}))
     for t, classes in enumerate(out):
         assert similarity(classes == Scene.DOG, scene.masks[t]) > 0.85, t
         assert 17 not in classes
-    assert steady.flicker.after < 0.3 * steady.flicker.before
-    assert steady.flicker.before > 0.03
+    assert vote.flicker.after < 0.3 * vote.flicker.before
+    assert vote.flicker.before > 0.03
 
 
 def test_thousands_of_things_keep_their_class():
     known = taxonomy("coco-panoptic")
     things = [i for i, thing in enumerate(known.things) if thing]
-    tracks, stuff = Tracks(known), known.things.index(False)
+    segment_ids, stuff = SegmentIds(known), known.things.index(False)
     for t in range(300):
         ids = np.arange(6, dtype=np.int32).reshape(2, 3)
         labels = [things[(t + k) % len(things)] for k in range(4)] + [stuff]
-        numbers, _ = tracks.number(Panoptic(ids, tuple(map(Segment, range(1, 6), labels))), None, None)
+        numbers, _ = segment_ids.assign(PanopticMap(ids, tuple(map(Segment, range(1, 6), labels))), None, None)
         assert numbers[0, 0] == 0
         assert numbers[1, 2] == 1 + stuff
         assert numbers.ravel()[1:5].tolist() == list(range(256 + 4 * t, 260 + 4 * t))
-        assert tracks.classes(numbers).ravel().tolist() == [VOID, *labels]
-        assert tracks.label(int(numbers[0, 1])) == labels[0]
+        assert segment_ids.classes(numbers).ravel().tolist() == [VOID, *labels]
+        assert segment_ids.class_of(int(numbers[0, 1])) == labels[0]
 
 
-def test_steady_labels_are_left_alone():
+def test_consistent_labels_are_left_alone():
     scene = Scene(6)
-    steady, out = steadied(scene, Oracle(scene))
+    vote, out = voted(scene, Oracle(scene))
     wrong = [float((classes != labels).mean()) for classes, labels in zip(out, scene.labels, strict=True)]
     assert max(wrong) < 0.02
-    assert steady.flicker.after <= steady.flicker.before
+    assert vote.flicker.after <= vote.flicker.before
 
 
 @pytest.mark.parametrize("every", [2, 3, 5])
 def test_every_nth_frame_is_labelled_and_motion_carries_the_rest(every):
     scene = Scene(8)
     oracle = Oracle(scene)
-    _, out = steadied(scene, oracle, every)
+    _, out = voted(scene, oracle, every)
     assert oracle.asked == list(range(0, 8, every))
     assert len(out) == 8
     for t, classes in enumerate(out):
@@ -103,7 +103,7 @@ def test_frames_that_wait_for_labels_hold_no_maps_of_full_size(monkeypatch):
     monkeypatch.setattr("vrm.selection.labels.temporal_vote.looked_up", kept)
     scene = Scene(26, speed=1)
     most = 0
-    for _ in Steadied(Oracle(scene), every=25)(enumerate(scene.frames), {0}):
+    for _ in TemporalVote(Oracle(scene), every=25)(enumerate(scene.frames), {0}):
         most = max(most, sum(one() is not None for one in maps))
     assert 0 < most <= 12
 
@@ -116,7 +116,7 @@ def test_nothing_is_carried_or_voted_over_a_cut():
         scene.labels[t] = np.full(SIZE, 7, np.uint8)
         scene.masks[t] = np.zeros(SIZE, bool)
     oracle = Oracle(scene)
-    _, out = steadied(scene, oracle, every=4, cuts=(0, 3))
+    _, out = voted(scene, oracle, every=4, cuts=(0, 3))
     assert oracle.asked == [0, 3]
     assert 7 not in out[2]
     assert (out[3] == 7).all()
@@ -124,12 +124,12 @@ def test_nothing_is_carried_or_voted_over_a_cut():
 
 def test_a_thing_keeps_its_number_and_stuff_has_one():
     scene = Scene(6)
-    steady = Steadied(Oracle(scene))
+    vote = TemporalVote(Oracle(scene))
     numbers = []
-    for frame in steady(enumerate(scene.frames), {0}):
+    for frame in vote(enumerate(scene.frames), {0}):
         numbers.append({int(n) for n in np.unique(frame.voted)})
     assert all(n == numbers[0] for n in numbers)
-    assert {steady.tracks.label(n) for n in numbers[0]} == {Scene.DOG, Scene.GRASS, Scene.SKY}
+    assert {vote.segment_ids.class_of(n) for n in numbers[0]} == {Scene.DOG, Scene.GRASS, Scene.SKY}
 
 
 def test_the_election_against_a_count_by_hand():
@@ -159,7 +159,7 @@ def test_looking_up_along_flows():
     assert np.allclose(upsized(right, (8, 10))[..., 0], 2)
 
 
-def test_what_labels_miss_is_held():
+def test_what_labels_miss_is_closed():
     scene = Scene(10)
     masks = Masks(SIZE, 10)
     for t in range(10):
@@ -175,7 +175,7 @@ def test_what_labels_miss_is_held():
     assert all(np.array_equal(again.masks[t], scene.masks[t]) for t in range(10))
 
 
-def test_one_of_two_that_is_missed_is_held():
+def test_one_of_two_that_is_missed_is_closed():
     scene = Scene(6, speed=2, second=True)
     masks = Masks.from_frames(scene.masks, SIZE)
     for t in (2, 3):

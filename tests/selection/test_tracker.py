@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from vrm.selection.tracking.features import camera_motion, sampled, shrink
-from vrm.selection.tracking.tracker import follow
+from vrm.selection.tracking.tracker import track_mask
 
 SIZE = (144, 216)
 
@@ -45,7 +45,7 @@ class Scene:
 @pytest.mark.parametrize("depth", [8, 16])
 def test_moving_disc(given: int, depth: int):
     scene = Scene(depth=depth)
-    tracked = follow(scene, {given: scene.masks[given]}, 0, 9)
+    tracked = track_mask(scene, {given: scene.masks[given]}, 0, 9)
     for t in range(9):
         assert scene.similarity(tracked, t) > 0.85, t
         assert 0.4 < tracked.confidence[t] <= 1
@@ -57,7 +57,7 @@ def test_moving_disc(given: int, depth: int):
 def test_several_annotations_are_kept_as_they_are():
     scene = Scene()
     given = {1: scene.masks[1], 6: scene.masks[6]}
-    tracked = follow(scene, given, 0, 9)
+    tracked = track_mask(scene, given, 0, 9)
     for t, mask in given.items():
         np.testing.assert_array_equal(tracked.masks[t], mask)
     assert min(scene.similarity(tracked, t) for t in range(9)) > 0.85
@@ -71,7 +71,7 @@ def test_only_the_shot_is_looked_at():
         asked.add(t)
         return scene(t)
 
-    tracked = follow(frame, {5: scene.masks[5]}, 3, 7)
+    tracked = track_mask(frame, {5: scene.masks[5]}, 3, 7)
     assert asked == {3, 4, 5, 6}
     assert sorted(tracked.confidence) == [3, 4, 5, 6]
     assert list(tracked.masks.frames()) == [3, 4, 5, 6]
@@ -80,7 +80,7 @@ def test_only_the_shot_is_looked_at():
 
 def test_vanished_object_is_said_to_be_lost():
     scene = Scene(hidden=range(4, 9))
-    tracked = follow(scene, {0: scene.masks[0]}, 0, 9)
+    tracked = track_mask(scene, {0: scene.masks[0]}, 0, 9)
     assert scene.similarity(tracked, 2) > 0.8
     assert tracked.masks.box(8) is None
     assert tracked.confidence[8] == 0
@@ -90,8 +90,8 @@ def test_vanished_object_is_said_to_be_lost():
 def test_progress_and_determinism():
     scene = Scene(5)
     seen: list[tuple[str, int, int]] = []
-    first = follow(scene, {2: scene.masks[2]}, 0, 5, progress=lambda *told: seen.append(told))
-    second = follow(scene, {2: scene.masks[2]}, 0, 5)
+    first = track_mask(scene, {2: scene.masks[2]}, 0, 5, progress=lambda *told: seen.append(told))
+    second = track_mask(scene, {2: scene.masks[2]}, 0, 5)
     assert [done for _, done, _ in seen] == [2, 3, 4, 5]
     assert {total for _, _, total in seen} == {5}
     for t in range(5):
@@ -102,23 +102,23 @@ def test_larger_than_working_size():
     scene = Scene(4)
     large = [cv2.resize(f, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC) for f in scene.frames]
     masks = [np.kron(m, np.ones((5, 5), bool)) for m in scene.masks]
-    tracked = follow(large.__getitem__, {0: masks[0]}, 0, 4)
+    tracked = track_mask(large.__getitem__, {0: masks[0]}, 0, 4)
     for t in range(1, 4):
         assert (tracked.masks[t] & masks[t]).sum() / (tracked.masks[t] | masks[t]).sum() > 0.85
 
 
 def test_single_frame_and_empty_annotation():
     scene = Scene(3)
-    alone = follow(scene, {1: scene.masks[1]}, 1, 2)
+    alone = track_mask(scene, {1: scene.masks[1]}, 1, 2)
     assert list(alone.masks.frames()) == [1]
-    nothing = follow(scene, {1: np.zeros(SIZE, bool)}, 0, 3)
+    nothing = track_mask(scene, {1: np.zeros(SIZE, bool)}, 0, 3)
     assert nothing.masks.empty
 
 
 def test_annotation_outside_the_shot():
     scene = Scene(3)
     with pytest.raises(ValueError, match="no annotated frame"):
-        follow(scene, {0: scene.masks[0]}, 1, 3)
+        track_mask(scene, {0: scene.masks[0]}, 1, 3)
 
 
 def test_camera_motion_ignores_the_object():
@@ -153,7 +153,7 @@ def test_object_is_taken_up_again_behind_a_post():
     for frame, mask in zip(scene.frames, scene.masks, strict=True):
         frame[:, 110:122] = post
         mask[:, 110:122] = False
-    tracked = follow(scene, {0: scene.masks[0]}, 0, 20)
+    tracked = track_mask(scene, {0: scene.masks[0]}, 0, 20)
     for t in (12, 16, 19):
         assert scene.masks[t][:, 122:].any()
         assert scene.similarity(tracked, t) > 0.75, t

@@ -25,7 +25,7 @@ from vrm.options.remove import EngineOptions
 from vrm.system.device import choose
 from vrm.train.data.reels import Footage, find_reels
 from vrm.train.distributed import Processes
-from vrm.train.savit import Batch, Trainer
+from vrm.train.savit import SavitBatch, Trainer
 from vrm.train.savit_config import SavitTraining
 from vrm.train.warm_start import warm_start
 from vrm.weights.cards import find, write
@@ -100,7 +100,7 @@ def test_every_row_of_the_tables_trains_a_step(name, tmp_path, data):
     footage = Footage(find_reels(data, labels, 3), settings.size, 3, 0, tmp_path)
     trainer = trainer_for(settings)
     before = {k: v.clone() for k, v in trainer.net.state_dict().items()}
-    terms = trainer.step(Batch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))).terms
+    terms = trainer.step(SavitBatch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))).terms
     assert ("classes" in terms) == settings.network.classify
     assert ("sad fooled" in terms) == (settings.semantic > 0)
     assert {"pixels", "patch tells", "patch fooled", "total"} <= set(terms)
@@ -121,7 +121,7 @@ def test_the_generator_learns_to_paint(tmp_path, data):
     settings = replace(SavitTraining.read(str(config(tmp_path, "D"))), rate=2e-3)
     footage = Footage(find_reels(data, data / "labels", 3), settings.size, 3, 0, tmp_path)
     trainer = trainer_for(settings)
-    batch = Batch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))
+    batch = SavitBatch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))
     terms = [trainer.step(batch).terms for _ in range(25)]
     assert terms[-1]["pixels"] < 0.8 * terms[0]["pixels"]
     assert terms[-1]["classes"] < 0.8 * terms[0]["classes"]
@@ -156,7 +156,7 @@ def test_an_average_is_kept_where_it_is_asked_for(tmp_path, data):
     trainer = trainer_for(settings)
     footage = Footage(find_reels(data, None, 3), settings.size, 3, 0, tmp_path)
     for i in range(3):
-        trainer.step(Batch.of([footage.sample(2 * i), footage.sample(2 * i + 1)], torch.device("cpu")))
+        trainer.step(SavitBatch.of([footage.sample(2 * i), footage.sample(2 * i + 1)], torch.device("cpu")))
     own, best = trainer.net.state_dict(), trainer.best()
     assert own.keys() == best.keys()
     assert any(not torch.equal(own[k], best[k]) for k in own)

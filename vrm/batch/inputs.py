@@ -1,14 +1,19 @@
-"""Which videos are meant: files, folders of videos, folders of numbered frames, and lists of them."""
+"""Which videos are meant by files, folders and lists, and which mask belongs to which of them."""
 
 from __future__ import annotations
 
+import os
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
-from vrm.errors import UsageError, VideoError
+from vrm.batch.manifest import MOST_BYTES
+from vrm.errors import MaskError, UsageError, VideoError
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, natural
 from vrm.media.write.containers import VIDEO_ENDINGS, stem
+from vrm.selection.masks.source import ENDINGS as MASK_ENDINGS
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,21 @@ def is_folder_of_videos(path: Path) -> bool:
     return path.is_dir() and not _inside(path).frames
 
 
+def read_list(stream: BinaryIO) -> list[Path]:
+    """The paths of a list: one a line, or ended by zero bytes as ``find -print0`` writes them.
+
+    Raises:
+        UsageError: it never ends.
+    """
+    data = stream.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise UsageError(f"The list on standard input is longer than {MOST_BYTES >> 20} MB.", "Is it a list of names?")
+    text = os.fsdecode(data)
+    # Not splitlines: names may hold what Unicode counts as the end of a line.
+    names = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
+    return [Path(name) for name in names if name.strip()]
+
+
 def find_sources(
     inputs: Sequence[Path], recursive: bool = False, leave: Collection[Path] = (), results: bool = False
 ) -> tuple[list[Source], list[str]]:
@@ -48,7 +68,7 @@ def find_sources(
     Args:
         inputs: files and folders.
         recursive: look into sub-folders too; those of numbered frames are then inputs as well.
-        leave: folders that are not looked into (where results and masks lie).
+        leave: sub-folders to pass over, because results and masks lie there.
         results: leave out ``NAME-clean`` beside ``NAME``, which an earlier run has written there.
 
     Returns:
@@ -61,32 +81,34 @@ def find_sources(
     missing = [str(path) for path in inputs if not path.exists()]
     if missing:
         raise VideoError(f"{_few(missing)} cannot be found.", "Check the name, and the folder you are in.")
-    shut = {path.resolve() for path in leave}
+    skipped = {path.resolve() for path in leave}
     found: dict[Path, Source] = {}
     twice: list[str] = []
     for given in inputs:
-        for source in _sources(given, recursive, shut):
+        for source in _sources(given, recursive, skipped):
             if found.setdefault(source.path.resolve(), source) is not source:
                 twice.append(str(source.path))
     notes = [f"{_few(twice)}: given twice, worked on once."] if twice else []
     looked_into = dict.fromkeys(source.path.parent for source in found.values() if source.path not in inputs)
-    if odd := [str(path) for folder in looked_into for path in _odd(folder)]:
+    if odd := [str(path) for folder in looked_into for path in _not_files(folder)]:
         notes.append(f"{_few(odd)}: a link to nothing, a pipe or a device, and left out.")
     sources = list(found.values())
     if results:
-        there = {(source.path.parent.resolve(), stem(source.path)) for source in sources}
-        made = [s for s in sources if (s.path.parent.resolve(), stem(s.path).removesuffix("-clean")) in there - _key(s)]
+        names = {(source.path.parent.resolve(), stem(source.path)) for source in sources}
+        made = [source for source in sources if _made_from(source.path) in names]
         if made:
             notes.append(f"{_few([str(s.path) for s in made])}: taken for a result of an earlier run, and left out.")
             sources = [source for source in sources if source not in made]
     return sources, notes
 
 
-def _key(source: Source) -> set[tuple[Path, str]]:
-    return {(source.path.parent.resolve(), stem(source.path))}
+def _made_from(path: Path) -> tuple[Path, str] | None:
+    """Folder and name of the video that a file called ``NAME-clean`` would be the result of."""
+    name = stem(path)
+    return (path.parent.resolve(), name.removesuffix("-clean")) if name.endswith("-clean") else None
 
 
-def _sources(given: Path, recursive: bool, shut: Collection[Path]) -> Iterator[Source]:
+def _sources(given: Path, recursive: bool, skipped: Collection[Path]) -> Iterator[Source]:
     if not given.is_dir():
         yield Source(given)
         return
@@ -94,14 +116,14 @@ def _sources(given: Path, recursive: bool, shut: Collection[Path]) -> Iterator[S
     if inside.frames:
         yield Source(given)
         return
-    found = list(_walk(given, Path(), recursive, shut))
+    found = list(_walk(given, Path(), recursive, skipped))
     if not found:
         deeper = " Add --recursive to look into its sub-folders." if inside.folders and not recursive else ""
         raise VideoError(f"The folder {given} holds no videos.{deeper}", f"Videos end in {', '.join(VIDEO_ENDINGS)}.")
     yield from found
 
 
-def _walk(folder: Path, below: Path, recursive: bool, shut: Collection[Path]) -> Iterator[Source]:
+def _walk(folder: Path, below: Path, recursive: bool, skipped: Collection[Path]) -> Iterator[Source]:
     inside = _inside(folder, recursive)
     if inside.frames:
         yield Source(folder, below.parent)
@@ -110,12 +132,12 @@ def _walk(folder: Path, below: Path, recursive: bool, shut: Collection[Path]) ->
         yield Source(path, below)
     if recursive:
         for path in inside.folders:
-            if path.resolve() not in shut:
-                yield from _walk(path, below / path.name, recursive, shut)
+            if path.resolve() not in skipped:
+                yield from _walk(path, below / path.name, recursive, skipped)
 
 
 def _inside(folder: Path, strict: bool = False) -> _Inside:
-    """Sort what a folder holds; ``strict``: one picture, or pictures without numbers, do not make it one of frames."""
+    """Sort what a folder holds; ``strict``: a single picture, or pictures without numbers, are not taken for frames."""
     try:
         entries = sorted((p for p in folder.iterdir() if not p.name.startswith(".")), key=natural)
     except OSError as error:
@@ -138,12 +160,69 @@ def _inside(folder: Path, strict: bool = False) -> _Inside:
     return _Inside(videos, [], folders)
 
 
-def _odd(folder: Path) -> list[Path]:
+def _not_files(folder: Path) -> list[Path]:
     """What is called like a video, and is neither file nor folder."""
-    entries = (
-        path for path in folder.iterdir() if path.suffix.lower() in VIDEO_ENDINGS and not path.name.startswith(".")
-    )
-    return sorted(path for path in entries if not path.is_file() and not path.is_dir())
+    named = [p for p in folder.iterdir() if p.suffix.lower() in VIDEO_ENDINGS and not p.name.startswith(".")]
+    return sorted(path for path in named if not path.is_file() and not path.is_dir())
+
+
+def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> list[Path]:
+    """For each source the mask in ``folder`` that has its name: a picture, a folder of them, or a video.
+
+    ``a.mkv`` finds ``a.mkv.png`` or ``a.mkv/`` before ``a.png``, ``a/`` or ``a.mp4``. What lies in a sub-folder looks
+    in the same sub-folder of ``folder`` first.
+
+    Args:
+        folder: holds the masks, or folders of label maps.
+        sources: the videos.
+        what: what errors call one of them.
+
+    Raises:
+        MaskError: some have none, or two; all of them are named.
+    """
+    videos = {source.path.resolve() for source in sources}
+    entries = {below: _entries(folder / below, videos) for below in {Path(), *(source.below for source in sources)}}
+    places: dict[str, set[Path]] = defaultdict(set)
+    for source in sources:
+        places[stem(source.path)].add(source.below)
+    found: list[Path] = []
+    missing: list[str] = []
+    for source in sources:
+        names = (source.path.name, stem(source.path))
+        # One mask without a sub-folder cannot be meant for two videos of one name in different sub-folders.
+        only = len(places[stem(source.path)]) == 1
+        candidates: list[Path] = []
+        for below in dict.fromkeys((source.below, *([Path()] if only else []))):
+            for name in names:
+                candidates = candidates or entries[below].get(name, [])
+        if len(candidates) > 1:
+            listed = ", ".join(sorted(str(path) for path in candidates))
+            raise MaskError(f"{source.path} has {len(candidates)} {what}s: {listed}.", "Leave one of them there.")
+        if candidates:
+            found.append(candidates[0])
+        else:
+            missing.append(str(source.below / names[1]))
+    if missing:
+        more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
+        raise MaskError(
+            f"{folder} holds no {what} for {len(missing)} of {len(sources)} videos: {', '.join(missing[:10])}{more}.",
+            f"A {what} has the video's name: {missing[0]}.png, a folder {missing[0]}, or {missing[0]}.mkv.",
+        )
+    return found
+
+
+def _entries(folder: Path, videos: Collection[Path]) -> dict[str, list[Path]]:
+    """By name (without a file's ending): what may be masks; not the videos themselves, where masks lie beside them."""
+    found: dict[str, list[Path]] = defaultdict(list)
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if path.name.startswith("."):
+                continue
+            if path.is_dir():
+                found[path.name].append(path)
+            elif path.suffix.lower() in (*MASK_ENDINGS, *VIDEO_ENDINGS) and path.resolve() not in videos:
+                found[path.stem].append(path)
+    return found
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from vrm.batch.inputs import Source, find_sources, is_folder_of_videos
+from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_masks
 from vrm.batch.manifest import WRITTEN, Row, read_manifest, refuse
-from vrm.batch.match import match
 from vrm.batch.naming import default_output, is_folder, output_in
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
@@ -24,7 +23,7 @@ _GOES = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchJob:
     """One video of many.
 
     Attributes:
@@ -56,7 +55,7 @@ def plan_inputs(
     words: dict[str, Any],
     batch: BatchOptions,
     listed: bool = False,
-) -> tuple[list[Job], list[str]]:
+) -> tuple[list[BatchJob], list[str]]:
     """Jobs for files and folders, and notes.
 
     One file, or one folder of frames, may name its output and has its mask to itself. Otherwise, and where the inputs
@@ -78,20 +77,20 @@ def plan_inputs(
     own: list[dict[str, Any]] = [{} for _ in sources]
     for word, what in (("mask", "mask"), ("labels", "folder of label maps")):
         if word in common and Path(common[word]).is_dir():
-            for each, path in zip(own, match(Path(common[word]), sources, what), strict=True):
+            for each, path in zip(own, match_masks(Path(common[word]), sources, what), strict=True):
                 each[word] = path
     for each, name, source in zip(own, distinct_names([s.path for s in sources]), sources, strict=True):
         for word in ("save_masks", "export_keyframes"):
             if word in common:
                 each[word] = Path(common[word]) / source.below / name
-    jobs: list[Job] = []
+    jobs: list[BatchJob] = []
     for source, each in zip(sources, own, strict=True):
         target = _target(source, output, options)
-        jobs.append(Job(len(jobs), source.path, target, common | each | _report(target, reports)))
+        jobs.append(BatchJob(len(jobs), source.path, target, common | each | _report(target, reports)))
     return _checked(jobs, batch, None if output is None else Path(output)), notes
 
 
-def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> list[Job]:
+def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> list[BatchJob]:
     """Jobs for the lines of a manifest; the command line's words hold where a line has none of its own.
 
     Raises:
@@ -102,7 +101,7 @@ def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], 
         if word in common:
             raise UsageError(f"--{word.replace('_', '-')} belongs to one video.", "Give the manifest a column of it.")
     root = path.parent if output is None else Path(output)
-    jobs: list[Job] = []
+    jobs: list[BatchJob] = []
     wrong: list[str] = []
     for row in read_manifest(path):
         try:
@@ -116,16 +115,16 @@ def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], 
     return _checked(jobs, batch, root)
 
 
-def _only(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> Job:
+def _only(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> BatchJob:
     """The job of a single input: its words are its own."""
     options = _said(words)
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
     target = Path(output) if named and output is not None else _target(source, output, options)
-    job = Job(0, source.path, target, words, alone=True)
+    job = BatchJob(0, source.path, target, words, alone=True)
     return _checked([job], batch, None if named or output is None else Path(output))[0]
 
 
-def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bool) -> Job:
+def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bool) -> BatchJob:
     """The job of a line. ``named``: the output folder was named, so that results have their inputs' names."""
     own = row.words | {word: _placed(root, row.words[word]) for word in WRITTEN if word in row.words}
     given = {k: v for k, v in common.items() if k not in _GOES or not own.keys() & set(_GOES)} | own
@@ -141,7 +140,7 @@ def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bo
             target = output_in(target, row.input, options)
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
-    return Job(index, row.input, target, given, row.line)
+    return BatchJob(index, row.input, target, given, row.line)
 
 
 def _placed(root: Path, written: object) -> Path:
@@ -149,7 +148,7 @@ def _placed(root: Path, written: object) -> Path:
     return Path(os.path.normpath(root / str(written)))
 
 
-def _stays(job: Job, root: Path) -> None:
+def _stays(job: BatchJob, root: Path) -> None:
     for word, place in {"output": job.output, **{w: job.words[w] for w in WRITTEN if w in job.words}}.items():
         if not _inside(Path(place), root):
             raise UsageError(f"its {word.replace('_', '-')} {place} lies outside {root}", "(see --allow-outside)")
@@ -192,7 +191,7 @@ def _target(source: Source, output: str | Path | None, options: RemoveOptions) -
     return output_in(Path(output) / source.below, source.path, options)
 
 
-def _checked(jobs: list[Job], batch: BatchOptions, root: Path | None) -> list[Job]:
+def _checked(jobs: list[BatchJob], batch: BatchOptions, root: Path | None) -> list[BatchJob]:
     """The jobs, if none gets into another's way; those whose output is there are marked.
 
     Folders below ``root`` will be made; others have to be there.
@@ -217,12 +216,12 @@ def _checked(jobs: list[Job], batch: BatchOptions, root: Path | None) -> list[Jo
     return [replace(job, there=True) if job.output.exists() and batch.skip_existing else job for job in jobs]
 
 
-def _refuse_meeting(jobs: list[Job]) -> None:
+def _refuse_meeting(jobs: list[BatchJob]) -> None:
     """Refuse jobs that would write over what they, or others, read or write. Raises UsageError."""
     known = [(job, build_options(**job.words)) for job in jobs]
     read = {path.resolve(): (job, what) for job, options in known for path, what in read_by(job.input, options).items()}
     read |= {job.input.resolve(): (job, "input") for job in jobs}
-    written: dict[Path, Job] = {}
+    written: dict[Path, BatchJob] = {}
     for job, options in known:
         for option, path in written_by(job.output, options).items():
             place = path.resolve()
@@ -241,7 +240,7 @@ def _refuse_meeting(jobs: list[Job]) -> None:
         refuse_clashes(job.input, job.output, options)
 
 
-def _refuse_beside(jobs: list[Job]) -> None:
+def _refuse_beside(jobs: list[BatchJob]) -> None:
     """Refuse jobs whose reports, masks or key frames are in the way. Raises OutputError."""
     there = [
         path

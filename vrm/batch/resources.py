@@ -1,4 +1,4 @@
-"""What of the machine each of several processes may use."""
+"""How the threads, memory and GPUs of a machine are shared out among processes."""
 
 from __future__ import annotations
 
@@ -6,41 +6,35 @@ import ctypes
 import os
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from vrm.errors import UsageError
-from vrm.options.remove import EngineOptions
-
-_USUAL_GB = 3.0
+from vrm.job.budget import DEFAULT_GB, LEAST_GB
+from vrm.options.remove import EngineOptions, RemoveOptions
 
 
 @dataclass(frozen=True)
 class Share:
-    """One process's part.
-
-    Attributes:
-        threads: CPU threads.
-        memory_gb: bound on memory, or None.
-        device: what ``--device`` is for it.
-    """
+    """What of the machine one process may use: threads, GB of memory (None: no bound), and its ``--device``."""
 
     threads: int
     memory_gb: float | None
     device: str
 
     def of(self, words: dict[str, Any]) -> dict[str, Any]:
-        """The words of a job in this share."""
+        """Options of a job for a process that has this share."""
         bound = {} if self.memory_gb is None else {"memory": self.memory_gb}
         return words | {"threads": self.threads, "device": self.device} | bound
 
 
-def shares(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Share], list[str]]:
-    """The machine's threads, ``--memory`` and GPUs, divided.
+def share_resources(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Share], list[str]]:
+    """Share threads, ``--memory`` and GPUs out among processes.
 
     Args:
-        processes: how many were asked for; with GPUs no more than those are used.
-        options: threads, memory and device of the whole.
-        gpus: GPUs there are.
+        processes: how many were asked for; where GPUs are used, no more than there are of those.
+        options: threads, memory and device of all together.
+        gpus: how many the machine has.
 
     Returns:
         A share for each process, and notes.
@@ -61,23 +55,29 @@ def shares(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Shar
     if processes > threads:
         notes.append(f"--jobs {processes} are more than the {threads} threads there are to share; each has one.")
     memory = None if options.memory_gb is None else options.memory_gb / processes
-    if memory is not None and memory < 1:
+    if memory is not None and memory < LEAST_GB:
         raise UsageError(
             f"--memory {options.memory_gb:g} leaves {memory:.2g} GB for each of --jobs {processes}.",
-            f"Each needs 1 at least: give --jobs {max(1, int(options.memory_gb or 1))}.",
+            f"Each needs {LEAST_GB:g} at least: give --jobs {max(1, int(options.memory_gb or 1))}.",
         )
-    there = machine_memory()
-    if memory is None and there is not None and processes * _USUAL_GB * 1e9 > there:
+    installed = machine_memory()
+    if memory is None and installed is not None and processes * DEFAULT_GB * 1e9 > installed:
         notes.append(
-            f"--jobs {processes} may want {processes * _USUAL_GB:.0f} GB, more than the machine's {there / 1e9:.0f}: "
-            "bound it with --memory."
+            f"--jobs {processes} may want {processes * DEFAULT_GB:.0f} GB, more than the machine's "
+            f"{installed / 1e9:.0f}: bound it with --memory."
         )
     return [Share(max(1, threads // processes), memory, devices[k]) for k in range(processes)], notes
 
 
+def may_use_gpu(options: RemoveOptions) -> bool:
+    """Whether a network may be run; motion, clicks, boxes and tracked masks are the processor's work."""
+    mask = options.mask
+    return options.engine.engine != "motion" or mask.sam is not None or bool(mask.classes and mask.labels is None)
+
+
 def count_gpus(device: str) -> int:
-    """GPUs that may be used: CUDA's, asking torch only where a driver is installed, or the one of a Mac."""
-    if device == "cpu":
+    """GPUs that networks may use: CUDA's, asking torch only where a driver is installed, or the one of a Mac."""
+    if device == "cpu" or find_spec("torch") is None:
         return 0
     if sys.platform == "darwin":
         from torch.backends import mps

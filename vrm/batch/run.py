@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any
 
-from vrm.batch.divide import Divided, divide, machine_options
-from vrm.batch.inputs import is_folder_of_videos
-from vrm.batch.manifest import MOST_BYTES, WRITTEN
-from vrm.batch.plan import Job, plan_inputs, plan_manifest
-from vrm.batch.pool import Begun, Ended, Message, Pool, Said
-from vrm.batch.resources import count_gpus, shares
+from vrm.batch.executor import Executor, Message, TaskEvent, TaskFinished, TaskRetried, TaskStarted
+from vrm.batch.inputs import is_folder_of_videos, read_list
+from vrm.batch.local import LocalExecutor
+from vrm.batch.manifest import WRITTEN
+from vrm.batch.plan import BatchJob, plan_inputs, plan_manifest
+from vrm.batch.resources import count_gpus, may_use_gpu, share_resources
+from vrm.batch.split import is_long, perform_split
 from vrm.batch.summary import Outcome, Summary, check_summary
-from vrm.batch.tasks import as_error
+from vrm.batch.tasks import TRIES, Task, as_error, video_task
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
+from vrm.options.build import build_options
 
 
 def plan(
     inputs: Sequence[str], output: str | Path | None, words: dict[str, Any], batch: BatchOptions, events: Events
-) -> list[Job]:
+) -> list[BatchJob]:
     """The jobs for inputs or a manifest, everything checked that can be; ``-`` among inputs reads names from stdin.
 
     Raises:
@@ -37,7 +39,7 @@ def plan(
         return plan_manifest(batch.manifest, output, words, batch)
     paths: list[Path] = []
     for text in inputs:
-        paths += read_list(_whole(sys.stdin.buffer)) if text == "-" else [Path(text)]
+        paths += read_list(sys.stdin.buffer) if text == "-" else [Path(text)]
     if not paths:
         raise UsageError("There is nothing to work on.", "Give INPUT, or --manifest.")
     jobs, notes = plan_inputs(paths, output, words, batch, listed="-" in inputs)
@@ -51,33 +53,7 @@ def stands_for_many(text: str) -> bool:
     return text == "-" or is_folder_of_videos(Path(text))
 
 
-def read_list(data: bytes) -> list[Path]:
-    """The paths of a list: one a line, or ended by zero bytes as ``find -print0`` writes them."""
-    text = os.fsdecode(data)
-    # Not splitlines: names may hold what Unicode counts as the end of a line.
-    names = text.split("\0") if "\0" in text else [line.removesuffix("\r") for line in text.split("\n")]
-    return [Path(name) for name in names if name.strip()]
-
-
-def _whole(stream: BinaryIO) -> bytes:
-    """All of a list of names, unless it never ends."""
-    data = stream.read(MOST_BYTES + 1)
-    if len(data) > MOST_BYTES:
-        raise UsageError(f"The list on standard input is longer than {MOST_BYTES >> 20} MB.", "Is it a list of names?")
-    return data
-
-
-class _Told:
-    """A report that came as plain values."""
-
-    def __init__(self, record: dict[str, Any]) -> None:
-        self._record = record
-
-    def to_dict(self) -> dict[str, Any]:
-        return self._record
-
-
-def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, events: Events) -> Summary:
+def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, events: Events) -> Summary:
     """Work on every job of a plan.
 
     Args:
@@ -99,29 +75,23 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
         check_summary(batch.summary, bool(words.get("overwrite")))
     begin = time.monotonic()
     events.batch(len(jobs))
-    state = _State(jobs, events)
-    waiting = state.skip_those_there()
+    progress = _Progress(jobs, events)
     interrupted = False
-    divided = divide(waiting, words, batch, events.note)
-    if divided is not None:
-        with closing(divided):
+    if waiting := progress.skip_existing():
+        executor, split = _executor(waiting, words, batch, events)
+        with closing(executor):
             _make_folders(waiting)
             try:
-                state.alone(divided)
+                if split:
+                    progress.work_split(waiting[0], executor)
+                else:
+                    # Here a process is mostly lost because memory ran out, which it would do again.
+                    progress.work(waiting, executor, tries=1 if batch.ray is None else TRIES)
             except KeyboardInterrupt:
                 interrupted = True
-    elif waiting:
-        with closing(_runner(waiting, words, batch, events)) as runner:
-            _make_folders(waiting)
-            try:
-                for message in runner.messages():
-                    state.hear(message)
-            except KeyboardInterrupt:
-                interrupted = True
-                runner.stop()
-                for message in runner.messages():  # what was finished by then counts
-                    state.hear(message)
-    summary = Summary(tuple(state.all()), time.monotonic() - begin)
+                executor.stop()
+                progress.work([], executor)  # what had ended by then counts
+    summary = Summary(tuple(progress.outcomes()), time.monotonic() - begin)
     events.summary(summary)
     if batch.summary is not None:
         summary.write(batch.summary)
@@ -134,70 +104,88 @@ def run_batch(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, event
     return summary
 
 
-class Runner(Protocol):
-    """Whatever works on jobs: ``vrm.batch.pool.Pool`` here, ``vrm.batch.cluster.Cluster`` on many machines."""
+def _executor(
+    jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, events: Events
+) -> tuple[Executor, bool]:
+    """What works on the jobs, and whether it is to do parts of the only one.
 
-    def messages(self) -> Iterator[Message]:
-        """What happens, in the order it does, until all is over; may be asked again after an interrupt."""
-        ...
+    Raises:
+        UsageError: there is no cluster, or no machine that could take a task; too little memory for each process.
+        VideoError: a machine of the cluster does not see the video that is to be split.
+    """
+    options = build_options(**{k: v for k, v in words.items() if k in ("threads", "memory", "device")}).engine
+    networks = any(may_use_gpu(build_options(**job.words)) for job in jobs)
+    split = len(jobs) == 1 and (batch.ray is not None or (batch.jobs or 1) > 1) and is_long(jobs[0])
+    at_once = batch.jobs or (None if batch.ray is not None else 1)
+    if not split:
+        at_once = min(at_once or len(jobs), len(jobs))
+    if batch.ray is None:
+        shares, notes = share_resources(at_once or 1, options, count_gpus(options.device) if networks else 0)
+        for note in notes:
+            events.note(note)
+        return LocalExecutor(shares), split and len(shares) > 1
+    from vrm.batch.cluster import ClusterExecutor
 
-    def stop(self) -> None:
-        """Interrupt what is under way, wait until it has cleared up, begin nothing more."""
-        ...
-
-    def close(self) -> None:
-        """Leave nothing running."""
-        ...
-
-
-def _runner(jobs: list[Job], words: dict[str, Any], batch: BatchOptions, events: Events) -> Runner:
-    options = machine_options(words)
-    if batch.ray is not None:
-        from vrm.batch.cluster import Cluster
-
-        return Cluster(jobs, batch.ray, options, batch.jobs, events.note)
-    processes, notes = shares(min(batch.jobs or 1, len(jobs)), options, count_gpus(options.device))
-    for note in notes:
-        events.note(note)
-    return Pool(jobs, processes)
+    options = options if networks else replace(options, device="cpu")
+    cluster = ClusterExecutor(batch.ray, options, at_once, events.note)
+    try:
+        if split:
+            cluster.check_files(jobs[0].input, jobs[0].words)
+    except BaseException:
+        cluster.close()
+        raise
+    return cluster, split
 
 
-class _State:
-    """What is known of every job so far."""
+class _Progress:
+    """How far every job is."""
 
-    def __init__(self, jobs: list[Job], events: Events) -> None:
+    def __init__(self, jobs: list[BatchJob], events: Events) -> None:
         self._jobs = jobs
         self._events = events
+        self._tasks: dict[Task, BatchJob] = {}
         self._relays: dict[int, _Relay] = {}
         self._outcomes: dict[int, Outcome] = {}
 
-    def skip_those_there(self) -> list[Job]:
+    def skip_existing(self) -> list[BatchJob]:
         """The jobs that have work in them; the others are over."""
         for job in self._jobs:
             if job.there:
                 self._end(Outcome(job.index, str(job.input), str(job.output), "skipped"))
         return [job for job in self._jobs if not job.there]
 
-    def hear(self, message: Message) -> None:
-        job = message.job
-        if isinstance(message, Begun):
-            self._relays[job.index] = _Relay(self._events.job(job.index, str(job.input), str(job.output)))
-        elif isinstance(message, Said):
-            self._relays[job.index].tell(message.record)
-        else:
-            self._end(_outcome(message))
+    def work(self, jobs: list[BatchJob], executor: Executor, tries: int = 1) -> None:
+        """Have an executor work on jobs until all are over; without jobs, hear what had ended when it was stopped."""
+        tasks = {video_task(job.input, job.output, job.words, tries): job for job in jobs}
+        self._tasks |= tasks
+        for message in executor.run(tasks):
+            if message.task in self._tasks:
+                self._hear(message, self._tasks[message.task])
 
-    def alone(self, divided: Divided) -> None:
-        """Work on a divided video in this process, which hands out its windows."""
-        job = divided.job
+    def work_split(self, job: BatchJob, executor: Executor) -> None:
+        """Work on one job in this process, while an executor fills its windows."""
         begin = time.monotonic()
-        result = divided.perform(self._events.job(job.index, str(job.input), str(job.output)))
-        self._end(_outcome(Ended(job, result, time.monotonic() - begin)))
+        result = perform_split(job, executor, self._events.job(job.index, str(job.input), str(job.output)))
+        self._end(_outcome(job, result, time.monotonic() - begin))
 
-    def all(self) -> Iterator[Outcome]:
-        """Every job's outcome, in order; those that are not over are left."""
+    def outcomes(self) -> Iterator[Outcome]:
+        """Of every job, in order; those that are not over are left."""
         for job in self._jobs:
             yield self._outcomes.get(job.index) or Outcome(job.index, str(job.input), str(job.output), "left")
+
+    def _hear(self, message: Message, job: BatchJob) -> None:
+        if isinstance(message, TaskRetried):
+            self._events.note(message.note)
+            return
+        if job.index not in self._relays:
+            self._relays[job.index] = _Relay(self._events.job(job.index, str(job.input), str(job.output)))
+        match message:
+            case TaskStarted():
+                pass
+            case TaskEvent():
+                self._relays[job.index].tell(message.record)
+            case TaskFinished():
+                self._end(_outcome(job, message.result, message.seconds, message.worker, message.tries))
 
     def _end(self, outcome: Outcome) -> None:
         self._outcomes[outcome.job] = outcome
@@ -209,44 +197,43 @@ class _Relay:
 
     def __init__(self, listener: Events) -> None:
         self._listener = listener
-        self._reached: dict[str, int] = {}
+        self._done: dict[str, int] = {}
 
     def tell(self, record: dict[str, Any]) -> None:
         match record["event"]:
             case "stage":
-                self._reached[record["stage"]] = 0
+                self._done[record["stage"]] = 0
                 self._listener.stage(record["stage"], record["total"])
             case "progress":
                 name, done = record["stage"], record["done"]
-                self._listener.advance(name, done - self._reached.get(name, 0))
-                self._reached[name] = done
+                self._listener.advance(name, done - self._done.get(name, 0))
+                self._done[name] = done
             case "note":
                 self._listener.note(record["text"])
             case "done":
-                self._listener.done(_Told(record["report"]))
+                self._listener.done(_PlainReport(record["report"]))
 
 
-def _outcome(ended: Ended) -> Outcome:
-    job = ended.job
+class _PlainReport:
+    """A report that came as plain values."""
+
+    def __init__(self, record: dict[str, Any]) -> None:
+        self._record = record
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._record
+
+
+def _outcome(job: BatchJob, result: dict[str, Any], seconds: float, worker: str = "", tries: int = 1) -> Outcome:
     place = (job.index, str(job.input), str(job.output))
-    if error := ended.result.get("error"):
-        return Outcome(*place, "failed", ended.seconds, worker=ended.worker, tries=ended.tries, error=error)
-    report = ended.result["report"]
-    return Outcome(
-        *place,
-        "done",
-        ended.seconds,
-        report["frames"],
-        report["masked_frames"],
-        report["coverage"],
-        report["peak_memory_mb"],
-        ended.tries,
-        ended.worker,
-    )
+    if error := result.get("error"):
+        return Outcome(*place, "failed", seconds, worker=worker, tries=tries, error=error)
+    facts = {name: result["report"][name] for name in ("frames", "masked_frames", "coverage", "peak_memory_mb")}
+    return Outcome(*place, "done", seconds, **facts, tries=tries, worker=worker)
 
 
-def _make_folders(jobs: list[Job]) -> None:
-    """Where something will be written, here and now: what cannot be made is found before the work."""
+def _make_folders(jobs: list[BatchJob]) -> None:
+    """Make the folders of everything that will be written: one that cannot be made is found before the work."""
     asides = [job.words[word] for job in jobs for word in WRITTEN if word in job.words]
     for folder in {Path(path).absolute().parent for path in [*(job.output for job in jobs), *asides]}:
         try:

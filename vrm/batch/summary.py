@@ -1,4 +1,4 @@
-"""What became of each of many videos, and of all of them."""
+"""What became of each of many videos, and of all together: for the terminal, and as JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUSES = ("done", "skipped", "failed", "left")
 
 @dataclass(frozen=True)
 class Outcome:
-    """One video.
+    """What became of one video.
 
     Attributes:
         job: its number, from 0, in the order of the work.
@@ -27,10 +27,10 @@ class Outcome:
         status: see ``STATUSES``.
         seconds: from beginning to end.
         frames, masked_frames: written, and of those changed.
-        coverage: share of what is new that was seen elsewhere in the video, 0..1; None if it is not done.
+        coverage: share of the filled pixels that were found in other frames, 0..1; None if it is not done.
         peak_memory_mb: of the process that worked on it, so far.
         tries: how often it was begun; more than once where a machine was lost.
-        worker: the process or machine it was worked on by.
+        worker: the process or machine that worked on it.
         error: of a failed one: ``{"text", "fix", "exit_code"}``; empty otherwise.
     """
 
@@ -54,7 +54,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Summary:
-    """All of them.
+    """What became of all.
 
     Attributes:
         outcomes: in the order of the work.

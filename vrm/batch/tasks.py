@@ -1,94 +1,95 @@
-"""One job, or a part of one, in a process that does many: whatever goes wrong becomes words, not the process's end."""
+"""Tasks as plain values, which go to another process or machine, and the doing of them there.
+
+A task is one video, or a part of one (``vrm.engines.window_tasks.Part``). Whatever goes wrong in it becomes words in
+its result, not the end of the process.
+"""
 
 from __future__ import annotations
 
 import json
 import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vrm.errors import OutOfMemory, OutputError, UsageError, VrmError
+from vrm.errors import OutOfMemory, VrmError
 from vrm.events import Events
 from vrm.options.build import build_options
-from vrm.system.files import FREE, FULL, disk_error, path_error
-from vrm.system.memory import is_shortage
+from vrm.system.failures import translate_errors
 from vrm.version import __version__
 
 if TYPE_CHECKING:
     from vrm.batch.windows import Filler
     from vrm.engines.window_tasks import Part, Workers
 
+TRIES = 4
+"""How often a task is begun whose process or machine is lost each time."""
 
-def task(input: Path, output: Path, words: dict[str, Any], at_once: int = 1) -> dict[str, Any]:
-    """A job as plain values, to be sent to another process or machine.
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What an executor does in one piece.
+
+    Attributes:
+        name: what notes call it.
+        work: plain values for ``TaskPerformer.perform``.
+        after: a task that must have succeeded before; if it fails, this one is never begun.
+        folder: holds files that the task reads and writes, for machines that do not see it to be sent.
+        tries: see ``TRIES``.
+    """
+
+    name: str
+    work: dict[str, Any]
+    after: Task | None = None
+    folder: Path | None = None
+    tries: int = TRIES
+
+
+def video_task(input: Path, output: Path, words: dict[str, Any], tries: int = TRIES) -> Task:
+    """The removal of one video; ``words`` are for ``build_options``."""
+    work = {"vrm": __version__, "input": str(input), "output": str(output), "words": plain(words), "at_once": 1}
+    return Task(str(input), work, tries=tries)
+
+
+def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part, after: Task | None = None) -> Task:
+    """A part of one video, whose description lies in ``folder``."""
+    at = {"folder": str(folder), "shot": part.shot, "window": part.window}
+    name = f"{input}, shot {part.shot + 1}, {'preparing' if part.window is None else f'window {part.window + 1}'}"
+    work = {"vrm": __version__, "input": str(input), "words": plain(words), "part": at}
+    return Task(name, work, after, folder)
+
+
+class TaskPerformer:
+    """Does tasks; the video of the last part stays open for the next part.
 
     Args:
-        input, output, words: of the job.
-        at_once: how many such processes share the machine's disk.
+        own: name of the folder, beside the files of a part, that this process has to itself.
     """
-    words = plain(words)
-    return {"vrm": __version__, "input": str(input), "output": str(output), "words": words, "at_once": at_once}
 
-
-def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part) -> dict[str, Any]:
-    """A part of a job, whose brief lies in ``folder``, as plain values."""
-    at = {"folder": str(folder), "shot": part.shot, "window": part.window}
-    return {"vrm": __version__, "input": str(input), "words": plain(words), "part": at}
-
-
-def perform(given: dict[str, Any], events: Events, workers: Workers | None = None) -> dict[str, Any]:
-    """Do one task; ``workers`` fill its windows, if there are any.
-
-    Returns:
-        ``{"report": {...}}``, or ``{"error": {"text", "fix", "exit_code"}}`` (of a bug with its "traceback").
-
-    Raises:
-        KeyboardInterrupt: passed on.
-    """
-    from vrm.pipeline import remove
-
-    try:
-        options = build_options(**given["words"])
-        report = remove(Path(given["input"]), Path(given["output"]), options, events, workers, given["at_once"])
-        return {"report": report.to_dict()}
-    except Exception as error:
-        return {"error": _failed(error)}
-
-
-class PartWork:
-    """Does parts of videos; the video of the last part stays open for the next."""
-
-    def __init__(self) -> None:
+    def __init__(self, own: str) -> None:
+        self._own = own
         self._filler: Filler | None = None
-        self._key: object = None
+        self._key = ""
 
-    def perform(self, given: dict[str, Any], own: Path, events: Events) -> dict[str, Any]:
-        """Do one part.
-
-        Args:
-            given: from ``part_task``.
-            own: a scratch folder for this process alone; made if need be.
-            events: told what goes on.
+    def perform(self, work: dict[str, Any], events: Events, workers: Workers | None = None) -> dict[str, Any]:
+        """Do one task; ``workers`` fill a video's windows, if there are any.
 
         Returns:
-            ``{"facts": {...}}`` of ``Filler.do``, or ``{"error": {...}}`` as ``perform``, with "memory" where it is
-            that which ran out.
-        """
-        from vrm.batch.windows import Filler
-        from vrm.engines.window_tasks import Part
+            ``{"report": {...}}`` of a video, ``{"facts": {...}}`` of a part (see ``Filler.do``), or
+            ``{"error": {...}}``, see ``failure``.
 
-        at, key = given["part"], json.dumps([given["input"], given["words"], given["part"]["folder"]])
+        Raises:
+            KeyboardInterrupt: passed on.
+        """
         try:
-            if self._filler is None or self._key != key:
-                self.close()
-                own.mkdir(exist_ok=True, mode=0o700)
-                folder, options = Path(at["folder"]), build_options(**given["words"])
-                self._filler, self._key = Filler(Path(given["input"]), options, folder, own, events), key
-            return {"facts": self._filler.do(Part(at["shot"], at["window"]))}
+            with translate_errors():
+                if "part" in work:
+                    return {"facts": self._part(work, events)}
+                return {"report": _remove(work, events, workers)}
         except Exception as error:
-            found = {"error": _failed(error)}
-        self.close()  # what it holds may be spoilt, or too much
-        return found
+            result = {"error": failure(error)}
+        self.close()  # what is open may be spoilt, or too much
+        return result
 
     def close(self) -> None:
         """Let go of what is open."""
@@ -96,50 +97,58 @@ class PartWork:
             self._filler.close()
         self._filler = None
 
+    def _part(self, work: dict[str, Any], events: Events) -> dict[str, Any]:
+        from vrm.batch.windows import Filler
+        from vrm.engines.window_tasks import Part
 
-def _failed(error: Exception) -> dict[str, Any]:
-    """Called from an except clause."""
-    known = foreseen(error)
-    if known is None:
+        part = work["part"]
+        key = json.dumps([work["input"], work["words"], part["folder"]])
+        if self._filler is None or self._key != key:
+            self.close()
+            folder = Path(part["folder"])
+            own = folder / self._own
+            own.mkdir(exist_ok=True, mode=0o700)
+            self._filler = Filler(Path(work["input"]), build_options(**work["words"]), folder, own, events)
+            self._key = key
+        return self._filler.do(Part(part["shot"], part["window"]))
+
+
+def _remove(work: dict[str, Any], events: Events, workers: Workers | None) -> dict[str, Any]:
+    from vrm.pipeline import remove
+
+    options = build_options(**work["words"])
+    return remove(Path(work["input"]), Path(work["output"]), options, events, workers, work["at_once"]).to_dict()
+
+
+def failure(error: Exception) -> dict[str, Any]:
+    """An error as plain values: "text", "fix" and "exit_code"; of a shortage also "memory", of a bug "traceback".
+
+    To be called from an except clause where the error may be a bug.
+    """
+    if not isinstance(error, VrmError):
         words = f"A bug in vrm {__version__}: {type(error).__name__}: {error}"
-        return failure(words, "Please report it.", 1) | {"traceback": traceback.format_exc()}
-    memory = {"memory": True} if isinstance(known, OutOfMemory) else {}
-    return failure(known.what, known.fix, known.exit_code) | memory
+        found = {"text": words, "fix": "Please report it.", "exit_code": 1, "traceback": traceback.format_exc()}
+    else:
+        found = {"text": error.what, "fix": error.fix, "exit_code": error.exit_code}
+        if isinstance(error, OutOfMemory):
+            found["memory"] = True
+    return found | {"text": " ".join(str(found["text"]).split())}
 
 
 def as_error(error: dict[str, Any]) -> Exception:
-    """What ``failure`` said of another process, to be raised in this one."""
-    kinds: dict[int, type[VrmError]] = {kind.exit_code: kind for kind in VrmError.__subclasses__()}
-    if error["exit_code"] not in kinds:
-        return RuntimeError(error.get("traceback", error["text"]))
-    return kinds[error["exit_code"]](error["text"], error["fix"])
-
-
-def failure(text: str, fix: str = "", exit_code: int = 6) -> dict[str, Any]:
-    """An error as plain values."""
-    return {"text": " ".join(text.split()), "fix": fix, "exit_code": exit_code}
-
-
-def foreseen(error: Exception) -> VrmError | None:
-    """The error in words for the user; None if it is a bug."""
-    if isinstance(error, VrmError):
-        return error
-    if is_shortage(error):
-        fix = "Give --memory GB, a smaller range, or --device cpu where the GPU's was too small."
-        return OutOfMemory("The machine ran out of memory.", fix)
-    if (reason := disk_error(error, FULL)) is not None:
-        return OutputError(f"Writing {getattr(error, 'filename', None) or 'a file'} failed: {reason}.", FREE)
-    if (words := path_error(error)) is not None:
-        return UsageError(words, "Check the path and its permissions.")
-    return None
+    """The error that ``failure`` described in another process, to be raised in this one."""
+    for kind in [OutOfMemory] if error.get("memory") else VrmError.__subclasses__():
+        if kind.exit_code == error["exit_code"]:
+            return kind(error["text"], error["fix"])
+    return RuntimeError(error.get("traceback", error["text"]))
 
 
 def plain(value: Any) -> Any:
-    """Paths as text, key frames by number as FRAME=IMAGE, iterables as lists."""
+    """Paths as text, keyframes by number as FRAME=IMAGE, iterables as lists."""
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, dict):
-        if all(isinstance(key, int) for key in value):
+        if value and all(isinstance(key, int) for key in value):
             return [f"{key}={path}" for key, path in value.items()]
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple, set)):

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from vrm.batch.tasks import foreseen
 from vrm.cli.clean import clean
 from vrm.cli.evaluate import evaluate
 from vrm.cli.help_pages import Command, Group
@@ -25,6 +24,7 @@ from vrm.cli.weights import weights
 from vrm.errors import UsageError, VrmError
 from vrm.events import JsonEvents, printable
 from vrm.options.build import REMOVED
+from vrm.system.failures import translate_errors
 from vrm.system.process import behave
 from vrm.version import __version__
 
@@ -81,7 +81,8 @@ def run(args: Sequence[str]) -> int:
     """Run one command line (without the program's name; none is --help), say how it ended, return the exit code."""
     as_json = "--json" in args
     try:
-        code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
+        with translate_errors():
+            code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
     except SystemExit as ended:
         if not ended.code:  # a completion was shown or installed
             return 0
@@ -93,9 +94,8 @@ def run(args: Sequence[str]) -> int:
         return _refuse(
             _removed(args) or UsageError(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json
         )
-    except Exception as error:
-        known = foreseen(error)
-        return _refuse(known, as_json) if known is not None else _bug()
+    except Exception:
+        return _bug()
     if code == 130:
         _say(_interrupted(args), "yellow")
     return code or 0

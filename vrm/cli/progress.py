@@ -149,7 +149,7 @@ def summary(report: Result) -> str:
     if facts["masked_frames"] and facts.get("shots", True):
         line += (
             f"; {facts['coverage']:.0%} of what is new was seen elsewhere in the video"
-            f"; samples changed outside the mask: {facts['changed_outside']}"
+            f"; pixels changed outside the mask: {facts['changed_outside']}"
         )
     return f"{line}; {facts['seconds']:.1f} s"
 

@@ -22,7 +22,7 @@ from typing import Any
 from platformdirs import user_cache_path
 
 from vrm.errors import OutputError
-from vrm.system.files import writing
+from vrm.system.files import atomic_write, writing
 
 LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
@@ -134,7 +134,7 @@ def sweep() -> None:
 def mark_done(folder: Path, output: Path) -> None:
     """Note in a kept folder that its job is done once ``output``, whatever it is called now, is in its place."""
     facts = output.stat()
-    (folder / DONE).write_text(json.dumps([facts.st_dev, facts.st_ino]))
+    atomic_write(folder / DONE, json.dumps([facts.st_dev, facts.st_ino]))
 
 
 def _done(folder: Path) -> bool:
@@ -164,7 +164,7 @@ def kept_folder(name: str, about: dict[str, Any]) -> Claim | None:
 def describe(folder: Path, about: dict[str, Any]) -> None:
     """Write down whose folder it is."""
     facts = {**about, "pid": os.getpid(), "host": platform.node(), "began": time.time()}
-    (folder / ABOUT).write_text(json.dumps(facts))
+    atomic_write(folder / ABOUT, json.dumps(facts), f"No scratch folder can be made in {folder.parent}")
 
 
 def description(folder: Path) -> dict[str, Any]:

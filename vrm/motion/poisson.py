@@ -24,7 +24,7 @@ def neighbour_sum(u: Array) -> Array:
     return cv2.filter2D(u, -1, _CROSS, borderType=cv2.BORDER_CONSTANT)
 
 
-class _Level:
+class _GridLevel:
     """One grid: the equation's diagonal, and which pixels are unknown. Arrays have as many channels as the answer."""
 
     def __init__(self, unknown: Bool, screening: float, channels: int) -> None:
@@ -63,19 +63,19 @@ def _halve(a: Array) -> Array:
     return cv2.resize(padded, ((w + 1) // 2, (h + 1) // 2), interpolation=cv2.INTER_AREA) * np.float32(4)
 
 
-def _levels(unknown: Bool, screening: float, channels: int) -> list[_Level]:
+def _levels(unknown: Bool, screening: float, channels: int) -> list[_GridLevel]:
     """Fine to coarse. A coarse pixel is unknown where at least three of its four pixels are."""
-    levels = [_Level(unknown, screening, channels)]
+    levels = [_GridLevel(unknown, screening, channels)]
     scale = 1.0
     while min(unknown.shape) > _COARSEST:
         unknown, scale = _halve(unknown.astype(np.float32)) > 2.5, scale * 4
         if not unknown.any():
             break
-        levels.append(_Level(unknown, screening * scale, channels))
+        levels.append(_GridLevel(unknown, screening * scale, channels))
     return levels
 
 
-def _v_cycle(levels: list[_Level], k: int, u: Array, rhs: Array, sweeps: int) -> Array:
+def _v_cycle(levels: list[_GridLevel], k: int, u: Array, rhs: Array, sweeps: int) -> Array:
     """One V-cycle from level k down: smooth, correct by the coarser levels' answer to the residual, smooth."""
     level = levels[k]
     if k == len(levels) - 1:

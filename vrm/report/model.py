@@ -65,7 +65,7 @@ class RemoveReport:
         frames: frames written.
         masked_frames: frames of which something was removed.
         frames_lost: frames the source holds but that could not be decoded.
-        changed_outside: samples outside the grown mask that differ from the decoder's; must be 0.
+        changed_outside: pixels outside the grown mask that differ from the decoder's, counted in all planes; must be 0.
         shots: in order.
         timings: seconds per stage, in order.
         peak_memory_mb: largest resident size of the process, or of one that worked beside it.

@@ -24,7 +24,7 @@ from vrm.selection.masks.load import LoadedMasks, load
 from vrm.selection.masks.morphology import ShapedMasks, shape
 from vrm.selection.masks.source import mask_readers
 from vrm.selection.prompts.prompted_masks import PromptedMasks, check_prompts
-from vrm.selection.tracking.tracker import follow
+from vrm.selection.tracking.tracker import track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.windows import REACH
 from vrm.system.failures import translate_errors
@@ -176,7 +176,7 @@ def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Sho
             continue
         job.note(f"The mask is followed from frame {min(known)} through its shot, frames {start} to {stop - 1}.")
         with job.timed("follow"):
-            tracked = follow(frames.frame, known, start, stop, progress=job.progress)
+            tracked = track_mask(frames.frame, known, start, stop, progress=job.progress)
         job.note(*tracked.notes)
         for t, mask in tracked.masks.items():
             masks[t] = mask

@@ -24,7 +24,7 @@ BETAS = (0.0, 0.99)
 
 
 @dataclass(frozen=True)
-class Batch:
+class SavitBatch:
     """Samples on the device.
 
     Attributes:
@@ -43,7 +43,7 @@ class Batch:
         return self.truth * (1 - self.hole)
 
     @classmethod
-    def of(cls, samples: list[Sample], device: torch.device) -> Batch:
+    def of(cls, samples: list[Sample], device: torch.device) -> SavitBatch:
         """Stack samples."""
         frames = torch.from_numpy(np.stack([s.frames for s in samples])).to(device)
         hole = torch.from_numpy(np.stack([s.holes for s in samples])).to(device)
@@ -94,7 +94,7 @@ class Trainer:
         self.average = [p.detach().clone() for p in self.net.parameters()] if config.average else None
         self.done = 0
 
-    def step(self, batch: Batch) -> Losses:
+    def step(self, batch: SavitBatch) -> Losses:
         """One step of every discriminator, then one of the generator.
 
         Raises:
@@ -121,7 +121,7 @@ class Trainer:
             raise EngineError(f"Training diverged at step {self.done}: '{wrong[0]}'.", "Resume with a lower rate.")
         return losses
 
-    def _generator_loss(self, batch: Batch, out: Output, made: Tensor, composed: Tensor, losses: Losses) -> Tensor:
+    def _generator_loss(self, batch: SavitBatch, out: Output, made: Tensor, composed: Tensor, losses: Losses) -> Tensor:
         """L_total, Eq. 5."""
         config = self.config
         total = losses.note("pixels", pixels(made, batch.truth, batch.hole))
@@ -135,7 +135,7 @@ class Trainer:
                 total = total + weight * losses.note(f"{name} fooled", fooling(scores.float()))
         return losses.note("total", total)
 
-    def _judge(self, name: str, frames: Tensor, batch: Batch, out: Output) -> Tensor:
+    def _judge(self, name: str, frames: Tensor, batch: SavitBatch, out: Output) -> Tensor:
         """What a discriminator says of frames; SAD sees the labels too, and the first block's routing."""
         if name == "patch":
             scores: Tensor = self.critics[name](frames)
@@ -198,7 +198,7 @@ class _frozen:
             p.requires_grad_(True)
 
 
-def batches(samples: Iterator[Sample], size: int, device: torch.device) -> Iterator[Batch]:
+def batches(samples: Iterator[Sample], size: int, device: torch.device) -> Iterator[SavitBatch]:
     """Batches of so many samples, without end as long as there are samples."""
     while True:
-        yield Batch.of([next(samples) for _ in range(size)], device)
+        yield SavitBatch.of([next(samples) for _ in range(size)], device)

@@ -25,7 +25,7 @@ from vrm.system.device import Compute, choose_for_training
 from vrm.system.files import DAMAGED, atomic_write, writing
 from vrm.train.data.reels import Footage, Reel, Sample, find_reels
 from vrm.train.distributed import Processes
-from vrm.train.savit import Batch, Trainer, batches
+from vrm.train.savit import SavitBatch, Trainer, batches
 from vrm.train.savit_config import SavitTraining
 from vrm.train.warm_start import warm_start
 from vrm.types import U8
@@ -293,7 +293,7 @@ class Log:
 
 def filled(net: Savit, sample: Sample, compute: Compute) -> U8:
     """A sample's frames with their holes filled, uint8 ``(T, H, W, 3)``."""
-    batch = Batch.of([sample], compute.device)
+    batch = SavitBatch.of([sample], compute.device)
     with torch.inference_mode(), compute.autocast():
         made = net(batch.masked, batch.labels).frames.float()
     made = (made * batch.hole + batch.truth * (1 - batch.hole))[0].permute(0, 2, 3, 1)

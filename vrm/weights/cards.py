@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from platformdirs import user_cache_path
 
 from vrm.errors import OutputError, WeightsError
-from vrm.system.files import atomic_file
+from vrm.system.files import atomic_file, atomic_write
 
 if TYPE_CHECKING:
     import torch
@@ -350,7 +350,7 @@ def put_card(card: WeightCard, folder: Path, make: Callable[[Path], object]) -> 
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_file(path) as partial:
             make(partial)
-        (folder / f"{card.name}.json").write_text(json.dumps(shown, indent=2) + "\n")
+        atomic_write(folder / f"{card.name}.json", json.dumps(shown, indent=2) + "\n")
     except OSError as error:
         raise OutputError(f"The weights cannot be written to {folder}: {error.strerror}.") from error
 

@@ -33,7 +33,7 @@ LEAST_PIECE = 1000 / (960 * 540)
 
 
 @dataclass(frozen=True)
-class Field:
+class TrainingRegion:
     """Frames of the part of a shot that is memorised, at one size.
 
     Attributes:
@@ -59,7 +59,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Batch:
+class FitBatch:
     """Crops of a field. All ``(B, ., h, w)``; colours in [-1, 1].
 
     Attributes:
@@ -89,7 +89,7 @@ def describe(frame: Tensor, hidden: Tensor, prior: Tensor | None) -> Tensor:
     return torch.cat(parts, 1)
 
 
-def draw(field: Field, pieces: Sequence[Bool], rng: np.random.Generator, compute: Compute) -> Batch:
+def draw(field: TrainingRegion, pieces: Sequence[Bool], rng: np.random.Generator, compute: Compute) -> FitBatch:
     """A random batch.
 
     Args:
@@ -131,10 +131,10 @@ def _scattered(piece: Bool, shape: tuple[int, ...], rng: np.random.Generator) ->
     return shift(out, int(rng.integers(-h // 2, shape[0] - h // 2)), int(rng.integers(-w // 2, shape[1] - w // 2)))
 
 
-_Shown = tuple[Field, int, int, tuple[slice, slice], Bool]
+_Shown = tuple[TrainingRegion, int, int, tuple[slice, slice], Bool]
 
 
-def _stacked(shown: Sequence[_Shown], compute: Compute) -> Batch:
+def _stacked(shown: Sequence[_Shown], compute: Compute) -> FitBatch:
     def colours(images: list[U8]) -> Tensor:
         stack = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
         return torch.from_numpy(stack).to(compute.device)
@@ -142,7 +142,7 @@ def _stacked(shown: Sequence[_Shown], compute: Compute) -> Batch:
     def flags(masks: list[Bool]) -> Tensor:
         return torch.from_numpy(np.stack(masks)[:, None].astype(np.float32)).to(compute.device)
 
-    return Batch(
+    return FitBatch(
         frame=colours([f.frames[i][part] for f, i, _, part, _ in shown]),
         hole=flags([f.holes[i][part] for f, i, _, part, _ in shown]),
         hidden=flags([f.holes[i][part] | extra for f, i, _, part, extra in shown]),
@@ -155,7 +155,7 @@ def _stacked(shown: Sequence[_Shown], compute: Compute) -> Batch:
 
 
 def memory_loss(
-    net: nn.Module, batch: Batch, compute: Compute, features: nn.Module | None, rng: np.random.Generator
+    net: nn.Module, batch: FitBatch, compute: Compute, features: nn.Module | None, rng: np.random.Generator
 ) -> Tensor:
     """Eq. 7 on a batch; with ``features=None`` (the first stage) the reconstruction loss alone.
 

@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from vrm.engines.base import Shot
-from vrm.engines.internal.batches import Field, describe, draw, memory_loss
+from vrm.engines.internal.batches import TrainingRegion, describe, draw, memory_loss
 from vrm.engines.tiling import in_tiles
 from vrm.events import Progress
 from vrm.job.checkpoints import HalfFit, Kept
@@ -146,7 +146,11 @@ def fit_memory(
         first = steps - round(SECOND_STAGE * steps)
 
         def step_loss(
-            net: nn.Module, step: int, learned: Field = learned, pieces: list[Bool] = pieces, first: int = first
+            net: nn.Module,
+            step: int,
+            learned: TrainingRegion = learned,
+            pieces: list[Bool] = pieces,
+            first: int = first,
         ) -> torch.Tensor:
             regularised = features if step > first else None
             return memory_loss(net, draw(learned, pieces, rng, compute), compute, regularised, rng)
@@ -177,7 +181,7 @@ def spread(times: list[int], most: int) -> list[int]:
     return sorted({times[i] for i in np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int)})
 
 
-def memorised(session: MemorySession, times: list[int], size: tuple[int, int]) -> Field:
+def memorised(session: MemorySession, times: list[int], size: tuple[int, int]) -> TrainingRegion:
     """What the next network of the cascade learns from."""
     shot, place = session.shot, session.place
     assert place is not None
@@ -187,7 +191,7 @@ def memorised(session: MemorySession, times: list[int], size: tuple[int, int]) -
     if session.levels:
         with torch.inference_mode():
             prior = np.stack([_eight_bit(resized(session.result(t), size)) for t in times])
-    return Field(np.stack([_eight_bit(f) for f in frames]), holes, prior)
+    return TrainingRegion(np.stack([_eight_bit(f) for f in frames]), holes, prior)
 
 
 def _eight_bit(image: F32) -> U8:

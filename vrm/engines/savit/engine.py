@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from vrm.engines.base import Session, Shot
-from vrm.engines.savit.region import Field, field_around, whole_field
-from vrm.engines.savit.schedule import SCHEDULES, Schedule
+from vrm.engines.savit.region import CropRegion, field_around, whole_field
+from vrm.engines.savit.schedule import SCHEDULES, FrameSchedule
 from vrm.errors import UsageError, WeightsError
 from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
@@ -117,14 +117,14 @@ class Seen:
         return sum(x.numel() * x.element_size() for x in held if x is not None)
 
 
-_Key = tuple[int, Field, Window | None]
+_Key = tuple[int, CropRegion, Window | None]
 
 
 @dataclass(frozen=True)
 class Guess:
     """What one run made of a frame: an image in [0, 1] of a box at work."""
 
-    field: Field
+    field: CropRegion
     at: Box
     image: F32
 
@@ -137,7 +137,7 @@ class SavitSession:
     """
 
     def __init__(
-        self, shot: Shot, net: Savit, schedule: Schedule, compute: Compute, prefill: bool, kept_bytes: int,
+        self, shot: Shot, net: Savit, schedule: FrameSchedule, compute: Compute, prefill: bool, kept_bytes: int,
         progress: Progress,
     ) -> None:  # fmt: skip
         self.shot, self.net, self.schedule, self.compute = shot, net, schedule, compute
@@ -145,7 +145,7 @@ class SavitSession:
         self.notes: tuple[str, ...] = ()
         self._labels = shot.labels if net.config.experts else None
         self._seen: OrderedDict[_Key, Seen] = OrderedDict()
-        self._fields: dict[int, Field | None] = {}
+        self._fields: dict[int, CropRegion | None] = {}
         self._routing: dict[int, np.ndarray] = {}
         self._runs: OrderedDict[tuple[int, Window | None], dict[int, Guess]] = OrderedDict()
         self._check()
@@ -240,13 +240,13 @@ class SavitSession:
         own = [replace(s, features=f, tokens=self.net.tokens(f, grid)) for s, f in zip(seen, passed, strict=False)]
         return own + seen[count:]
 
-    def _place(self, field: Field, hole: Box, grid: Grid) -> tuple[Box, Box, Box]:
+    def _place(self, field: CropRegion, hole: Box, grid: Grid) -> tuple[Box, Box, Box]:
         """For the hole's box in the frame: its pixels at work, and the cells and tokens behind them."""
         at = field.at_work(hole)
         cells = cells_for(at, grid)
         return at, cells, grid.cover(cells)
 
-    def _field(self, centre: int) -> Field | None:
+    def _field(self, centre: int) -> CropRegion | None:
         """What is worked on around a centre; the same for neighbouring centres."""
         config, schedule = self.net.config, self.schedule
         trained = config.field[0] * CELL, config.field[1] * CELL
@@ -265,7 +265,7 @@ class SavitSession:
                 self.notes = (f"Part of what the network fills is made at {w}x{h} and enlarged to {nw}x{nh}.",)
         return self._fields[group]
 
-    def _look(self, frames: list[int], field: Field, work: _Unknown) -> list[Seen]:
+    def _look(self, frames: list[int], field: CropRegion, work: _Unknown) -> list[Seen]:
         """Frames through the encoder, each once while it is kept."""
         keys = [(t, field, work.key_of(t)) for t in frames]
         found = []
@@ -343,7 +343,7 @@ class _Unknown:
             self._known.add(t)
         return self._left[t]
 
-    def image(self, t: int, field: Field) -> F32:
+    def image(self, t: int, field: CropRegion) -> F32:
         """Frame t as the network gets it: float32 ``(h, w, 3)`` in [-1, 1], 0 where it is unknown."""
         image = self.shot.frame(t)
         if t in self._fills:

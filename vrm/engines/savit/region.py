@@ -16,7 +16,7 @@ _LEAST_AROUND = 48
 
 
 @dataclass(frozen=True)
-class Field:
+class CropRegion:
     """A part of the frames, and the size it is worked on at.
 
     Attributes:
@@ -87,12 +87,12 @@ class Field:
         return np.ascontiguousarray(image[y0:y1, x0:x1])
 
 
-def whole_field(frame: tuple[int, int], size: tuple[int, int]) -> Field:
+def whole_field(frame: tuple[int, int], size: tuple[int, int]) -> CropRegion:
     """The whole frame at a size."""
-    return Field((0, 0, *frame), size)
+    return CropRegion((0, 0, *frame), size)
 
 
-def field_around(holes: Iterable[Bool], frame: tuple[int, int], pixels: float) -> Field | None:
+def field_around(holes: Iterable[Bool], frame: tuple[int, int], pixels: float) -> CropRegion | None:
     """The surroundings of holes: half their extent on every side, or more where ``pixels`` allows at native size.
 
     Args:
@@ -114,7 +114,9 @@ def field_around(holes: Iterable[Bool], frame: tuple[int, int], pixels: float) -
         # Native size needs multiples of a cell: take more of the frame, or less if there is no more.
         box = _in_cells(box, frame)
         height, width = box[2] - box[0], box[3] - box[1]
-    return Field(box, (max(CELL, round(height * scale / CELL) * CELL), max(CELL, round(width * scale / CELL) * CELL)))
+    return CropRegion(
+        box, (max(CELL, round(height * scale / CELL) * CELL), max(CELL, round(width * scale / CELL) * CELL))
+    )
 
 
 def _in_cells(box: Box, frame: tuple[int, int]) -> Box:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Schedule:
+class FrameSchedule:
     """How a shot is worked through.
 
     Attributes:
@@ -60,9 +60,9 @@ class Schedule:
 
 
 SCHEDULES = {
-    "fast": Schedule(stride=10, reach=6, every=20, references=3, area=0.5),
-    "balanced": Schedule(references=8),
-    "best": Schedule(references=16, area=2.0),
-    "paper": Schedule(references=24, crop=False, halves=True),
+    "fast": FrameSchedule(stride=10, reach=6, every=20, references=3, area=0.5),
+    "balanced": FrameSchedule(references=8),
+    "best": FrameSchedule(references=16, area=2.0),
+    "paper": FrameSchedule(references=24, crop=False, halves=True),
 }
 """By preset. As published there is no bound on the references; 24 is more than any clip of DAVIS or YouTube-VOS has."""

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from vrm.errors import OutputError
 from vrm.evaluate.cases.sequence import ImageSequence, read_at
+from vrm.evaluate.scoring.tables import write_file
 from vrm.types import U8, Bool, Masks, eight_bits
 
 MAX_WIDTH = 480
@@ -79,11 +79,7 @@ def error_map(frame: U8, truth: U8, mask: Bool) -> U8:
 
 
 def _write(path: Path, picture: U8, root: Path) -> str:
-    """Write a JPEG; returns its URL relative to ``root``."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-        path.write_bytes(data.tobytes())
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+    """Write a JPEG; returns its URL relative to ``root``. Raises OutputError."""
+    data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    write_file(path, data.tobytes())
     return quote(path.relative_to(root).as_posix())

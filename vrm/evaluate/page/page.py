@@ -20,7 +20,7 @@ from vrm.evaluate.page.published import TABLES, tables_for
 from vrm.evaluate.page.summary import clip_rows, conditions, means_tables, remarks, run_protocols, set_lines
 from vrm.evaluate.runs.run import EvaluationRun, RunRow
 from vrm.evaluate.scoring.score import ScoreOptions, find_cases
-from vrm.evaluate.scoring.tables import write_text
+from vrm.evaluate.scoring.tables import write_file
 from vrm.events import Events
 from vrm.report.html import outline
 from vrm.report.templates import environment
@@ -85,7 +85,7 @@ def write_page(run: EvaluationRun, options: ScoreOptions, events: Events) -> Non
             others=[table for table in TABLES if table not in closest],
         )
     )
-    write_text(run.out / "index.html", text)
+    write_file(run.out / "index.html", text)
 
 
 def _clip_view(run: EvaluationRun, name: str, clip: Clip, rows: list[RunRow], options: ScoreOptions) -> _ClipView:

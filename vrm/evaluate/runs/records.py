@@ -16,7 +16,7 @@ from vrm.evaluate.cases.clips import Clip
 from vrm.evaluate.cases.sequence import ImageSequence, open_sequence
 from vrm.evaluate.runs.methods import Method
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, scored_frames
-from vrm.evaluate.scoring.tables import write_text
+from vrm.evaluate.scoring.tables import write_file
 from vrm.version import __version__
 from vrm.weights import cards as weights
 
@@ -47,7 +47,7 @@ class Records:
         if overwrite:
             for name in ("results", "records"):
                 shutil.rmtree(self.out / name, ignore_errors=True)
-        write_text(mark, json.dumps({"made_by": f"vrm {__version__}"}) + "\n")
+        write_file(mark, json.dumps({"made_by": f"vrm {__version__}"}) + "\n")
 
 
 @dataclass
@@ -97,7 +97,7 @@ class ClipRecord:
     def write(self, facts: dict[str, Any]) -> None:
         """Add facts to the record, and write it. Raises OutputError."""
         self.record = {"key": self._key, **self.record, **facts}
-        write_text(self._path(".json"), json.dumps(self.record, indent=1) + "\n")
+        write_file(self._path(".json"), json.dumps(self.record, indent=1) + "\n")
 
     @cached_property
     def _key(self) -> str:

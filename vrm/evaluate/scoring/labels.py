@@ -21,7 +21,7 @@ from vrm.types import U8, FlowEstimator
 
 
 @dataclass(frozen=True)
-class LabelFlicker:
+class FlickerRow:
     """The flicker of one folder of label maps.
 
     Attributes:
@@ -41,7 +41,7 @@ class LabelFlicker:
 class FlickerTable:
     """What ``vrm evaluate labels`` prints: the flicker of every folder of label maps."""
 
-    results: tuple[LabelFlicker, ...]
+    results: tuple[FlickerRow, ...]
 
     def lines(self) -> str:
         """One JSON object per line and folder."""
@@ -95,9 +95,7 @@ def label_flicker(
         events.advance("labels")
     shares = [float(c / n) if n else None for c, n in changed]
     names = [folder.resolve().name for folder in labels]
-    return FlickerTable(
-        tuple(LabelFlicker(name, count, share, flow) for name, share in zip(names, shares, strict=True))
-    )
+    return FlickerTable(tuple(FlickerRow(name, count, share, flow) for name, share in zip(names, shares, strict=True)))
 
 
 def _video_of(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Colour tags of ITU-T H.273 and the matrices between RGB and YUV that they stand for."""
+"""Colour tags (ITU-T H.273), and the matrices between RGB and YUV that they stand for."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BY_PRIMARIES = {1: 1, 5: 5, 6: 6, 7: 7, 9: 9}
 
 
 def resolve(tags: Colour, family: str, height: int, width: int) -> Colour:
-    """The colour a frame is to be read with: what the tags leave open is filled in as players do.
+    """The colour to read a frame with; what its tags leave open is filled in as players do.
 
     Untagged material is BT.709 for HD (width >= 1280 or height > 576) and BT.601 below; the range is limited unless
     tagged (RGB and grey: full). A matrix of 0 (RGB) on YUV samples is taken as untagged.

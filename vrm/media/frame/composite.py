@@ -1,9 +1,9 @@
-"""Paste a patch into a frame's own planes: only samples under the mask are written, all others stay bit for bit.
+"""Composite a patch into a frame's own planes: only samples under the mask are written, the others keep every bit.
 
 Where a mask touches a chroma sample's footprint (the luma samples it belongs to), the sample is replaced with the
-largest alpha of the footprint, so that no removed colour shines through at the edge; its new colour is the mean of
-the patch over the footprint, weighted with alpha. Reading repeats chroma over the same footprint, so both ways are
-each other's inverse wherever the encoder thinks the sample is sited.
+largest alpha of the footprint, so that no removed colour shows through at the edge; its new colour is the mean of
+the patch over the footprint, weighted with alpha. Reading repeats chroma over the same footprint, so that reading and
+writing are each other's inverse wherever the encoder takes the chroma sample to be sited.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from vrm.media.frame.pixel_layout import PixelLayout, Planes
 from vrm.types import F32, Bool, Box, Patch, Pixels
 
 _ALPHA_MARGIN = 8
-"""Pixels around the hole from which the hole's own opacity is interpolated."""
+"""Pixels around the hole that the opacity inside it is interpolated from."""
 
 
 def composite(frame: Frame, patch: Patch, box: Box, alpha: F32) -> Frame:
@@ -50,17 +50,17 @@ def side_by_side(before: Frame, after: Frame) -> Frame:
 def paste(frame: Frame, rgb: Pixels, alpha: F32, box: Box) -> Frame:
     """The frame with a patch composited into its planes.
 
-    A source's alpha plane is interpolated under the mask from the opacity around it (an object cut out of an opaque
-    picture leaves an opaque one, a sprite over nothing leaves nothing).
+    An alpha plane is interpolated under the mask from the opacity around it: what is removed from an opaque picture
+    leaves it opaque, what is removed from a transparent one leaves it transparent.
 
     Args:
-        frame: what is pasted into; not changed.
+        frame: not changed.
         rgb: uint8 or uint16 (full scale) ``(h, w, 3)``, in the frame's own transfer and primaries.
         alpha: float32 ``(h, w)`` in [0, 1]: 1 replaces, 0 leaves the sample untouched.
-        box: where both lie in the frame.
+        box: where ``rgb`` and ``alpha`` lie in the frame.
 
     Returns:
-        A frame whose planes differ at most where ``support`` is True; the frame itself if alpha is 0 throughout.
+        A frame that differs at most where ``support`` is True; the frame itself if alpha is 0 throughout.
 
     Raises:
         ValueError: shapes that do not fit.
@@ -92,7 +92,7 @@ def paste(frame: Frame, rgb: Pixels, alpha: F32, box: Box) -> Frame:
 
 
 def support(alpha: F32, box: Box, layout: PixelLayout, size: tuple[int, int]) -> tuple[Bool, ...]:
-    """Which samples of each plane ``paste`` may touch, bool arrays of the planes' sizes.
+    """The samples of each plane that ``paste`` may change, as bool arrays of the planes' sizes.
 
     Args:
         alpha, box: as for ``paste``.
@@ -105,7 +105,7 @@ def support(alpha: F32, box: Box, layout: PixelLayout, size: tuple[int, int]) ->
 
 
 def changed_outside(before: Frame, after: Frame, alpha: F32, box: Box) -> int:
-    """The number of samples, over all planes, that differ outside the support of ``paste``."""
+    """Number of samples, over all planes, that differ outside the ``support`` of ``paste``."""
     if after is before:
         return 0
     layout, count = before.layout, 0
@@ -123,7 +123,7 @@ def changed_outside(before: Frame, after: Frame, alpha: F32, box: Box) -> int:
 
 
 def _aligned(box: Box, layout: PixelLayout, height: int, width: int) -> tuple[Box, Box]:
-    """The box in chroma samples, and in luma samples grown to whole footprints (cut at the frame)."""
+    """The box in chroma samples, and the same in luma samples: grown to whole footprints, cut at the frame."""
     y0, x0, y1, x1 = box
     sy, sx = layout.sub_y, layout.sub_x
     coarse = (y0 >> sy, x0 >> sx, -(-y1 >> sy), -(-x1 >> sx))
@@ -136,7 +136,7 @@ def _slices(box: Box) -> tuple[slice, slice]:
 
 
 def _codes(frame: Frame, rgb: Pixels) -> list[F32]:
-    """The patch as unrounded codes of the frame's colour planes, all at full resolution, in plane order."""
+    """The patch as unrounded code values of the frame's colour planes, all at full resolution, in plane order."""
     depth, full = frame.layout.depth, bool(frame.colour.full_range)
     value = rgb.astype(np.float32) / np.float32(np.iinfo(rgb.dtype).max)
     if frame.layout.family == "rgb":
@@ -148,7 +148,7 @@ def _codes(frame: Frame, rgb: Pixels) -> list[F32]:
 
 
 def _phases(array: np.ndarray[Any, Any], layout: PixelLayout) -> list[np.ndarray[Any, Any]]:
-    """``(h, w)`` as the first, second, ... samples of all footprints; what lies beyond an odd edge is 0."""
+    """An ``(h, w)`` array as the first, second, ... samples of all footprints; beyond an odd edge they are 0."""
     fy, fx = 1 << layout.sub_y, 1 << layout.sub_x
     h, w = array.shape
     whole = np.pad(array, [(0, -h % fy), (0, -w % fx)]) if h % fy or w % fx else array

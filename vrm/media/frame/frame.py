@@ -1,4 +1,4 @@
-"""One decoded picture: the decoder's own frame while nothing is changed, planes once something is."""
+"""One decoded picture: the decoder's own frame while nothing is changed, separate planes once something is."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Frame:
         pts, duration: in units of time_base; duration is 0 when unknown.
         time_base: seconds per unit.
         layout: the planar format of ``planes``.
-        colour: how its samples are to be read; resolved, nothing is left unspecified.
-        tags: what the frame itself states about its colour; ``to_av`` hands it on unchanged.
+        colour: how its samples are to be read; nothing in it is left unspecified.
+        tags: what the frame itself states about its colour; ``to_av`` passes it on unchanged.
         native: the decoder's own frame while no plane was replaced, else None.
         template: the decoder's own frame, kept for its side data (captions, HDR) after planes were replaced.
         key, interlaced, top_field_first: flags of the coded picture.
@@ -87,7 +87,7 @@ class Frame:
     def from_planes(
         cls, planes: Planes, layout: PixelLayout, index: int, pts: int, duration: int, time_base: Fraction
     ) -> Frame:
-        """A frame without a decoder's frame behind it (still pictures)."""
+        """A frame without a decoder's frame behind it (a still picture)."""
         full = Colour(full_range=True)
         height, width = planes[0].shape
         colour = resolve(full, layout.family, height, width)
@@ -110,7 +110,7 @@ class Frame:
         return unpack(self.native, self.layout)
 
     def with_planes(self, planes: Planes) -> Frame:
-        """The same frame with other samples; the decoder's frame stays reachable as ``template``."""
+        """The same frame with other samples; ``template`` still is the decoder's frame."""
         for k, (new, old) in enumerate(zip(planes, self.planes, strict=True)):
             if new.shape != old.shape or new.dtype != old.dtype:
                 raise ValueError(f"plane {k} is {new.dtype} {new.shape}, expected {old.dtype} {old.shape}")
@@ -119,8 +119,8 @@ class Frame:
     def to_av(self) -> av.VideoFrame:
         """The frame an encoder takes, in ``layout.name`` with pts, duration, time base and the frame's own tags.
 
-        The decoder's own frame if nothing was changed and its format is the layout's; else a new one that carries
-        over the decoded frame's side data.
+        The decoder's own frame if nothing was changed and its format is the layout's; else a new one with the decoded
+        frame's side data.
         """
         if self.native is not None and self.native.format.name == self.layout.name:
             return self.native
@@ -187,8 +187,8 @@ def widen(samples: Pixels, depth: int) -> Pixels:
 
 
 def _blank(template: av.VideoFrame | None, name: str, height: int, width: int) -> av.VideoFrame:
-    """A new frame in the format; with the template's side data, which PyAV copies only when it converts a frame."""
-    # The frame's own ``side_data`` is kept in the frame and refers back to it: its picture would outlast its use.
+    """A new frame with the template's side data, which PyAV copies only when it converts a frame."""
+    # ``template.side_data`` would be cached in the frame and refer back to it, which keeps its picture in memory.
     if template is None or not len(SideDataContainer(template)):  # type: ignore[call-arg]  # the stub has no constructor
         return av.VideoFrame(width, height, name)
     small = template.reformat(width=16, height=16, format="gray", interpolation=_POINT, threads=1)

@@ -1,6 +1,6 @@
-"""Pixel formats: the planar layout a frame is worked on in, and the lossless way into it.
+"""Pixel formats: the planar layout that frames are worked on in, and the lossless conversion into it.
 
-Everything is worked on as separate planes of one sample per array element. Formats that interleave, shift or index
+Frames are worked on as separate planes, one sample per array element. Formats that interleave, shift or index
 their samples (nv12, p010, yuyv422, rgb24, pal8, ...) are rearranged into the planar format that holds exactly the
 same values; formats whose values would change are refused.
 """
@@ -37,7 +37,7 @@ class PixelLayout:
         depth: bits per sample, 8 to 16.
         sub_x, sub_y: log2 of the chroma subsampling.
         alpha: True if the last plane is an alpha plane.
-        source: the format the decoder gave; equal to name unless it was rearranged without loss.
+        source: the format of the decoder's frames; equal to ``name`` unless they are rearranged.
     """
 
     name: str
@@ -50,16 +50,15 @@ class PixelLayout:
 
     @property
     def dtype(self) -> Any:
-        """The element type of the planes."""
         return np.uint8 if self.depth == 8 else np.uint16
 
     @property
     def n_planes(self) -> int:
-        """Number of planes, alpha included."""
+        """Alpha included."""
         return (1 if self.family == "gray" else 3) + int(self.alpha)
 
     def is_chroma(self, plane: int) -> bool:
-        """True if this plane is subsampled with the chroma."""
+        """Whether a plane holds (perhaps subsampled) chroma."""
         return self.family == "yuv" and plane in (1, 2)
 
     def plane_size(self, plane: int, height: int, width: int) -> tuple[int, int]:
@@ -180,7 +179,7 @@ def _word_rgb(frame: av.VideoFrame, layout: PixelLayout, big: bool) -> Planes:
 
 
 def unpack(frame: av.VideoFrame, layout: PixelLayout) -> Planes:
-    """A decoded frame's samples as planes of the layout: contiguous, unpadded copies."""
+    """A decoded frame's samples as the planes of a layout: contiguous, unpadded copies."""
     fmt = layout.source
     big = fmt.endswith("be")
     dtype = "u1" if layout.depth == 8 else (">u2" if big else "<u2")

@@ -1,4 +1,4 @@
-"""Open a container, choose its video stream and a decoder for it; every failure is a ``VideoError`` in words."""
+"""Open a container, choose its video stream and a decoder for it; what fails is a ``VideoError`` that says why."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from av.video.stream import VideoStream
 from vrm.errors import VideoError
 
 _LISTS = {"hls", "concat", "dash", "imf", "sdp", "vapoursynth", "avisynth", "ffmetadata"}
-"""Formats that make FFmpeg open other files, of whose choice the user knows nothing, or that may never end."""
+"""Formats that make FFmpeg open other files, which the user has not chosen, or that may never end."""
 
 _LIST_HEADS = (b"#extm3u", b"ffconcat", b";ffmetadata", b"v=0")
 _LIST_ROOTS = (b"<mpd", b"<compositionplaylist", b"<assetmap")
-"""How such files begin, in small letters. FFmpeg must not even open them: a live playlist is polled for ever."""
+"""How such files begin, in lower case. FFmpeg must not even open them: a live playlist is polled for ever."""
 
 _MOST_PIXELS = 1 << 29
-"""No decoder makes a larger picture, whatever its stream claims on the way."""
+"""A decoder refuses a larger picture, even if the stream changes its size on the way."""
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
@@ -58,7 +58,7 @@ def open_input(path: Path) -> InputContainer:
 
 
 def _refuse_list(path: Path) -> None:
-    """Raise VideoError for a file that names other files. What cannot be read is told by who opens it."""
+    """Raise VideoError for a file that names other files. One that cannot be read is left to ``open_input``."""
     try:
         with path.open("rb") as file:
             head = file.read(2048).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
@@ -69,13 +69,15 @@ def _refuse_list(path: Path) -> None:
 
 
 def is_cover(stream: Stream) -> bool:
-    """True for attached pictures, which are no video."""
+    """Whether a stream is an attached picture, and no video."""
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
 def codec_name(stream: Stream) -> str:
-    """FFmpeg's name of the stream's format ("av1", not the decoder "libdav1d"); "unknown" without a decoder."""
-    return stream.codec_context.codec.canonical_name if stream.codec_context is not None else "unknown"
+    """FFmpeg's name of a stream's codec ("av1", not "libdav1d"); without a decoder, what the container says."""
+    if stream.codec_context is not None:
+        return stream.codec_context.codec.canonical_name
+    return getattr(stream, "name", None) or "unknown"  # only streams of data and attachments have the attribute
 
 
 def video_stream(container: InputContainer, path: Path, index: int | None) -> VideoStream:
@@ -99,12 +101,12 @@ def video_stream(container: InputContainer, path: Path, index: int | None) -> Vi
 
 
 def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecContext:
-    """A decoder that is not open yet, with as many threads as FFmpeg picks.
+    """A decoder, not open yet, with as many threads as FFmpeg chooses.
 
     Args:
         stream: of an open container.
         path: for messages.
-        alpha: the packets carry an alpha plane that only another decoder than the default one reads.
+        alpha: the packets carry an alpha plane that the default decoder does not read.
 
     Raises:
         VideoError: there is no decoder for it.
@@ -125,6 +127,6 @@ def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecCon
 
 
 def has_side_alpha(stream: VideoStream, packet: av.Packet[VideoStream]) -> bool:
-    """True if a VP8 or VP9 stream says that it has alpha and its packet carries the second picture."""
+    """Whether a VP8 or VP9 stream says that it has alpha and this packet carries it as a second picture."""
     tagged = any(k.lower() == "alpha_mode" and v == "1" for k, v in stream.metadata.items())
     return tagged and codec_name(stream) in _ALPHA_DECODERS and packet.has_sidedata("matroska_block_additional")

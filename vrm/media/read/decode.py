@@ -14,7 +14,7 @@ from vrm.media.read.container import codec_name, decoder_of, has_side_alpha
 
 
 def shows_a_frame(packet: av.Packet[VideoStream], codec: str) -> bool:
-    """False for packets that no frame comes of: cut off by an edit list, empty, placeholders, hidden references."""
+    """False for packets that give no frame: cut off by an edit list, empty, placeholders, hidden references."""
     if packet.is_discard or not packet.size:
         return False
     if codec == "mpeg4":
@@ -34,8 +34,8 @@ def _shows_vp9(packet: av.Packet[VideoStream]) -> bool:
     return bool(show_existing or shown)
 
 
-class Decoder:
-    """The decoding of one stream from where its container stands.
+class StreamDecoder:
+    """The packets and frames of one stream, from where its container stands.
 
     Attributes:
         damaged: packets that could not be decoded so far.
@@ -53,7 +53,7 @@ class Decoder:
     def packets(self) -> Iterator[av.Packet[VideoStream]]:
         """The stream's packets, the empty flushing one last; a damaged container ends them early.
 
-        A last packet that the end of the file cut in two is left out: it would take the frames before it along.
+        A last packet that the end of the file cut in two is left out: with it, frames before it would not decode.
         """
         held: av.Packet[VideoStream] | None = None
         try:
@@ -78,7 +78,7 @@ class Decoder:
         for packet in self.packets():
             flushing = packet.pts is None and packet.dts is None
             if not packet.size and not flushing:
-                continue  # AVI marks a repeated frame so; a decoder would take it for the end
+                continue  # AVI's mark of a repeated frame; a decoder would take it for the end
             if context is None:
                 context = decoder_of(self._stream, self._path, alpha=has_side_alpha(self._stream, packet))
             yield from self._decode(context, packet if packet.size else None)

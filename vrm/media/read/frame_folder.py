@@ -18,7 +18,7 @@ from vrm.types import Colour, Pixels, StreamInfo, VideoInfo
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 FRAME_RATE = Fraction(25)
-"""What a folder of frames is shown at: it does not say."""
+"""Frames per second of a folder of frames, which does not say."""
 
 
 def frame_files(folder: Path) -> list[Path]:
@@ -40,13 +40,13 @@ def frame_files(folder: Path) -> list[Path]:
 
 
 def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """A key by which 2 comes before 10; by full name where only leading zeros differ."""
+    """A sort key by which 2 comes before 10; by full name where only leading zeros differ."""
     parts = re.findall(r"\d+|\D+", path.name)
     return [(int(p), "") if p.isdigit() else (-1, p) for p in parts], path.name
 
 
 def probe_folder(folder: Path) -> VideoInfo:
-    """The facts of a folder of frames, from the headers of all its files.
+    """What ``probe`` says of a folder of frames, from the headers of all its files.
 
     Raises:
         VideoError: no frames, or frames of different sizes or depths; names the file.
@@ -89,15 +89,15 @@ def probe_folder(folder: Path) -> VideoInfo:
 
 
 def _joined(a: int, b: int) -> int:
-    """Channels that hold both: grey and alpha with colour is colour with alpha."""
+    """Channels that hold both kinds of picture: grey with alpha and colour become colour with alpha."""
     return 4 if a != b and 2 in (a, b) and max(a, b) > 2 else max(a, b)
 
 
 def read_folder(info: VideoInfo, start: int, stop: int | None) -> Iterator[Frame]:
-    """The frames ``start..stop-1``.
+    """The frames ``start..stop-1``; to the last where ``stop`` is None.
 
     Raises:
-        VideoError: a picture cannot be read, or changed since the folder was probed.
+        VideoError: a picture cannot be read, or has changed since the folder was probed.
     """
     layout = layout_of(info.pix_fmt)
     files = frame_files(info.path)

@@ -1,4 +1,4 @@
-"""A video opened for work: its facts within the user's limits, and the range of frames that is worked on."""
+"""Open a video to work on it: within the limits that the user set, and for the frames that were asked for."""
 
 from __future__ import annotations
 

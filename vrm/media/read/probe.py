@@ -1,4 +1,4 @@
-"""What is in a video: read from its headers, its packets and its first frames."""
+"""What a video holds: read from its headers, its packets and its first frames."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from vrm.errors import VideoError
 from vrm.media.frame.frame import frame_tags
 from vrm.media.frame.pixel_layout import layout_of
 from vrm.media.read.container import codec_name, is_cover, open_input, video_stream
-from vrm.media.read.decode import Decoder, shows_a_frame
+from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.media.read.frame_folder import probe_folder
 from vrm.types import StreamInfo, VideoInfo
 
-_LOOK = 3
+_PROBED = 3
 """Frames that are decoded to see what they carry."""
 _INTERLACED = (2, 3, 4, 5)
 """FFmpeg's field orders of interlaced material."""
@@ -44,7 +44,7 @@ _SIDE_DATA = {
 def probe(
     path: Path, stream: int | None = None, *, most_frames: int | None = None, most_pixels: int | None = None
 ) -> VideoInfo:
-    """The facts of a video file or of a folder of frames.
+    """What is in a video file or a folder of frames.
 
     The number of frames is exact for an undamaged file: from the index where the container has a complete one, else
     by reading all packets (nothing is decoded for it).
@@ -52,12 +52,12 @@ def probe(
     Args:
         path: a video file, or a folder of pictures (then the rate is 25 frames per second).
         stream: index of the video stream in the container; default: the first that is no cover picture.
-        most_frames: counting ends, and the video is refused, where it has more.
-        most_pixels: a video whose header claims more is refused before anything of it is decoded.
+        most_frames: a video with more is refused as soon as they are counted.
+        most_pixels: a video whose header claims larger frames is refused before anything of it is decoded.
 
     Raises:
-        VideoError: no such file, no video in it, no such stream, an unknown codec or pixel format, or nothing that
-            decodes.
+        VideoError: no such file, no video in it, no such stream, an unknown codec or pixel format, nothing that
+            decodes, or more than a limit.
     """
     if path.is_dir():
         if stream not in (None, 0):
@@ -71,8 +71,8 @@ def probe(
             raise VideoError(
                 f"{path} has {claimed.width}x{claimed.height} pixels, more than --max-pixels {most_pixels}."
             )
-        decoding = Decoder(container, video, path)
-        first = list(islice(decoding.frames(), _LOOK))
+        decoding = StreamDecoder(container, video, path)
+        first = list(islice(decoding.frames(), _PROBED))
         if not first:
             raise VideoError(f"Nothing of {path} can be decoded.", "It is damaged, encrypted or incomplete.")
     with open_input(path) as container:  # afresh: the packets were used up
@@ -121,18 +121,18 @@ def _info(
 
 
 def _count(container: InputContainer, video: VideoStream, path: Path, most: int | None) -> tuple[int, Fraction | None]:
-    """How many frames the packets hold, and how long they last if they were read for it."""
+    """Number of frames, and their duration in seconds where the packets had to be read for it."""
     index = video.index_entries
     if "mov" in container.format.name and 0 < video.frames == len(index):
         return sum(not entry.is_discard for entry in index), None
     codec, count, keyed = codec_name(video), 0, False
     begin: int | None = None
     end = 0
-    for packet in Decoder(container, video, Path()).packets():
+    for packet in StreamDecoder(container, video, Path()).packets():
         if not shows_a_frame(packet, codec):
             continue
         if packet.is_keyframe and not keyed:
-            count, begin, keyed = 0, None, True  # a recording that starts between key frames: those before are gone
+            count, begin, keyed = 0, None, True  # the recording starts between key frames: those before do not decode
         count += 1
         if most is not None and count > most:
             raise VideoError(f"{path} has more frames than --max-frames {most}.", "Cut it, or raise the limit.")
@@ -156,7 +156,7 @@ def _rate(video: VideoStream, n_frames: int, duration: Fraction | None) -> Fract
 
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
-    """Quarter turns clockwise, in degrees, and whether the display matrix mirrors the picture as well."""
+    """By the display matrix: degrees to turn clockwise, and whether the picture is mirrored as well."""
     matrix = next((bytes(d) for d in _side_data(frame) if d.type == Type.DISPLAYMATRIX), b"")
     if len(matrix) < 36:
         return 0, False
@@ -183,7 +183,7 @@ def _extras(frames: list[av.VideoFrame], codec_tag: str) -> list[str]:
 
 
 def _short(names: str, path: Path) -> str:
-    """One name of FFmpeg's list of a demuxer's names: the one the ending says, if it is among them."""
+    """One of FFmpeg's names of a demuxer: that of the file's ending, if it is among them."""
     listed = names.split(",")
     ending = path.suffix.lower()[1:]
     if ending in listed:

@@ -1,4 +1,4 @@
-"""Read a video's frames in presentation order, one thread ahead of whoever uses them."""
+"""A video's frames in presentation order, decoded ahead in a thread."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import queue
 import threading
 import zlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,44 +17,38 @@ from vrm.errors import VideoError
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import layout_of, raw_plane
 from vrm.media.read.container import open_input, video_stream
-from vrm.media.read.decode import Decoder
-from vrm.media.read.frame_folder import frame_files, read_folder
+from vrm.media.read.decode import StreamDecoder
+from vrm.media.read.frame_folder import read_folder
 from vrm.types import VideoInfo
 
 _AHEAD = 3
-"""Decoded frames that wait to be used."""
+"""Decoded frames that wait to be used, at most."""
 _SPACING = 24
-"""Frames between two places that reading can start from."""
+"""Frames between two seek points, at least."""
 _SEARCH = 600
-"""Frames decoded at most to find such a place again."""
+"""Frames that are decoded at most to find a seek point again."""
 _NO_DURATIONS = ("mp4", "mov", "m4a", "3gp", "3g2", "mj2")
 """Containers of the MP4 family, as ``VideoInfo.container`` calls them."""
 _LONGEST_LAST = 16
-"""Frame durations that the last frame may be shown for; what is longer is missing its frames."""
+"""Frame durations that the last frame may be shown for; after a longer one, frames are missing."""
 _TOP_FIRST = (2, 5)
 """FFmpeg's field orders whose first displayed field is the top one."""
 
 
 @dataclass(frozen=True)
 class _SeekPoint:
-    """A key frame met on the way: decoding may start here if the same picture comes out again."""
+    """A key frame that was decoded: reading may start here if the same picture comes out again."""
 
     index: int
     pts: int
     crc: int
 
 
-@dataclass
-class _SeekIndex:
-    """Entries into a file in order of index, found by decoding it from the beginning."""
-
-    entries: list[_SeekPoint] = field(default_factory=list)
-
-
-_known: dict[tuple[str, int, int, int], _SeekIndex] = {}
-"""By path, stream, size and time of change. Only frames counted from the beginning are entries, so that the numbers
-stay exact in a damaged file too; the picture is compared, for not every frame marked as key decodes alone."""
-_KNOWN_FILES = 16
+_indexes: dict[tuple[str, int, int, int], list[_SeekPoint]] = {}
+"""Seek points in order, by path, stream, size and time of change. Only frames counted from the beginning become seek
+points, so that their numbers are exact in a damaged file too; the picture is compared, as not every frame marked as
+key decodes alone."""
+_INDEXED_FILES = 16
 
 
 class Reader:
@@ -64,8 +59,8 @@ class Reader:
 
     Attributes:
         info: the same.
-        lost: frames that the file promised and that did not decode; final once reading has reached the end.
-        warnings: what else was odd, one sentence each.
+        lost: frames that the file promises and that do not decode; final once reading has reached the end.
+        warnings: what else is odd, one sentence each.
     """
 
     def __init__(self, info: VideoInfo) -> None:
@@ -83,28 +78,23 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Stop all reading under way."""
+        """Stop what is being read."""
         while self._running:
             self._running.pop().close()
-
-    @property
-    def names(self) -> list[str]:
-        """The stems of the files of a folder of frames, by index; empty for a video file."""
-        return [p.stem for p in frame_files(self.info.path)] if self.info.container == "frames" else []
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Frames ``start..stop-1`` in presentation order; ``Frame.index`` counts decoded frames from 0.
 
-        A damaged packet is skipped; what follows is numbered on. A start far into a part that was read before in
-        this process is reached by seeking.
+        A damaged packet is skipped, without a gap in the numbers. A start far into a part that this process has read
+        before is reached by seeking.
 
         Raises:
-            VideoError: nothing decodes, or the picture changes its size or format on the way.
+            VideoError: nothing decodes, or the picture changes its size or format.
         """
         if stop is not None and stop <= start:
             return
-        produce = self._folder if self.info.container == "frames" else self._file
-        ahead = _ReadAhead(produce(start, stop))
+        frames = read_folder(self.info, start, stop) if self.info.container == "frames" else self._file(start, stop)
+        ahead = _ReadAhead(frames)
         self._running.append(ahead)
         try:
             yield from ahead
@@ -113,34 +103,31 @@ class Reader:
             if ahead in self._running:
                 self._running.remove(ahead)
 
-    def _folder(self, start: int, stop: int | None) -> Iterator[Frame]:
-        yield from read_folder(self.info, start, stop)
-
     def _file(self, start: int, stop: int | None) -> Iterator[Frame]:
-        known = _known_of(self.info)
-        entry = next((e for e in reversed(known.entries) if e.index <= start), None)
-        if entry is not None and entry.index >= _SPACING and (yield from self._from_entry(entry, start, stop)):
+        points = _seek_points(self.info)
+        point = next((p for p in reversed(points) if p.index <= start), None)
+        if point is not None and point.index >= _SPACING and (yield from self._from_point(point, start, stop)):
             return
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = Decoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path)
             natives = _timed(decoding.frames(), self.info, stream)
-            yield from self._wrapped(_recorded(natives, known), 0, start, stop, decoding, stream)
+            yield from self._wrapped(_recorded(natives, points), 0, start, stop, decoding, stream)
 
-    def _from_entry(self, entry: _SeekPoint, start: int, stop: int | None) -> Generator[Frame, None, bool]:
-        """Read from an entry; returns False, having given nothing, if it is not found again."""
+    def _from_point(self, point: _SeekPoint, start: int, stop: int | None) -> Generator[Frame, None, bool]:
+        """Read from a seek point; returns False, having given nothing, if it is not found again."""
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = Decoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path)
             try:
-                container.seek(entry.pts, stream=stream)
+                container.seek(point.pts, stream=stream)
             except (av.error.FFmpegError, OSError):
                 return False
             natives = _timed(decoding.frames(), self.info, stream)
-            first = next((f for f, _ in zip(natives, range(_SEARCH), strict=False) if (f.pts or 0) >= entry.pts), None)
-            if first is None or first.pts != entry.pts or _crc(first) != entry.crc:
+            first = next((f for f, _ in zip(natives, range(_SEARCH), strict=False) if (f.pts or 0) >= point.pts), None)
+            if first is None or first.pts != point.pts or _crc(first) != point.crc:
                 return False
-            yield from self._wrapped(_chained(first, natives), entry.index, start, stop, decoding, stream)
+            yield from self._wrapped(chain((first,), natives), point.index, start, stop, decoding, stream)
             return True
 
     def _wrapped(
@@ -149,7 +136,7 @@ class Reader:
         index: int,
         start: int,
         stop: int | None,
-        decoding: Decoder,
+        decoding: StreamDecoder,
         stream: av.VideoStream,
     ) -> Iterator[Frame]:
         top_first = stream.codec_context.field_order in _TOP_FIRST
@@ -173,7 +160,7 @@ class Reader:
         if index == 0:
             raise VideoError(f"Nothing of {self.info.path} can be decoded.", "The file is damaged.")
 
-    def _tell(self, decoding: Decoder) -> None:
+    def _tell(self, decoding: StreamDecoder) -> None:
         self.lost = max(self.lost, decoding.damaged)
         told = []
         if decoding.damaged:
@@ -184,45 +171,40 @@ class Reader:
         self.warnings += [text for text in told if text not in self.warnings]
 
 
-def _known_of(info: VideoInfo) -> _SeekIndex:
+def _seek_points(info: VideoInfo) -> list[_SeekPoint]:
     try:
         stat = info.path.stat()
     except OSError as error:
         raise VideoError(f"{info.path} cannot be read: {error.strerror}.") from error
     key = (str(info.path.absolute()), info.stream, stat.st_size, stat.st_mtime_ns)
-    if key not in _known and len(_known) >= _KNOWN_FILES:
-        _known.pop(next(iter(_known)), None)
-    return _known.setdefault(key, _SeekIndex())
+    if key not in _indexes and len(_indexes) >= _INDEXED_FILES:
+        _indexes.pop(next(iter(_indexes)), None)
+    return _indexes.setdefault(key, [])
 
 
-def _chained(first: av.VideoFrame, rest: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    yield first
-    yield from rest
-
-
-def _recorded(natives: Iterator[av.VideoFrame], known: _SeekIndex) -> Iterator[av.VideoFrame]:
-    """The frames, counted from the video's first one, noting entries on the way."""
-    for index, native in enumerate(natives):
-        last = known.entries[-1].index if known.entries else -_SPACING
-        if native.key_frame and index >= last + _SPACING and native.pts is not None:
-            known.entries.append(_SeekPoint(index, native.pts, _crc(native)))
+def _recorded(natives: Iterator[av.VideoFrame], points: list[_SeekPoint]) -> Iterator[av.VideoFrame]:
+    """The frames, counted from the video's first one; seek points among them are noted."""
+    for number, native in enumerate(natives):
+        last = points[-1].index if points else -_SPACING
+        if native.key_frame and number >= last + _SPACING and native.pts is not None:
+            points.append(_SeekPoint(number, native.pts, _crc(native)))
         yield native
 
 
 def _crc(native: av.VideoFrame) -> int:
-    """A check sum of the luma (or packed) samples, without padding."""
+    """A checksum of the luma (or packed) samples, without padding."""
     width = native.width * (1 if native.format.is_planar or len(native.planes) > 1 else 2)
     width = min(width, abs(native.planes[0].line_size))
     return zlib.crc32(raw_plane(native, 0, "u1", width)[: native.height].tobytes())
 
 
 def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo, stream: av.VideoStream) -> Iterator[av.VideoFrame]:
-    """Frames with a pts each, rising, and a duration each.
+    """Frames, each with a duration and with a pts later than the one before.
 
     A missing pts is taken from the decoding time or the frame before; a missing duration is the time to the next
-    frame. MP4 knows only times between packets in decoding order: there it is the time to the next frame as well,
-    or to the stream's end.
-    AVI has no pts: what FFmpeg makes up is wrong for packed B-frames, the decoding times are right.
+    frame. MP4 states only times between packets in decoding order: there too it is the time to the next frame, or to
+    the stream's end.
+    AVI has no pts: those that FFmpeg derives are wrong for packed B-frames, the decoding times are right.
     """
     nominal = max(1, round(1 / (info.frame_rate * info.time_base)))
     stated = info.container not in _NO_DURATIONS
@@ -246,7 +228,7 @@ def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo, stream: av.VideoSt
 
 
 class _ReadAhead:
-    """An iterator whose items are made in a thread of its own, a few in advance."""
+    """An iterator over frames that are decoded in a thread of its own, a few in advance."""
 
     _END = object()
 
@@ -262,7 +244,7 @@ class _ReadAhead:
             for item in source:
                 if not self._put(item):
                     break
-        except BaseException as error:  # handed to the thread that asked
+        except BaseException as error:  # raised in the thread that asked
             last = error
         finally:
             source.close()  # type: ignore[attr-defined]  # a generator
@@ -287,6 +269,6 @@ class _ReadAhead:
             yield item
 
     def close(self) -> None:
-        """Stop the thread and wait for it."""
+        """Stop the thread, and wait for its end."""
         self._stop.set()
         self._thread.join()

@@ -1,4 +1,4 @@
-"""What a source says about its picture beyond ``VideoInfo``: read once, before anything is written."""
+"""What a source states beyond ``VideoInfo`` that an encoder or a muxer needs: read once, before anything is written."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Mastering:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What the encoder and the muxer need to know of the source.
+    """What the encoder and the muxer need to know about the source.
 
     Attributes:
         time_base: of the video stream.
@@ -50,9 +50,9 @@ class SourceFacts:
         display_matrix: nine integers of the display matrix, or empty.
         mastering: HDR static metadata, or None.
         captions: closed captions (A/53) in the first frame.
-        data: kinds of per-frame data in the first frame that no encoder here writes, in words.
+        data: in words, the kinds of per-frame data in the first frame that no encoder here writes.
         chapters: number of chapters.
-        constant_rate: the frame rate does not vary, by what the container states.
+        constant_rate: the container states that the frame rate does not vary.
         sample_aspect: as stated; 0 where the source says nothing.
     """
 
@@ -78,7 +78,7 @@ _UNWRITTEN = {
 
 
 def read_facts(path: Path, stream: int) -> SourceFacts:
-    """Open a video, decode its first frame and say what it carries.
+    """The facts of a video's stream; its first frame is decoded.
 
     Raises:
         VideoError: the file cannot be opened.

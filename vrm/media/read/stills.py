@@ -1,4 +1,4 @@
-"""Still pictures: read as they were stored, written as PNG."""
+"""Still pictures, read as they were stored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
 
 
 MOST_PIXELS = 8192 * 8192
-"""Most that a picture may have, where the caller says nothing else: a few kilobytes can claim any size."""
+"""Pixels that a picture may have by default: a file of a few kilobytes can claim any size."""
 
 
 def check_size(path: Path, most: int = MOST_PIXELS) -> None:
@@ -42,7 +42,7 @@ def check_size(path: Path, most: int = MOST_PIXELS) -> None:
                     width, height = picture.size
         except Image.DecompressionBombError as error:
             raise VideoError(f"{path} claims to be too large: {error}.", "Limits: --max-pixels.") from error
-        except Exception:  # whatever is wrong with it, its reader says in words
+        except Exception:  # whatever is wrong with it, its reader says so
             return
     if height * width > most:
         raise VideoError(f"{path} has {width}x{height} pixels, more than --max-pixels {most}.", "Give a smaller one.")
@@ -65,7 +65,7 @@ def read_image(path: Path, most: int = MOST_PIXELS) -> Pixels:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise VideoError(f"The picture {path} cannot be read: {error.strerror}.") from error
-    # What OpenCV would print about a damaged file, the exception says.
+    # The exception says what OpenCV would print about a damaged file.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
         image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
@@ -81,14 +81,14 @@ def read_image(path: Path, most: int = MOST_PIXELS) -> Pixels:
 
 
 def _from_opencv(image: Any) -> Pixels:
-    """BGR, BGRA or grey with alpha as RGB(A). OpenCV turns channels round in a fiftieth of NumPy's time."""
+    """BGR, BGRA or grey with alpha as RGB(A). OpenCV reorders channels in a fiftieth of NumPy's time."""
     if image.shape[2] == 2:
         return cast(Pixels, np.ascontiguousarray(image[..., [0, 0, 0, 1]]))
     return cast(Pixels, cv2.cvtColor(image, cv2.COLOR_BGRA2RGBA if image.shape[2] == 4 else cv2.COLOR_BGR2RGB))
 
 
 def read_index(path: Path, most: int = MOST_PIXELS) -> U8:
-    """The palette indices ``(H, W)`` of a palette PNG of at most so many pixels.
+    """The palette indices ``(H, W)`` of a palette PNG of at most ``most`` pixels.
 
     Raises:
         VideoError: the file is missing, too large, or is no palette PNG.
@@ -116,10 +116,10 @@ def read_mask(path: Path, most: int = MOST_PIXELS) -> tuple[Pixels, bool]:
 
 
 def png_header(path: Path) -> tuple[int, int, int, int]:
-    """``(height, width, bits per sample, colour type)`` of a PNG, or zeros and -1 if the file is none.
+    """``(height, width, bits per sample, colour type)`` of a PNG; zeros and -1 for another file.
 
     Raises:
-        VideoError: the file cannot be opened, or is none.
+        VideoError: it is no file, or cannot be opened.
     """
     try:
         if path.exists() and not path.is_file():
@@ -148,6 +148,6 @@ def image_facts(path: Path) -> tuple[int, int, int, int]:
             shape = iio.improps(path, plugin="pillow").shape
             return shape[0], shape[1], 1 if len(shape) == 2 else shape[2], 8
         except (OSError, ValueError, SyntaxError):
-            pass  # the other reader may know it, or says what is wrong
+            pass  # the other reader may know it, or say what is wrong
     image = read_image(path)
     return (*image.shape[:2], 1 if image.ndim == 2 else image.shape[2], 8 * image.itemsize)

@@ -1,4 +1,4 @@
-"""When each frame is shown, from the packets alone: nothing is decoded."""
+"""When each frame is shown: from the packets, without decoding."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Output containers: which endings are written, and what each can hold (found by trying, not by a table)."""
+"""Output containers: the endings that are written, and what each can hold (found by trying); names of videos."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 from collections import Counter
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from av.container import InputContainer, OutputContainer
 from av.stream import Stream
 
 from vrm.errors import UsageError
+from vrm.media.read.container import codec_name
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,12 @@ class Container:
     Attributes:
         muxer: FFmpeg's name of it.
         label: what people call it.
-        codec: default video codec, where the source's own does not fit.
-        subtitles: text subtitle codec that other text subtitles are converted to; empty = none fits.
+        codec: video codec where the source's own does not fit.
+        subtitles: codec that text subtitles of other kinds are converted to; empty = none fits.
         chapters: whether it holds chapters.
-        tick: its one clock in ticks per second; 0 = each stream has its own.
+        tick: ticks per second of its one clock; 0 = each stream has its own.
         options: muxer options.
-        codecs: what players find in it, where its muxer would take anything as private data; empty = ask the muxer.
+        codecs: those that players find in it, where its muxer would take any as private data; empty = ask the muxer.
     """
 
     muxer: str
@@ -40,7 +42,7 @@ class Container:
     codecs: tuple[str, ...] = ()
 
     def holds(self, codec: str) -> bool:
-        """False for codecs that it can only hide."""
+        """False for codecs that it holds only as private data."""
         return not self.codecs or codec in self.codecs
 
 
@@ -69,15 +71,15 @@ CONTAINERS: dict[str, Container] = {
 VIDEO_ENDINGS = (*CONTAINERS, ".mpg", ".mpeg", ".wmv", ".flv", ".mxf", ".vob", ".ogv", ".dv", ".gif")
 """What counts as a video in a folder; a file that is named is taken whatever its ending."""
 FRAMES = "frames"
-"""The container name of a folder of numbered pictures."""
+"""What ``VideoInfo.container`` says of a folder of numbered pictures."""
 TEXT_SUBTITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text")
 
 
 def container_of(path: Path) -> Container:
-    """The container that belongs to a file's ending.
+    """The container that a file's ending stands for.
 
     Raises:
-        UsageError: no container belongs to it.
+        UsageError: it stands for none.
     """
     try:
         return CONTAINERS[path.suffix.lower()]
@@ -90,15 +92,14 @@ def container_of(path: Path) -> Container:
 
 
 def open_in_memory(container: Container) -> OutputContainer:
-    """An output that is thrown away: what a header or an encoder refuses shows before any work is done."""
+    """An output that is thrown away: it shows what a header or an encoder refuses before any work is done."""
     return av.open(io.BytesIO(), "w", format=container.muxer, container_options=container.options)
 
 
-def codec_name(stream: Stream) -> str:
-    """FFmpeg's name of a stream's codec; "unknown" where there is no decoder for it and the container names none."""
-    if stream.codec_context:
-        return stream.codec_context.codec.canonical_name
-    return getattr(stream, "name", None) or "unknown"  # only streams of data and attachments have the attribute
+def abandon(out: OutputContainer) -> None:
+    """Close an output that is given up; its trailer may fail for the same reason as its body."""
+    with contextlib.suppress(av.error.FFmpegError, OSError, ValueError):
+        out.close()
 
 
 def holds_copy(container: Container, source: InputContainer, index: int) -> bool:

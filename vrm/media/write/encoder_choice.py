@@ -1,4 +1,4 @@
-"""Which encoder and pixel format a video is written with: found by trying them into a header in memory."""
+"""The choice of an encoder and a pixel format: found by opening them into a header in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
-from vrm.media.write.containers import FRAMES, Container, open_in_memory
+from vrm.media.write.containers import FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
     ENCODERS,
     PictureFormat,
@@ -34,11 +34,11 @@ from vrm.types import Colour, VideoInfo
 
 @dataclass(frozen=True)
 class EncoderChoice:
-    """A choice of encoder that was tried and works.
+    """An encoder that was opened once and works.
 
     Attributes:
         encoder, picture, options: what it is opened with.
-        layout: of the frames that come.
+        layout: of the frames it will be given.
         time_base: of the pts that are written.
         lossless: decoding gives the frames' samples back.
         notes: why it is not the source's own codec, and the like.
@@ -55,7 +55,7 @@ class EncoderChoice:
 
 @dataclass(frozen=True)
 class _EncoderWish:
-    """What an encoder has to take: the source, and what the user asked for."""
+    """What an encoder has to do: the source, the container, and what the user asked for."""
 
     info: VideoInfo
     facts: SourceFacts
@@ -65,17 +65,17 @@ class _EncoderWish:
 
 
 class _DoesNotFit(Exception):
-    """Why an encoder cannot take this picture into this container."""
+    """Says why an encoder does not do for this video and container."""
 
 
-# Tried in this order where the source's own codec does not fit; the last holds nearly everything.
+# Tried in this order where the source's own codec does not do; the last takes nearly everything.
 _FALLBACKS = ("h264", "hevc", "av1", "vp9", "ffv1")
 
 
 def choose_video(
     info: VideoInfo, facts: SourceFacts, container: Container, options: OutputOptions, out: Path
 ) -> EncoderChoice:
-    """The encoder asked for; else the source's own codec; else the container's own or the most common that fits.
+    """The encoder asked for; else one of the source's codec; else the container's, or the most common one that does.
 
     Raises:
         UsageError: an unknown codec or pixel format, or a quality the codec does not have.
@@ -160,7 +160,7 @@ def asked_layout(pix_fmt: str | None, source: PixelLayout) -> PixelLayout:
 
 
 def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
-    """RGB pictures become the YUV format that players show."""
+    """RGB becomes the YUV format that players show."""
     if source.family != "rgb":
         return source
     depth = "10le" if source.depth > 8 else ""
@@ -169,7 +169,7 @@ def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
 
 
 def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
-    """Set the encoder up for this video and open it into a header in memory.
+    """Set an encoder up for this video, and open it into a header in memory.
 
     Raises:
         _DoesNotFit: it cannot.
@@ -212,7 +212,7 @@ _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 
 def _format_for(encoder: VideoEncoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
-    """The encoder's pixel format with the layout's samples; without its alpha or ProRes' last bits if need be."""
+    """The encoder's pixel format that holds the layout's samples (but for alpha, or ProRes' last bits), and a note."""
     formats = pix_fmts(encoder)
     found = same_samples(layout, formats)
     if found is not None and (not layout.alpha or _keeps_alpha(encoder, container)):
@@ -234,7 +234,7 @@ def _format_for(encoder: VideoEncoder, layout: PixelLayout, container: Container
 
 
 def _keeps_alpha(encoder: VideoEncoder, container: Container) -> bool:
-    """VP8 and VP9 have alpha as a second picture beside each packet, which only Matroska and WebM hold."""
+    """VP8 and VP9 have alpha as a second picture with each packet, which only Matroska and WebM hold."""
     return encoder.codec != "hevc" and (encoder.codec not in ("vp8", "vp9") or container.muxer in ("matroska", "webm"))
 
 
@@ -255,14 +255,7 @@ def _open_once(encoder: VideoEncoder, container: Container, picture: PictureForm
             f"({why} does not take this)."
         ) from err
     finally:
-        _discard(out)
-
-
-def _discard(out: av.container.OutputContainer) -> None:
-    try:
-        out.close()
-    except (av.error.FFmpegError, ValueError):
-        return
+        abandon(out)
 
 
 def _tags(info: VideoInfo, layout: PixelLayout) -> Colour:
@@ -276,11 +269,11 @@ def _tags(info: VideoInfo, layout: PixelLayout) -> Colour:
     return colour
 
 
-_MPEG4_MOST = 65535
+_MPEG4_MOST = 65535  # ticks per second that MPEG-4 can state
 
 
 def _sane_rate(info: VideoInfo, encoder: VideoEncoder) -> Fraction:
-    """The nominal frame rate; the average where the stated one cannot be meant (1000 in many Matroska files)."""
+    """The nominal frame rate; the average where the stated one cannot be right (1000 in many Matroska files)."""
     rate = info.frame_rate
     if not 0 < rate <= 300:
         known = info.duration and info.n_frames
@@ -291,7 +284,7 @@ def _sane_rate(info: VideoInfo, encoder: VideoEncoder) -> Fraction:
 
 
 def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
-    """Whether every frame has a place of its own at the given rate, and lies close to it."""
+    """Whether each frame is near a time of its own on the grid of a constant rate."""
     if info.container in (FRAMES, "avi"):
         return True
     places = [t * rate for t in sorted(_video_times(info))]
@@ -309,7 +302,7 @@ def _video_times(info: VideoInfo) -> Iterator[Fraction]:
 def picture_words(
     info: VideoInfo, facts: SourceFacts, video: EncoderChoice, container: Container
 ) -> tuple[list[str], list[str], list[str]]:
-    """What is kept and lost of the picture itself, and notes on it."""
+    """What is kept and what is lost of the picture itself, and notes on it."""
     kept: list[str] = [f"{video.picture.pix_fmt}, {video.layout.depth} bits"]
     lost: list[str] = []
     notes: list[str] = []
@@ -348,7 +341,7 @@ def picture_words(
 
 
 _REORDERING = Fraction(1, 2)
-"""Seconds that decoding may have to begin before the first picture is shown."""
+"""Seconds before the first picture is shown at which its decoding may have to begin."""
 
 
 def _on_ticks(info: VideoInfo, facts: SourceFacts, tick: int) -> bool:

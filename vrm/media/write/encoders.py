@@ -1,4 +1,4 @@
-"""Encoders: which codec is written with what, at visually lossless quality, and the way of a frame into one."""
+"""The encoders, set up for visually lossless quality, and the form in which they take a frame."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ os.environ.setdefault("SVT_LOG", "1")
 
 @dataclass(frozen=True)
 class VideoEncoder:
-    """One of FFmpeg's video encoders and how this tool drives it.
+    """One of FFmpeg's video encoders, and how it is used here.
 
     Attributes:
         name: FFmpeg's name.
         codec: the codec it writes.
         label: what people call the codec.
-        quality: the option that holds its quality, "" if it has none ("qscale": a fixed quantiser).
-        default: visually lossless value of it.
-        worst: the largest value it takes.
-        options: further options for files that are kept (not for streaming).
+        quality: the option for its quality, "" if it has none ("qscale": a fixed quantiser).
+        default: its visually lossless value.
+        worst: its largest value.
+        options: further options.
         lossless: options that make it bit-exact; None = it cannot; {} = it always is.
         params: the option that takes the codec library's own ``key=value:...`` settings.
-        exact_times: takes any time base; the others are fed a plain count, and their packets get the times after.
+        exact_times: takes any time base; others are given a plain count, and their packets get the times afterwards.
     """
 
     name: str
@@ -91,15 +91,15 @@ ENCODERS: tuple[VideoEncoder, ...] = (
 _AVX512 = 256
 """OpenCV's CPU_AVX512_SKX, which its Python module does not name."""
 _WITHOUT_AVX512 = "asm=MMX2,SSE2Fast,SSSE3,SSE4.2,AVX,LZCNT,FMA3,BMI1,BMI2,AVX2"
-"""x264's AVX-512 code for macroblock trees reads memory it never wrote where a picture is not a multiple of 128 wide:
-equal runs would give different files. AVX2, which every processor with AVX-512 has, is as fast."""
+"""x264's AVX-512 code for macroblock trees reads memory that it never wrote where a picture is not a multiple of 128
+wide: equal runs would give different files. AVX2, which every processor with AVX-512 has, is as fast."""
 _ALIASES = {"x264": "h264", "avc": "h264", "x265": "hevc", "h265": "hevc", "prores_aw": "prores", "svtav1": "av1"}
 _PRORES = {"Proxy": "proxy", "LT": "lt", "Standard": "standard", "HQ": "hq", "4444": "4444", "XQ": "4444xq"}
 _H264 = {"Constrained Baseline": "baseline", "Baseline": "baseline", "Main": "main", "High": "high"}
 
 
 def encoders_of(name: str) -> tuple[VideoEncoder, ...]:
-    """The encoders meant by a codec's or an encoder's name.
+    """The encoders that a codec's or an encoder's name stands for.
 
     Raises:
         UsageError: there is none; names the nearest ones.
@@ -121,7 +121,7 @@ def pix_fmts(encoder: VideoEncoder) -> tuple[str, ...]:
 
 
 def same_samples(layout: PixelLayout, formats: Sequence[str]) -> str | None:
-    """The first of the formats that holds the layout's samples unchanged, the layout's own name first."""
+    """The format that holds the layout's samples unchanged: the layout's own where it is there, else the first."""
     if not formats or layout.name in formats:
         return layout.name
     for name in formats:
@@ -144,7 +144,7 @@ def _is_known(pix_fmt: str) -> bool:
 
 
 def quality_options(encoder: VideoEncoder, crf: int | None, lossless: bool) -> dict[str, str]:
-    """The encoder's options for a quality; None = visually lossless.
+    """The encoder's options for a quality; ``crf`` None = visually lossless.
 
     Raises:
         UsageError: the encoder has no such setting, or it is out of its range.
@@ -167,7 +167,7 @@ def quality_options(encoder: VideoEncoder, crf: int | None, lossless: bool) -> d
 
 
 def profile_options(encoder: VideoEncoder, profile: str, layout: PixelLayout, lossless: bool) -> dict[str, str]:
-    """The options that ask for the source's own profile, or for the one its samples need."""
+    """The options for the source's own profile, or for the one that its samples need."""
     if encoder.codec == "prores":
         name = _PRORES.get(profile, "hq")
         if layout.family != "yuv" or (layout.sub_x, layout.sub_y) == (0, 0):
@@ -189,7 +189,7 @@ def profile_options(encoder: VideoEncoder, profile: str, layout: PixelLayout, lo
 def library_params(
     encoder: VideoEncoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool
 ) -> dict[str, str]:
-    """The settings only the codec's own library takes: HDR static metadata, the stated frame rate, and silence."""
+    """Settings that only the codec's own library takes: HDR static metadata, the stated frame rate, silence."""
     params: list[str] = []
     if encoder.params == "x264-params" and constant_rate:
         params.append("force-cfr=1")  # states the frame rate in the stream instead of the time base; times stay
@@ -207,7 +207,7 @@ def library_params(
 
 
 def _mastering_display(encoder: VideoEncoder, mastering: Mastering) -> str:
-    """As the libraries write it: G, B, R, white point, then brightest and darkest."""
+    """The mastering display as the libraries take it: G, B, R, white point, then brightest and darkest."""
     rx, ry, gx, gy, bx, by, wx, wy = mastering.primaries
     dark, bright = mastering.luminance
     pairs = zip("GBR", ((gx, gy), (bx, by), (rx, ry)), strict=True)
@@ -221,15 +221,15 @@ def _mastering_display(encoder: VideoEncoder, mastering: Mastering) -> str:
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """What an encoder is opened with, besides its options.
+    """The frames that an encoder is opened for.
 
     Attributes:
         size: ``(height, width)``.
-        pix_fmt: what it is fed.
-        colour: tags as written; 2 and None mean that nothing is stated.
+        pix_fmt: FFmpeg's name of their pixel format.
+        colour: tags that are written; 2 and None mean that nothing is stated.
         sample_aspect: width over height of a pixel.
         rate: nominal frames per second.
-        time_base: of the frames it is fed.
+        time_base: of their pts.
         field_order: FFmpeg's AVFieldOrder.
         tag: four characters for the container, or empty.
         mastering: HDR static metadata for the container, where the codec's own stream does not state it.
@@ -247,7 +247,7 @@ class PictureFormat:
 
 
 def add_encoder(out: OutputContainer, encoder: str, picture: PictureFormat, options: dict[str, str]) -> VideoStream:
-    """Add a video stream to ``out`` with its encoder set up and opened.
+    """Add a video stream to ``out``, its encoder set up and open.
 
     Raises:
         av.error.FFmpegError, ValueError: the encoder or the container refuses.
@@ -282,10 +282,10 @@ _SWS = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9}
 
 
 def for_encoder(frame: Frame, pix_fmt: str, target: Colour) -> av.VideoFrame:
-    """The frame as the encoder takes it: the decoder's own where nothing was changed and the format fits.
+    """The frame in the encoder's pixel format: the decoder's own frame where nothing was changed and the format fits.
 
-    Only a format other than the frame's own (asked for with ``--pix-fmt``, or the way of RGB into a YUV codec)
-    converts samples, with the frame's own matrix and range unless the target names others.
+    Samples are converted only into a format other than the frame's own (``--pix-fmt``, or RGB for a YUV codec), with
+    the frame's matrix and range unless ``target`` names others.
     """
     if frame.native is not None and frame.native.format.name == pix_fmt:
         return frame.native

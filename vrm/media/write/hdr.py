@@ -1,7 +1,7 @@
-"""HDR static metadata for codecs whose own stream has no place for it: written into the container.
+"""HDR static metadata in the container, for codecs whose own stream has no place for it.
 
-FFmpeg's muxers take it from the stream's side data, which PyAV copies from a template stream only. The template is
-a Matroska file of a few hundred bytes, made here with nothing but a track that states the metadata (RFC 9559,
+FFmpeg's muxers take it from a stream's side data, which PyAV only copies from a template stream. The template is a
+Matroska file of a few hundred bytes, made here, that holds nothing but a track with the metadata (RFC 9559,
 5.1.4.1.28.30: MasteringMetadata).
 """
 
@@ -18,12 +18,12 @@ from av.video.stream import VideoStream
 from vrm.media.read.source_facts import Mastering
 
 CARRIERS = {"ffv1": b"V_FFV1", "libvpx-vp9": b"V_VP9"}
-"""Encoders whose metadata goes into the container, with Matroska's name of their codec."""
+"""Matroska's name of the codec, by encoder whose metadata goes into the container."""
 _CHROMATICITIES = ("55D1", "55D2", "55D3", "55D4", "55D5", "55D6", "55D7", "55D8")
 
 
 def add_carrier(out: OutputContainer, encoder: str, mastering: Mastering) -> VideoStream:
-    """Add a stream for one of the ``CARRIERS`` whose container states the metadata."""
+    """Add a stream with the metadata to ``out``; ``encoder`` is one of the ``CARRIERS``."""
     with av.open(io.BytesIO(_template(CARRIERS[encoder], mastering)), format="matroska") as given:
         return out.add_stream_from_template(given.streams.video[0], opaque=False)
 

@@ -1,8 +1,7 @@
-"""What will be written, decided and checked before any work: codec, pixel format, streams, and what gets lost."""
+"""What will be written, decided and checked before any work: codec, pixel format, streams, and what is lost."""
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +15,7 @@ from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_w
 from vrm.media.write.encoders import PictureFormat
 from vrm.media.write.streams import CopiedStreams, StreamPlan, muxer_options, plan_streams
 from vrm.options.remove import OutputOptions
+from vrm.system.files import partial_path
 from vrm.types import Colour, VideoInfo
 
 _SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -32,18 +32,19 @@ class OutputPlan:
         encoder: FFmpeg's encoder; "png" for frames.
         codec: the codec it writes.
         picture: size, pixel format, colour, times the encoder is opened with.
-        layout: the planar layout of the frames that come.
+        layout: the planar layout of the frames it is given.
         options, muxer_options: for the encoder and the muxer.
         time_base: of the pts that are written: the source's own; the frame period in AVI.
-        start: of the source's picture, in seconds.
-        source, stream: the file the other streams come from and its worked stream; None = nothing is copied.
-        exact_times: False: the encoder counts frames, and their packets get the source's times after.
+        start: when the source's first frame is shown, in seconds.
+        source, stream: the file that the other streams are copied from, and its video stream that is worked on; None =
+            nothing is copied.
+        exact_times: the encoder is given the times; else it counts frames, and their packets get the times afterwards.
         lossless: decoding gives the frames' samples back.
-        streams: the source's other streams that are kept.
+        streams: the source's other streams that come along.
         display_matrix: nine integers, or empty.
-        chapters: whether the source's are taken along.
+        chapters: whether the source's come along.
         overwrite: replace an existing output.
-        notes: one line for each decision the user should know of.
+        notes: a line for each decision that the user should know of.
         kept, lost: what comes along, and everything that does not.
     """
 
@@ -86,21 +87,19 @@ def plan_output(
     options: OutputOptions,
     *,
     copy_streams: bool = True,
-    source_must_differ: bool = True,
     side_by_side: bool = False,
 ) -> OutputPlan:
     """Decide and check everything about the output before any work is done.
 
     The codec family, profile, bit depth, chroma format, times, colour and the other streams stay the source's own
-    where the container and the encoders here can hold them; what cannot be kept is converted, refused, or named in
-    ``lost``. The encoder and the container's header are tried in memory, so that what they refuse shows now.
+    where the container and the encoders can hold them; what cannot be kept is converted, refused, or named in ``lost``.
+    Encoder and container are opened in memory, so that what they refuse shows now.
 
     Args:
         info: the source.
         out: the file to write, or the folder for a folder of frames.
         options: codec, quality, pixel format, overwriting.
         copy_streams: take the source's other streams, chapters and metadata along.
-        source_must_differ: refuse to write onto the source.
         side_by_side: frames are twice as wide as the source's, and nothing else is taken along: a preview.
 
     Raises:
@@ -110,10 +109,10 @@ def plan_output(
     if side_by_side:
         info, copy_streams = replace(info, width=2 * info.width), False
     if info.container == FRAMES and not out.suffix:
-        _check_target(info, out, options, source_must_differ, folder=True)
+        _check_target(info, out, options, folder=True)
         return _plan_frames(info, out, options)
     container = container_of(out)
-    _check_target(info, out, options, source_must_differ, folder=False)
+    _check_target(info, out, options, folder=False)
     facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
     copied = CopiedStreams()
@@ -152,8 +151,8 @@ def plan_output(
 # --- where it goes ----------------------------------------------------------------------------------------------
 
 
-def _check_target(info: VideoInfo, out: Path, options: OutputOptions, differ: bool, *, folder: bool) -> None:
-    if differ and _same(out, info.path):
+def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:
+    if _same(out, info.path):
         raise UsageError(f"The output {out} is the input itself.", "Choose another name: the source is never replaced.")
     parent = out.absolute().parent
     if not parent.is_dir():
@@ -169,9 +168,9 @@ def _check_target(info: VideoInfo, out: Path, options: OutputOptions, differ: bo
             raise OutputError(f"The output {out} exists already.", "Add --overwrite, or choose another name.")
         if folder:
             _refuse_other_things(out)
-    probe = parent / f".{out.name}.{os.getpid()}.vrm-test"
+    probe = partial_path(out).with_suffix(".test")
     try:
-        probe.touch(exist_ok=False)
+        probe.touch()
         probe.unlink()
     except OSError as err:
         raise OutputError(

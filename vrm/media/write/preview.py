@@ -1,4 +1,4 @@
-"""Videos to look at, beside the work: H.264 with 8 bits, of any even size."""
+"""Videos that are only looked at: H.264 with 8 bits, of any even size."""
 
 from __future__ import annotations
 

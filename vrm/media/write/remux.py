@@ -1,4 +1,4 @@
-"""The source's other streams: packets copied as they are, in step with the new picture; text subtitles converted."""
+"""The source's other streams: their packets are copied in step with the new picture; text subtitles are converted."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from vrm.media.write.encoders import add_encoder
 from vrm.media.write.plan import OutputPlan
 from vrm.media.write.streams import CONTAINER_TAGS, StreamPlan
 
-# Counts and rates of the old packets (Matroska's statistics), and tags that every muxer writes anew.
+# Matroska's statistics of the old packets, and tags that every muxer writes itself.
 _STALE = re.compile(r"(BPS|DURATION|NUMBER_OF_|_STATISTICS_)|(encoder|vendor_id)$", re.IGNORECASE)
 
 
 class Remuxer:
     """Sets up the streams of an output and copies the source's other packets into it, in order of time.
 
-    Used as a context manager; the source is opened a second time, beside the one that decodes.
+    A context manager; it opens the source a second time, beside the reader.
 
     Args:
-        plan: says which streams come along.
-        out: where they go.
+        plan: which streams come along.
+        out: where they are written to.
 
     Attributes:
         video: the output's stream for the encoded picture.
@@ -114,7 +114,7 @@ class Remuxer:
         self._targets[stream.index] = converter.stream
 
     def _add_cover(self, stream: Stream) -> None:
-        """Matroska holds cover pictures as attachments."""
+        """A cover picture becomes an attachment, as Matroska has it."""
         assert self._source is not None
         with open_input(Path(self._source.name)) as again:
             picture = next(again.demux(again.streams[stream.index]))
@@ -127,13 +127,13 @@ class Remuxer:
         self.copied[stream.index] += 1
 
     def _next(self) -> Packet[Any] | None:
-        """The packet whose turn it is; it stays held until it is written."""
+        """The packet that is written next; it is held until then."""
         while self._held is None:
             if self._source is None or not self._targets:
                 return None
             try:
                 packet = next(self._packets, None)
-            except av.error.FFmpegError:  # a damaged source ends here, for its sound as for its picture
+            except av.error.FFmpegError:  # a damaged source ends here, its sound as its picture
                 return None
             if packet is None:
                 return None
@@ -166,7 +166,7 @@ class Remuxer:
 
 
 class SubtitleConverter:
-    """Text subtitles decoded and written in another text codec, at their own times."""
+    """Decodes text subtitles and encodes them in another text codec, at their own times."""
 
     def __init__(self, out: OutputContainer, source: Stream, target: str) -> None:
         decoder = source.codec_context

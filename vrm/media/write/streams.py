@@ -1,4 +1,4 @@
-"""Which of the source's other streams come along, and how the container is set up for them."""
+"""Which of the source's other streams come along, and the muxer options for them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from math import lcm
 import av
 
 from vrm.errors import OutputError
-from vrm.media.read.container import is_cover, open_input
-from vrm.media.write.containers import CONTAINERS, FRAMES, TEXT_SUBTITLES, Container, codec_name, holds_copy
+from vrm.media.read.container import codec_name, is_cover, open_input
+from vrm.media.write.containers import CONTAINERS, FRAMES, TEXT_SUBTITLES, Container, holds_copy
 from vrm.types import VideoInfo
 
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """What becomes of one stream of the source beside the one that is worked on.
+    """What becomes of one of the source's other streams.
 
     Attributes:
         index, kind, codec: of the source's stream.
-        target: codec its text is converted to, or "attachment" for a cover; empty = packets are copied.
+        target: codec that its text is converted to; "attachment" for a cover picture; empty = packets are copied.
     """
 
     index: int
@@ -31,7 +31,7 @@ class StreamPlan:
 
 @dataclass
 class CopiedStreams:
-    """The streams that come along, and words for what is kept, what is lost and what is converted."""
+    """The streams that come along; what is kept, lost and converted, in words."""
 
     streams: list[StreamPlan] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class CopiedStreams:
 
 
 def plan_streams(info: VideoInfo, container: Container) -> CopiedStreams:
-    """Which of the source's other streams are copied, converted, or lost.
+    """Decide for each of the source's other streams: copied, converted, or lost.
 
     Raises:
         OutputError: the container cannot hold a sound or video stream.
@@ -92,7 +92,7 @@ def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict
     options = dict(container.options)
     if container.muxer not in ("mp4", "mov", "3gp"):
         return options
-    # A late start is written in the file's own clock, which would else round it to a millisecond.
+    # A late start is written in the file's own clock, which by default rounds it to a millisecond.
     clock = base.denominator
     while clock < 10000:
         clock *= 2

@@ -1,4 +1,4 @@
-"""A video that is written frame by frame as frames come, beside other work."""
+"""A video that is written frame by frame, in a thread beside other work."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from vrm.media.write.plan import OutputPlan
 from vrm.media.write.writer import write_video
 
 _WAITING = 2
+"""Frames that wait to be encoded, at most."""
 
 
 class ThreadedWriter:
-    """Encodes in a thread of its own what is given to ``add``; the file appears when the block ends well."""
+    """Encodes in its own thread the frames given to ``add``; the file appears when the ``with`` block ends well."""
 
     def __init__(self, plan: OutputPlan) -> None:
         self._plan = plan
         self._frames: queue.Queue[Frame | None] = queue.Queue(_WAITING)
         self._error: BaseException | None = None
-        self._given_up = False
+        self._abandoned = False
         self._thread = threading.Thread(target=self._run, name="vrm-encode", daemon=True)
 
     def __enter__(self) -> Self:
@@ -31,36 +32,36 @@ class ThreadedWriter:
 
     def add(self, frame: Frame) -> None:
         """The next frame. Raises what writing raised."""
-        while self._error is None:
+        self._put(frame)
+        if self._error is not None:
+            raise self._error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._abandoned = error is not None
+        self._put(None)
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def _put(self, frame: Frame | None) -> None:
+        """Hand a frame, or the end, to the thread; if that has ended, nothing happens."""
+        while self._thread.is_alive():
             try:
                 self._frames.put(frame, timeout=0.2)
                 return
             except queue.Full:
                 continue
-        raise self._error
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._given_up = error is not None
-        while self._thread.is_alive():
-            try:
-                self._frames.put(None, timeout=0.2)
-                break
-            except queue.Full:
-                continue
-        self._thread.join()
-        if self._error is not None and error is None:
-            raise self._error
 
     def _run(self) -> None:
         try:
-            write_video(self._plan, self._coming())
-        except BaseException as error:  # handed to the thread that gives the frames
-            self._error = None if self._given_up else error
+            write_video(self._plan, self._given())
+        except BaseException as error:  # raised in the thread that gives the frames
+            self._error = None if self._abandoned else error
 
-    def _coming(self) -> Iterator[Frame]:
+    def _given(self) -> Iterator[Frame]:
         while (frame := self._frames.get()) is not None:
             yield frame
-        if self._given_up:
+        if self._abandoned:
             raise RuntimeError("the frames ended early")

@@ -18,7 +18,7 @@ from av.packet import Packet
 from vrm.errors import OutputError
 from vrm.media.frame.frame import Frame
 from vrm.media.read.frame_folder import frame_files
-from vrm.media.write.containers import FRAMES
+from vrm.media.write.containers import FRAMES, abandon
 from vrm.media.write.encoders import for_encoder
 from vrm.media.write.plan import OutputPlan
 from vrm.media.write.png import write_png
@@ -128,17 +128,9 @@ def _encode_to(
             written = _VideoTrack(plan, out, remuxer, part).encode_all(frames, progress)
         out.close()
     except BaseException:
-        _abandon(out)
+        abandon(out)
         raise
     return written, dict(remuxer.copied)
-
-
-def _abandon(out: OutputContainer) -> None:
-    """Close an output that is given up; its trailer may fail for the same reason as its body."""
-    try:
-        out.close()
-    except (av.error.FFmpegError, OSError, ValueError):
-        return
 
 
 class _VideoTrack:

@@ -82,9 +82,9 @@ def _described(image: Array) -> Array:
     return np.dstack([image, *(np.float32(_TEXTURE) * c for c in changes)]).astype(np.float32)
 
 
-def _pyramid(image: Array, unknown: Bool, usable: Bool) -> list[_Level]:
+def _pyramid(image: Array, unknown: Bool, usable: Bool) -> list[_PyramidLevel]:
     """Coarse to fine, as far as there are patches to copy."""
-    levels = [_Level(image.copy(), unknown, usable)]
+    levels = [_PyramidLevel(image.copy(), unknown, usable)]
     while True:
         finer = levels[0]
         h, w = finer.unknown.shape
@@ -99,7 +99,7 @@ def _pyramid(image: Array, unknown: Bool, usable: Bool) -> list[_Level]:
         good = cv2.resize(finer.usable.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.99
         if not _centres(good & ~lost).any():
             return levels
-        levels.insert(0, _Level(smaller, lost, good & ~lost))
+        levels.insert(0, _PyramidLevel(smaller, lost, good & ~lost))
 
 
 def _resized(image: Array, size: tuple[int, int], how: int) -> Array:
@@ -118,7 +118,7 @@ def _centres(usable: Bool) -> Bool:
 
 
 @dataclass
-class _Level:
+class _PyramidLevel:
     """One size of the picture. ``image`` is float32 ``(h, w, c)``."""
 
     image: Array
@@ -138,7 +138,7 @@ class _Search:
     Those N patches, around pixels (rows, cols), are the targets; (y, x) is the centre of the known patch of each.
     """
 
-    def __init__(self, level: _Level, coarser_field: Array | None, rng: np.random.Generator) -> None:
+    def __init__(self, level: _PyramidLevel, coarser_field: Array | None, rng: np.random.Generator) -> None:
         self.level, self.rng = level, rng
         h, w = level.unknown.shape
         self.centres = _centres(level.usable)

@@ -22,7 +22,7 @@ _SLOPE = 0.1
 DIRECTIONS = ("backwards", "forwards")
 
 
-class Alignment(nn.Module):
+class FlowGuidedAlignment(nn.Module):
     """A modulated deformable 3x3 convolution of two feature maps, to where two flows point.
 
     Args:
@@ -83,7 +83,7 @@ class FlowGuide(nn.Module):
         super().__init__()
         self.channels = channels
         self.flow = SpyNet()
-        self.align = nn.ModuleDict({name: Alignment(channels) for name in DIRECTIONS})
+        self.align = nn.ModuleDict({name: FlowGuidedAlignment(channels) for name in DIRECTIONS})
         self.mix = nn.ModuleDict(
             {
                 name: nn.Sequential(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vrm.nets.fuseformer.blocks import Attention, attend
+from vrm.nets.fuseformer.blocks import PatchAttention, attend
 from vrm.nets.fuseformer.tokens import Grid, crop_tokens
 from vrm.types import Box
 
@@ -26,7 +26,7 @@ _HALF = WINDOW[0] // 2, WINDOW[1] // 2
 
 
 @dataclass(frozen=True)
-class Window:
+class FocalWindow:
     """Numbers of tokens of a frame, and of windows, counted row by row.
 
     Attributes:
@@ -41,7 +41,7 @@ class Window:
 
 
 @functools.lru_cache(64)
-def windows(grid: Grid) -> tuple[Window, ...]:
+def windows(grid: Grid) -> tuple[FocalWindow, ...]:
     """The windows of a frame; those at right and bottom have fewer tokens where the grid is no multiple of theirs."""
     down, across = -(-grid.rows // WINDOW[0]), -(-grid.cols // WINDOW[1])
     rows, cols = down * WINDOW[0], across * WINDOW[1]
@@ -65,11 +65,11 @@ def windows(grid: Grid) -> tuple[Window, ...]:
             for p, q in product(range(down), range(across))
             if abs(p - a) <= WINDOW[0] // 2 and abs(q - b) <= WINDOW[1] // 2
         ]
-        found.append(Window(numbers(own), numbers(own + around), tuple(near)))
+        found.append(FocalWindow(numbers(own), numbers(own + around), tuple(near)))
     return tuple(found)
 
 
-class FocalAttention(Attention):
+class FocalAttention(PatchAttention):
     """Multi-head attention as the module says."""
 
     def __init__(self, width: int, heads: int) -> None:

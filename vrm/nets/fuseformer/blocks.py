@@ -20,7 +20,7 @@ _LAYERS = ((1, 2, 1), (1, 1, 1), (2, 2, 1), (4, 1, 1), (6, 1, 1), (8, 1, 2), (6,
 """Output channels as multiples of the base width, stride and groups of each convolution."""
 
 
-class Encoder(nn.Module):
+class PatchEncoder(nn.Module):
     """Nine convolutions to a quarter of the size; the last four see, group by group, the fourth's output again.
 
     Args:
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
         return x
 
 
-class Attention(nn.Module):
+class PatchAttention(nn.Module):
     """Multi-head self-attention over all tokens of all frames, no mask.
 
     Args:
@@ -173,7 +173,7 @@ class SoftComposition(nn.Module):
         return F.interpolate(self.bias[None], size, mode="bilinear", align_corners=False)[0]
 
 
-class Decoder(nn.Module):
+class PatchDecoder(nn.Module):
     """Four convolutions and two doublings to an image, before tanh."""
 
     def __init__(self, base: int = 64) -> None:

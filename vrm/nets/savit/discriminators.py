@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
-from vrm.nets.fuseformer.blocks import Encoder, SoftSplit
+from vrm.nets.fuseformer.blocks import PatchEncoder, SoftSplit
 from vrm.nets.savit.semantic import SemanticLinear
 
 _SLOPE = 0.2
@@ -51,7 +51,7 @@ class SemanticDiscriminator(nn.Module):
 
     def __init__(self, experts: int, base: int = 64, width: int = 512) -> None:
         super().__init__()
-        self.encoder = Encoder(3 + experts, base)
+        self.encoder = PatchEncoder(3 + experts, base)
         self.split = SoftSplit(2 * base, width)
         self.score = SemanticLinear(width, 1, experts)
         for module in self.modules():

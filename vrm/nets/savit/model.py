@@ -13,7 +13,14 @@ from torch.nn import functional as F
 from vrm.errors import UsageError, WeightsError
 from vrm.nets.e2fgvi.flow_guided import FlowGuide, reduced
 from vrm.nets.e2fgvi.focal import FocalAttention
-from vrm.nets.fuseformer.blocks import Attention, Decoder, Encoder, FusionFeedForward, SoftComposition, SoftSplit
+from vrm.nets.fuseformer.blocks import (
+    FusionFeedForward,
+    PatchAttention,
+    PatchDecoder,
+    PatchEncoder,
+    SoftComposition,
+    SoftSplit,
+)
 from vrm.nets.fuseformer.fusion import Fusion, ordered
 from vrm.nets.fuseformer.tokens import CELLS, Grid
 from vrm.nets.savit.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
@@ -133,14 +140,14 @@ class Output:
     histogram: Tensor | None = None
 
 
-class Block(nn.Module):
+class SavitBlock(nn.Module):
     """One transformer block: attention, then F3N or its semantic-aware form; normalised before each."""
 
     def __init__(self, config: SavitConfig, semantic: bool) -> None:
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(config.width), nn.LayerNorm(config.width)
         guided = config.backbone == "e2fgvi"
-        self.attention = (FocalAttention if guided else Attention)(config.width, config.heads)
+        self.attention = (FocalAttention if guided else PatchAttention)(config.width, config.heads)
         self.activation = F.gelu if guided else F.relu
         self.semantic = semantic
         self.feed_forward: FusionFeedForward | SemanticFeedForward = (
@@ -200,13 +207,13 @@ class Savit(nn.Module):
         self.config = config
         channels = 2 * config.base
         grid = Grid(*config.field)
-        self.encoder = Encoder(3 + config.experts, config.base)
+        self.encoder = PatchEncoder(3 + config.experts, config.base)
         self.split = SoftSplit(channels, config.width)
         guided = config.backbone == "e2fgvi"
         self.position = None if guided else nn.Parameter(torch.zeros(grid.rows, grid.cols, config.width))
-        self.blocks = nn.ModuleList(Block(config, k in config.semantic_blocks) for k in range(config.blocks))
+        self.blocks = nn.ModuleList(SavitBlock(config, k in config.semantic_blocks) for k in range(config.blocks))
         self.composition = SoftComposition(channels, config.width, config.field)
-        self.decoder = Decoder(config.base)
+        self.decoder = PatchDecoder(config.base)
         self.classifiers = nn.ModuleList(
             nn.Linear(config.width, config.experts) for _ in config.semantic_blocks if config.classify
         )

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from vrm.nets.fuseformer.fusion import Fusion
 from vrm.nets.fuseformer.tokens import Grid, crop_tokens, fold_part
-from vrm.nets.savit.model import Block, Savit
+from vrm.nets.savit.model import Savit, SavitBlock
 from vrm.nets.savit.semantic import CELL
 from vrm.types import Box, grow_box
 
@@ -38,7 +38,7 @@ def last_block(
     Returns:
         For each wanted box its tokens ``(1, n, width)``.
     """
-    assert isinstance(block, Block)
+    assert isinstance(block, SavitBlock)
     frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
     shares = None if histogram is None else histogram.reshape(len(frames), grid.tokens, -1)
     # Fusion brings in what neighbouring tokens say, so those are needed before it.

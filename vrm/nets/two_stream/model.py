@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vrm.nets.two_stream.spectral import ConvResidual, FourierResidual
-from vrm.nets.two_stream.streams import Attention, DeformableWrite, Read, Write, resized
+from vrm.nets.two_stream.streams import DeformableWrite, KeyframeAttention, Read, Write, resized
 
 BANDS, RESOLUTION = 64, 32
 STRIDE = 8
@@ -124,7 +124,7 @@ class ConvNorm(nn.Module):
         return out
 
 
-class Block(nn.Module):
+class TwoStreamBlock(nn.Module):
     """Read, attention and again attention in the GIF; two residual blocks in the LIF; write (Fig. 2)."""
 
     def __init__(self, config: TwoStreamConfig, first: bool, last: bool) -> None:
@@ -132,8 +132,8 @@ class Block(nn.Module):
         c, both = config.channels, config.streams == "both"
         has_tokens, has_local = config.streams != "local", config.streams != "global"
         self.read = Read(c, config.heads, config.grid) if both or (has_tokens and first) else None
-        self.attend1 = Attention(c, config.heads) if has_tokens else None
-        self.attend2 = Attention(c, config.heads) if has_tokens else None
+        self.attend1 = KeyframeAttention(c, config.heads) if has_tokens else None
+        self.attend2 = KeyframeAttention(c, config.heads) if has_tokens else None
         residual = FourierResidual if config.spectral else ConvResidual
         self.local1 = residual(c) if has_local else nn.Identity()
         self.local2 = residual(c) if has_local else nn.Identity()
@@ -168,7 +168,7 @@ class TwoStreamGenerator(nn.Module):
         self.latents = nn.Parameter(torch.randn(config.grid**2, c) * 0.02)
         self.project = nn.Conv2d(c + 4 * BANDS + 2, c, 1)
         last = config.blocks - 1
-        self.blocks = nn.ModuleList(Block(config, i == 0, i == last) for i in range(config.blocks))
+        self.blocks = nn.ModuleList(TwoStreamBlock(config, i == 0, i == last) for i in range(config.blocks))
         writes = config.cross if config.streams == "both" else 0
         self.deformable = nn.ModuleList(DeformableWrite(c) for _ in range(writes))
         self.decoder = nn.ModuleList(

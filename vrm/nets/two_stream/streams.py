@@ -100,7 +100,7 @@ def patches(x: Tensor, m: int) -> Tensor:
     return cut.reshape(b, m * m, c, -1)
 
 
-class Attention(nn.Module):
+class KeyframeAttention(nn.Module):
     """A(g_src, nothing) and A(g_tgt, g_src) of Section 3.3: tokens attend to themselves and to those of key frames."""
 
     def __init__(self, channels: int, heads: int) -> None:

@@ -1,4 +1,4 @@
-"""The contract of everything that labels frames, and what it gives back."""
+"""The contract of models that label frames, and what they return."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ Ids = npt.NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Segment:
-    """One thing, or all of one kind of stuff, on a frame.
+    """One thing, or all stuff of a class, on a frame.
 
     Attributes:
-        id: its value in ``Panoptic.ids``, from 1.
+        id: its value in ``PanopticMap.ids``, from 1.
         label: its class, an index into the taxonomy.
         score: of the model, 0 to 1; None where it gives none.
     """
@@ -30,7 +30,7 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class Panoptic:
+class PanopticMap:
     """A labelled frame.
 
     Attributes:
@@ -58,9 +58,9 @@ class Segmenter(Protocol):
     """A model that labels frames.
 
     Attributes:
-        name: in words, for reports.
+        name: for reports.
         taxonomy: its classes.
-        device, dtype: where and in which number format it works, after "auto" was decided.
+        device, dtype: where and in which number format it works; never "auto".
     """
 
     name: str
@@ -68,17 +68,17 @@ class Segmenter(Protocol):
     device: str
     dtype: str
 
-    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
+    def label(self, frame: Pixels, t: int = 0) -> PanopticMap:
         """Label frame t of the video, uint8 or uint16 RGB ``(H, W, 3)``."""
         ...
 
 
-def from_classes(classes: npt.NDArray[np.integer], scores: npt.NDArray[np.floating] | None = None) -> Panoptic:
-    """A semantic map as segments: one for each class, with its mean score.
+def from_classes(classes: npt.NDArray[np.integer], scores: npt.NDArray[np.floating] | None = None) -> PanopticMap:
+    """A semantic map as segments: one for each class, with the mean score of its pixels.
 
     Args:
         classes: ``(H, W)`` class of each pixel, ``VOID`` or more for none.
-        scores: ``(H, W)`` of the pixels, 0 to 1.
+        scores: ``(H, W)``, 0 to 1.
     """
     ids = np.where(classes < VOID, classes.astype(np.int32) + 1, 0).astype(np.int32)
     count = np.bincount(ids.ravel())
@@ -88,4 +88,4 @@ def from_classes(classes: npt.NDArray[np.integer], scores: npt.NDArray[np.floati
         for i in np.flatnonzero(count)
         if i > 0
     )
-    return Panoptic(ids, segments)
+    return PanopticMap(ids, segments)

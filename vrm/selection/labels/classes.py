@@ -15,7 +15,7 @@ from vrm.types import U8, Masks
 
 
 def load_classes(job: Job) -> LoadedMasks:
-    """Every pixel of the classes that ``--class`` names, frame by frame, not yet held over frames that miss them.
+    """Every pixel of the classes that ``--class`` names, frame by frame, drop-outs not yet closed.
 
     Raises:
         VrmError: an unknown class, labels that do not fit, weights that are missing.
@@ -26,16 +26,16 @@ def load_classes(job: Job) -> LoadedMasks:
     table = np.zeros(256, np.bool_)
     table[list(known.find(names))] = True
     masks = Masks(job.info.size, job.info.n_frames)
-    met = np.zeros(256, np.bool_)
+    present = np.zeros(256, np.bool_)
     job.events.stage("read labels", job.last - job.first)
     for t in range(job.first, job.last):
         plane = maps(t)
         masks[t] = table[plane]
-        met[np.unique(plane)] = True
+        present[np.unique(plane)] = True
         job.events.advance("read labels")
     if not masks.empty:
         return LoadedMasks(masks)
-    there = ", ".join(c for c, found in zip(known.classes, met, strict=False) if found) or "nothing known"
+    there = ", ".join(c for c, found in zip(known.classes, present, strict=False) if found) or "nothing known"
     note = f"--class {','.join(names)} is on no frame: the video passes through. On it are: {there}."
     return LoadedMasks(masks, (note,))
 
@@ -46,11 +46,11 @@ def _maps(job: Job) -> LabelMaps:
 
 
 def labels_for_engine(job: Job, holes: Masks) -> Callable[[int], U8] | None:
-    """What engines that route by content ask a shot for, or None where the user gave neither labels nor a segmenter.
+    """The labels that engines ask a shot for, or None where the user gave neither labels nor a segmenter.
 
     Args:
         job: the job.
-        holes: the grown masks: what is removed has no label any more, and takes those around it.
+        holes: the grown masks, in which the labels around replace those of what is removed.
 
     Returns:
         ``labels(t)``: the super-categories of frame t, 0 to 7, uint8 ``(H, W)`` in the stored orientation.

@@ -17,7 +17,7 @@ from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.masks.load import LoadedMasks
 from vrm.selection.tracking.features import small_grey
-from vrm.selection.tracking.tracker import follow
+from vrm.selection.tracking.tracker import track_mask
 from vrm.types import Bool, Masks, Pixels
 
 _LONGEST = 24
@@ -59,12 +59,12 @@ def close_dropouts(
                         filled |= _close(out, frame, piece, t, step, (start, stop))
         if losses > _MOST:
             notes.append(
-                f"The labels come and go too often on frames {start} to {stop - 1} to be held: look at the masks "
-                "(--save-masks)."
+                f"The labels come and go too often on frames {start} to {stop - 1} to close all drop-outs: look at the "
+                "masks (--save-masks)."
             )
     if filled:
         notes.append(
-            f"On {len(filled)} frames labels missed a part of what goes; it was followed there from the frames beside."
+            f"On {len(filled)} frames labels missed a part of what is removed; it was tracked there from other frames."
         )
     return LoadedMasks(out, tuple(notes))
 
@@ -95,7 +95,7 @@ def _close(
     """Track a lost piece onwards and add it, up to the frame that has it again; returns the frames added to."""
     reach = min(_LONGEST, (shot[1] - 1 - t) if step > 0 else (t - shot[0]))
     start, stop = (t, t + reach + 1) if step > 0 else (t - reach, t + 1)
-    tracked = follow(frame, {t: piece}, start, stop)
+    tracked = track_mask(frame, {t: piece}, start, stop)
     found: dict[int, Bool] = {}
     for n in range(t + step, t + step * (reach + 1), step):
         if tracked.masks.box(n) is None or tracked.confidence.get(n, 0.0) < _SURE:

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vrm.errors import WeightsError
-from vrm.selection.labels.base import Panoptic, Segment
-from vrm.selection.labels.taxonomy import TAXONOMIES, VOID, Taxonomy, named, taxonomy
+from vrm.selection.labels.base import PanopticMap, Segment
+from vrm.selection.labels.taxonomy import TAXONOMIES, VOID, Taxonomy, taxonomy, taxonomy_of
 from vrm.selection.pretrained import from_folder, model_type, net_from_folder, transformers
-from vrm.system.device import Compute
 from vrm.types import U8, Pixels, eight_bits
+
+if TYPE_CHECKING:
+    from vrm.system.device import Compute
 
 KINDS = ("mask2former", "maskformer", "oneformer", "eomt", "eomt_dinov3")
 """Model types of config.json that are taken."""
 _INPUTS = ("pixel_values", "pixel_mask", "task_inputs")
 
 
-class HuggingSegmenter:
-    """A panoptic segmentation model of library.
+class HuggingFaceSegmenter:
+    """A panoptic segmentation model of transformers.
 
     Args:
         folder: config.json, model.safetensors, preprocessor_config.json (and the tokenizer's files for OneFormer).
@@ -37,13 +39,12 @@ class HuggingSegmenter:
             raise WeightsError(f"{folder} holds a '{kind}' model.", f"Segmenters are: {', '.join(KINDS)}.")
         library = transformers("This segmenter")
         self._compute = compute
-        self._one_former = kind == "oneformer"
-        # OneFormer is told its task in words: its processor also holds a tokenizer.
-        if self._one_former:
+        # OneFormer is given its task in words: its processor also holds a tokenizer.
+        self._task = {"task_inputs": ["panoptic"]} if kind == "oneformer" else {}
+        if self._task:
             # It would download a list of class names that only its training needs.
             pictures = from_folder(library.OneFormerImageProcessor, folder, class_info_file="")
-            words = from_folder(library.CLIPTokenizer, folder)
-            self._processor: Any = library.OneFormerProcessor(pictures, words)
+            self._processor: Any = library.OneFormerProcessor(pictures, from_folder(library.CLIPTokenizer, folder))
         else:
             self._processor = from_folder(library.AutoImageProcessor, folder)
         net = net_from_folder(library.AutoModelForUniversalSegmentation, folder)
@@ -51,18 +52,19 @@ class HuggingSegmenter:
         self.name = f"{net.config.model_type} ({folder.name})"
         self.device, self.dtype = compute.names
         names = [str(net.config.id2label[i]) for i in range(len(net.config.id2label))]
-        self.taxonomy, self._table = _meaning(names, folder.name)
+        self.taxonomy, self._table = _own_classes(names, folder.name)
         things = self.taxonomy.things
+        stuff = {i for i in range(len(names)) if self._table[i] == VOID or not things[self._table[i]]}
         # Without this list, transformers fuses nothing: every query of the sky would be a segment of its own.
-        self._stuff = {i for i in range(len(names)) if self._table[i] == VOID or not things[self._table[i]]}
+        self._fused: dict[str, Any] = {"label_ids_to_fuse": stuff}
+        if "eomt" in net.config.model_type:
+            self._fused = {"stuff_classes": sorted(stuff)}
 
-    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
-        """See ``vrm.selection.labels.base.Segmenter``."""
+    def label(self, frame: Pixels, t: int = 0) -> PanopticMap:
         import torch
 
-        rgb = eight_bits(frame)
-        words = {"task_inputs": ["panoptic"]} if self._one_former else {}
-        inputs = self._processor(images=np.ascontiguousarray(rgb), return_tensors="pt", **words)
+        rgb = np.ascontiguousarray(eight_bits(frame))
+        inputs = self._processor(images=rgb, return_tensors="pt", **self._task)
         inputs.pop("patch_offsets", None)
         inputs = inputs.to(self._compute.device)
         with torch.inference_mode():
@@ -72,14 +74,11 @@ class HuggingSegmenter:
                 if torch.is_tensor(value) and value.is_floating_point():
                     outputs[key] = value.float()
             post = getattr(self._processor, "image_processor", self._processor)
-            more: dict[str, Any] = {"label_ids_to_fuse": self._stuff}
-            if "eomt" in self._net.config.model_type:
-                more = {"stuff_classes": sorted(self._stuff)}
-            found = post.post_process_panoptic_segmentation(outputs, target_sizes=[rgb.shape[:2]], **more)[0]
-        return _panoptic(found["segmentation"].cpu().numpy(), found["segments_info"], self._table)
+            found = post.post_process_panoptic_segmentation(outputs, target_sizes=[rgb.shape[:2]], **self._fused)[0]
+        return _panoptic_map(found["segmentation"].cpu().numpy(), found["segments_info"], self._table)
 
 
-def _panoptic(ids: np.ndarray, infos: list[dict[str, Any]], table: U8) -> Panoptic:
+def _panoptic_map(ids: np.ndarray, infos: list[dict[str, Any]], table: U8) -> PanopticMap:
     """Segments with ids from 1, each once: transformers lists a fused one once for each query it was fused of."""
     known: dict[int, dict[str, Any]] = {}
     for info in infos:
@@ -94,17 +93,17 @@ def _panoptic(ids: np.ndarray, infos: list[dict[str, Any]], table: U8) -> Panopt
         if label != VOID and where.any():
             segments.append(Segment(len(segments) + 1, label, info.get("score")))
             out[where] = len(segments)
-    return Panoptic(out, tuple(segments))
+    return PanopticMap(out, tuple(segments))
 
 
-def _meaning(names: list[str], title: str) -> tuple[Taxonomy, U8]:
+def _own_classes(names: list[str], title: str) -> tuple[Taxonomy, U8]:
     """The taxonomy of a model's classes, and the table from its labels to the classes."""
     for known in map(taxonomy, TAXONOMIES):
         try:
             return known, known.translate(names)
         except ValueError:
             continue
-    table = np.full(max(256, len(names)), VOID, np.uint8)  # maps are 8 bits: what lies beyond is void
+    table = np.full(max(256, len(names)), VOID, np.uint8)  # maps have 8 bits: what lies beyond is void
     own = names[:VOID]
     table[: len(own)] = np.arange(len(own))
-    return named(own, title), table
+    return taxonomy_of(own, title), table

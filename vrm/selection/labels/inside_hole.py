@@ -8,36 +8,27 @@ import numpy as np
 from vrm.types import U8, Bool
 
 NEIGHBOURS = 5
-SCALE = 4
-"""Neighbours are looked for among every fourth pixel of every fourth row."""
+_SCALE = 4
+"""Neighbours are looked up among every fourth pixel of every fourth row."""
 _OWN = 0.5
-"""A connected area of one label that lies in the hole by more than this share is the removed object's own."""
+"""A connected area of one label of which more than this share lies in the hole is the removed object's own."""
 
 
-def complete_labels(labels: U8, holes: Bool, *, k: int = NEIGHBOURS, scale: int = SCALE) -> U8:
-    """Labels ``(T, H, W)`` with the holes ``(T, H, W)`` filled, frame by frame; see ``complete_frame``."""
-    if labels.shape != holes.shape:
-        raise ValueError(f"labels {labels.shape} and holes {holes.shape} differ")
-    return np.stack([complete_frame(one, hole, k=k, scale=scale) for one, hole in zip(labels, holes, strict=True)])
+def complete_frame(labels: U8, hole: Bool, k: int = NEIGHBOURS) -> U8:
+    """The label map of a frame as it will be once what is in the hole is gone.
 
-
-def complete_frame(labels: U8, hole: Bool, *, k: int = NEIGHBOURS, scale: int = SCALE) -> U8:
-    """The label map of the frame as it will be once what is in the hole is gone.
-
-    Every pixel of the hole takes the label that most of its k nearest known pixels have (of equally many the
-    nearest's), looked up at 1/scale of the resolution. The removed object's own region is no source: an area of one
-    label that lies mostly in the hole is not known outside of it either, and is replaced there too where its rim
-    sticks out.
+    Every pixel of the hole takes the label that most of its k nearest known pixels have (in a tie the nearest one's),
+    looked up at a quarter of the resolution. The removed object's own region is no source: a connected area of one
+    label that lies mostly in the hole counts as unknown outside of it too, and is replaced where its rim sticks out.
 
     Args:
         labels: uint8 ``(H, W)``.
         hole: bool ``(H, W)``, what is removed, grown as for removal.
         k: neighbours that vote.
-        scale: see above.
 
     Returns:
         uint8 ``(H, W)``; pixels that are neither in the hole nor the object's own are unchanged. If nothing is known,
-        the labels as they are.
+        all are.
     """
     from scipy.spatial import cKDTree  # slow to import, and vrm remove mostly does without
 
@@ -48,7 +39,7 @@ def complete_frame(labels: U8, hole: Bool, *, k: int = NEIGHBOURS, scale: int = 
         unknown = hole
     if unknown.all():
         return labels.copy()
-    start = scale // 2 if min(labels.shape) > scale else 0
+    scale, start = _SCALE, _SCALE // 2 if min(labels.shape) > _SCALE else 0
     coarse, known = labels[start::scale, start::scale], ~unknown[start::scale, start::scale]
     if not known.any():
         start, scale, coarse, known = 0, 1, labels, ~unknown
@@ -79,6 +70,6 @@ def own_region(labels: U8, hole: Bool) -> Bool:
 
 
 def majority(votes: U8) -> U8:
-    """The most frequent value of each row ``(n, k)``, nearest first; of equally many the nearest's."""
+    """The most frequent value of each row ``(n, k)``, nearest first; in a tie the nearest one."""
     counts = (votes[:, :, None] == votes[:, None, :]).sum(2)
     return np.asarray(votes[np.arange(len(votes)), counts.argmax(1)])

@@ -1,4 +1,4 @@
-"""Label maps that lie in a folder: ours (``vrm segment``), or anybody's PNGs or label video.
+"""Label maps in a folder: made by ``vrm segment``, or a user's own PNGs or label video.
 
 A folder holds one map for each frame, as palette or grey PNGs, either directly or under ``classes/``, or a lossless
 video ``classes.mkv``; a pixel's value is its class, 255 is void. ``labels.json`` says what the values mean:
@@ -9,7 +9,6 @@ super-categories, 0 to 7.
 from __future__ import annotations
 
 import json
-import re
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -20,11 +19,12 @@ import cv2
 import numpy as np
 
 from vrm.errors import MaskError, VideoError
+from vrm.media.read.frame_folder import natural
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import image_facts, read_mask
-from vrm.selection.labels.base import Panoptic, Segment, from_classes
-from vrm.selection.labels.taxonomy import CATEGORIES, TAXONOMIES, VOID, Taxonomy, categories_only, named, taxonomy
+from vrm.selection.labels.base import PanopticMap, Segment, from_classes
+from vrm.selection.labels.taxonomy import CATEGORIES, TAXONOMIES, VOID, Taxonomy, categories_only, taxonomy, taxonomy_of
 from vrm.types import U8, Pixels, VideoInfo
 
 ABOUT = "labels.json"
@@ -35,9 +35,9 @@ class LabelMaps:
     """The label map of every frame of a video, read when asked for.
 
     Args:
-        folder: see above.
+        folder: holds maps as described above.
         info: the video they belong to. PNGs are in its displayed orientation, a label video in the stored one.
-        span: ``(first, last)``, the frames that are worked on; there may be maps for these only.
+        span: ``(first, last)`` of the frames that are worked on; there may be maps for these only.
 
     Attributes:
         taxonomy: what the values mean.
@@ -51,35 +51,39 @@ class LabelMaps:
             raise MaskError(f"The label folder {folder} does not exist.", "Make one: vrm segment VIDEO -o DIR.")
         self.folder, self._info = folder, info
         self._about = _about(folder)
-        self._video = _video(folder)
+        video = folder / "classes.mkv"
+        self._video = probe(video) if video.is_file() else None
         self._files = [] if self._video is not None else _files(folder)
-        self.taxonomy = _meaning(self._about, folder)
+        self.taxonomy = _stated_taxonomy(self._about, folder)
         count = self._video.n_frames if self._video is not None else len(self._files)
-        self._numbers = self._fitted(count, span)
+        self._frames = self._covered_frames(count, span)
         self._check_sizes()
-        self._kept: OrderedDict[int, U8] = OrderedDict()
+        self._cache: OrderedDict[int, U8] = OrderedDict()
 
     def __call__(self, t: int) -> U8:
         """The classes of frame t of the video, uint8 ``(H, W)`` in the stored orientation; not to be written to.
 
         A frame that could not be decoded when the maps were made has those of the next one.
         """
-        if t not in self._kept:
+        if t not in self._cache:
             planes = dict(self._read(t))
             if t not in planes:
                 planes[t] = planes[min(planes)]
-            self._kept |= planes
-            while len(self._kept) > 2 * _CHUNK:
-                self._kept.popitem(last=False)
-        return self._kept[t]
+            self._cache |= planes
+            while len(self._cache) > 2 * _CHUNK:
+                self._cache.popitem(last=False)
+        return self._cache[t]
 
     def _read(self, t: int) -> Iterator[tuple[int, U8]]:
-        at = min(bisect_left(self._numbers, t), len(self._numbers) - 1)
+        at = min(bisect_left(self._frames, t), len(self._frames) - 1)
+        turns, displayed = self._info.rotation // 90, self._info.display_size
         if self._video is not None:
             with Reader(self._video) as reader:
                 for frame in reader.frames(at, at + _CHUNK):
-                    classes = self._known(np.asarray(frame.planes[0]), f"frame {frame.index}")
-                    yield self._numbers[frame.index], self._stored(classes)
+                    classes = self._checked(np.asarray(frame.planes[0]), f"frame {frame.index}")
+                    if classes.shape != self._info.size:
+                        classes = np.ascontiguousarray(np.rot90(classes, turns))
+                    yield self._frames[frame.index], classes
             return
         path = self._files[at]
         try:
@@ -90,29 +94,23 @@ class LabelMaps:
             raise MaskError(
                 f"Label map {path} is a colour or 16-bit picture.", "Save it as a palette or 8-bit grey PNG."
             )
-        turned = plane if plane.shape != self._info.display_size else np.rot90(plane, self._info.rotation // 90)
-        yield self._numbers[at], self._known(np.ascontiguousarray(turned), path.name)
+        turned = plane if plane.shape != displayed else np.rot90(plane, turns)
+        yield self._frames[at], self._checked(np.ascontiguousarray(turned), path.name)
 
-    def _stored(self, plane: U8) -> U8:
-        """The map of a label video as the video is stored; one in the displayed size is turned back."""
-        if plane.shape == self._info.size:
-            return plane
-        return np.ascontiguousarray(np.rot90(plane, self._info.rotation // 90))
-
-    def _known(self, plane: np.ndarray, where: str) -> U8:
-        """The plane, refused where it has values that mean nothing."""
+    def _checked(self, plane: np.ndarray, where: str) -> U8:
+        """The plane, refused if it has values that mean nothing."""
         counts = cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()
-        beyond = np.flatnonzero(counts[:VOID])
-        if beyond.size and beyond[-1] >= len(self.taxonomy.classes):
+        used = np.flatnonzero(counts[:VOID])
+        if used.size and used[-1] >= len(self.taxonomy.classes):
             raise MaskError(
-                f"Label map {where} in {self.folder} holds the value {beyond[-1]}, but {self.taxonomy.name} has "
+                f"Label map {where} in {self.folder} holds the value {used[-1]}, but {self.taxonomy.name} has "
                 f"{len(self.taxonomy.classes)} classes.",
                 f'Say in {ABOUT} what the values mean: {{"taxonomy": NAME}} ({", ".join(TAXONOMIES)}) or '
                 '{"classes": [names]}.',
             )
         return np.asarray(plane, np.uint8)
 
-    def _fitted(self, count: int, span: tuple[int, int] | None) -> Sequence[int]:
+    def _covered_frames(self, count: int, span: tuple[int, int] | None) -> Sequence[int]:
         """The frames that the maps belong to, in order; those that could not be decoded have none."""
         first, last = span if span is not None else (0, self._info.n_frames)
         stated, missing = self._about.get("first_frame"), self._about.get("missing", ())
@@ -160,10 +158,10 @@ def _about(folder: Path) -> dict[str, Any]:
     return record
 
 
-def _meaning(about: dict[str, Any], folder: Path) -> Taxonomy:
+def _stated_taxonomy(about: dict[str, Any], folder: Path) -> Taxonomy:
     classes = about.get("classes")
     if isinstance(classes, list) and all(isinstance(name, str) for name in classes) and 0 < len(classes) <= VOID:
-        return named(classes, str(about.get("taxonomy") or folder.name))
+        return taxonomy_of(classes, str(about.get("taxonomy") or folder.name))
     if classes is not None:
         raise MaskError(f'"classes" in {folder / ABOUT} is not a list of 1 to {VOID} names.')
     name = about.get("taxonomy")
@@ -177,24 +175,17 @@ def _meaning(about: dict[str, Any], folder: Path) -> Taxonomy:
     return taxonomy(name)
 
 
-def _video(folder: Path) -> VideoInfo | None:
-    path = folder / "classes.mkv"
-    return probe(path) if path.is_file() else None
-
-
 def _files(folder: Path) -> list[Path]:
     inner = folder / "classes"
     where = inner if inner.is_dir() else folder
-    files = sorted(
-        where.glob("*.png"), key=lambda f: [int(n) if n.isdigit() else n for n in re.split(r"(\d+)", f.name)]
-    )
+    files = sorted(where.glob("*.png"), key=natural)
     if not files:
         raise MaskError(f"The label folder {folder} holds no PNGs.", "Make label maps: vrm segment VIDEO -o DIR.")
     return files
 
 
-class Precomputed:
-    """Label maps that are there already, as a ``vrm.selection.labels.base.Segmenter``: to be looked at, or voted."""
+class PrecomputedLabels:
+    """Label maps that exist already, as a ``vrm.selection.labels.base.Segmenter``."""
 
     device, dtype = "", ""
 
@@ -203,8 +194,8 @@ class Precomputed:
         self.taxonomy = maps.taxonomy
         self.name = f"labels of {maps.folder.name}"
 
-    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
-        """The map of frame t: connected areas of a class of things are a thing each, stuff is one segment."""
+    def label(self, frame: Pixels, t: int = 0) -> PanopticMap:
+        """The map of frame t: each connected area of a class of things is a thing, all stuff of a class one segment."""
         classes = self._maps(t)
         semantic = from_classes(classes)
         ids, segments = semantic.ids.copy(), []
@@ -217,4 +208,4 @@ class Precomputed:
                 number = 1000 + len(segments)
                 segments.append(Segment(number, segment.label))
                 ids[pieces == n] = number
-        return Panoptic(ids, tuple(segments))
+        return PanopticMap(ids, tuple(segments))

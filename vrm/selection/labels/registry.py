@@ -8,7 +8,10 @@ from pathlib import Path
 from vrm.errors import UsageError, WeightsError
 from vrm.options.remove import EngineOptions
 from vrm.selection.cpu_fallback import CpuFallback, Note, silent
-from vrm.selection.labels.base import Panoptic, Segmenter
+from vrm.selection.labels.base import PanopticMap, Segmenter
+from vrm.selection.labels.hugging_face import KINDS
+from vrm.selection.labels.openmmlab import allow_mmseg, is_mmdet, is_openmmlab
+from vrm.selection.pretrained import model_type
 from vrm.types import Pixels
 from vrm.weights.cards import located, own_folder
 
@@ -21,7 +24,7 @@ class MovableSegmenter:
         model = self._fallback.model
         self.name, self.taxonomy, self.device, self.dtype = model.name, model.taxonomy, model.device, model.dtype
 
-    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
+    def label(self, frame: Pixels, t: int = 0) -> PanopticMap:
         found = self._fallback.use(lambda model: model.label(frame, t))
         self.device, self.dtype = self._fallback.model.device, self._fallback.model.dtype
         return found
@@ -30,32 +33,28 @@ class MovableSegmenter:
 def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:
     """The segmenter that ``--segmenter`` names, or the first of the user's weights.
 
-    ``note`` is told which one was taken where none is named, and where it does not fit into a device's memory.
+    ``note`` is told which one is taken where none is named, and if it does not fit into a device's memory.
 
     Raises:
         UsageError: none is named and there is none.
-        WeightsError: it is not here, files are missing, or it is of another kind.
+        WeightsError: there is no such segmenter, files are missing, or it is of another kind.
     """
     if name is None:
-        name = _present()
+        name = _first_of_own()
         note(f"Labelled by {name}, the first segmenter among your weights; --segmenter chooses another.")
     path = located(name, "segmenter", "--segmenter")
     if not path.is_dir():
         raise WeightsError(
             f"--segmenter {name} is a file.", "Give the folder with the model's configuration and weights."
         )
-    return MovableSegmenter(lambda options: _of_folder(path, options), options, note)
+    return MovableSegmenter(lambda options: _from_folder(path, options), options, note)
 
 
-def _present() -> str:
-    """The name of the first segmenter among the user's weights. Raises UsageError: there is none."""
-    from vrm.selection.labels.hugging_face import KINDS
-    from vrm.selection.labels.mmseg import is_mmseg
-    from vrm.selection.pretrained import model_type
-
+def _first_of_own() -> str:
+    """The name of the first segmenter among the user's weights. Raises UsageError."""
     for folder in sorted(path for path in own_folder().glob("[!.]*") if path.is_dir()):
         try:
-            if is_mmseg(folder) or model_type(folder) in KINDS:
+            if is_openmmlab(folder) or model_type(folder) in KINDS:
                 return folder.name
         except WeightsError:
             continue
@@ -66,17 +65,13 @@ def _present() -> str:
     )
 
 
-def _of_folder(path: Path, options: EngineOptions) -> Segmenter:
-    from vrm.selection.labels.mmcv_stub import allow_mmseg
-    from vrm.selection.labels.mmdet import MmdetSegmenter, is_mmdet
-    from vrm.selection.labels.mmseg import MmsegSegmenter, is_mmseg
+def _from_folder(path: Path, options: EngineOptions) -> Segmenter:
+    from vrm.selection.labels.hugging_face import HuggingFaceSegmenter
+    from vrm.selection.labels.mmdet import MmdetSegmenter
+    from vrm.selection.labels.mmseg import MmsegSegmenter
     from vrm.system.device import choose
 
-    if is_mmseg(path):
-        allow_mmseg()
-        if is_mmdet(path):
-            return MmdetSegmenter(path, choose(options))
-        return MmsegSegmenter(path, choose(options))
-    from vrm.selection.labels.hugging_face import HuggingSegmenter
-
-    return HuggingSegmenter(path, choose(options))
+    if not is_openmmlab(path):
+        return HuggingFaceSegmenter(path, choose(options))
+    allow_mmseg()
+    return (MmdetSegmenter if is_mmdet(path) else MmsegSegmenter)(path, choose(options))

@@ -1,4 +1,4 @@
-"""Numbers for things and stuff that stay the same from frame to frame."""
+"""Ids of segments that stay the same from frame to frame."""
 
 from __future__ import annotations
 
@@ -6,52 +6,51 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.warp import looked_up
-from vrm.selection.labels.base import Ids, Panoptic
+from vrm.selection.labels.base import Ids, PanopticMap
 from vrm.selection.labels.taxonomy import VOID, Taxonomy
 from vrm.types import F32, U8
 
 _FIRST_THING = 256
-"""Stuff is numbered 1 + class; things from here on."""
+"""Stuff has the id 1 + class; things have ids from here on."""
 _OVERLAP = 0.3
-"""A thing is one of the frame before's from this intersection over union on."""
+"""From this intersection over union on, a thing is one of the frame before."""
 
 
-class Tracks:
-    """Gives segments their numbers.
+class SegmentIds:
+    """Gives segments their ids, and knows the class of each.
 
     Args:
         taxonomy: what the labels mean.
     """
 
     def __init__(self, taxonomy: Taxonomy) -> None:
-        self._things = taxonomy.things
+        self.taxonomy = taxonomy
         self._table = np.full(_FIRST_THING, VOID, np.uint8)
         self._table[1 : 1 + len(taxonomy.classes)] = np.arange(len(taxonomy.classes))
         self._count = _FIRST_THING
 
     def classes(self, ids: Ids) -> U8:
-        """The class of each number."""
+        """The class of each pixel of a map of ids."""
         return np.asarray(self._table[ids])
 
-    def label(self, number: int) -> int:
-        """The class of one number."""
+    def class_of(self, number: int) -> int:
         return int(self._table[number])
 
-    def number(self, found: Panoptic, before: Ids | None, back: F32 | None) -> tuple[Ids, dict[int, float]]:
-        """A frame's segments with numbers, and the model's score of each.
+    def assign(self, found: PanopticMap, before: Ids | None, back: F32 | None) -> tuple[Ids, dict[int, float]]:
+        """The map of a frame's ids, int32 ``(H, W)``, and the model's score by id.
 
         Args:
             found: the labelled frame.
-            before: numbers of an earlier frame of the shot, ``(H, W)``, or None.
+            before: ids of an earlier frame of the shot, ``(H, W)``, or None.
             back: the flow from this frame to that one, at a smaller size.
         """
         table = np.zeros(1 + max((s.id for s in found.segments), default=0), np.int32)
         scores: dict[int, float] = {}
-        taken = self._matched(found, before, back) if before is not None and back is not None else {}
+        known = self._matched(found, before, back) if before is not None and back is not None else {}
         for segment in found.segments:
             number = 1 + segment.label
-            if self._things[segment.label]:
-                number = taken.get(segment.id) or self._new(segment.label)
+            if self.taxonomy.things[segment.label]:
+                number = known.get(segment.id) or self._new(segment.label)
             table[segment.id] = number
             if segment.score is not None:
                 scores[number] = max(scores.get(number, 0.0), float(segment.score))
@@ -64,21 +63,21 @@ class Tracks:
         self._count += 1
         return self._count - 1
 
-    def _matched(self, found: Panoptic, before: Ids, back: F32) -> dict[int, int]:
-        """Segment to number, by overlap along the flow, best first; each number once, and only within a class."""
+    def _matched(self, found: PanopticMap, before: Ids, back: F32) -> dict[int, int]:
+        """Known ids by segment: overlap along the flow, best first; each id once, and only within a class."""
         height, width = back.shape[:2]
         earlier = cv2.resize(before, (width, height), interpolation=cv2.INTER_NEAREST)
         now = cv2.resize(found.ids, (width, height), interpolation=cv2.INTER_NEAREST)
         moved = looked_up(np.asarray(earlier, np.int32), back)
         pairs: list[tuple[float, int, int]] = []
         for segment in found.segments:
-            if not self._things[segment.label]:
+            if not self.taxonomy.things[segment.label]:
                 continue
-            mine = now == segment.id
-            numbers, counts = np.unique(moved[mine], return_counts=True)
+            own = now == segment.id
+            numbers, counts = np.unique(moved[own], return_counts=True)
             for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
                 if number >= _FIRST_THING and self._table[number] == segment.label:
-                    union = int(mine.sum()) + int((moved == number).sum()) - count
+                    union = int(own.sum()) + int((moved == number).sum()) - count
                     if count > _OVERLAP * union:
                         pairs.append((count / union, segment.id, number))
         out: dict[int, int] = {}

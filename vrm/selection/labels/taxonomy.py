@@ -1,7 +1,7 @@
-"""Which classes there are, and which of the eight super-categories each belongs to. The tables are data, in ``data/``.
+"""The classes of COCO panoptic, COCO-Stuff and ADE20K, and which of eight super-categories each belongs to.
 
 The super-categories are those of SAVIT (Lee et al., ICCV 2023, Sec. 3.1): five of foreground, two of background by
-their texture, and the rest. Pixels without a class (void) count to the rest.
+their texture, and the rest, to which pixels without a class (void) count. The tables lie in ``data/``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from vrm.errors import UsageError
 from vrm.types import U8
 
 CATEGORIES = ("person", "animal", "vehicle", "sports", "plants", "plain", "patterned", "etc")
-"""The super-categories; a pixel's value in a map of them is the index into this."""
+"""The super-categories; in a map of them, a pixel's value is the index into this."""
 ETC = CATEGORIES.index("etc")
 VOID = 255
 """The value of a pixel without a class in a map of classes."""
 TAXONOMIES = ("coco-panoptic", "coco-stuff", "ade20k")
 
 _FOLDER = Path(__file__).parent / "data"
-_TOLD = 40
-"""Classes of a user's own list that a message names."""
+_LISTED = 40
+"""Classes of a user's own list that a message names, at most."""
 _COLOURS = (
     (220, 40, 60),
     (255, 160, 30),
@@ -46,7 +46,7 @@ class Taxonomy:
     """A list of classes; a class is its index.
 
     Attributes:
-        name: as in ``data/`` or, for a user's own list, what it is called.
+        name: as in ``data/``, or of a user's own list.
         classes: their names, at most 255.
         categories: the super-category of each class, an index into ``CATEGORIES``.
         things: whether instances of the class can be counted.
@@ -67,7 +67,7 @@ class Taxonomy:
 
     @property
     def table(self) -> U8:
-        """uint8 ``(256,)``: class to super-category; what is no class, void included, to "etc"."""
+        """uint8 ``(256,)``: the super-category of each class; "etc" for what is no class, void included."""
         table = np.full(256, ETC, np.uint8)
         table[: len(self.categories)] = self.categories
         return table
@@ -83,16 +83,16 @@ class Taxonomy:
         return palette
 
     def find(self, names: Iterable[str]) -> tuple[int, ...]:
-        """The classes that words of ``--class`` mean, sorted: a class, or a super-category for all classes of it.
+        """The classes that the names given to ``--class`` mean, sorted; a super-category means all classes of it.
 
         Raises:
-            UsageError: there is no such class; names the nearest.
+            UsageError: there is no such class; the nearest are named.
         """
         chosen: set[int] = set()
         for name in names:
             found = self._one(name)
             if not found:
-                raise UsageError(f"--class {name} is no class of {self.name}.", f"{self._nearest(name)}{self._all()}")
+                raise UsageError(f"--class {name} is no class of {self.name}.", self._nearest(name) + self._where_all())
             chosen.update(found)
         return tuple(sorted(chosen))
 
@@ -110,18 +110,18 @@ class Taxonomy:
         near = list(dict.fromkeys(known[k] for k in get_close_matches(_key(name), known, 4, 0.5)))
         return f"Nearest: {', '.join(near)}. " if near else ""
 
-    def _all(self) -> str:
-        """Where all classes are told: a user's own list has no page of its own."""
+    def _where_all(self) -> str:
+        """Where all classes are listed; those of a user's own list, here."""
         if self.name in TAXONOMIES:
             return f"All of them: vrm segment --classes {self.name}"
-        more = f" and {len(self.classes) - _TOLD} more" if len(self.classes) > _TOLD else ""
-        return f"It has: {', '.join(self.classes[:_TOLD])}{more}."
+        more = f" and {len(self.classes) - _LISTED} more" if len(self.classes) > _LISTED else ""
+        return f"It has: {', '.join(self.classes[:_LISTED])}{more}."
 
     def translate(self, names: Sequence[str]) -> U8:
-        """uint8 ``(256,)``: from a model's own list of class names to classes of this taxonomy, void where it has none.
+        """uint8 ``(256,)``: the class of each name of a model's own list, void where this taxonomy has none.
 
         Raises:
-            ValueError: fewer than half of the names are classes here: it is another list.
+            ValueError: fewer than half of the names are classes here: the list is of another taxonomy.
         """
         known = {_key(c): i for i, c in enumerate(self.classes)}
         table = np.full(256, VOID, np.uint8)
@@ -136,12 +136,12 @@ class Taxonomy:
 
 
 def _key(name: str) -> str:
-    """A name as it is compared: lower case, one space between words."""
+    """A name as names are compared: lower case, one space between words."""
     return " ".join(name.lower().replace("-", " ").replace("_", " ").replace(",", " ").split())
 
 
 def _short(name: str) -> str:
-    """A name without the endings that only tell data sets' classes apart ("tree-merged", "water-other")."""
+    """A name without the endings that data sets add ("tree-merged", "water-other")."""
     words = _key(name).split()
     while len(words) > 1 and words[-1] in ("merged", "other", "stuff"):
         words.pop()
@@ -150,11 +150,7 @@ def _short(name: str) -> str:
 
 @cache
 def taxonomy(name: str) -> Taxonomy:
-    """One of ``TAXONOMIES``.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
+    """One of ``TAXONOMIES`` by name. Raises UsageError."""
     if name not in TAXONOMIES:
         raise UsageError(f"There are no classes called '{name}'.", f"Choose from: {', '.join(TAXONOMIES)}.")
     record = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
@@ -167,10 +163,10 @@ def taxonomy(name: str) -> Taxonomy:
     )
 
 
-def named(names: Sequence[str], title: str) -> Taxonomy:
-    """The taxonomy of a list of class names: a known one in its own order, or a new one.
+def taxonomy_of(names: Sequence[str], title: str) -> Taxonomy:
+    """The taxonomy with these class names in this order: a known one, or a new one with this title.
 
-    A class that no known taxonomy has belongs to "etc".
+    In a new one, a class that no known taxonomy has belongs to "etc".
     """
     for known in map(taxonomy, TAXONOMIES):
         if [_key(n) for n in names] == [_key(c) for c in known.classes]:
@@ -185,7 +181,7 @@ def named(names: Sequence[str], title: str) -> Taxonomy:
 
 
 def categories_only() -> Taxonomy:
-    """The super-categories as classes of their own, for maps that hold nothing finer."""
+    """The super-categories as classes, for maps that hold nothing finer."""
     count = len(CATEGORIES)
     return Taxonomy("categories", CATEGORIES, tuple(range(count)), (False,) * count)
 

@@ -1,8 +1,8 @@
-"""Labels that hold still: carried between labelled frames, kept as the same things, and voted along motion.
+"""Labels made consistent over time: carried between labelled frames, given lasting ids, and voted along the motion.
 
     every Nth frame is labelled -> the frames between take the labels of the nearer one, along the flow
-    -> segments that overlap their predecessors along the flow get their numbers
-    -> each pixel takes what the labels of two frames on both sides, brought to it along the flow, agree on
+    -> segments that overlap their predecessors along the flow get their ids
+    -> each pixel takes what the labels of two frames on both sides, warped to it along the flow, agree on
 
 SAVIT (Lee et al., ICCV 2023, Sec. 3.1) makes labels consistent by grouping classes alone; the vote is ours.
 """
@@ -19,37 +19,37 @@ import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import chained, looked_up, reliability, upsized
-from vrm.selection.labels.base import Ids, Panoptic, Segmenter
-from vrm.selection.labels.segment_ids import Tracks
-from vrm.selection.labels.taxonomy import VOID, Taxonomy
-from vrm.selection.tracking.features import shrink
+from vrm.selection.labels.base import Ids, PanopticMap, Segmenter
+from vrm.selection.labels.segment_ids import SegmentIds
+from vrm.selection.labels.taxonomy import VOID
+from vrm.selection.tracking.features import shrink, small_grey
 from vrm.types import F32, U8, Pixels
 
 RADIUS = 2
 """Frames on either side that vote."""
 _WEIGHTS = {0: 1.0, 1: 0.8, 2: 0.6}
-"""What a vote counts, by distance in frames; a label of one frame alone is outvoted by its neighbours."""
+"""What a vote counts, by distance in frames: a label of one frame alone is outvoted by its neighbours."""
 _VOID_WEIGHT = 0.3
 _AT_ONCE = 1 << 15
-"""Disputed pixels that are counted at a time: they stay in the processor's cache."""
+"""Disputed pixels that are counted at a time: they fit into the processor's cache."""
 
 Values = TypeVar("Values", bound=np.ndarray)
 
 
 @dataclass
-class Labelled:
+class LabelledFrame:
     """A frame on its way through.
 
     Attributes:
         t: its number.
-        shown: the picture, small, uint8 RGB: for previews.
         shot: counts the shots.
-        ids: int32 ``(H, W)``: numbers of things and stuff that stay the same from frame to frame; 0 is void.
+        shown: the picture, small, uint8 RGB: for previews.
+        grey: the picture at tracking size.
+        ids: int32 ``(H, W)``: ids of things and stuff that stay the same from frame to frame; 0 is void.
         voted: the same after the vote.
-        scores: of the model, by number; only what it saw on this very frame.
         before: the class of each pixel as the model gave it, at tracking size.
         after: the same after the vote.
-        grey: the picture at tracking size.
+        scores: the model's, by id; only of what it found on this very frame.
         flows: to the next frame (1) and the one before (-1), at tracking size.
     """
 
@@ -66,17 +66,13 @@ class Labelled:
 
 
 @dataclass
-class Flicker:
-    """Share of pixels whose label changes along the flow from one frame to the next.
-
-    Attributes:
-        before, after: without and with the vote, 0 to 1.
-    """
+class LabelFlicker:
+    """The share of pixels whose label changes along the flow from one frame to the next."""
 
     _changed: list[float] = field(default_factory=lambda: [0.0, 0.0])
     _pixels: float = 0.0
 
-    def add(self, one: Labelled, other: Labelled, back: F32, sure: F32) -> None:
+    def add(self, one: LabelledFrame, other: LabelledFrame, back: F32, sure: F32) -> None:
         """Count two consecutive frames of a shot; ``back`` is the flow from the second to the first."""
         trusted = sure > 0.6
         self._pixels += float(trusted.sum())
@@ -85,57 +81,55 @@ class Flicker:
 
     @property
     def before(self) -> float:
-        """As the model gave the labels."""
+        """0 to 1, as the model gave the labels."""
         return self._changed[0] / max(1.0, self._pixels)
 
     @property
     def after(self) -> float:
-        """After the vote."""
+        """0 to 1, after the vote."""
         return self._changed[1] / max(1.0, self._pixels)
 
 
-class Steadied:
+class TemporalVote:
     """Labels a video frame by frame, in bounded memory.
 
     Args:
-        segmenter: labels frames.
-        every: label every so manieth frame of a shot.
-        side: longest side of ``Labelled.shown``.
+        segmenter: labels single frames.
+        every: the segmenter labels every Nth frame of a shot.
+        side: longest side of ``LabelledFrame.shown``.
 
     Attributes:
-        tracks: the numbers given so far.
+        segment_ids: given so far.
         flicker: counted so far.
     """
 
     def __init__(self, segmenter: Segmenter, every: int = 1, side: int = 960) -> None:
         if every < 1:
             raise ValueError(f"every {every}th frame")
-        self.taxonomy: Taxonomy = segmenter.taxonomy
-        self.tracks = Tracks(segmenter.taxonomy)
-        self.flicker = Flicker()
+        self.segment_ids = SegmentIds(segmenter.taxonomy)
+        self.flicker = LabelFlicker()
         self._segmenter, self._every, self._side = segmenter, every, side
-        self._dis = DisFlow()
+        self._flow = DisFlow()
 
-    def __call__(self, frames: Iterable[tuple[int, Pixels]], cuts: set[int]) -> Iterator[Labelled]:
+    def __call__(self, frames: Iterable[tuple[int, Pixels]], cuts: set[int]) -> Iterator[LabelledFrame]:
         """The frames, labelled, in order.
 
         Args:
             frames: number and picture, uint8 or uint16 RGB ``(H, W, 3)``, of consecutive frames.
             cuts: numbers of the frames that begin a shot.
         """
-        for _, shot in groupby(self._numbered(frames, cuts), key=lambda frame: frame.shot):
+        for _, shot in groupby(self._labelled(frames, cuts), key=lambda frame: frame.shot):
             yield from self._voted(shot)
 
-    def _numbered(self, frames: Iterable[tuple[int, Pixels]], cuts: set[int]) -> Iterator[Labelled]:
-        """Frames with ids, not yet voted; those between two labelled ones wait for the second."""
-        waiting: list[Labelled] = []
-        key: Labelled | None = None
-        since = 0
-        shot = 0
+    def _labelled(self, frames: Iterable[tuple[int, Pixels]], cuts: set[int]) -> Iterator[LabelledFrame]:
+        """Frames with ids, not yet voted; those between two that the segmenter labels wait for the second."""
+        waiting: list[LabelledFrame] = []
+        key: LabelledFrame | None = None
+        shot = since = 0
         for t, rgb in frames:
             begins = key is None or t in cuts
             shot += begins
-            now = self._begun(t, rgb, shot)
+            now = self._unlabelled(t, rgb, shot)
             if begins:
                 yield from self._carried(key, waiting, None)
                 waiting, key, since = [], None, 0
@@ -143,8 +137,7 @@ class Steadied:
                 self._link(waiting[-1] if waiting else key, now)
             since += 1
             if begins or since > self._every or self._every == 1:
-                found = self._segmenter.label(rgb, t)
-                self._given(now, found, key, waiting)
+                self._assign_ids(now, self._segmenter.label(rgb, t), key, waiting)
                 yield from self._carried(key, waiting, now)
                 waiting, key, since = [], now, 1
                 yield now
@@ -152,27 +145,28 @@ class Steadied:
                 waiting.append(now)
         yield from self._carried(key, waiting, None)
 
-    def _begun(self, t: int, rgb: Pixels, shot: int) -> Labelled:
-        small = shrink(rgb)
-        grey = np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
-        blank = np.full(grey.shape, VOID, np.uint8)
-        nothing = np.zeros(rgb.shape[:2], np.int32)
-        return Labelled(t, shot, shrink(rgb, self._side), grey, nothing, nothing, blank, blank)
+    def _unlabelled(self, t: int, rgb: Pixels, shot: int) -> LabelledFrame:
+        grey = small_grey(rgb)
+        void, nothing = np.full(grey.shape, VOID, np.uint8), np.zeros(rgb.shape[:2], np.int32)
+        return LabelledFrame(t, shot, shrink(rgb, self._side), grey, nothing, nothing, void, void)
 
-    def _link(self, one: Labelled, other: Labelled) -> None:
+    def _link(self, one: LabelledFrame, other: LabelledFrame) -> None:
         """Flow both ways between two consecutive frames."""
-        one.flows[1] = np.asarray(self._dis(one.grey, other.grey), np.float32)
-        other.flows[-1] = np.asarray(self._dis(other.grey, one.grey), np.float32)
+        one.flows[1] = self._flow(one.grey, other.grey)
+        other.flows[-1] = self._flow(other.grey, one.grey)
 
-    def _given(self, now: Labelled, found: Panoptic, key: Labelled | None, between: list[Labelled]) -> None:
-        """Numbers for a frame that the model labelled."""
+    def _assign_ids(
+        self, now: LabelledFrame, found: PanopticMap, key: LabelledFrame | None, between: list[LabelledFrame]
+    ) -> None:
         back = None
         if key is not None:
             back = chained([frame.flows[-1] for frame in (now, *reversed(between))])
-        now.ids, now.scores = self.tracks.number(found, None if key is None else key.ids, back)
+        now.ids, now.scores = self.segment_ids.assign(found, None if key is None else key.ids, back)
         now.before = self._small_classes(now, now.ids)
 
-    def _carried(self, key: Labelled | None, waiting: list[Labelled], following: Labelled | None) -> Iterator[Labelled]:
+    def _carried(
+        self, key: LabelledFrame | None, waiting: list[LabelledFrame], following: LabelledFrame | None
+    ) -> Iterator[LabelledFrame]:
         """The waiting frames with the labels of the nearer labelled frame, along the flow."""
         count, back = len(waiting), [frame.flows[-1] for frame in waiting]
         for k in range(count):
@@ -180,19 +174,18 @@ class Steadied:
             steps, source = back[k::-1], key
             if following is not None and count - k < k + 1:
                 steps, source = [f.flows[1] for f in waiting], following
-            frame = waiting.pop(0)  # labels of full size are there for the few frames that vote, not for all that wait
+            frame = waiting.pop(0)  # only the few frames that vote hold labels of full size, not all that wait
             frame.ids = looked_up(source.ids, upsized(chained(steps), source.ids.shape))
             frame.before = self._small_classes(frame, frame.ids)
             yield frame
 
-    def _small_classes(self, frame: Labelled, ids: Ids) -> U8:
-        height, width = frame.grey.shape
-        small = cv2.resize(ids, (width, height), interpolation=cv2.INTER_NEAREST)
-        return self.tracks.classes(np.asarray(small, np.int32))
+    def _small_classes(self, frame: LabelledFrame, ids: Ids) -> U8:
+        small = cv2.resize(ids, frame.grey.shape[::-1], interpolation=cv2.INTER_NEAREST)
+        return self.segment_ids.classes(np.asarray(small, np.int32))
 
-    def _voted(self, shot: Iterable[Labelled]) -> Iterator[Labelled]:
-        """The frames of one shot after the vote; few are kept at a time."""
-        window: list[Labelled] = []
+    def _voted(self, shot: Iterable[LabelledFrame]) -> Iterator[LabelledFrame]:
+        """The frames of one shot after the vote, for which few are kept at a time."""
+        window: list[LabelledFrame] = []
         at = 0
         for frame in shot:
             window.append(frame)
@@ -205,7 +198,7 @@ class Steadied:
         for rest in range(at, len(window)):
             yield self._decided(window, rest)
 
-    def _decided(self, window: list[Labelled], at: int) -> Labelled:
+    def _decided(self, window: list[LabelledFrame], at: int) -> LabelledFrame:
         frame = window[at]
         frame.voted = self._vote(window, at)
         frame.after = self._small_classes(frame, frame.voted)
@@ -214,8 +207,8 @@ class Steadied:
             self.flicker.add(window[at - 1], frame, frame.flows[-1], sure)
         return frame
 
-    def _vote(self, window: list[Labelled], at: int) -> Ids:
-        """What the labels around agree on: first the class, then which thing of it."""
+    def _vote(self, window: list[LabelledFrame], at: int) -> Ids:
+        """What the labels around agree on: first the class, then which id of that class."""
         own = window[at].ids
         ballots, weights = [own], [np.full(own.shape, _WEIGHTS[0], np.float32)]
         for step in (-1, 1):
@@ -229,23 +222,22 @@ class Steadied:
                 sure = agrees if sure is None else sure * looked_up(agrees, chained(flows))
                 flows.append(one.flows[step])
                 ballots.append(looked_up(other.ids, upsized(chained(flows), own.shape)))
-                size = (own.shape[1], own.shape[0])
-                weights.append(np.asarray(_WEIGHTS[k] * cv2.resize(sure, size), np.float32))
+                weights.append(np.asarray(_WEIGHTS[k] * cv2.resize(sure, own.shape[::-1]), np.float32))
         disputed = np.zeros(own.shape, np.bool_)
         for ballot in ballots[1:]:
             disputed |= ballot != own
-        every = np.flatnonzero(disputed)
-        out = own.copy() if every.size else own
-        for begin in range(0, every.size, _AT_ONCE):
-            where = every[begin : begin + _AT_ONCE]
-            ids = np.stack([ballot.reshape(-1)[where] for ballot in ballots])
-            counts = np.stack([w.reshape(-1)[where] for w in weights])
-            out.reshape(-1)[where] = _elected(ids, self.tracks.classes(ids), counts)
+        places = np.flatnonzero(disputed)
+        out = own.copy() if places.size else own
+        for begin in range(0, places.size, _AT_ONCE):
+            part = places[begin : begin + _AT_ONCE]
+            ids = np.stack([ballot.reshape(-1)[part] for ballot in ballots])
+            counts = np.stack([weight.reshape(-1)[part] for weight in weights])
+            out.reshape(-1)[part] = _elected(ids, self.segment_ids.classes(ids), counts)
         return out
 
 
 def _elected(ids: Ids, classes: U8, counts: np.ndarray) -> Ids:
-    """The winner of each column of ``(ballots, n)``; among equals the first ballot's."""
+    """The winner of each column of ``(ballots, n)``; in a tie the first ballot's."""
     counts = np.where(classes == VOID, _VOID_WEIGHT * counts, counts)
     chosen = classes == _most(classes, counts)
     return _most(ids, np.where(chosen, counts, 0), chosen)
@@ -255,12 +247,12 @@ def _most(values: Values, counts: np.ndarray, allowed: np.ndarray | None = None)
     """Of each column of ``(ballots, n)`` the value with the highest sum of counts, among those allowed; the first."""
     winner: Values = values[0].copy()
     most = np.full(values.shape[1], -2, counts.dtype)
-    for i, mine in enumerate(values):
+    for i, candidates in enumerate(values):
         total = np.zeros_like(most)
         for value, count in zip(values, counts, strict=True):
-            total += count * (value == mine)
+            total += count * (value == candidates)
         if allowed is not None:
             total[~allowed[i]] = -1
         better = total > most
-        winner[better], most[better] = mine[better], total[better]
+        winner[better], most[better] = candidates[better], total[better]
     return winner

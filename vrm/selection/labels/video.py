@@ -22,10 +22,10 @@ from vrm.media.read.reader import Reader
 from vrm.media.write.png import write_png
 from vrm.options.remove import EngineOptions, RemoveOptions
 from vrm.options.segment import SegmentOptions
-from vrm.selection.labels.base import Panoptic, Segmenter
-from vrm.selection.labels.maps import ABOUT, LabelMaps, Precomputed
+from vrm.selection.labels.base import PanopticMap, Segmenter
+from vrm.selection.labels.maps import ABOUT, LabelMaps, PrecomputedLabels
 from vrm.selection.labels.registry import create_segmenter
-from vrm.selection.labels.temporal_vote import Labelled, Steadied
+from vrm.selection.labels.temporal_vote import LabelledFrame, TemporalVote
 from vrm.selection.labels.writer import PREVIEW_SIDE, LabelWriter
 from vrm.system.files import atomic_folder, atomic_write
 from vrm.types import Pixels
@@ -41,9 +41,9 @@ class SegmentReport:
         input, output: as given.
         frames: labelled.
         segmenter, taxonomy, device, dtype: what did it.
-        every: how manieth frame the model saw.
+        every: the model saw every Nth frame.
         flicker_before, flicker_after: share of pixels whose label changes along the flow, without and with the vote.
-        seen: what was met of each class, largest first (``LabelWriter.rows``).
+        seen: a row for each class, largest first (``LabelWriter.rows``).
         seconds, network_seconds: in all, and in the network.
         notes: one line each.
     """
@@ -93,7 +93,7 @@ class _Timed:
         self.device, self.dtype = segmenter.device, segmenter.dtype
         self.seconds = 0.0
 
-    def label(self, frame: Pixels, t: int = 0) -> Panoptic:
+    def label(self, frame: Pixels, t: int = 0) -> PanopticMap:
         start = time.perf_counter()
         found = self._segmenter.label(frame, t)
         self.seconds += time.perf_counter() - start
@@ -126,16 +126,15 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         folder.mkdir()
         job = Job.begin(info, target, whole, events, JobFolder(scratch))
         if options.labels is not None:
-            model: Segmenter = Precomputed(LabelMaps(options.labels, info, (job.first, job.last)))
+            model: Segmenter = PrecomputedLabels(LabelMaps(options.labels, info, (job.first, job.last)))
         else:
             model = create_segmenter(options.segmenter, options.engine, job.note)
         timed = _Timed(model)
         shots = job.find_shots()
-        steady = Steadied(timed, options.every, PREVIEW_SIDE)
-        writer = LabelWriter(folder, info, steady.taxonomy, steady.tracks, video=options.video, preview=options.preview)
-        with writer:
+        vote = TemporalVote(timed, options.every, PREVIEW_SIDE)
+        with LabelWriter(folder, info, vote.segment_ids, video=options.video, preview=options.preview) as writer:
             missing = set(range(job.first, job.last))
-            for labelled, frame in _labelled(job, steady, shots):
+            for labelled, frame in _labelled(job, vote, shots):
                 writer.add(labelled, frame)
                 missing.discard(labelled.t)
                 report.frames += 1
@@ -143,7 +142,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
             job.note(f"{len(missing)} frames cannot be decoded and have no labels, the first is {min(missing)}.")
         report.segmenter, report.taxonomy = model.name, model.taxonomy.name
         report.device, report.dtype = model.device, model.dtype
-        report.flicker_before, report.flicker_after = steady.flicker.before, steady.flicker.after
+        report.flicker_before, report.flicker_after = vote.flicker.before, vote.flicker.after
         report.seen = list(writer.rows(report.frames))
         report.notes, report.network_seconds = job.report.notes, timed.seconds
         flicker = {"before": report.flicker_before, "after": report.flicker_after}
@@ -169,7 +168,7 @@ def label_clips(
         clips: each video, or folder of frames, and the folder of its labels.
         segmenter: see ``SegmentOptions``.
         engine: device, number format and threads.
-        note: hears which clip is at job.
+        note: told which clip is being labelled.
 
     Raises:
         VrmError: see ``segment``.
@@ -196,10 +195,10 @@ def label_video(job: Job) -> Path:
     model = create_segmenter(job.options.mask.segmenter, job.options.engine, job.note)
     if job.options.mask.classes:
         model.taxonomy.find(job.options.mask.classes)  # a misspelt name is told before hours of labelling
-    steady = Steadied(model)
+    vote = TemporalVote(model)
     missing = set(range(job.first, job.last))
-    for labelled, _ in _labelled(job, steady, job.find_shots()):
-        plane = np.rot90(steady.tracks.classes(labelled.voted), -job.info.rotation // 90)
+    for labelled, _ in _labelled(job, vote, job.find_shots()):
+        plane = np.rot90(vote.segment_ids.classes(labelled.voted), -job.info.rotation // 90)
         write_png(folder / f"{labelled.t:05d}.png", np.ascontiguousarray(plane))
         missing.discard(labelled.t)
     about = {
@@ -210,7 +209,7 @@ def label_video(job: Job) -> Path:
     return folder
 
 
-def _labelled(job: Job, steady: Steadied, shots: list[tuple[int, int]]) -> Iterator[tuple[Labelled, Frame]]:
+def _labelled(job: Job, vote: TemporalVote, shots: list[tuple[int, int]]) -> Iterator[tuple[LabelledFrame, Frame]]:
     """Labelled frames of the worked range, each with the frame it was decoded from."""
     waiting: dict[int, Frame] = {}
     total = shots[-1][1] - shots[0][0] if shots else 0
@@ -226,7 +225,7 @@ def _labelled(job: Job, steady: Steadied, shots: list[tuple[int, int]]) -> Itera
                 yield frame.index, frame.rgb()
 
     with job.timed("label"):
-        for labelled in steady(pictures(), {start for start, _ in shots}):
+        for labelled in vote(pictures(), {start for start, _ in shots}):
             job.events.advance("label")
             yield labelled, waiting.pop(labelled.t)
 

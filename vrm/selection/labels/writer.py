@@ -1,4 +1,4 @@
-"""What ``vrm segment`` writes: maps, segments, a preview, and what is in the video in a few lines."""
+"""The folder that ``vrm segment`` writes: maps, segments, a preview, and a summary by class."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from vrm.media.write.preview import preview_frame, preview_plan
 from vrm.media.write.threaded import ThreadedWriter
 from vrm.options.remove import OutputOptions
 from vrm.selection.labels.maps import ABOUT
-from vrm.selection.labels.segment_ids import Tracks
+from vrm.selection.labels.segment_ids import SegmentIds
 from vrm.selection.labels.taxonomy import CATEGORIES, VOID, Taxonomy, category_palette
-from vrm.selection.labels.temporal_vote import Labelled
+from vrm.selection.labels.temporal_vote import LabelledFrame
 from vrm.types import U8, VideoInfo
 
 PREVIEW_SIDE = 960
@@ -31,21 +31,21 @@ _LEGEND = 26
 
 
 @dataclass
-class Seen:
-    """What a run met of one class.
+class ClassSummary:
+    """Where a class is in the video.
 
     Attributes:
-        frames: on how many frames.
-        spans: first and last frame of each stretch that it is on throughout.
+        frames: how many it is on.
+        spans: first and last frame of each unbroken stretch.
         total, largest: share of the frame, summed over its frames, and at most.
-        numbers: of the things (one for stuff).
+        ids: of its things (one for stuff).
     """
 
     frames: int = 0
     spans: list[list[int]] = field(default_factory=list)
     total: float = 0.0
     largest: float = 0.0
-    numbers: set[int] = field(default_factory=set)
+    ids: set[int] = field(default_factory=set)
 
 
 class LabelWriter:
@@ -54,26 +54,27 @@ class LabelWriter:
     Args:
         folder: exists and is empty.
         info: the video.
-        taxonomy: what classes mean.
-        tracks: what numbers mean.
+        ids: what the segments' ids mean.
         video: write maps as lossless video, not as PNGs.
         preview: write ``preview.mp4``.
     """
 
-    def __init__(
-        self, folder: Path, info: VideoInfo, taxonomy: Taxonomy, tracks: Tracks, *, video: bool, preview: bool
-    ) -> None:
-        self.seen: dict[int, Seen] = {}
-        self._folder, self._info, self._taxonomy, self._tracks = folder, info, taxonomy, tracks
+    def __init__(self, folder: Path, info: VideoInfo, ids: SegmentIds, *, video: bool, preview: bool) -> None:
+        self.seen: dict[int, ClassSummary] = {}
+        self._folder, self._info, self._taxonomy, self._ids = folder, info, ids.taxonomy, ids
         self._video, self._preview = video, preview
+        self._palettes = {"classes": ids.taxonomy.palette, "categories": category_palette()}
         self._open = ExitStack()
         self._streams: dict[str, ThreadedWriter] = {}
 
     def __enter__(self) -> LabelWriter:
         (self._folder / "segments").mkdir()
-        for name in ("classes", "categories"):
+        for name in self._palettes:
             if self._video:
-                self._streams[name] = self._stream(name)
+                grey = replace(self._info, pix_fmt="gray", bit_depth=8)
+                options = OutputOptions(lossless=True)
+                plan = plan_output(grey, self._folder / f"{name}.mkv", options, copy_streams=False)
+                self._streams[name] = self._open.enter_context(ThreadedWriter(plan))
             else:
                 (self._folder / name).mkdir()
         return self
@@ -81,33 +82,27 @@ class LabelWriter:
     def __exit__(self, *exc: Any) -> None:
         self._open.__exit__(*exc)
 
-    def _stream(self, name: str) -> ThreadedWriter:
-        grey = replace(self._info, pix_fmt="gray", bit_depth=8)
-        plan = plan_output(grey, self._folder / f"{name}.mkv", OutputOptions(lossless=True), copy_streams=False)
-        return self._open.enter_context(ThreadedWriter(plan))
-
-    def add(self, frame: Labelled, source: Frame) -> None:
-        """Write one frame; ``source`` is the decoded frame of that number, for its times."""
-        classes = self._tracks.classes(frame.voted)
-        maps = {"classes": classes, "categories": self._taxonomy.table[classes]}
-        palettes = {"classes": self._taxonomy.palette, "categories": category_palette()}
-        for name, plane in maps.items():
+    def add(self, frame: LabelledFrame, source: Frame) -> None:
+        """Write one frame; ``source`` gives its times."""
+        classes = self._ids.classes(frame.voted)
+        for name, plane in (("classes", classes), ("categories", self._taxonomy.table[classes])):
             if self._video:
                 self._streams[name].add(_grey(plane, source))
             else:
-                write_index(self._folder / name / f"{frame.t:05d}.png", self._shown(plane), palettes[name])
-        compact, segments = self._segments(frame)
-        write_png(self._folder / "segments" / f"{frame.t:05d}.png", compact)
+                write_index(self._folder / name / f"{frame.t:05d}.png", self._shown(plane), self._palettes[name])
+        values, segments = self._segments(frame)
+        write_png(self._folder / "segments" / f"{frame.t:05d}.png", values)
         text = json.dumps({"frame": frame.t, "segments": segments})
         (self._folder / "segments" / f"{frame.t:05d}.json").write_text(text + "\n", encoding="utf-8")
         if self._preview:
-            self._picture(frame, source)
+            self._add_preview(frame, source)
 
     def _shown(self, plane: np.ndarray) -> np.ndarray:
+        """Turned as a player shows it."""
         return np.ascontiguousarray(np.rot90(plane, -self._info.rotation // 90))
 
-    def _segments(self, frame: Labelled) -> tuple[np.ndarray, list[dict[str, Any]]]:
-        """Numbers of this frame from 1 as a uint16 map, and each number's facts; boxes are x, y, width, height."""
+    def _segments(self, frame: LabelledFrame) -> tuple[np.ndarray, list[dict[str, Any]]]:
+        """Segments as a uint16 map of values from 1, and facts of each; boxes are x, y, width, height."""
         from scipy.ndimage import find_objects  # slow to import, and vrm remove does without
 
         shown = self._shown(frame.voted)
@@ -115,10 +110,10 @@ class LabelWriter:
         numbers = [int(n) for n in np.flatnonzero(counts) if n]
         table = np.zeros(len(counts), np.uint16)
         table[numbers] = np.arange(1, len(numbers) + 1)
-        compact = table[shown]
+        values = table[shown]
         segments = []
-        for k, (number, place) in enumerate(zip(numbers, find_objects(compact), strict=True), 1):
-            label = self._tracks.label(number)
+        for k, (number, place) in enumerate(zip(numbers, find_objects(values), strict=True), 1):
+            label = self._ids.class_of(number)
             rows, columns = place
             segments.append(
                 {
@@ -132,10 +127,10 @@ class LabelWriter:
                 }
             )
             self._count(label, number, frame.t, float(counts[number]) / shown.size)
-        return compact, segments
+        return values, segments
 
     def _count(self, label: int, number: int, t: int, share: float) -> None:
-        seen = self.seen.setdefault(label, Seen())
+        seen = self.seen.setdefault(label, ClassSummary())
         last = seen.spans[-1][1] if seen.spans else -2
         if last != t:
             seen.frames += 1
@@ -144,9 +139,9 @@ class LabelWriter:
         seen.spans[-1][1] = t
         seen.total += share
         seen.largest = max(seen.largest, share)
-        seen.numbers.add(number)
+        seen.ids.add(number)
 
-    def _picture(self, frame: Labelled, source: Frame) -> None:
+    def _add_preview(self, frame: LabelledFrame, source: Frame) -> None:
         picture = self._shown(overlay(frame.shown, frame.after, self._taxonomy))
         stored = np.ascontiguousarray(np.rot90(_with_legend(picture), self._info.rotation // 90))
         if "preview" not in self._streams:
@@ -155,7 +150,7 @@ class LabelWriter:
         self._streams["preview"].add(preview_frame(stored, source))
 
     def finish(self, about: dict[str, Any]) -> None:
-        """Write ``labels.json``: what the values mean, and ``about``."""
+        """Write ``labels.json``: what the values mean, ``about``, and a summary by class."""
         record = {
             "taxonomy": self._taxonomy.name,
             "classes": list(self._taxonomy.classes),
@@ -168,7 +163,7 @@ class LabelWriter:
         (self._folder / ABOUT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
     def rows(self, frames: int) -> Iterator[dict[str, Any]]:
-        """What was seen of each class, largest first; areas are shares of the frame, averaged over its frames."""
+        """A row for each class, largest first; ``area`` is its mean share of the frames that it is on."""
         for label, seen in sorted(self.seen.items(), key=lambda item: -item[1].total):
             yield {
                 "class": self._taxonomy.classes[label],
@@ -177,7 +172,7 @@ class LabelWriter:
                 "first": seen.spans[0][0],
                 "last": seen.spans[-1][1],
                 "spans": seen.spans,
-                "things": len(seen.numbers) if self._taxonomy.things[label] else 0,
+                "things": len(seen.ids) if self._taxonomy.things[label] else 0,
                 "area": seen.total / seen.frames,
                 "largest": seen.largest,
             }

@@ -82,7 +82,7 @@ class _Reading:
         if self.options.invert and self.count.quadmask:
             self.notes.append(
                 "The mask has four levels (0 remove, 63 remove and affected, 127 affected, 255 keep): "
-                "the first two go, what is only affected stays."
+                "the first two are removed, what is only affected is kept."
             )
             return self.masks[Threshold.LOW]
         if self.count.grey_is_ids:
@@ -124,7 +124,7 @@ def load(
             or everything masked.
     """
     if options.path is None:
-        raise MaskError("There is no mask.", "Say what goes with --mask.")
+        raise MaskError("There is no mask.", "Give one with --mask.")
     source = open_source(options.path, readers)
     if options.objects and source.lossy:
         raise MaskError(
@@ -144,7 +144,7 @@ def load(
         if options.frame:
             reading.notes.append(f"--mask-frame {options.frame} is for a single picture; this mask has its own frames.")
         masks = _sequence(source, reading, span)
-    fix = "Leave --invert-mask out." if options.invert else "If black is what goes, add --invert-mask."
+    fix = "Leave --invert-mask out." if options.invert else "If black marks the object, add --invert-mask."
     odd = check_coverage(masks, masks.n_frames if annotated is None else len(annotated), fix)
     return LoadedMasks(masks, (*reading.notes, *odd), annotated)
 
@@ -218,7 +218,7 @@ def _check_count(source: MaskSource, count: int, offsets: dict[int, int]) -> Non
     also = "".join(f" (or {n} for the chosen range)" for n in offsets if n != frames)
     raise MaskError(
         f"The mask {source.path.name} has {count} {what}, the video has {frames} frames{also}. {where}.",
-        "Give one mask per frame, or one picture with --static-mask (all frames) or --mask-frame (to be followed).",
+        "Give one mask per frame, or one picture with --static-mask (all frames) or --mask-frame (to be tracked).",
     )
 
 

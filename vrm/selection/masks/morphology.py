@@ -1,7 +1,7 @@
-"""From what the user marked to what is made anew: one-frame drop-outs closed, grown, with a feathered rim.
+"""From object masks to the holes that are filled: one-frame drop-outs closed, grown, with a feathered rim.
 
-An object that is missing from its mask on one frame flashes back on that frame, so every frame is united with what its
-two neighbours agree on. Growing takes in the soft rim that motion blur, scaling and chroma subsampling leave around an
+An object that is missing from its mask on one frame would flash back there, so every frame is united with what its two
+neighbours agree on. Growing takes in the soft rim that motion blur, scaling and chroma subsampling leave around an
 object. The feather is a ramp inside the grown ring only: on the object itself the fill always counts in full.
 """
 
@@ -19,13 +19,15 @@ from vrm.options.remove import MaskOptions
 from vrm.types import F32, Bool, Box, Masks, bounding_box, grow_box, union_box
 
 DROPPED = 0.7
-"""A mask with less than this share of both neighbours' area has lost something."""
+"""A mask with less than this share of both neighbours' areas has lost something."""
 GONE = 0.3
 """A piece of which less than this share is covered on the next frame may have dropped out."""
+_SPECK = 16
+"""Pieces of fewer pixels are not looked for."""
 
 
 def default_grow(size: tuple[int, int]) -> int:
-    """Pixels to grow by for a ``(height, width)``: 2 at 432x240, 4 at 854x480, 8 at 1920x1080, 16 at 3840x2160."""
+    """Pixels to grow by at a size ``(height, width)``: 2 at 432x240, 4 at 854x480, 8 at 1080p, 16 at 2160p."""
     return max(1, round(math.hypot(*size) / 275))
 
 
@@ -34,11 +36,11 @@ class ShapedMasks:
     """Masks ready for removal.
 
     Attributes:
-        objects: what is to go, drop-outs closed, not grown.
-        holes: ``objects`` grown by ``grow`` pixels (Euclidean): everything in it is made anew.
+        objects: what is removed, drop-outs closed, not grown.
+        holes: ``objects`` grown by ``grow`` pixels (Euclidean): what is filled.
         grow: pixels between an object and the rim of its hole.
         feather: pixels of ramp at the rim, at most ``grow``.
-        closed: on how many frames an object had dropped out of its mask and was put back.
+        closed: frames on which an object was missing from its mask and was put back.
     """
 
     objects: Masks
@@ -67,13 +69,13 @@ class ShapedMasks:
 
 
 def shape(masks: Masks, shots: Sequence[tuple[int, int]], options: MaskOptions, *, exact: bool = False) -> ShapedMasks:
-    """Close drop-outs within each shot, grow, and settle the feather.
+    """Close drop-outs within each shot, grow, and choose the feather.
 
     Args:
-        masks: as the user gave them.
+        masks: of the objects.
         shots: ``(start, stop)`` of each stretch without a cut; masks outside all of them are dropped.
         options: ``grow`` and ``feather`` if the user chose them.
-        exact: every mask is as it is meant to be: nothing is closed.
+        exact: masks are meant as they are: nothing is closed.
     """
     grow = default_grow(masks.size) if options.grow is None else options.grow
     if options.grow is None and options.feather is not None:
@@ -95,7 +97,7 @@ def shape(masks: Masks, shots: Sequence[tuple[int, int]], options: MaskOptions, 
 
 
 def grown(mask: Bool, by: int) -> Bool:
-    """Every pixel within ``by`` pixels (Euclidean, between centres) of a masked one; bool ``(H, W)``."""
+    """Every pixel whose centre is within ``by`` pixels (Euclidean) of a masked one's; bool ``(H, W)``."""
     box = bounding_box(mask)
     if box is None or by == 0:
         return mask.copy()
@@ -112,7 +114,7 @@ def _distance(mask: Bool) -> F32:
 
 
 def _closed(masks: Masks, start: int, stop: int, exact: bool) -> Iterator[tuple[int, Bool | None, bool]]:
-    """Each frame of a shot, its mask without drop-outs (None: the frame before's, unchanged), and if one was closed."""
+    """Each frame of a shot, its mask without drop-outs (None: that of the frame before), and whether one was closed."""
     for t in range(start, stop):
         still = t > start and masks.same(t - 1, t) and (t == stop - 1 or masks.same(t, t + 1))
         if still and (t - 1 == start or masks.same(t - 2, t - 1)):
@@ -124,9 +126,9 @@ def _closed(masks: Masks, start: int, stop: int, exact: bool) -> Iterator[tuple[
 
 
 def _united(masks: Masks, t: int) -> tuple[Bool, bool]:
-    """Frame t's mask and what both neighbours have: pixels set on both, and objects that vanish for one frame.
+    """Frame t's mask with the pixels that both neighbours have, and with the objects that vanish for this one frame.
 
-    The second value says if there were such objects.
+    The second value says whether there are such objects.
     """
     box = union_box((masks.box(t - 1), masks.box(t), masks.box(t + 1)))
     mask = masks[t]
@@ -134,23 +136,23 @@ def _united(masks: Masks, t: int) -> tuple[Bool, bool]:
         return mask, False
     y0, x0, y1, x1 = box
     before, now, after = (m[y0:y1, x0:x1] for m in (masks[t - 1], mask, masks[t + 1]))
-    there = now.copy()
+    given = now.copy()
     now |= before & after
-    # Where area is missing, a piece that is there in part has lost the rest; else only a piece that is gone counts.
-    missing = there.sum() < DROPPED * min(before.sum(), after.sum())
-    pairs = list(_lost_pieces(before, there, after, DROPPED if missing else GONE))
-    if not there.any() and not pairs:
+    # Where area is missing, a piece that is present in part has lost the rest; else only a piece that is gone counts.
+    missing = given.sum() < DROPPED * min(before.sum(), after.sum())
+    pairs = list(_lost_pieces(before, given, after, DROPPED if missing else GONE))
+    if not given.any() and not pairs:
         pairs = [(before, after)]
     for one, two in pairs:
         now |= _between(one, two)
     return mask, bool(pairs)
 
 
-def _lost_pieces(before: Bool, there: Bool, after: Bool, share: float) -> Iterator[tuple[Bool, Bool]]:
-    """Separate objects of both neighbours of which less than ``share`` is there in between: their two masks."""
+def _lost_pieces(before: Bool, given: Bool, after: Bool, share: float) -> Iterator[tuple[Bool, Bool]]:
+    """Separate objects of both neighbours of which less than ``share`` is covered in between: their two masks."""
     pieces = _pieces(before)
-    covered = np.bincount(pieces.labels[there], minlength=len(pieces.area))
-    lost = [i for i in pieces.sizeable() if covered[i] < share * pieces.area[i]]
+    covered = np.bincount(pieces.labels[given], minlength=len(pieces.area))
+    lost = [i for i in range(1, len(covered)) if pieces.area[i] >= _SPECK and covered[i] < share * pieces.area[i]]
     if not lost:
         return
     later = _pieces(after)
@@ -173,10 +175,6 @@ class _Pieces:
     area: npt.NDArray[np.int32]
     centre: npt.NDArray[np.float64]
 
-    def sizeable(self) -> list[int]:
-        """Labels of the pieces that are more than specks."""
-        return [i for i in range(1, len(self.area)) if self.area[i] >= 16]
-
 
 def _pieces(mask: Bool) -> _Pieces:
     _, labels, stats, centre = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
@@ -186,7 +184,7 @@ def _pieces(mask: Bool) -> _Pieces:
 
 
 def _between(before: Bool, after: Bool) -> Bool:
-    """The object half-way: both masks moved half the way between their centres, united."""
+    """The object half-way: both masks shifted by half the way between their centres, united."""
     half = (_centre(after) - _centre(before)) / 2
     return _shifted(before, half) | _shifted(after, -half)
 

@@ -67,4 +67,4 @@ class Prompter(Protocol):
 
 
 MaskTracker = Callable[..., Tracked]
-"""Tracks masks through a shot; arguments as of ``vrm.selection.tracking.tracker.follow``."""
+"""Tracks masks through a shot; arguments as of ``vrm.selection.tracking.tracker.track_mask``."""

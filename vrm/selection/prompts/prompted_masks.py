@@ -13,7 +13,7 @@ from vrm.selection.masks.load import LoadedMasks, check_coverage
 from vrm.selection.prompts.base import Outline, Prompt, Prompter
 from vrm.selection.prompts.graph_cut import seeds
 from vrm.selection.prompts.registry import create_prompter, mask_tracker
-from vrm.selection.tracking.tracker import Tracked, follow
+from vrm.selection.tracking.tracker import Tracked, track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.types import Bool, Box, Masks
 
@@ -98,7 +98,7 @@ class PromptedMasks:
         """Follow masks through a shot, by the model that outlined them if it can."""
         tracker = mask_tracker(self._prompter)
         with self._job.timed("follow"):
-            return (tracker or follow)(self._store.frame, annotated, start, stop, progress=self._job.progress)
+            return (tracker or track_mask)(self._store.frame, annotated, start, stop, progress=self._job.progress)
 
     def _followed(
         self, masks: Masks, annotated: dict[int, Bool], prompts: list[Point | BoxPrompt], start: int, stop: int

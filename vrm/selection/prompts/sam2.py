@@ -128,7 +128,7 @@ class Sam2:
         *,
         progress: Progress | None = None,
     ) -> Tracked:
-        """Track with the model's memory; arguments and result as of ``vrm.selection.tracking.tracker.follow``."""
+        """Track with the model's memory; arguments and result as of ``vrm.selection.tracking.tracker.track_mask``."""
         known = sorted(t for t in annotated if start <= t < stop)
         masks, confidence = Masks(annotated[known[0]].shape, stop), dict.fromkeys(known, 1.0)
         for t in known:

@@ -13,30 +13,27 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
+from vrm.selection.tracking.classifier import PixelClassifier
 from vrm.selection.tracking.features import pixel_features, shrink
 from vrm.types import F32, U8, Bool, Masks, Pixels, bounding_box, grow_box
 
-if TYPE_CHECKING:
-    from vrm.selection.tracking.classifier import PixelClassifier
-
-FEWEST = 8
+MIN_PIXELS = 8
 """Fewer pixels than this, at working size, are no object any more."""
-FAR = 100
+REACH = 100
 """The surroundings the classifier learns from reach this far, in pixels at working size."""
-UNSURE = 0.4
+LOW_CONFIDENCE = 0.4
 """A confidence below this is worth a note."""
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """The result of following.
+    """The masks of a shot.
 
     Attributes:
         masks: of the video's size, for frames 0 to ``stop - 1``; empty outside the shot and where the object is lost.
@@ -49,7 +46,7 @@ class Tracked:
     notes: tuple[str, ...]
 
 
-def follow(
+def track_mask(
     frame: Callable[[int], Pixels],
     annotated: dict[int, Bool],
     start: int,
@@ -70,25 +67,25 @@ def follow(
     Raises:
         ValueError: no annotated frame lies in the shot.
     """
-    from vrm.selection.tracking.classifier import PixelClassifier
-
     known = sorted(t for t in annotated if start <= t < stop)
     if not known:
         raise ValueError(f"no annotated frame in {start}..{stop - 1}")
     height, width = annotated[known[0]].shape
     result = Tracked(Masks((height, width), stop), {}, ())
-    work = _Work(frame, start, stop)
+    shot = _ShrunkShot(frame, start, stop)
     learner: PixelClassifier | None = None
     for t in known:
         result.masks[t] = annotated[t]
         result.confidence[t] = 1.0
         if stop - start > 1 and annotated[t].any():
-            learner = learner or PixelClassifier(work.features(t, 1, _small(annotated[t], work.rgb(t))).shape[2])
-            _learn(learner, work, t, annotated[t])
+            soft = _small(annotated[t], shot.rgb(t))
+            features, away = shot.features(t, 1, soft), _signed_distance(soft > 0.5)
+            learner = learner or PixelClassifier(features.shape[2])
+            learner.annotate(features, away < 0, (away > 1) & (away < REACH))
     if learner is not None:
         learner.fit(300, 3e-3)
         for path in paths(known, start, stop):
-            for t, mask, sure in _along(work, copy.deepcopy(learner), annotated[path.start], path):
+            for t, mask, sure in _track_path(shot, copy.deepcopy(learner), annotated[path.start], path):
                 result.masks[t], result.confidence[t] = mask, sure
                 if progress is not None:
                     progress("follow", len(result.confidence), stop - start)
@@ -104,7 +101,7 @@ def paths(known: list[int], start: int, stop: int) -> Iterator[range]:
         yield range(t, first - 1, -1)
 
 
-class _Work:
+class _ShrunkShot:
     """The shot at working size: shrunk frames and flows, of which only the last few are kept."""
 
     def __init__(self, frame: Callable[[int], Pixels], start: int, stop: int) -> None:
@@ -142,35 +139,33 @@ def _small(mask: Bool, like: U8) -> F32:
     return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _learn(learner: PixelClassifier, work: _Work, t: int, mask: Bool) -> None:
-    soft = _small(mask, work.rgb(t))
-    away = _signed_distance(soft > 0.5)
-    step = 1 if t + 1 < work.stop else -1
-    learner.annotate(work.features(t, step, soft), away < 0, (away > 1) & (away < FAR))
-
-
-def _along(work: _Work, learner: PixelClassifier, mask: Bool, path: range) -> Iterator[tuple[int, Bool, float]]:
+def _track_path(
+    shot: _ShrunkShot, learner: PixelClassifier, mask: Bool, path: range
+) -> Iterator[tuple[int, Bool, float]]:
     """The frames after the first of a path: number, mask in full size, confidence."""
-    soft = _small(mask, work.rgb(path.start))
-    extent = _Extent(soft)
+    soft = _small(mask, shot.rgb(path.start))
+    extent = _ExpectedRegion(soft)
     for t in path[1:]:
-        back, forth = work.flow(t, t - path.step), work.flow(t - path.step, t)
+        back, forth = shot.flow(t, t - path.step), shot.flow(t - path.step, t)
         carried = sampled(soft, back)
         extent.advance(soft, forth, carried)
-        if not extent.region.any() and int((carried > 0.5).sum()) < FEWEST:
+        if not extent.region.any() and int((carried > 0.5).sum()) < MIN_PIXELS:
             soft = np.zeros_like(soft)
             yield t, np.zeros_like(mask), 0.0
             continue
-        features = work.features(t, path.step, np.maximum(carried, np.where(extent.region > 0, np.float32(1), 0)))
-        odds = learner(features)
-        soft = _joined(carried, back, forth, odds, work.rgb(t), extent)
+        features = shot.features(t, path.step, np.maximum(carried, np.where(extent.region > 0, np.float32(1), 0)))
+        away = _signed_distance(carried > 0.5)
+        near = (away < REACH) | (extent.region > 0)  # farther off no looks can make up for the distance
+        odds = np.full(soft.shape, np.float32(-6))
+        odds[near] = learner(features[near])
+        soft = _combined(carried, away, back + sampled(forth, back), odds, shot.rgb(t), extent)
         away = _signed_distance(soft > 0.5)
-        learner.remember(features, (soft > 0.9) & (away < -1), (away > 2) & (away < FAR))
+        learner.remember(features, (soft > 0.9) & (away < -1), (away > 2) & (away < REACH))
         learner.fit(6, 1e-3)
-        yield t, enlarged(soft, work.frame(t)), _confidence(soft, carried, odds)
+        yield t, enlarged(soft, shot.frame(t)), _confidence(soft, away, carried, odds)
 
 
-class _Extent:
+class _ExpectedRegion:
     """Where the object would be if nothing hid it: its outlines of the last frames, moved along with what is seen.
 
     Attributes:
@@ -200,10 +195,16 @@ class _Extent:
         return np.asarray((inside > 0.3 * area) & (area > 0.02 * self.area) & (mean_odds > 1))
 
 
-def _joined(carried: F32, back: F32, forth: F32, odds: F32, rgb: U8, extent: _Extent) -> F32:
-    """The soft mask of a frame, from where it should be (carried by flow) and what looks like it (log odds)."""
-    away = _signed_distance(carried > 0.5)
-    mismatch = back + sampled(forth, back)
+def _combined(carried: F32, away: F32, mismatch: F32, odds: F32, rgb: U8, extent: _ExpectedRegion) -> F32:
+    """The soft mask of a frame, from where it should be (carried by flow) and what looks like it (log odds).
+
+    Args:
+        carried: the mask of the frame before, carried here; ``away`` is the signed distance to its rim.
+        mismatch: how far flow there and back misses its start, ``(h, w, 2)`` pixels.
+        odds: from the classifier.
+        rgb: the frame.
+        extent: where the object may come out again from behind something.
+    """
     reliable = np.exp(-(mismatch**2).sum(2) / 1.5**2)
     # Near the rim the carried mask counts by how far the flow agrees with itself; far from it, looks alone do not do.
     trust = np.where(np.abs(away) < 6, 0.5 + 0.5 * reliable, 1.0)
@@ -212,10 +213,12 @@ def _joined(carried: F32, back: F32, forth: F32, odds: F32, rgb: U8, extent: _Ex
     chance = 1 / (1 + np.exp(-np.clip(prior + 0.8 * odds, -12, 12)))
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) / 255.0, np.float32)
     slope, offset = _guide(grey, np.asarray(chance, np.float32))
-    return _attached(np.asarray(np.clip(slope * grey + offset, 0, 1), np.float32), carried > 0.5, odds, extent)
+    return _without_loose_pieces(
+        np.asarray(np.clip(slope * grey + offset, 0, 1), np.float32), carried > 0.5, odds, extent
+    )
 
 
-def _attached(soft: F32, carried: Bool, odds: F32, extent: _Extent) -> F32:
+def _without_loose_pieces(soft: F32, carried: Bool, odds: F32, extent: _ExpectedRegion) -> F32:
     """Without the pieces that hardly touch the carried mask and are no reappearing part of the object."""
     found = soft > 0.5
     count, labels = cv2.connectedComponents(found.astype(np.uint8))
@@ -273,15 +276,14 @@ def _signed_distance(mask: Bool) -> F32:
     return np.asarray(outward - cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_5), np.float32)
 
 
-def _confidence(soft: F32, carried: F32, odds: F32) -> float:
-    """How well looks and motion agree on this frame, 0 to 1.
+def _confidence(soft: F32, away: F32, carried: F32, odds: F32) -> float:
+    """How well looks and motion agree on this frame, 0 to 1; ``away`` is the signed distance to the mask's rim.
 
     The classifier should say yes inside and no in a ring around, and the mask should still be near the carried one.
     """
     mask = soft > 0.5
-    if int(mask.sum()) < FEWEST:
+    if int(mask.sum()) < MIN_PIXELS:
         return 0.0
-    away = _signed_distance(mask)
     ring = (away > 2) & (away < 20)
     likely = 1 / (1 + np.exp(-odds))
     told_apart = float(likely[mask].mean() - (likely[ring].mean() if ring.any() else 0.0))
@@ -296,7 +298,7 @@ def _notes(tracked: Tracked, start: int, stop: int) -> Iterator[str]:
     for first, last in _stretches(lost):
         where = f"from frame {first} on" if last == stop - 1 else f"on frames {first} to {last}"
         yield f"The object was not found {where}: nothing is removed there. Give a mask of one of these frames too."
-    unsure = [t for t in range(start, stop) if tracked.masks.box(t) and tracked.confidence.get(t, 0.0) < UNSURE]
+    unsure = [t for t in range(start, stop) if tracked.masks.box(t) and tracked.confidence.get(t, 0.0) < LOW_CONFIDENCE]
     for first, last in _stretches(unsure):
         if last - first >= 4:
             yield f"Following is unsure on frames {first} to {last}: look at the masks (--save-masks)."

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from vrm import api
-from vrm.batch import divide as module
-from vrm.batch.schedule import Schedule
-from vrm.batch.windows import Part
+from vrm.batch.local import LocalExecutor
+from vrm.batch.run import _executor, plan
+from vrm.batch.split import LEAST_FRAMES, PartWorkers
 from vrm.errors import VideoError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
@@ -48,9 +48,9 @@ def long(tmp_path: Path, make_video: Callable[..., Path], monkeypatch: pytest.Mo
     """A video with masks in four stretches."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    make_video(tmp_path / "long.mp4", frames=module.LEAST_FRAMES, size=SIZE)
+    make_video(tmp_path / "long.mp4", frames=LEAST_FRAMES, size=SIZE)
     (tmp_path / "masks").mkdir()
-    for t in range(module.LEAST_FRAMES):
+    for t in range(LEAST_FRAMES):
         picture = np.zeros(SIZE, np.uint8)
         if t % 19 < 4:
             picture[20:36, 12 + t // 2 : 26 + t // 2] = 255
@@ -93,26 +93,20 @@ def test_a_process_that_dies_costs_only_time(long: Path) -> None:
     remove("two.mkv", heard, jobs=2, threads=2)
     thread.join()
     assert killed
-    assert [note for note in heard.notes if "is done again" in note and "SIGKILL" in note]
+    assert [note for note in heard.notes if "is tried again" in note and "SIGKILL" in note]
     remove("one.mkv", threads=1)
     assert Path("two.mkv").read_bytes() == Path("one.mkv").read_bytes()
     assert list(Path("cache/vrm/scratch").iterdir()) == []
 
 
 def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.perform
+    do = PartWorkers.do
 
-    def vanish(given: dict[str, Any], events: Events, workers: Any) -> dict[str, Any]:
-        do = workers.do
+    def later(self: PartWorkers, *args: Any) -> Any:
+        long.rename("gone.mp4")  # only the processes notice: this one has looked at it already
+        yield from do(self, *args)
 
-        def later(*args: Any) -> Any:
-            long.rename("gone.mp4")  # only the processes notice: this one has looked at it already
-            yield from do(*args)
-
-        workers.do = later
-        return real(given, events, workers)
-
-    monkeypatch.setattr(module, "perform", vanish)
+    monkeypatch.setattr(PartWorkers, "do", later)
     with pytest.raises(VideoError, match=r"long\.mp4"):
         remove("two.mkv", jobs=2, threads=2)
     assert not Path("two.mkv").exists()
@@ -120,7 +114,7 @@ def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.M
 
 
 def test_an_interrupt_ends_all_processes_and_leaves_nothing(long: Path, make_video: Callable[..., Path]) -> None:
-    make_video(long, frames=module.LEAST_FRAMES, size=(480, 600))  # masks are enlarged with it
+    make_video(long, frames=LEAST_FRAMES, size=(480, 600))  # masks are enlarged with it
     line = "remove long.mp4 -o two.mkv --mask masks --preset fast --device cpu --threads 2 --jobs 2"
     heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background jobs are deaf to it
     command = [sys.executable, "-m", "vrm", *line.split()]
@@ -139,42 +133,20 @@ def test_an_interrupt_ends_all_processes_and_leaves_nothing(long: Path, make_vid
     assert list(Path("cache/vrm/scratch").iterdir()) == []
 
 
-def test_short_videos_and_single_processes_are_not_divided(long: Path) -> None:
-    jobs = api_plan("out.mkv")
-    assert module.divide(jobs, WORDS, BatchOptions(jobs=1), print) is None
-    assert module.divide(jobs * 2, WORDS, BatchOptions(jobs=2), print) is None
-    short = api_plan("out.mkv", end="40f")
-    assert module.divide(short, WORDS, BatchOptions(jobs=2), print) is None
-    divided = module.divide(jobs, WORDS | {"threads": 4}, BatchOptions(jobs=2), print)
-    assert divided is not None
-    assert divided.words["threads"] == 2
+def test_short_videos_and_single_processes_are_not_split(long: Path) -> None:
+    def split(jobs: int = 2, videos: int = 1, **more: Any) -> bool:
+        planned = plan(["long.mp4"], "out.mkv", WORDS | more, BatchOptions(jobs=2), Events())
+        return _executor(planned * videos, WORDS, BatchOptions(jobs=jobs), Events())[1]
+
+    assert not split(jobs=1)
+    assert not split(videos=2)
+    assert not split(end="40f")
+    assert split()
 
 
-def api_plan(output: str, **more: Any) -> Any:
-    from vrm.batch.run import plan
-
-    return plan(["long.mp4"], output, WORDS | more, BatchOptions(jobs=2), Events())
-
-
-def test_windows_wait_until_their_shot_is_prepared() -> None:
-    prepare, *windows = Part(0, None), Part(0, 0, 9), Part(0, 1, 9), Part(1, 0, 9)
-    schedule = Schedule([prepare, *windows])
-    assert [schedule.next(), schedule.next(), schedule.next()] == [prepare, windows[2], None]
-    schedule.done(prepare)
-    assert [schedule.next(), schedule.next(), schedule.next()] == [windows[0], windows[1], None]
-    schedule.again(windows[0])
-    assert schedule.next() == windows[0]
-    for part in windows:
-        assert schedule.open
-        schedule.done(part)
-    assert not schedule.open
-
-
-def test_a_shot_that_cannot_be_prepared_is_left_whole() -> None:
-    prepare, *windows = Part(0, None), Part(0, 0), Part(1, 0)
-    schedule = Schedule([prepare, *windows])
-    assert schedule.next() == prepare
-    schedule.leave(prepare)
-    assert [schedule.next(), schedule.next()] == [windows[1], None]
-    schedule.leave(windows[1])
-    assert not schedule.open
+def test_the_process_that_hands_out_works_as_one_of_the_others(long: Path) -> None:
+    planned = plan(["long.mp4"], "out.mkv", WORDS, BatchOptions(jobs=2), Events())
+    executor, _ = _executor(planned, WORDS | {"threads": 4, "memory": 6.0}, BatchOptions(jobs=2), Events())
+    assert isinstance(executor, LocalExecutor)
+    assert executor.at_once == 2
+    assert executor.options_here(WORDS) == WORDS | {"threads": 2, "memory": 3.0}
