@@ -55,7 +55,7 @@ class Method:
 
 @dataclass(frozen=True)
 class FillTask:
-    """One method on one clip, to be done in a process of its own."""
+    """One method on one clip, filled in a process of its own."""
 
     method: Method
     clip: Clip
@@ -93,8 +93,8 @@ def choose_methods(
     return methods
 
 
-def fill(job: FillTask) -> dict[str, Any]:
-    """Fill one clip into ``job.out`` as numbered PNGs; how long it took and how much memory.
+def fill(task: FillTask) -> dict[str, Any]:
+    """Fill one clip into ``task.out`` as numbered PNGs; how long it took and how much memory.
 
     Returns:
         ``seconds`` of work, ``peak_mb`` of this process, ``frames``, and ``report`` of an engine.
@@ -102,22 +102,22 @@ def fill(job: FillTask) -> dict[str, Any]:
     Raises:
         VrmError: whatever the engine says.
     """
-    cv2.setNumThreads(job.method.engine.cpu_threads)
-    count = min(len(job.clip.frames), job.frames or len(job.clip.frames))
-    assert job.clip.masks is not None
-    masks = load_masks(job.clip.masks, job.clip.frames, job.clip.name, job.invert)
-    job.out.parent.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(task.method.engine.cpu_threads)
+    count = min(len(task.clip.frames), task.frames or len(task.clip.frames))
+    assert task.clip.masks is not None
+    masks = load_masks(task.clip.masks, task.clip.frames, task.clip.name, task.invert)
+    task.out.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder() as scratch:
-        given = Pictures(_staged(job.clip.frames, count, scratch / job.clip.name))
+        given = Pictures(_staged(task.clip.frames, count, scratch / task.clip.name))
         begin = time.perf_counter()
         report: dict[str, Any] = {}
-        if job.method.baseline:
-            job.out.mkdir(parents=True, exist_ok=True)
-            for t, frame in enumerate(BASELINES[job.method.baseline](given, masks, count)):
-                write_png(job.out / f"{t:05d}.png", frame)
+        if task.method.baseline:
+            task.out.mkdir(parents=True, exist_ok=True)
+            for t, frame in enumerate(BASELINES[task.method.baseline](given, masks, count)):
+                write_png(task.out / f"{t:05d}.png", frame)
             seconds = time.perf_counter() - begin
         else:
-            report = _engine(job, given.path, masks, count, scratch)
+            report = _engine(task, given.path, masks, count, scratch)
             seconds = report["seconds"]
     return {"seconds": seconds, "peak_mb": peak_memory_mb(), "frames": count, "report": report}
 
@@ -137,7 +137,7 @@ def _staged(pictures: Pictures, count: int, folder: Path) -> Path:
     return folder
 
 
-def _engine(job: FillTask, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
+def _engine(task: FillTask, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
     """``vrm remove`` with the masks exactly as they are."""
     from vrm.pipeline import remove
 
@@ -146,21 +146,21 @@ def _engine(job: FillTask, frames: Path, masks: Masks, count: int, scratch: Path
         write_png(scratch / "masks" / f"{t:05d}.png", masks[t].astype("uint8") * 255)
     options = RemoveOptions(
         mask=MaskOptions(path=scratch / "masks", grow=0, feather=0),
-        engine=replace(job.method.engine, keyframes=_keyframes(job, masks, count, scratch / "keyframes")),
+        engine=replace(task.method.engine, keyframes=_keyframes(task, masks, count, scratch / "keyframes")),
         output=OutputOptions(overwrite=True),
     )
-    report = remove(frames, job.out, options, Events())
+    report = remove(frames, task.out, options, Events())
     return {k: v for k, v in json.loads(report.to_json()).items() if k in KEPT}
 
 
-def _keyframes(job: FillTask, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
+def _keyframes(task: FillTask, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
     """The truth of every so many frames, where they have a hole; nothing of a clip without truth."""
-    if not job.method.given_every or job.clip.truth is None:
+    if not task.method.given_every or task.clip.truth is None:
         return ()
     folder.mkdir()
     keys = []
-    for t, frame in enumerate(job.clip.truth.stream(count)):
-        if t % job.method.given_every == 0 and masks.box(t) is not None:
+    for t, frame in enumerate(task.clip.truth.stream(count)):
+        if t % task.method.given_every == 0 and masks.box(t) is not None:
             keys.append((t, folder / f"{t:05d}.png"))
             write_png(keys[-1][1], frame)
     return tuple(keys)
