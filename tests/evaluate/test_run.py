@@ -18,13 +18,13 @@ import pytest
 from vrm.cli.main import run
 from vrm.errors import OutputError, UsageError, WeightsError
 from vrm.evaluate.cases.clips import find_clips
-from vrm.evaluate.cases.pictures import load_masks
+from vrm.evaluate.cases.sequence import load_masks
 from vrm.evaluate.commands import run as evaluate_run
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.published import TABLES, tables_for
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown
 from vrm.evaluate.runs import process
-from vrm.evaluate.runs.baselines import BASELINES, _Shot, temporal_median
+from vrm.evaluate.runs.baselines import BASELINES, ClipShot, temporal_median
 from vrm.evaluate.runs.methods import FillTask, Method, choose_methods, fill
 from vrm.evaluate.runs.process import fill_in_process
 from vrm.evaluate.runs.run import RunOptions, run_methods
@@ -109,7 +109,7 @@ def test_the_temporal_median_holds_as_much_as_it_is_told(cases: Path) -> None:
 def test_motion_gets_its_frames_in_bounded_memory(cases: Path) -> None:
     clip = find_clips(cases)[0]
     given = read(cases / "ape" / "frames")
-    shot = _Shot(clip.frames, Masks((48, 64), 5), 5, held=2 * given[0].nbytes)
+    shot = ClipShot(clip.frames, Masks((48, 64), 5), 5, held=2 * given[0].nbytes)
     for t in (0, 4, 1, 0, 2, 3, 4):
         assert np.array_equal(shot.frame(t), given[t])
         assert len(shot._frames) <= 2

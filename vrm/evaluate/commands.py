@@ -11,11 +11,11 @@ from vrm.evaluate.cases.protocols import PROTOCOLS, find_protocol
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown, run_text
 from vrm.evaluate.runs.methods import choose_methods
-from vrm.evaluate.runs.run import Run, RunOptions, run_methods
+from vrm.evaluate.runs.run import EvaluationRun, RunOptions, run_methods
 from vrm.evaluate.scoring.labels import FlickerTable, label_flicker
 from vrm.evaluate.scoring.masks import MaskTable, compare_masks
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, score_results
-from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_text
+from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_file
 from vrm.events import Events
 from vrm.motion.flow.estimators import DisFlow, RaftFlow
 from vrm.options.build import build
@@ -76,7 +76,7 @@ def labels(video: Path, folders: Sequence[Path], events: Events, **words: Any) -
     return label_flicker(video, list(folders), events, *flow_estimator(asked.flow, asked.engine.device))
 
 
-def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> Run:
+def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> EvaluationRun:
     """Run engines over cases and write ``OUT/{table.md,table.csv,results.json,index.html}``.
 
     Args:
@@ -92,9 +92,9 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     done = run_methods(list(folders), out, options, events, metric_setup(asked, score_options))
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)
-    write_text(out / "table.md", run_markdown(done))
-    write_text(out / "table.csv", run_csv(done))
-    write_text(out / "results.json", run_json(done))
+    write_file(out / "table.md", run_markdown(done))
+    write_file(out / "table.csv", run_csv(done))
+    write_file(out / "results.json", run_json(done))
     if asked.page:
         write_page(done, options.score, events)
     return done

@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from vrm.errors import UsageError, VideoError
-from vrm.evaluate.cases.pictures import Pictures, open_pictures
+from vrm.evaluate.cases.sequence import ImageSequence, open_sequence
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.write.containers import VIDEO_ENDINGS, distinct_names
 
@@ -29,9 +29,9 @@ class Clip:
     """
 
     name: str
-    frames: Pictures
-    masks: Pictures | None = None
-    truth: Pictures | None = None
+    frames: ImageSequence
+    masks: ImageSequence | None = None
+    truth: ImageSequence | None = None
     missing_is_black: bool = False
 
 
@@ -107,7 +107,7 @@ def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
             yield clip.name, clip
     videos = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEO_ENDINGS]
     for name, path in zip(distinct_names(videos), videos, strict=True):
-        yield name, Clip(name, Pictures(path))
+        yield name, Clip(name, ImageSequence(path))
 
 
 def _data_set(folder: Path) -> Iterator[Clip]:
@@ -119,7 +119,7 @@ def _data_set(folder: Path) -> Iterator[Clip]:
             break
     for path in sorted(p for p in images.iterdir() if p.is_dir()):
         masks = notes / path.name
-        yield Clip(path.name, Pictures(path), Pictures(masks) if masks.is_dir() else None)
+        yield Clip(path.name, ImageSequence(path), ImageSequence(masks) if masks.is_dir() else None)
 
 
 def _clip(folder: Path) -> Clip | None:
@@ -128,18 +128,18 @@ def _clip(folder: Path) -> Clip | None:
         masks = tuple(sorted(folder.glob("*_mask.png")))
         return Clip(
             folder.name,
-            Pictures(folder, truths),
-            Pictures(folder, masks) if masks else None,
+            ImageSequence(folder, truths),
+            ImageSequence(folder, masks) if masks else None,
             missing_is_black=True,
         )
-    frames = open_pictures(folder, "frames", "images") or _only_video(folder)
+    frames = open_sequence(folder, "frames", "images") or _only_video(folder)
     if frames is None:
         return None
-    truth = open_pictures(folder, "truth", "gt") or _background(folder, frames)
-    return Clip(folder.name, frames, open_pictures(folder, "masks", "mask"), truth)
+    truth = open_sequence(folder, "truth", "gt") or _background(folder, frames)
+    return Clip(folder.name, frames, open_sequence(folder, "masks", "mask"), truth)
 
 
-def _background(folder: Path, frames: Pictures) -> Pictures | None:
+def _background(folder: Path, frames: ImageSequence) -> ImageSequence | None:
     """The frames that a composite was made over, where it says so; those that are missing are told when they are read.
 
     Raises:
@@ -158,11 +158,11 @@ def _background(folder: Path, frames: Pictures) -> Pictures | None:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise VideoError(f"{path} cannot be read: {error}.", 'Write {"gt": "OTHER/frames", "bg_offset": 0}.') from error
     if not there.is_dir():
-        return Pictures(there)
-    return Pictures(there, tuple(frame_files(there)[first : first + len(frames)]))
+        return ImageSequence(there)
+    return ImageSequence(there, tuple(frame_files(there)[first : first + len(frames)]))
 
 
-def _only_video(folder: Path) -> Pictures | None:
+def _only_video(folder: Path) -> ImageSequence | None:
     """The video of a folder that holds no other but masks and truth."""
     videos = [
         p
@@ -176,4 +176,4 @@ def _only_video(folder: Path) -> Pictures | None:
         raise VideoError(
             f"{folder} holds several videos: {', '.join(p.name for p in videos)}.", "Call the clip's own frames.mp4."
         )
-    return Pictures(videos[0]) if videos else None
+    return ImageSequence(videos[0]) if videos else None
