@@ -23,7 +23,7 @@ from turns import in_turns, ratio, where
 
 from vrm.evaluate.commands import score
 from vrm.events import Events
-from vrm.system.process import behave
+from vrm.system.process import configure_process
 
 _PEAK = """
 import sys
@@ -75,7 +75,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--lengths", default="")
     args = parser.parse_args()
-    behave()  # as the command does
+    configure_process()  # as the command does
     cv2.setNumThreads(args.threads)
     clip = sorted(p.name for p in args.results.iterdir() if p.is_dir())[0]
     case, result = args.cases / clip, args.results / clip

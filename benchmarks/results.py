@@ -26,7 +26,7 @@ from vrm import api
 from vrm.cli.progress import listener
 from vrm.errors import VrmError
 from vrm.options.remove import ENGINES
-from vrm.system.process import behave
+from vrm.system.process import configure_process
 
 PROTOCOLS = ("object", "fixed")
 
@@ -66,7 +66,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--no-page", action="store_true")
     args = parser.parse_args()
-    behave()
+    configure_process()
     with listener(False) as events:
         for protocol in PROTOCOLS:
             asked = {"clips": [name.strip() for name in args.clips.split(",")], "frames": args.frames}

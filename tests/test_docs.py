@@ -184,6 +184,11 @@ def test_the_manual_page_is_fresh() -> None:
     assert made == (ROOT / "docs" / "vrm.1").read_text(encoding="utf-8"), "run: python docs/make_man.py"
 
 
+def test_the_types_of_the_public_calls_are_fresh() -> None:
+    made = runpy.run_path(str(ROOT / "docs" / "make_stub.py"))["stub"]()
+    assert made == (ROOT / "vrm" / "__init__.pyi").read_text(encoding="utf-8"), "run: python docs/make_stub.py"
+
+
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_the_manual_page_is_well_formed() -> None:
     page = ROOT / "docs" / "vrm.1"

@@ -2,25 +2,11 @@
 
 >>> import vrm
 >>> report = vrm.remove("walk.mp4", "clean.mp4", mask="dog.png")  # doctest: +SKIP
+
+``__init__.pyi`` says the signature of every public call.
 """
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from vrm.api import evaluate_cases as evaluate_cases
-    from vrm.api import evaluate_labels as evaluate_labels
-    from vrm.api import evaluate_masks as evaluate_masks
-    from vrm.api import evaluate_run as evaluate_run
-    from vrm.api import evaluate_score as evaluate_score
-    from vrm.api import info as info
-    from vrm.api import remove as remove
-    from vrm.api import remove_batch as remove_batch
-    from vrm.api import segment_video as segment_video
-    from vrm.api import track_masks as track_masks
-    from vrm.api import train_savit as train_savit
-    from vrm.errors import VrmError as VrmError
-    from vrm.events import Events as Events
-    from vrm.options.batch import BatchOptions as BatchOptions
+from typing import Any
 
 from vrm.version import __version__ as __version__
 
@@ -41,24 +27,7 @@ _PUBLIC = {
     "train_keyframe": "vrm.api",
     "train_savit": "vrm.api",
 }
-__all__ = [
-    "BatchOptions",
-    "Events",
-    "VrmError",
-    "__version__",
-    "evaluate_cases",
-    "evaluate_labels",
-    "evaluate_masks",
-    "evaluate_run",
-    "evaluate_score",
-    "info",
-    "remove",
-    "remove_batch",
-    "segment_video",
-    "track_masks",
-    "train_keyframe",
-    "train_savit",
-]
+__all__ = sorted([*_PUBLIC, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ VrmError
 ├── VideoError      3  the video cannot be read (missing, no video stream, nothing decodes)
 ├── MaskError       4  the mask does not fit the video
 ├── WeightsError    5  weights missing, wrong or damaged
+│   └── MissingPackage 5  a package that only some options need is not installed
 ├── EngineError     6  the engine failed
 │   └── OutOfMemory 6  not enough memory within the bound that was asked for
 ├── BatchError      7  some of many inputs failed
@@ -60,6 +61,10 @@ class WeightsError(VrmError):
     """Weights are missing, of another configuration, or damaged."""
 
     exit_code = 5
+
+
+class MissingPackage(WeightsError):
+    """A package that only some options need is not installed (``vrm.system.extras``)."""
 
 
 class EngineError(VrmError):

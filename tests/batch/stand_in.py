@@ -9,12 +9,13 @@ from pathlib import Path
 
 from vrm.errors import MaskError
 from vrm.report.model import RemoveReport
+from vrm.system.files import partial_path
 
 
 def remove(
     source: Path, target: Path, options: object, events: object, workers: object = None, at_once: int = 1
 ) -> RemoveReport:
-    aside = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    aside = partial_path(target)
     aside.touch()
     if source.stem.startswith("kill"):
         os.kill(os.getpid(), signal.SIGKILL)

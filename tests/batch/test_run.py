@@ -19,13 +19,13 @@ import pytest
 from vrm import api
 from vrm.batch import local
 from vrm.batch import run as batch_module
-from vrm.batch.executor import remove_partial
 from vrm.batch.summary import Summary
 from vrm.cli.main import run
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events, JsonEvents, Result
 from vrm.options.batch import BatchOptions
 from vrm.system import worker
+from vrm.system.files import remove_partial
 
 STAND_IN = (sys.executable, str(Path(__file__).with_name("stand_in.py")))
 
@@ -318,10 +318,10 @@ def test_a_process_that_will_not_end_holds_nothing_up(here: Path, monkeypatch: p
 
 def test_names_that_mean_something_to_glob(here: Path) -> None:
     Path("out").mkdir()
-    for name in (".a[1].77.part.mp4", ".a1.77.part.mp4", ".a[1].78.part.mp4"):
+    for name in (".a[1].mp4.77.part", ".a1.mp4.77.part", ".a[1].mp4.78.part"):
         (here / "out" / name).touch()
     remove_partial(Path("out/a[1].mp4"), "77")
-    assert left_in("out") == [".a1.77.part.mp4", ".a[1].78.part.mp4"]
+    assert left_in("out") == [".a1.mp4.77.part", ".a[1].mp4.78.part"]
 
 
 def test_events_of_one_listener_carry_on_when_not_overridden(capfd: pytest.CaptureFixture[str]) -> None:

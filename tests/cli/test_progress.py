@@ -12,7 +12,7 @@ import pytest
 from vrm.batch.summary import Outcome, Summary
 from vrm.batch.tasks import failure
 from vrm.cli.progress import TerminalEvents, listener, summary
-from vrm.errors import OutputError
+from vrm.errors import MaskError, OutputError
 from vrm.events import Events, JsonEvents
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 
@@ -74,7 +74,7 @@ def test_words_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     assert err == "note: one [thing] to know\n"
     assert out == summary(REPORT) + "\n"
     assert out == (
-        "out.mp4: 10 frames, 2 of them masked; 80% of what is new was seen elsewhere in the video; "
+        "out.mp4: 10 frames, 2 of them masked; 80% of the filled pixels were found in other frames; "
         "pixels changed outside the mask: 0; 3.5 s\n"
     )
 
@@ -108,7 +108,9 @@ def test_bars_stop_when_the_work_fails(capfd: pytest.CaptureFixture[str], monkey
 BATCH = Summary(
     (
         Outcome(0, "a.mp4", "out/a.mp4", "done", 12.34, 100, 90, 0.5, tries=1),
-        Outcome(1, "long name.mp4", "out/long name.mp4", "failed", 1.0, error=failure("No mask [fits].", "Try.", 4)),
+        Outcome(
+            1, "long name.mp4", "out/long name.mp4", "failed", 1.0, error=failure(MaskError("No mask [fits].", "Try."))
+        ),
         Outcome(2, "c.mp4", "out/c.mp4", "skipped"),
     ),
     13.4,

@@ -17,7 +17,7 @@ SIZE = (48, 64)
 @pytest.fixture
 def in_files(monkeypatch):
     """Nothing stays in memory."""
-    monkeypatch.setattr(FillFolder, "recent_bytes", 0)
+    monkeypatch.setattr(FillFolder, "memory_bytes", 0)
 
 
 def shot() -> MadeShot:
@@ -39,7 +39,7 @@ def test_what_is_kept_in_files_is_what_would_be_in_memory(tmp_path, in_files):
 def test_files_go_with_the_mapping(tmp_path, in_files):
     fills = FillFolder(tmp_path)
     fills[3] = propagate(shot(), range(8), range(8), MotionConfig(rounds=1, calibrate=False)).fills[3]
-    assert list(tmp_path.rglob("*.npz"))
+    assert list(tmp_path.rglob("*.npy"))
     with pytest.raises(KeyError):
         fills[4]
     del fills[3]
@@ -60,10 +60,10 @@ def test_no_room_is_said(tmp_path, in_files):
 def test_small_fills_need_no_files_and_large_ones_leave_memory(tmp_path, monkeypatch):
     found = propagate(shot(), range(8), range(8), MotionConfig(rounds=1))
     few = FillFolder(tmp_path)
-    monkeypatch.setattr(FillFolder, "recent_bytes", 2 * found.fills[0].nbytes + 1)
+    monkeypatch.setattr(FillFolder, "memory_bytes", 2 * found.fills[0].nbytes + 1)
     for t, fill in found.fills.items():
         few[t] = fill
-    assert len(list(tmp_path.rglob("*.npz"))) == len(found.fills) - 2
+    assert len(list(tmp_path.rglob("*.npy"))) == len(found.fills) - 2
     few[0] = dataclasses.replace(few[0], rgb=1 - few[0].rgb)  # a file that was written is out of date now
     for t in (3, 4, 5, 0):
         wanted = 1 - found.fills[t].rgb if t == 0 else found.fills[t].rgb

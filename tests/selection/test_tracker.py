@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.selection.tracking.features import camera_motion, sampled, shrink
+from vrm.motion.flow.warp import sampled
+from vrm.selection.tracking.features import camera_flow, shrink
 from vrm.selection.tracking.tracker import track_mask
 
 SIZE = (144, 216)
@@ -121,15 +122,15 @@ def test_annotation_outside_the_shot():
         track_mask(scene, {0: scene.masks[0]}, 1, 3)
 
 
-def test_camera_motion_ignores_the_object():
+def test_camera_flow_ignores_the_object():
     ys, xs = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float32)
     camera = np.stack([0.02 * xs + 3, 0.02 * ys - 1], 2).astype(np.float32)
     flow = camera.copy()
     flow[30:60, 50:90] += 7
     background = np.ones(SIZE, bool)
     background[35:55, 55:85] = False
-    np.testing.assert_allclose(camera_motion(flow, background), camera, atol=0.05)
-    assert not camera_motion(flow, np.zeros(SIZE, bool)).any()
+    np.testing.assert_allclose(camera_flow(flow, background), camera, atol=0.05)
+    assert not camera_flow(flow, np.zeros(SIZE, bool)).any()
 
 
 def test_sampled_looks_up_where_the_flow_points():

@@ -8,8 +8,8 @@ import pytest
 
 PROGRAM = """
 import numpy as np
-from vrm.system.process import behave
-if {on}: behave()
+from vrm.system.process import configure_process
+if {on}: configure_process()
 
 def resident():
     with open("/proc/self/statm") as f:
@@ -72,7 +72,10 @@ def test_freed_frames_go_back_to_the_system() -> None:
 
 
 def test_linear_algebra_takes_one_thread_unless_the_user_says_otherwise() -> None:
-    code = "import os; from vrm.system.process import behave; behave(); print(os.environ['OPENBLAS_NUM_THREADS'])"
+    code = (
+        "import os; from vrm.system.process import configure_process; configure_process(); "
+        "print(os.environ['OPENBLAS_NUM_THREADS'])"
+    )
 
     def found(**more: str) -> str:
         own = {k: v for k, v in os.environ.items() if k != "OPENBLAS_NUM_THREADS"} | more

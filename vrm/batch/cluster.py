@@ -8,7 +8,6 @@ those of a local run with the same thread count, on the same instruction set.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 import socket
@@ -28,7 +27,8 @@ from vrm.job.scratch import scratch_folder, sweep
 from vrm.options.build import build_options, paths_read, place_paths
 from vrm.options.declare import MODEL, READ, WRITTEN
 from vrm.options.remove import EngineOptions
-from vrm.system.process import behave, environment
+from vrm.system.extras import needed_by
+from vrm.system.process import configure_process, environment
 from vrm.system.worker import PATIENCE, POLL
 from vrm.version import __version__
 
@@ -206,7 +206,7 @@ def _perform(work: dict[str, Any], *files: dict[str, bytes]) -> dict[str, Any]:
     if refused is not None:
         result: dict[str, Any] = {"error": refused}
     else:
-        behave()
+        configure_process()
         performer = TaskPerformer("process")
         if "part" in work:
             sweep()
@@ -241,11 +241,10 @@ def connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
 
     It is silent, and does without its habit of installing the driver's environment on the cluster.
     """
-    if importlib.util.find_spec("ray") is None:
-        raise UsageError("--ray needs the package ray.", "Install it: pip install 'vrm[ray]'.")
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
+    with needed_by("--ray"):
+        import ray
 
     if ray.is_initialized():
         return ray, False

@@ -6,7 +6,6 @@ and one whose process or machine is lost is begun again until its tries are used
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,6 +15,7 @@ from typing import Any
 
 from vrm.batch.tasks import Task, failure
 from vrm.errors import VrmError
+from vrm.system.files import remove_partial
 
 
 @dataclass(frozen=True)
@@ -155,17 +155,3 @@ class Executor(ABC):
             return
         tried = f" It was tried {tries} times." if tries > 1 else ""
         yield self._finish(task, {"error": failure(type(why)(why.what + tried, why.fix))}, seconds, worker)
-
-
-def remove_partial(output: Path, pid: str = "*") -> None:
-    """Remove what a killed process has left of an output, beside it."""
-    for path in output.parent.glob(f".{_literal(output.stem)}.{pid}.part{_literal(output.suffix)}"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-def _literal(text: str) -> str:
-    """Text for glob that means itself."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in text)

@@ -34,7 +34,7 @@ MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
-class Row:
+class ManifestRow:
     """One line of a manifest.
 
     Attributes:
@@ -50,7 +50,7 @@ class Row:
     words: dict[str, Any]
 
 
-def read_manifest(path: Path, text: str | None = None) -> list[Row]:
+def read_manifest(path: Path, text: str | None = None) -> list[ManifestRow]:
     """The rows of a manifest; blank lines, and lines that begin with #, are passed over.
 
     Args:
@@ -66,7 +66,7 @@ def read_manifest(path: Path, text: str | None = None) -> list[Row]:
     if text.lstrip().startswith("["):
         raise UsageError(f"The manifest {path} is one JSON list.", "Write one object a line, without the brackets.")
     lines = _objects(text) if text.lstrip().startswith("{") else _table(text)
-    rows: list[Row] = []
+    rows: list[ManifestRow] = []
     wrong: list[str] = []
     for number, record in lines:
         try:
@@ -170,7 +170,7 @@ def _word(name: str) -> str:
     return "class_" if word == "class" else word
 
 
-def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> Row:
+def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> ManifestRow:
     if isinstance(record, VrmError):
         raise record
     given: dict[str, Any] = {}
@@ -188,7 +188,7 @@ def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> Row:
         raise UsageError("its output is not a path")
     words = {word: value for word, value in given.items() if word not in _PLACES}
     words = place_paths(words, lambda path: beside / path, declare.READ, declare.MODEL)
-    return Row(number, beside / given["input"], given.get("output"), words)
+    return ManifestRow(number, beside / given["input"], given.get("output"), words)
 
 
 def _value(word: str, value: Any) -> Any:

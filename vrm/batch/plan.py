@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_masks
-from vrm.batch.manifest import WRITTEN, Row, read_manifest, refuse
+from vrm.batch.manifest import WRITTEN, ManifestRow, read_manifest, refuse
 from vrm.batch.naming import default_output, is_folder, output_in
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
@@ -124,7 +124,7 @@ def _only(source: Source, output: str | Path | None, words: dict[str, Any], batc
     return _checked([job], batch, None if named or output is None else Path(output))[0]
 
 
-def _line(index: int, row: Row, root: Path, common: dict[str, Any], *, named: bool) -> BatchJob:
+def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, named: bool) -> BatchJob:
     """The job of a line. ``named``: the output folder was named, so that results have their inputs' names."""
     own = row.words | {word: _placed(root, row.words[word]) for word in WRITTEN if word in row.words}
     given = {k: v for k, v in common.items() if k not in _GOES or not own.keys() & set(_GOES)} | own

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 from vrm.errors import UsageError
@@ -73,23 +71,6 @@ def may_use_gpu(options: RemoveOptions) -> bool:
     """Whether a network may be run; motion, clicks, boxes and tracked masks are the processor's work."""
     mask = options.mask
     return options.engine.engine != "motion" or mask.sam is not None or bool(mask.classes and mask.labels is None)
-
-
-def count_gpus(device: str) -> int:
-    """GPUs that networks may use: CUDA's, asking torch only where a driver is installed, or the one of a Mac."""
-    if device == "cpu" or find_spec("torch") is None:
-        return 0
-    if sys.platform == "darwin":
-        from torch.backends import mps
-
-        return int(mps.is_available())
-    try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return 0
-    import torch
-
-    return int(torch.cuda.device_count())
 
 
 def machine_memory() -> int | None:

@@ -15,7 +15,7 @@ from vrm.batch.inputs import is_folder_of_videos, read_list
 from vrm.batch.local import LocalExecutor
 from vrm.batch.manifest import WRITTEN
 from vrm.batch.plan import BatchJob, plan_inputs, plan_manifest
-from vrm.batch.resources import count_gpus, may_use_gpu, share_resources
+from vrm.batch.resources import may_use_gpu, share_resources
 from vrm.batch.split import is_long, perform_split
 from vrm.batch.summary import Outcome, Summary, check_summary
 from vrm.batch.tasks import TRIES, Task, as_error, video_task
@@ -23,6 +23,7 @@ from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
+from vrm.system.gpus import count_gpus
 
 
 def plan(

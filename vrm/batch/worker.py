@@ -6,13 +6,13 @@ import os
 from typing import Any, TextIO
 
 from vrm.events import JsonEvents
-from vrm.system.process import behave
+from vrm.system.process import configure_process
 from vrm.system.worker import serve
 
 
 def main() -> None:
     """Serve until the input ends."""
-    behave()
+    configure_process()
     from vrm.batch.tasks import TaskPerformer
 
     performer = TaskPerformer(f"process-{os.getpid()}")

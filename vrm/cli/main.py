@@ -25,7 +25,7 @@ from vrm.errors import UsageError, VrmError
 from vrm.events import JsonEvents, printable
 from vrm.options.build import REMOVED
 from vrm.system.failures import translate_errors
-from vrm.system.process import behave
+from vrm.system.process import configure_process
 from vrm.version import __version__
 
 app = typer.Typer(
@@ -63,10 +63,10 @@ def root(
 
 def main() -> None:
     """Entry point of the console script."""
-    for lost in (signal.SIGTERM, signal.SIGHUP):
+    for lost in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
         if signal.getsignal(lost) != signal.SIG_IGN:  # nohup
             signal.signal(lost, signal.default_int_handler)
-    behave()
+    configure_process()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names that are no text come out as the bytes they are
     code = run(sys.argv[1:])
@@ -87,7 +87,7 @@ def run(args: Sequence[str]) -> int:
         if not ended.code:  # a completion was shown or installed
             return 0
         _hush()  # typer's only other one here: the reader of our output has gone
-        return 128 + signal.SIGPIPE
+        return 141  # as a shell says of SIGPIPE
     except VrmError as error:
         return _refuse(error, as_json)
     except TyperException as error:
@@ -110,13 +110,12 @@ def _interrupted(args: Sequence[str]) -> str:
 
 
 def _removed(args: Sequence[str]) -> UsageError | None:
-    """What a line that does not parse should say, if an option or command in it is there no more."""
-    named = {
-        arg.partition("=")[0]: arg.partition("=")[0].lstrip("-").replace("-", "_") for arg in args if arg[:2] == "--"
-    }
-    named |= {f"vrm {' '.join(args[:2])}": "_".join(args[:2])}
-    gone = next((shown for shown, word in named.items() if word in REMOVED), None)
-    return UsageError(f"There is no {gone} any more.", REMOVED[named[gone]]) if gone is not None else None
+    """What to say of a line that does not parse where an option or command in it was removed."""
+    for shown in (*(arg.partition("=")[0] for arg in args if arg.startswith("--")), " ".join(["vrm", *args[:2]])):
+        word = shown.removeprefix("--").removeprefix("vrm ").replace("-", "_").replace(" ", "_")
+        if word in REMOVED:
+            return UsageError(f"There is no {shown} any more.", REMOVED[word])
+    return None
 
 
 def _refuse(error: VrmError, as_json: bool) -> int:

@@ -31,7 +31,7 @@ def several() -> None:
 
 @weights.command("list", cls=Command)
 def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Say which weights are here, and which can be had."""
+    """List the weights that are installed, and those that can be fetched or converted."""
     from vrm.weights.cards import known, models
     from vrm.weights.convert.registry import FOREIGN, MODELS, OFFERED
 
@@ -135,7 +135,7 @@ def verify(
         str | None, typer.Argument(metavar="NAME|FILE", help="Default: all that are here.", show_default=False)
     ] = None,
 ) -> None:
-    """Hold weights against the size and checksum on their cards."""
+    """Compare weights with the size and checksum on their cards."""
     from vrm.weights.cards import known, models, named, verify_model
     from vrm.weights.cards import verify as check
 

@@ -22,6 +22,7 @@ from vrm.options.build import build
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
 from vrm.options.remove import EngineOptions
 from vrm.report.tables import text_table
+from vrm.system.extras import needed_by
 from vrm.types import FlowEstimator
 
 
@@ -110,7 +111,8 @@ def metric_setup(asked: ScoreCommand | RunCommand, options: ScoreOptions) -> Met
     from vrm.evaluate.scoring.networks import open_networks
 
     device = asked.engine.device
-    networks = open_networks(asked.lpips, asked.fid, asked.i3d, device, options.measures)
+    with needed_by("LPIPS, FID, VFID and PVCS", "metrics"):
+        networks = open_networks(asked.lpips, asked.fid, asked.i3d, device, options.measures)
     return MetricSetup(*flow_estimator(asked.flow, device), networks.metrics, networks.names, networks.needs)
 
 
@@ -119,9 +121,11 @@ def flow_estimator(weights: str | Path | None, device: str = "auto") -> tuple[Fl
     if weights is None:
         return DisFlow(), "DIS"
     from vrm.evaluate.scoring.networks import read_weights
-    from vrm.system.device import choose
-    from vrm.weights.convert.metric_networks import raft
 
-    tensors = raft(read_weights(str(weights), "raft", "--flow")).tensors
-    compute = choose(EngineOptions(device=device, dtype="fp32"))
-    return RaftFlow(tensors, device=str(compute.device)), f"RAFT ({Path(weights).name})"
+    with needed_by("--flow"):
+        from vrm.system.device import choose
+        from vrm.weights.convert.metric_networks import raft
+
+        tensors = raft(read_weights(str(weights), "raft", "--flow")).tensors
+        compute = choose(EngineOptions(device=device, dtype="fp32"))
+        return RaftFlow(tensors, device=str(compute.device)), f"RAFT ({Path(weights).name})"

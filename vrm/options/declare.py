@@ -88,7 +88,7 @@ class Option:
         """Raise UsageError if the field's value is none that was declared."""
         if value is None and self.default is None:
             return
-        if self.type in (int, float) and (isinstance(value, str) or self._number(value) != value == value):
+        if self.type in (int, float) and (isinstance(value, str) or self._number(value) != value):
             raise self._no_number(value)
         if self.choices and value not in self.choices:
             raise UsageError(f"--{self.name} {value} is unknown.", f"Choose from: {', '.join(self.choices)}.")

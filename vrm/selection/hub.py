@@ -16,10 +16,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vrm.errors import OutputError, UsageError, VrmError, WeightsError
+from vrm.errors import OutputError, VrmError, WeightsError
 from vrm.selection.labels import hugging_face
 from vrm.selection.pretrained import model_type
 from vrm.selection.prompts import sam2
+from vrm.system.extras import needed_by
 from vrm.system.files import atomic_folder, disk_error
 from vrm.weights.cards import MODEL_CARD, ModelCard, own_folder
 
@@ -57,7 +58,7 @@ def fetch_model(
     Raises:
         WeightsError: there is no such model, it is of another kind, the hub does not answer, or a checksum differs.
         OutputError: a folder of that name exists, or it cannot be written.
-        UsageError: huggingface_hub is not installed.
+        MissingPackage: huggingface_hub is not installed.
     """
     name = repository.rpartition("/")[2]
     target = own_folder() / name
@@ -66,12 +67,8 @@ def fetch_model(
         raise OutputError(
             f"{target} exists.", "Give --overwrite." if fetched else "It was not fetched by vrm: move it away."
         )
-    try:
+    with needed_by(f"vrm weights fetch {repository}"):
         from huggingface_hub import HfApi
-    except ImportError as error:
-        raise UsageError(
-            "Models are fetched by huggingface_hub, which is not installed.", "Install it: pip install 'vrm[panoptic]'."
-        ) from error
     api = HfApi(library_name="vrm")
     with atomic_folder(target, "The model") as folder, _hub_errors(repository):
         info = api.model_info(repository, revision="main", files_metadata=True)

@@ -6,20 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vrm.errors import UsageError, WeightsError
+from vrm.errors import WeightsError
 
 _PICKLED = "pytorch_model.bin"
-
-
-def transformers(needed_by: str) -> Any:
-    """The library. Raises UsageError where it is not installed."""
-    try:
-        import transformers as library
-    except ImportError as error:
-        raise UsageError(
-            f"{needed_by} needs transformers, which is not installed.", "Install it: pip install 'vrm[panoptic]'."
-        ) from error
-    return library
 
 
 def model_type(folder: Path) -> str:

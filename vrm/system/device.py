@@ -5,12 +5,28 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import nn
 
 from vrm.errors import UsageError
-from vrm.options.remove import EngineOptions
+
+
+class ComputeOptions(Protocol):
+    """The options that decide where and how networks run; ``vrm.options.remove.EngineOptions`` has them."""
+
+    @property
+    def device(self) -> str:
+        """auto, cpu, cuda, cuda:N or mps."""
+
+    @property
+    def dtype(self) -> str:
+        """auto, fp32, bf16 or fp16."""
+
+    @property
+    def cpu_threads(self) -> int:
+        """Threads for what runs on the processor."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,7 @@ class Compute:
             torch.set_num_threads(before)
 
 
-def choose(options: EngineOptions) -> Compute:
+def choose(options: ComputeOptions) -> Compute:
     """Device, dtype and threads for the options: cuda, else mps, else cpu; bf16 where the machine declares it.
 
     The choice goes by what the hardware declares, never by a timing, so that equal runs give equal bytes.
@@ -70,7 +86,7 @@ def choose(options: EngineOptions) -> Compute:
     return Compute(device, _dtype(options.dtype, device), options.cpu_threads)
 
 
-def choose_for_training(options: EngineOptions) -> Compute:
+def choose_for_training(options: ComputeOptions) -> Compute:
     """The same for training on many clips; fp16, whose losses would have to be scaled, is not trained in.
 
     Raises:

@@ -24,7 +24,7 @@ _SPINS = "10000"
 """As quick as long spinning on a free machine; the gain on a busy one was measured with no spinning at all."""
 
 
-def behave() -> None:
+def configure_process() -> None:
     """To be called before NumPy and torch are imported, which read the environment; what the user has set stays."""
     os.environ.update(environment())
     _give_back_freed_memory()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from vrm.job.resume import versions
 from vrm.options.remove import EngineOptions
+from vrm.system.gpus import gpu_name
 
 
 def machine() -> dict[str, str]:
@@ -17,7 +18,7 @@ def machine() -> dict[str, str]:
         "processor": _processor(),
         "cores": str(EngineOptions().cpu_threads),
         "memory": _memory(),
-        "gpu": _gpu(),
+        "gpu": gpu_name(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
@@ -37,13 +38,5 @@ def _processor() -> str:
 def _memory() -> str:
     try:
         return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
-    except (ValueError, OSError, AttributeError):  # AttributeError: Windows
+    except (AttributeError, ValueError, OSError):  # AttributeError: Windows
         return "unknown"
-
-
-def _gpu() -> str:
-    try:
-        import torch
-    except ImportError:
-        return "none that torch, which is not installed, could use"
-    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vrm.errors import UsageError, WeightsError
+from vrm.errors import WeightsError
 from vrm.evaluate.scoring.feature_sets import Features
 from vrm.evaluate.scoring.score import NetworkMetric
 from vrm.metrics.means import mean
@@ -90,7 +90,6 @@ def open_networks(
 
     Raises:
         WeightsError: a file is missing, of another network, or lacks a tensor.
-        UsageError: the package lpips is not installed.
     """
     asked = {name for name in CARDS if {"all", name} & set(measures)}
     cards = {name: _available(network) for name, network in CARDS.items()}
@@ -159,10 +158,8 @@ def _loaded(net: Any, tensors: Mapping[str, torch.Tensor], name: str) -> Any:
 
 def _lpips(tensors: Mapping[str, torch.Tensor], name: str) -> tuple[str, Any]:
     """LPIPS (Zhang et al. 2018): the package's learned weights on the network in the file."""
-    try:
-        import lpips
-    except ImportError as error:
-        raise UsageError("LPIPS needs the package lpips.", "Install vrm[metrics].") from error
+    import lpips
+
     first = tensors.get("features.0.weight")
     kind = {11: "alex", 3: "vgg"}.get(0 if first is None else first.shape[-1])
     if kind is None:

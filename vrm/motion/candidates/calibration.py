@@ -21,7 +21,7 @@ from vrm.motion.frames import FrameAccess, HolePixels, WorkingFrames, dilate, un
 from vrm.motion.fusion.candidate import Candidate, Kind
 from vrm.motion.fusion.expected_error import UNCALIBRATED, ErrorCalibration
 from vrm.motion.trajectories.tracker import TrajectoryTracker
-from vrm.system.threads import each
+from vrm.system.threads import parallel_map
 from vrm.types import Array, Bool, FlowEstimator, Pixels, bounding_box, union_box
 
 STRETCH = 14
@@ -122,7 +122,7 @@ def calibrate(
         truth = unit(shot.frame(t)[asked])
         return [(one.kind, _log_ratio(one, truth, found.inside)) for one in found.candidates]
 
-    for found in each(probe, times[:: max(1, len(times) // _PROBES)][:_PROBES]):
+    for found in parallel_map(probe, times[:: max(1, len(times) // _PROBES)][:_PROBES]):
         for kind, ratio in found:
             ratios[kind].append(ratio)
     level = {kind: _level(parts) for kind, parts in ratios.items()}

@@ -20,7 +20,7 @@ from vrm.motion.flow.warp import remap_grid
 from vrm.motion.frames import FrameAccess, box_around, depth_in_hole, length_scale, odd, unit
 from vrm.motion.fusion.gradient_domain import MARGIN
 from vrm.motion.result import HoleFill, Propagation
-from vrm.system.threads import each
+from vrm.system.threads import parallel_map
 from vrm.types import U8, Array, Bool, FlowEstimator
 
 _HALF = 4.0
@@ -72,7 +72,7 @@ def blend_keyframes(
     def blended(t: int) -> HoleFill:
         return _blended(found.fills[t], shot, t, near[t], strength, estimator, scale)
 
-    for t, fill in zip(times, each(blended, times), strict=True):
+    for t, fill in zip(times, parallel_map(blended, times), strict=True):
         found.fills[t] = fill
 
 

@@ -17,7 +17,7 @@ from vrm.motion.flow.completion import complete
 from vrm.motion.flow.pairs import FlowPair, flow_pair
 from vrm.motion.frames import GUARD, WorkingFrames, closed, dilate, length_scale, odd, opened
 from vrm.motion.poisson import push_pull
-from vrm.system.threads import each
+from vrm.system.threads import parallel_map
 from vrm.types import U8, Array, Bool, Box, FlowEstimator, bounding_box, grow_box
 
 _REACH = 128
@@ -86,7 +86,7 @@ class ForegroundFlow:
         self.background: dict[tuple[int, int], FlowPair | None] = {}
         self.moving: dict[int, Bool] = {}
         self._lock = threading.Lock()
-        for _ in each(self._estimate, range(window.start, window.stop - 1)):
+        for _ in parallel_map(self._estimate, range(window.start, window.stop - 1)):
             pass
 
     def hole(self, t: int) -> Bool:

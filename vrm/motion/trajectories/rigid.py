@@ -19,7 +19,7 @@ from vrm.motion.flow.warp import remap_grid
 from vrm.motion.frames import GUARD, WorkingFrames, alignment_box, closed, dilate, length_scale, odd
 from vrm.motion.fusion.candidate import Correspondences
 from vrm.motion.poisson import push_pull
-from vrm.system.threads import each
+from vrm.system.threads import parallel_map
 from vrm.types import U8, Array, Bool, Box, FlowEstimator, bounding_box, grow_box
 
 _LEAST = 150
@@ -100,7 +100,7 @@ class RigidAligner:
         self._shown = {k: closed(m, odd(_CLOSED * self.scale)).view(np.uint8) for k, m in shown.items()}
         self._motion: dict[tuple[int, int], Array] = {}
         ways = [(k, way) for k in sorted(shown) for way in (-1, 1)]
-        for found in each(lambda one: self._followed(*one, window), ways):
+        for found in parallel_map(lambda one: self._followed(*one, window), ways):
             self._motion |= found
         self._deformed = {(k, t): self._difference(k, t) for t, k in self._motion if t in shown}
 

@@ -20,7 +20,7 @@ from vrm.motion.fusion.fusion import fuse
 from vrm.motion.fusion.gradient_domain import MARGIN, own_differences, sample_frames
 from vrm.motion.fusion.single_frame import inpaint_frame
 from vrm.motion.trajectories.trajectory import BEYOND, Trajectories, extend, look_up
-from vrm.system.threads import each
+from vrm.system.threads import parallel_map
 from vrm.types import U8, Array, FlowEstimator
 
 _REACH = 128
@@ -91,12 +91,12 @@ class TrajectoryTracker:
     def refill(self, times: Sequence[int]) -> None:
         """Fill the working frames anew from the trajectories they have."""
         holed = [t for t in times if t in self._inpainted]
-        for t, grey in list(zip(holed, each(self._refilled, holed), strict=True)):
+        for t, grey in list(zip(holed, parallel_map(self._refilled, holed), strict=True)):
             self.frames.put(t, grey)
 
     def inpaint(self, times: Sequence[int]) -> None:
         """Fill the working frames among these that were not yet filled, each from its own surroundings."""
-        for _ in each(self._inpaint, times):
+        for _ in parallel_map(self._inpaint, times):
             pass
 
     def _inpaint(self, t: int) -> None:
@@ -121,7 +121,7 @@ class TrajectoryTracker:
             )
 
         self.inpaint(range(times.start, times.stop + 1))
-        for _ in each(estimate, times):
+        for _ in parallel_map(estimate, times):
             pass
 
     def _reach(self, edge: int, limit: int, way: int) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from vrm.errors import WeightsError
 from vrm.selection.labels.base import PanopticMap, Segment
 from vrm.selection.labels.taxonomy import TAXONOMIES, VOID, Taxonomy, taxonomy, taxonomy_of
-from vrm.selection.pretrained import from_folder, model_type, net_from_folder, transformers
+from vrm.selection.pretrained import from_folder, model_type, net_from_folder
 from vrm.types import U8, Pixels, eight_bits
 
 if TYPE_CHECKING:
@@ -30,14 +30,14 @@ class HuggingFaceSegmenter:
 
     Raises:
         WeightsError: files are missing, or it is another kind of model.
-        UsageError: transformers is not installed.
     """
 
     def __init__(self, folder: Path, compute: Compute) -> None:
         kind = model_type(folder)
         if kind not in KINDS:
             raise WeightsError(f"{folder} holds a '{kind}' model.", f"Segmenters are: {', '.join(KINDS)}.")
-        library = transformers("This segmenter")
+        import transformers as library
+
         self._compute = compute
         # OneFormer is given its task in words: its processor also holds a tokenizer.
         self._task = {"task_inputs": ["panoptic"]} if kind == "oneformer" else {}

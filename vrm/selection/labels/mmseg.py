@@ -29,7 +29,6 @@ class MmsegSegmenter:
 
     Raises:
         WeightsError: files are missing or do not fit one another.
-        UsageError: mmsegmentation is not installed.
     """
 
     def __init__(self, folder: Path, compute: Compute) -> None:

@@ -20,15 +20,11 @@ _COMPILED = "mmcv._ext"
 
 
 def allow_mmseg() -> None:
-    """Make ``import mmseg.apis`` possible. Raises UsageError where it is not installed.
+    """Make ``import mmseg.apis`` possible.
 
     mmsegmentation imports compiled operations that mmcv-lite does not have. A stand-in for them lets the import pass,
     and says so when one is called: only models that use none are offered.
     """
-    if find_spec("mmseg") is None or find_spec("mmcv") is None:
-        raise UsageError(
-            "This segmenter needs mmsegmentation, which is not installed.", "Install it: pip install 'vrm[mmseg]'."
-        )
     if _COMPILED in sys.modules or find_spec(_COMPILED) is not None:
         return
 

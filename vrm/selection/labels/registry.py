@@ -12,6 +12,7 @@ from vrm.selection.labels.base import PanopticMap, Segmenter
 from vrm.selection.labels.hugging_face import KINDS
 from vrm.selection.labels.openmmlab import allow_mmseg, is_mmdet, is_openmmlab
 from vrm.selection.pretrained import model_type
+from vrm.system.extras import needed_by
 from vrm.types import Pixels
 from vrm.weights.cards import located, own_folder
 
@@ -38,6 +39,7 @@ def create_segmenter(name: str | None, options: EngineOptions, note: Note = sile
     Raises:
         UsageError: none is named and there is none.
         WeightsError: there is no such segmenter, files are missing, or it is of another kind.
+        MissingPackage: see ``vrm.system.extras``.
     """
     if name is None:
         name = _first_of_own()
@@ -47,7 +49,8 @@ def create_segmenter(name: str | None, options: EngineOptions, note: Note = sile
         raise WeightsError(
             f"--segmenter {name} is a file.", "Give the folder with the model's configuration and weights."
         )
-    return MovableSegmenter(lambda options: _from_folder(path, options), options, note)
+    with needed_by("--segmenter", "mmseg" if is_openmmlab(path) else "panoptic"):
+        return MovableSegmenter(lambda options: _from_folder(path, options), options, note)
 
 
 def _first_of_own() -> str:

@@ -15,7 +15,7 @@ from vrm.motion.flow.estimators import DisFlow
 from vrm.selection.prompts.base import Outline
 from vrm.selection.prompts.box import outline_box
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, seeds, smooth_lab
-from vrm.selection.tracking.features import camera_motion, shrink, small_grey
+from vrm.selection.tracking.features import camera_flow, shrink, small_grey
 from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
 
 _SIDE = 160
@@ -131,7 +131,7 @@ def _moving(frame: Callable[[int], Pixels], t: int, span: tuple[int, int]) -> Bo
     if other < span[0]:
         return None
     flow = DisFlow()(small_grey(frame(t)), small_grey(frame(other)))
-    away = np.linalg.norm(flow - camera_motion(flow, np.ones(flow.shape[:2], np.bool_)), axis=2)
+    away = np.linalg.norm(flow - camera_flow(flow, np.ones(flow.shape[:2], np.bool_)), axis=2)
     return np.asarray(away > max(_MOVES, 3 * float(np.median(away))))
 
 

@@ -13,6 +13,7 @@ from vrm.selection.prompts.base import MaskTracker, Outline, Prompt, Prompter
 from vrm.selection.prompts.box import outline_box
 from vrm.selection.prompts.click import correct, outline_points
 from vrm.selection.tracking.tracker import Tracked
+from vrm.system.extras import needed_by
 from vrm.types import Pixels
 from vrm.weights.cards import located
 
@@ -71,11 +72,13 @@ def create_prompter(
 
     Raises:
         WeightsError: there are no such weights, or they are no SAM.
+        MissingPackage: see ``vrm.system.extras``.
     """
     if sam is None:
         return ColourAndMotion(frame, span)
     path = located(sam, "sam", "--sam")
-    return MovablePrompter(lambda options: _sam(path, options), options, note)
+    with needed_by("--sam", "panoptic" if path.is_dir() else "torch"):
+        return MovablePrompter(lambda options: _sam(path, options), options, note)
 
 
 def _sam(path: Path, options: EngineOptions) -> Prompter:

@@ -10,7 +10,7 @@ import numpy as np
 
 from vrm.errors import WeightsError
 from vrm.events import Progress
-from vrm.selection.pretrained import from_folder, model_type, net_from_folder, transformers
+from vrm.selection.pretrained import from_folder, model_type, net_from_folder
 from vrm.selection.prompts.base import Outline, Prompt
 from vrm.selection.prompts.click import correct
 from vrm.selection.tracking.tracker import Tracked, paths
@@ -37,7 +37,6 @@ class Sam2:
 
     Raises:
         WeightsError: files are missing or no SAM 2.
-        UsageError: transformers is not installed.
     """
 
     name = "SAM 2"
@@ -46,7 +45,8 @@ class Sam2:
         kind = model_type(folder)
         if kind not in KINDS:
             raise WeightsError(f"{folder} holds a '{kind}' model.", f"--sam takes: {', '.join(KINDS)}, or a SAM file.")
-        library = transformers("SAM 2")
+        import transformers as library
+
         self.tracks = kind == "sam2_video"
         net = library.Sam2VideoModel if self.tracks else library.Sam2Model
         processor = library.Sam2VideoProcessor if self.tracks else library.Sam2Processor

@@ -108,7 +108,7 @@ class PixelClassifier:
         layers = self._layers(self._parameters)
         outputs = self._forward(batch, layers)
         # The loss by the log odds z is sigmoid(z) - label, over the number of pixels.
-        back = 1 / (1 + np.exp(-outputs[-1]))
+        back = 0.5 + 0.5 * np.tanh(0.5 * outputs[-1])  # the sigmoid, without overflow
         back[: len(back) // 2] -= 1
         back /= back.size
         gradient = np.empty_like(self._parameters)

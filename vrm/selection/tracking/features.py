@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from vrm.motion.flow.camera import camera_motion, grid, transform
 from vrm.types import F32, U8, Bool, Pixels
 
 WORK_SIDE = 480
@@ -25,22 +26,13 @@ def small_grey(frame: Pixels) -> U8:
     return np.asarray(cv2.cvtColor(shrink(frame), cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def camera_motion(flow: F32, background: Bool) -> F32:
+def camera_flow(flow: F32, background: Bool) -> F32:
     """The part of a flow ``(h, w, 2)`` that one homography of the background explains; zeros if none is found."""
-    height, width = flow.shape[:2]
-    ys, xs = np.mgrid[4:height:8, 4:width:8]
-    known = background[ys, xs]
-    ys, xs = ys[known], xs[known]
-    if len(ys) < 30:
+    homography, _ = camera_motion(flow, background)
+    if homography is None:
         return np.zeros_like(flow)
-    start = np.stack([xs, ys], 1).astype(np.float32)
-    cv2.setRNGSeed(0)
-    matrix, _ = cv2.findHomography(start, start + flow[ys, xs], cv2.RANSAC, 1.0, maxIters=300)
-    if matrix is None:
-        return np.zeros_like(flow)
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
-    moved = cv2.perspectiveTransform(grid.reshape(1, -1, 2), matrix).reshape(height, width, 2)
-    return np.asarray(moved - grid, np.float32)
+    points = grid(*background.shape)
+    return np.asarray(transform(points, homography) - points, np.float32)
 
 
 def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
@@ -58,7 +50,7 @@ def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
     light = lab[..., 0] * 3
     across, down = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
     edges = np.abs(np.stack([across, down, across + down, across - down], 2))
-    residual = flow - camera_motion(flow, background)
+    residual = flow - camera_flow(flow, background)
     speed = np.hypot(residual[..., 0], residual[..., 1])
     usual = np.median(speed) + 0.3
     motion = [_blurred(speed, 1.5) / usual, _blurred(speed, 6) / usual, speed]
