@@ -7,6 +7,7 @@ folder is claimed by a lock on the file ``lock`` in it, which the system lets go
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -24,7 +25,7 @@ from platformdirs import user_cache_path
 from vrm.errors import OutputError
 from vrm.system.files import atomic_write, writing
 
-LOCK, GATE, ABOUT, DONE = "lock", "scratch.lock", "job.json", "done.json"
+LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
 _GONE = f"{PRIVATE}gone-"
 _DAY = 86_400
@@ -85,7 +86,9 @@ def _unused(folder: Path) -> Claim | None:
 @contextlib.contextmanager
 def _gate(root: Path) -> Iterator[None]:
     """One process at a time makes, claims or sweeps folders; they have no owner for a moment."""
-    gate = FileLock(root.with_name(GATE), mode=0o600)
+    # Not in the cache, which is to hold nothing when no job is under way.
+    name = f"vrm-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.lock"
+    gate = FileLock(Path(tempfile.gettempdir(), name), mode=0o600)
     with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks: as well as can be
         gate.acquire()
     try:
