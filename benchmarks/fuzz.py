@@ -257,7 +257,7 @@ def judge(case: Case, folder: Path, before: set[str], code: int, text: str) -> s
         return f"exit code {code}"
     if "Traceback" in text:
         return "a traceback"
-    after = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    after = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != "scratch.lock"}
     asked = {n for n in after if n.startswith("out.")} if code == 0 else set()
     stray = after - before - asked
     return f"left behind: {', '.join(sorted(stray))}" if stray else ""

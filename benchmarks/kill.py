@@ -120,8 +120,8 @@ def run(words: list[str], cache: Path, kill_at: float | None = None, kill_in: st
 def leftovers(folder: Path) -> list[str]:
     """Files beside the result and in the cache that should not be there."""
     beside = [p.name for p in folder.iterdir() if p.name not in ("out.mp4", "cache")]
-    cache = [p for p in (folder / "cache").rglob("*") if p.is_file() and "fits" not in p.parts]
-    return beside + [str(p.relative_to(folder)) for p in cache]
+    cache = [p.relative_to(folder) for p in (folder / "cache").rglob("*") if p.is_file() and "fits" not in p.parts]
+    return beside + [str(p) for p in cache if p.name != "scratch.lock"]
 
 
 def digest(path: Path) -> str:

@@ -7,7 +7,6 @@ folder is claimed by a lock on the file ``lock`` in it, which the system lets go
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import platform
@@ -25,10 +24,12 @@ from platformdirs import user_cache_path
 from vrm.errors import OutputError
 from vrm.system.files import atomic_write, writing
 
-LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
+LOCK, GATE, ABOUT, DONE = "lock", "scratch.lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
 _GONE = f"{PRIVATE}gone-"
 _DAY = 86_400
+_NO_LOCKS = (OSError, NotImplementedError)
+"""What filelock raises where the file system has no locks."""
 
 
 def scratch_root() -> Path:
@@ -48,6 +49,11 @@ def scratch_root() -> Path:
     return root
 
 
+def _lock(path: Path) -> BaseFileLock:
+    """A lock that the system lets go when this process ends; a mere file would stay when it is killed."""
+    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
+
+
 class Claim:
     """The right to work in a folder. Held until ``release``, or the end of the process."""
 
@@ -57,10 +63,10 @@ class Claim:
     @classmethod
     def on(cls, folder: Path) -> Claim | None:
         """Claim a folder that is there; None if another process holds it, or if that cannot be known."""
-        lock = FileLock(folder / LOCK, timeout=0, mode=0o600)
+        lock = _lock(folder / LOCK)
         try:
-            lock.acquire()
-        except (Timeout, OSError, NotImplementedError):
+            lock.acquire(timeout=0)
+        except (Timeout, *_NO_LOCKS):
             return None
         return cls(folder, lock)
 
@@ -86,10 +92,8 @@ def _unused(folder: Path) -> Claim | None:
 @contextlib.contextmanager
 def _gate(root: Path) -> Iterator[None]:
     """One process at a time makes, claims or sweeps folders; they have no owner for a moment."""
-    # Not in the cache, which is to hold nothing when no job is under way.
-    name = f"vrm-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.lock"
-    gate = FileLock(Path(tempfile.gettempdir(), name), mode=0o600)
-    with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks: as well as can be
+    gate = _lock(root.with_name(GATE))  # stays: a lock file that is deleted while others wait for it guards nothing
+    with contextlib.suppress(*_NO_LOCKS):  # as well as can be
         gate.acquire()
     try:
         yield
@@ -179,6 +183,7 @@ def remove(claim: Claim) -> None:
         gone = claim.folder
     shutil.rmtree(gone, ignore_errors=True)
     claim.release()
+    shutil.rmtree(gone, ignore_errors=True)  # Windows deletes no file that is open, and the lock was
 
 
 @contextlib.contextmanager

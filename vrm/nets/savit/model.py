@@ -306,8 +306,3 @@ def _initialise(module: nn.Module) -> None:
         nn.init.normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-
-
-def cells_of(size: tuple[int, int]) -> tuple[int, int]:
-    """The size of the feature map of frames of ``size``; both must be multiples of 4."""
-    return size[0] // CELL, size[1] // CELL
