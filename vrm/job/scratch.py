@@ -7,7 +7,6 @@ folder is claimed by a lock on the file ``lock`` in it, which the system lets go
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import platform
@@ -17,17 +16,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from platformdirs import user_cache_path
 
 from vrm.errors import OutputError
 from vrm.system.files import atomic_write, writing
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
 _GONE = f"{PRIVATE}gone-"
-_UNLOCKED, _RELEASED = -1, -2
 _DAY = 86_400
 
 
@@ -37,7 +38,7 @@ def scratch_root() -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = root.stat()
-        if found.st_uid != os.getuid():
+        if hasattr(os, "getuid") and found.st_uid != os.getuid():
             raise OutputError(f"The scratch folder {root} belongs to somebody else.", "Set XDG_CACHE_HOME.")
         if found.st_mode & 0o077:
             root.chmod(0o700)
@@ -51,33 +52,35 @@ def scratch_root() -> Path:
 class Claim:
     """The right to work in a folder. Held until ``release``, or the end of the process."""
 
-    def __init__(self, folder: Path, handle: int) -> None:
-        self.folder, self._handle = folder, handle
+    def __init__(self, folder: Path, lock: BaseFileLock | None) -> None:
+        self.folder, self._lock, self.held = folder, lock, True
 
     @classmethod
     def on(cls, folder: Path) -> Claim | None:
         """Claim a folder that is there; None if another process holds it, or if that cannot be known."""
-        try:
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
-            return None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            return None
-        return cls(folder, handle)
-
-    @property
-    def held(self) -> bool:
-        """It was not released."""
-        return self._handle != _RELEASED
+        lock = _file_lock(folder / LOCK, timeout=0)
+        return cls(folder, lock) if _acquired(lock) else None
 
     def release(self) -> None:
         """Let others have it; may be called twice."""
-        if self._handle >= 0:
-            os.close(self._handle)
-        self._handle = _RELEASED
+        self.held = False
+        if self._lock is not None:
+            self._lock.release()
+
+
+def _file_lock(path: Path, timeout: float) -> BaseFileLock:
+    from filelock import FileLock  # slow to import
+
+    return FileLock(path, timeout=timeout, mode=0o600, thread_local=False)
+
+
+def _acquired(lock: BaseFileLock) -> bool:
+    """Take a lock; False if it is another's when its time is up, or if the file system has none."""
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        return False
+    return True
 
 
 def _unused(folder: Path) -> Claim | None:
@@ -94,14 +97,13 @@ def _unused(folder: Path) -> Claim | None:
 
 @contextlib.contextmanager
 def _gate(root: Path) -> Iterator[None]:
-    """One process at a time makes, claims or sweeps folders; they have no owner for a moment."""
-    handle = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
+    """One process at a time makes, claims or sweeps folders, which have no owner for a moment."""
+    lock = _file_lock(root.with_suffix(".lock"), timeout=-1)
+    _acquired(lock)  # where the file system has no locks: as well as can be
     try:
-        with contextlib.suppress(OSError):  # a file system without locks on folders: as well as can be
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)
+        lock.release()
 
 
 def new_folder(about: dict[str, Any]) -> Claim:
@@ -118,7 +120,7 @@ def new_folder(about: dict[str, Any]) -> Claim:
         folder = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=root))
         claim = Claim.on(folder)
         describe(folder, about)
-        return claim or Claim(folder, _UNLOCKED)  # where the file system has no locks
+        return claim or Claim(folder, None)  # where the file system has no locks
 
 
 def sweep() -> None:
@@ -178,11 +180,15 @@ def description(folder: Path) -> dict[str, Any]:
 
 def remove(claim: Claim) -> None:
     """Delete a claimed folder and give up the claim. What cannot be deleted stays."""
+    if os.name == "nt":
+        claim.release()  # Windows renames no folder in which a file is open
     # Renamed first: whoever looks meanwhile finds no half of a job to go on from.
     gone = claim.folder.with_name(f"{_GONE}{claim.folder.name}-{os.getpid()}")
     try:
         claim.folder.rename(gone)
     except OSError:
+        if not claim.held:
+            return  # somebody's again; else the next sweep takes it
         gone = claim.folder
     shutil.rmtree(gone, ignore_errors=True)
     claim.release()
