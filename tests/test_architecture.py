@@ -1,4 +1,4 @@
-"""The house's plan, read from the source: imports go down, rooms keep to themselves, only networks load torch."""
+"""The plan of the house, read from the source: imports go down, rooms keep to themselves, only networks load torch."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ FLOORS = [
     {"options", "system", "nets", "metrics", "report"},
     {"types", "errors", "events", "version"},
 ]
-"""From the top down. A room imports only from floors below its own; rooms of one floor do not know each other. Above
-them all stands ``vrm`` itself, which offers names of ``api`` and imports nothing until one is asked for."""
+"""From the top down: a room imports only from floors below its own, and rooms of one floor do not know each other.
+Above them all stands ``vrm`` itself, which offers names of ``api`` and imports nothing until one is asked for."""
 
 HEAVY = ("torch", "torchvision", "numpy", "cv2", "av", "imageio", "scenedetect", "safetensors", "pydantic")
 OPTIONAL = ("torch", "torchvision", "segment_anything", "transformers", "huggingface_hub", "lpips", "ray", "mmseg")

@@ -21,6 +21,7 @@ from vrm.motion.flow.estimators import DisFlow, RaftFlow
 from vrm.options.build import build
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
 from vrm.options.remove import EngineOptions
+from vrm.report.tables import text_table
 from vrm.system.extras import needed_by
 from vrm.types import FlowEstimator
 
@@ -102,8 +103,7 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
 
 def protocol_list() -> str:
     """Every protocol, a line each."""
-    width = max(map(len, PROTOCOLS))
-    return "\n".join(f"{p.name:<{width}}  {p.what} ({p.source})" for p in PROTOCOLS.values())
+    return text_table([(p.name, f"{p.what} ({p.source})") for p in PROTOCOLS.values()], header=False).removesuffix("\n")
 
 
 def metric_setup(asked: ScoreCommand | RunCommand, options: ScoreOptions) -> MetricSetup:
