@@ -144,7 +144,7 @@ def _done(folder: Path) -> bool:
     about = description(folder)
     try:
         facts = Path(about["output"]).stat()
-        same = json.loads((folder / DONE).read_text()) == [facts.st_dev, facts.st_ino]
+        same = json.loads((folder / DONE).read_text(encoding="utf-8")) == [facts.st_dev, facts.st_ino]
         return same and all(Path(path).exists() for path in about["written"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -172,7 +172,7 @@ def describe(folder: Path, about: dict[str, Any]) -> None:
 def description(folder: Path) -> dict[str, Any]:
     """What ``describe`` wrote; empty where that cannot be read."""
     try:
-        found = json.loads((folder / ABOUT).read_text())
+        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -180,16 +180,16 @@ def description(folder: Path) -> dict[str, Any]:
 
 def remove(claim: Claim) -> None:
     """Delete a claimed folder and give up the claim. What cannot be deleted stays."""
-    if os.name == "nt":
-        claim.release()  # Windows renames no folder in which a file is open
     # Renamed first: whoever looks meanwhile finds no half of a job to go on from.
     gone = claim.folder.with_name(f"{_GONE}{claim.folder.name}-{os.getpid()}")
     try:
         claim.folder.rename(gone)
     except OSError:
-        if not claim.held:
-            return  # somebody's again; else the next sweep takes it
-        gone = claim.folder
+        claim.release()  # Windows renames no folder in which a file is open
+        try:
+            claim.folder.rename(gone)
+        except OSError:
+            return
     shutil.rmtree(gone, ignore_errors=True)
     claim.release()
 
