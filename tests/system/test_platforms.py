@@ -27,7 +27,7 @@ from vrm.system.process import configure_process
 
 WINDOWS = """
 import os, signal, sys
-import platformdirs.unix
+import asyncio, platformdirs.unix  # on Windows they load other modules
 for name in ("fcntl", "grp", "pty", "pwd", "resource", "termios", "tty"):
     sys.modules[name] = None  # importing it raises ImportError
 for name in ("fork", "geteuid", "getpgid", "getuid", "killpg", "sched_getaffinity", "setsid", "sysconf"):
