@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from vrm.media.frame.pixel_layout import fill, layout_of
+from vrm.system.extras import EXTRAS
 from vrm.types import Colour
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -28,6 +30,21 @@ LOSSLESS = {
     "libvpx-vp9": {"lossless": "1", "cpu-used": "8", "deadline": "realtime"},
 }
 """Options with which an encoder keeps every sample; ffv1 and png need none."""
+
+MAY_BE_MISSING = {*EXTRAS, "skimage", "torchmetrics"}
+"""Packages without which the core runs, and its tests."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Skip a file of tests that imports an optional package which is not installed."""
+    report = yield
+    found = re.search(r"No module named '(\w+)", str(report.longrepr)) if report.failed else None
+    if found is not None and found[1] in MAY_BE_MISSING:
+        report.outcome, report.longrepr = "skipped", (str(collector.path), 1, f"Skipped: needs {found[1]}")
+    return report
 
 
 def textured_planes(index: int, pix_fmt: str, size: tuple[int, int]) -> tuple[np.ndarray, ...]:

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from vrm.cli.main import run as command
 from vrm.errors import MaskError, OutOfMemory, OutputError, VideoError, VrmError, WeightsError
 from vrm.events import Events
-from vrm.job import preflight, scratch
+from vrm.job import preflight
 from vrm.job.checkpoints import FitFolder, HalfFit, Kept
 from vrm.media.read.probe import probe
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
@@ -74,9 +74,7 @@ def work(clip, target, **more):
 
 
 def files(folder):
-    """What is left in a folder, but for the empty file whose lock guards the scratch folders."""
-    found = (p for p in folder.rglob("*") if p.is_file() and p.name != scratch.GATE)
-    return sorted(str(p.relative_to(folder)) for p in found)
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file() and p.name != "scratch.lock")
 
 
 @pytest.mark.parametrize("resume", [False, True])

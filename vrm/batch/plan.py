@@ -136,7 +136,9 @@ def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, n
         raise UsageError(f"its input {row.input} is a folder: name the videos in it, a line each")
     if row.output is not None:
         target = _placed(root, row.output)
-        if not row.input.is_dir() and (row.output.endswith("/") or target.is_dir() or target == _placed(root, ".")):
+        if not row.input.is_dir() and (
+            row.output.endswith(("/", "\\")) or target.is_dir() or target == _placed(root, ".")
+        ):
             target = output_in(target, row.input, options)
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name

@@ -49,7 +49,7 @@ class Filler:
     """
 
     def __init__(self, source: Path, options: RemoveOptions, folder: Path, own: Path, events: Events) -> None:
-        self._brief: dict[str, Any] = json.loads((folder / BRIEF).read_text())
+        self._brief: dict[str, Any] = json.loads((folder / BRIEF).read_text(encoding="utf-8"))
         labels = folder / LABELS if self._brief["labels"] else options.mask.labels
         segmenter = None if self._brief["labels"] else options.mask.segmenter
         mask = replace(options.mask, save_to=None, labels=labels, segmenter=segmenter)

@@ -111,7 +111,7 @@ def metric_setup(asked: ScoreCommand | RunCommand, options: ScoreOptions) -> Met
     from vrm.evaluate.scoring.networks import open_networks
 
     device = asked.engine.device
-    with needed_by("LPIPS, FID, VFID and PVCS", "metrics"):
+    with needed_by("A measure that runs a network", "metrics"):
         networks = open_networks(asked.lpips, asked.fid, asked.i3d, device, options.measures)
     return MetricSetup(*flow_estimator(asked.flow, device), networks.metrics, networks.names, networks.needs)
 

@@ -79,7 +79,7 @@ class JobFolder:
     def read_json(self, name: str) -> Any:
         """What ``write_json`` wrote; None where there is nothing, or it is damaged."""
         try:
-            return json.loads((self.path / name).read_text())
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
 

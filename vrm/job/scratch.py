@@ -16,20 +16,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import BaseFileLock, FileLock, Timeout
 from platformdirs import user_cache_path
 
 from vrm.errors import OutputError
 from vrm.system.files import atomic_write, writing
 
-LOCK, GATE, ABOUT, DONE = "lock", "scratch.lock", "job.json", "done.json"
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
 _GONE = f"{PRIVATE}gone-"
 _DAY = 86_400
-_NO_LOCKS = (OSError, NotImplementedError)
-"""What filelock raises where the file system has no locks."""
 
 
 def scratch_root() -> Path:
@@ -49,11 +49,6 @@ def scratch_root() -> Path:
     return root
 
 
-def _lock(path: Path) -> BaseFileLock:
-    """A lock that the system lets go when this process ends; a mere file would stay when it is killed."""
-    return FileLock(path, mode=0o600, thread_local=False, fallback_to_soft=False)
-
-
 class Claim:
     """The right to work in a folder. Held until ``release``, or the end of the process."""
 
@@ -63,18 +58,30 @@ class Claim:
     @classmethod
     def on(cls, folder: Path) -> Claim | None:
         """Claim a folder that is there; None if another process holds it, or if that cannot be known."""
-        lock = _lock(folder / LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except (Timeout, *_NO_LOCKS):
-            return None
-        return cls(folder, lock)
+        lock = _file_lock(folder / LOCK, timeout=0)
+        return cls(folder, lock) if _acquired(lock) else None
 
     def release(self) -> None:
         """Let others have it; may be called twice."""
+        self.held = False
         if self._lock is not None:
             self._lock.release()
-        self._lock, self.held = None, False
+
+
+def _file_lock(path: Path, timeout: float) -> BaseFileLock:
+    from filelock import FileLock  # slow to import
+
+    # No soft lock in its place: that is a mere file, which would outlive a process that is killed.
+    return FileLock(path, timeout=timeout, mode=0o600, thread_local=False, fallback_to_soft=False)
+
+
+def _acquired(lock: BaseFileLock) -> bool:
+    """Take a lock; False if it is another's when its time is up, or if the file system has none."""
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):
+        return False
+    return True
 
 
 def _unused(folder: Path) -> Claim | None:
@@ -91,14 +98,13 @@ def _unused(folder: Path) -> Claim | None:
 
 @contextlib.contextmanager
 def _gate(root: Path) -> Iterator[None]:
-    """One process at a time makes, claims or sweeps folders; they have no owner for a moment."""
-    gate = _lock(root.with_name(GATE))  # stays: a lock file that is deleted while others wait for it guards nothing
-    with contextlib.suppress(*_NO_LOCKS):  # as well as can be
-        gate.acquire()
+    """One process at a time makes, claims or sweeps folders, which have no owner for a moment."""
+    lock = _file_lock(root.with_suffix(".lock"), timeout=-1)
+    _acquired(lock)  # where the file system has no locks: as well as can be
     try:
         yield
     finally:
-        gate.release()
+        lock.release()
 
 
 def new_folder(about: dict[str, Any]) -> Claim:
@@ -139,7 +145,7 @@ def _done(folder: Path) -> bool:
     about = description(folder)
     try:
         facts = Path(about["output"]).stat()
-        same = json.loads((folder / DONE).read_text()) == [facts.st_dev, facts.st_ino]
+        same = json.loads((folder / DONE).read_text(encoding="utf-8")) == [facts.st_dev, facts.st_ino]
         return same and all(Path(path).exists() for path in about["written"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
@@ -167,7 +173,7 @@ def describe(folder: Path, about: dict[str, Any]) -> None:
 def description(folder: Path) -> dict[str, Any]:
     """What ``describe`` wrote; empty where that cannot be read."""
     try:
-        found = json.loads((folder / ABOUT).read_text())
+        found = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -180,10 +186,13 @@ def remove(claim: Claim) -> None:
     try:
         claim.folder.rename(gone)
     except OSError:
-        gone = claim.folder
+        claim.release()  # Windows renames no folder in which a file is open
+        try:
+            claim.folder.rename(gone)
+        except OSError:
+            return
     shutil.rmtree(gone, ignore_errors=True)
     claim.release()
-    shutil.rmtree(gone, ignore_errors=True)  # Windows deletes no file that is open, and the lock was
 
 
 @contextlib.contextmanager

@@ -10,7 +10,6 @@ from vrm.errors import MissingPackage
 EXTRAS = {
     "torch": "torch",
     "torchvision": "torch",
-    "safetensors": "torch",
     "segment_anything": "torch",
     "transformers": "panoptic",
     "huggingface_hub": "panoptic",

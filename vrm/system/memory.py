@@ -46,7 +46,7 @@ def free_caches() -> None:
 def resident() -> int | None:
     """Bytes of memory this process holds; None where the system does not say (other than Linux)."""
     try:
-        pages = Path("/proc/self/statm").read_text().split()[1]
+        pages = Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]
     except OSError:
         return None
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
@@ -55,7 +55,7 @@ def resident() -> int | None:
 def peak_mb() -> float:
     """Largest resident size of this process so far in MB; 0 where the system does not say."""
     try:  # getrusage would count the process that started this one too
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
         return next(int(line.split()[1]) * 1024 / 1e6 for line in status.splitlines() if line.startswith("VmHWM:"))
     except (OSError, StopIteration):
         pass

@@ -10,9 +10,12 @@ from vrm.events import Events, stages
 from vrm.options.build import build
 from vrm.options.remove import EngineOptions
 from vrm.options.train import KeyframeTraining, SavitJob
-from vrm.train.keyframe import train_keyframe
-from vrm.train.savit_run import clips_to_label, teach_savit
+from vrm.system.extras import needed_by
 from vrm.weights.cards import WeightCard
+
+with needed_by("vrm train"):
+    from vrm.train.keyframe import train_keyframe
+    from vrm.train.savit_run import clips_to_label, teach_savit
 
 Label = Callable[[list[tuple[Path, Path]], str, EngineOptions, Callable[[str], None]], object]
 """Labels clips with a model: clips with the folders for their maps, the model, device and threads, notes."""

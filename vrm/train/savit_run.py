@@ -73,7 +73,7 @@ class Checkpoint:
         from safetensors.torch import load_file
 
         try:
-            about = json.loads((self.folder / "done.json").read_text())
+            about = json.loads((self.folder / "done.json").read_text(encoding="utf-8"))
             changed = [k for k, v in _identity(trainer).items() if about.get(k) != v]
             if changed:
                 raise WeightsError(

@@ -358,6 +358,6 @@ def put_card(card: WeightCard, folder: Path, make: Callable[[Path], object]) -> 
 def read_card(path: Path) -> WeightCard:
     """The card in a file. Raises WeightsError: it cannot be read, or lacks something."""
     try:
-        return WeightCard(**json.loads(path.read_text()))
+        return WeightCard(**json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise WeightsError(f"The card {path} cannot be read: {error}.") from error

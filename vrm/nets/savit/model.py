@@ -23,7 +23,7 @@ from vrm.nets.fuseformer.blocks import (
 )
 from vrm.nets.fuseformer.fusion import Fusion, ordered
 from vrm.nets.fuseformer.tokens import CELLS, Grid
-from vrm.nets.savit.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
+from vrm.nets.savit.semantic import GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 
 BACKBONES = ("fuseformer", "e2fgvi")
 

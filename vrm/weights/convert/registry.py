@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vrm.errors import WeightsError
+from vrm.system.extras import needed_by
 from vrm.weights.cards import WeightCard
 
 if TYPE_CHECKING:
@@ -146,5 +147,6 @@ def converter(name: str) -> Callable[[Mapping[str, Tensor]], Converted]:
     if name not in FOREIGN:
         raise WeightsError(f"'{name}' is not a kind of checkpoint.", f"Choose from: {', '.join(FOREIGN)}.")
     module, _, function = FOREIGN[name].target.partition(":")
-    found: Callable[[Mapping[str, Tensor]], Converted] = getattr(import_module(module), function)
+    with needed_by("vrm weights import"):
+        found: Callable[[Mapping[str, Tensor]], Converted] = getattr(import_module(module), function)
     return found
