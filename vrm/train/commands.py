@@ -11,7 +11,7 @@ from vrm.options.build import build
 from vrm.options.remove import EngineOptions
 from vrm.options.train import KeyframeTraining, SavitJob
 from vrm.train.keyframe import train_keyframe
-from vrm.train.savit_run import clips_to_label, teach_savit
+from vrm.train.savit import clips_to_label, train_savit
 from vrm.weights.cards import WeightCard
 
 Label = Callable[[list[tuple[Path, Path]], str, EngineOptions, Callable[[str], None]], object]
@@ -41,7 +41,7 @@ def savit(data: Path, output: Path, events: Events, label: Label, **words: Any) 
     options = build(SavitJob, words)
     if options.segmenter is not None:
         label(clips_to_label(data, options), options.segmenter, options.engine, events.note)
-    card = teach_savit(data, output, options, stages(events), events.note)
+    card = train_savit(data, output, options, stages(events), events.note)
     if card is not None:
         events.note(f"Written: {output / card.file} and its card.")
     return card

@@ -91,6 +91,12 @@ class SavitTraining:
         """How many frames of a sample, the first ones, always follow one another; 0 = either all do or none."""
         return max(2, self.frames - REFERENCES) if self.network.backbone == "e2fgvi" else 0
 
+    @property
+    def identity(self) -> dict[str, object]:
+        """What must be the same for a training to be resumed."""
+        critics = [name for name, weight in (("patch", self.adversarial), ("sad", self.semantic)) if weight]
+        return {**self.network.settings(), "discriminators": critics}
+
     @classmethod
     def named(cls, name: str) -> SavitTraining:
         """A row of the paper's tables, trained as the paper does, or "small": at most 8 M parameters, label-free.

@@ -7,7 +7,7 @@ that, finer ones follow, each twice the size, that take the enlarged result so f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -24,7 +24,7 @@ from vrm.nets.internal.gated import CoarseToFineNetwork
 from vrm.nets.lsuv import unit_variance
 from vrm.shots.windows import Window
 from vrm.system.device import Compute
-from vrm.train.loop import Budget, History, fit
+from vrm.train.fit import fit
 from vrm.types import F32, U8, Bool, Box, Patch, Pixels, bounding_box, grow_box, union_box
 from vrm.weights.cards import fetched
 
@@ -109,7 +109,6 @@ class Level:
 
     net: CoarseToFineNetwork
     size: tuple[int, int]
-    history: History = field(default_factory=History)
 
 
 def fit_memory(
@@ -155,18 +154,18 @@ def fit_memory(
             regularised = features if step > first else None
             return memory_loss(net, draw(learned, pieces, rng, compute), compute, regularised, rng)
 
-        budget = Budget(steps, RATE / 2 if k else RATE, check_every=min(100, max(1, steps // 10)))
         done = k * steps
-        history = fit(
+        fit(
             net,
             step_loss,
-            budget,
+            steps,
+            RATE / 2 if k else RATE,
             compute,
-            progress=lambda n, _, done=done: progress("fit", done + n, len(sizes) * steps),  # type: ignore[misc]
-            half=None if half is None else half(k),
-            chance=(rng,),
+            lambda n, _, done=done: progress("fit", done + n, len(sizes) * steps),  # type: ignore[misc]
+            None if half is None else half(k),
+            (rng,),
         )
-        session.levels.append(Level(net, size, history))
+        session.levels.append(Level(net, size))
     return session
 
 

@@ -1,0 +1,61 @@
+"""What trainings against discriminators share: several networks, an Adam optimiser for each, and their state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vrm.train.distributed import Processes
+
+
+class AdversarialNetworks:
+    """Networks by name, each with its own Adam; the base of a trainer (``vrm.train.loop``).
+
+    Args:
+        nets: on their device; their weights are made the same in all processes.
+        rate: the first learning rate of all; see ``set_rates``.
+        betas: Adam's.
+        processes: gradients are averaged among them.
+    """
+
+    def __init__(
+        self, nets: Mapping[str, nn.Module], rate: float, betas: tuple[float, float] = (0.9, 0.999),
+        processes: Processes | None = None,
+    ) -> None:  # fmt: skip
+        self.nets, self.processes = dict(nets), processes or Processes()
+        for net in self.nets.values():
+            self.processes.share(net)
+        self.optimisers = {name: torch.optim.Adam(net.parameters(), rate, betas) for name, net in self.nets.items()}
+        self.done = 0
+
+    def set_rates(self, rates: Mapping[str, float]) -> None:
+        """Set the learning rate of each network's optimiser."""
+        for name, rate in rates.items():
+            for group in self.optimisers[name].param_groups:
+                group["lr"] = rate
+
+    def learn(self, name: str, loss: Tensor) -> None:
+        """One optimiser step of a network down the gradient of a loss."""
+        optimiser = self.optimisers[name]
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.processes.average(self.nets[name])
+        optimiser.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """See ``vrm.train.loop.Trainer``."""
+        return {
+            "done": self.done,
+            "nets": {name: net.state_dict() for name, net in self.nets.items()},
+            "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """See ``vrm.train.loop.Trainer``. Raises RuntimeError or KeyError for a state of other networks."""
+        for name, net in self.nets.items():
+            net.load_state_dict(state["nets"][name])
+            self.optimisers[name].load_state_dict(state["optimisers"][name])
+        self.done = int(state["done"])

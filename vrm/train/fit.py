@@ -1,0 +1,134 @@
+"""One network fitted to one loss: the loop of a per-video fit, which can be resumed to the same weights."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vrm.system.device import Compute
+from vrm.train.loop import Every, Terms, train
+
+_LOOK = 100
+"""Steps between looks at the loss: each has to wait for the device."""
+
+
+class FitCheckpoint(Protocol):
+    """Where an unfinished fit is kept (``vrm.job.checkpoints.HalfFit``)."""
+
+    @property
+    def due(self) -> bool:
+        """It is time to write again."""
+        ...
+
+    def read(self) -> dict[str, Any] | None:
+        """The state that was written last, or None."""
+        ...
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Replace it."""
+        ...
+
+
+def fit(
+    net: nn.Module,
+    loss: Callable[[nn.Module, int], Tensor],
+    steps: int,
+    rate: float,
+    compute: Compute,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    checkpoint: FitCheckpoint | None = None,
+    rngs: Sequence[np.random.Generator] = (),
+) -> None:
+    """Fit ``net`` in place with Adam and leave it in eval mode.
+
+    Args:
+        net: placed by ``compute.place``.
+        loss: ``(net, step)`` to a scalar; draws its own batch. Steps count from 1.
+        steps: optimiser steps.
+        rate: Adam's learning rate.
+        compute: gives the autocast context of each step.
+        progress: called after each step with (done, total).
+        checkpoint: the state is kept there whenever it is due and at the end; a fit that finds a state there goes on
+            from it, to the weights of a fit that was never interrupted.
+        rngs: every generator that ``loss`` draws from, beside torch's own: their states are kept as well.
+
+    Raises:
+        EngineError: the loss is no longer finite.
+    """
+    trainer = _Fit(net, loss, steps, rate, compute, rngs)
+    found = None if checkpoint is None else checkpoint.read()
+    if found is not None:
+        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # of another fit: begin anew
+            trainer.load_state_dict(found)
+    net.train()
+
+    def keep(step: int, terms: Terms) -> None:
+        if checkpoint is not None and (checkpoint.due or step == steps):
+            checkpoint.write(trainer.state_dict())
+
+    train(trainer, itertools.repeat(None), steps, progress, [Every(1, keep)])
+    net.eval()
+
+
+class _Fit:
+    """A network, its optimiser and every source of chance."""
+
+    def __init__(
+        self, net: nn.Module, loss: Callable[[nn.Module, int], Tensor], steps: int, rate: float, compute: Compute,
+        rngs: Sequence[np.random.Generator],
+    ) -> None:  # fmt: skip
+        self.net, self.loss, self.steps, self.compute, self.rngs = net, loss, steps, compute, tuple(rngs)
+        self.parameters = [p for p in net.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.Adam(self.parameters, rate)
+        self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
+        self.done = 0
+
+    def step(self, batch: None) -> Terms:
+        with self.compute.autocast():
+            loss = self.loss(self.net, self.done + 1)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.done += 1
+        looked_at = self.done % _LOOK == 0 or self.done == self.steps
+        return {"loss": float(loss.detach())} if looked_at else {}
+
+    def state_dict(self) -> dict[str, Any]:
+        device = self.compute.device
+        return {
+            "done": self.done,
+            "net": self.net.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "rngs": [json.dumps(rng.bit_generator.state) for rng in self.rngs],
+            "torch": torch.get_rng_state(),
+            "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Raises KeyError, TypeError, ValueError or AttributeError, before anything is changed, for another fit."""
+        own, found = self.net.state_dict(), state["net"]
+        if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in found.items()}:
+            raise ValueError("the network has another shape")
+        if len(state["rngs"]) != len(self.rngs):
+            raise ValueError("the fit draws from another number of generators")
+        rngs, done, torch_state = [json.loads(text) for text in state["rngs"]], int(state["done"]), state["torch"]
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.net.load_state_dict(found)
+        self.scaler.load_state_dict(state["scaler"])
+        for rng, its in zip(self.rngs, rngs, strict=True):
+            rng.bit_generator.state = its
+        torch.set_rng_state(torch_state)
+        if self.compute.device.type == "cuda":
+            torch.cuda.set_rng_state(state["device"], self.compute.device)
+        self.done = done
