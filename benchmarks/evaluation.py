@@ -28,9 +28,9 @@ from vrm.system.process import configure_process
 _PEAK = """
 import sys
 from vrm.cli.main import run
-from vrm.evaluate.runs.machine import peak_memory_mb
+from vrm.system.memory import peak_mb
 code = run(["evaluate", "score", sys.argv[1], sys.argv[2], "--json"])
-print(f"{peak_memory_mb():.0f}", file=sys.stderr)
+print(f"{peak_mb():.0f}", file=sys.stderr)
 sys.exit(code)
 """
 

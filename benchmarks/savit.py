@@ -34,12 +34,12 @@ from turns import ratio, where
 
 from vrm.engines.savit.engine import SavitSession, at_rest, load_network
 from vrm.engines.savit.schedule import SCHEDULES
-from vrm.evaluate.runs.machine import peak_memory_mb
 from vrm.events import no_progress
 from vrm.nets.savit.model import ABLATIONS, Savit
 from vrm.options.remove import EngineOptions
 from vrm.shots.windows import Window
 from vrm.system.device import choose
+from vrm.system.memory import peak_mb
 
 
 class Took:
@@ -178,7 +178,7 @@ def compare(args: argparse.Namespace) -> None:
             f"fast, by processor time {ratio(work['plain'], work[row])}; difference from plain in the hole, of 1: "
             f"mean {error.mean():.1e}, most {error.max():.1e}"
         )
-    print(f"peak memory {peak_memory_mb() / 1000:.2f} GB (the plain way included)")
+    print(f"peak memory {peak_mb() / 1000:.2f} GB (the plain way included)")
 
 
 def dynamic(args: argparse.Namespace) -> None:

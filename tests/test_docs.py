@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIRST = "pip install uv && uv run vrm remove examples/crab.mp4 --mask examples/crab.png -o clean.mp4"
-SECOND = "pip install uv && uv run --all-extras pytest"
+SECOND = "pip install uv && uv run --all-extras --group dev pytest"
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -109,7 +109,7 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     monkeypatch.setattr(bring, "import_weights", reached)
     monkeypatch.setattr(bring, "fetch_weights", reached)
     monkeypatch.setattr(hub, "fetch_model", reached)
-    for name in ("make_cases", "score_results", "run_methods", "compare_masks", "label_flicker", "instruments"):
+    for name in ("make_cases", "score_results", "run_methods", "compare_masks", "label_flicker", "metric_setup"):
         monkeypatch.setattr(evaluation, name, reached)
     for name in ("teach_savit", "train_keyframe"):
         monkeypatch.setattr(training, name, reached)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from vrm.batch.summary import Summary
 from vrm.errors import VrmError as VrmError
-from vrm.evaluate.runs.run import Run
+from vrm.evaluate.runs.run import EvaluationRun
 from vrm.evaluate.scoring.labels import FlickerTable
 from vrm.evaluate.scoring.masks import MaskTable
 from vrm.evaluate.scoring.tables import ScoreTable
@@ -73,7 +73,7 @@ def evaluate_run(
     keyframes_every: int = 20,
     page: bool = True,
     events: Events | None = None,
-) -> Run: ...
+) -> EvaluationRun: ...
 def evaluate_score(
     folder: str | Path,
     results: Iterable[str | Path],

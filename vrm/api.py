@@ -23,7 +23,7 @@ from vrm.options.train import KeyframeTraining, SavitJob
 
 if TYPE_CHECKING:
     from vrm.batch.summary import Summary
-    from vrm.evaluate.runs.run import Run
+    from vrm.evaluate.runs.run import EvaluationRun
     from vrm.evaluate.scoring.labels import FlickerTable
     from vrm.evaluate.scoring.masks import MaskTable
     from vrm.evaluate.scoring.tables import ScoreTable
@@ -223,7 +223,9 @@ def evaluate_labels(
 
 
 @keywords(RunCommand)
-def evaluate_run(cases: Iterable[str | Path], output: str | Path, *, events: Events | None = None, **words: Any) -> Run:
+def evaluate_run(
+    cases: Iterable[str | Path], output: str | Path, *, events: Events | None = None, **words: Any
+) -> EvaluationRun:
     """Run engines and baselines over cases; the options of ``vrm evaluate run``."""
     from vrm.evaluate.commands import run
 

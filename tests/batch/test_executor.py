@@ -76,7 +76,7 @@ def test_what_comes_after_a_failed_task_is_never_begun() -> None:
 
 
 def test_a_lost_task_is_tried_again_first_and_overwrites_what_it_may_have_finished(tmp_path: Path) -> None:
-    (tmp_path / ".b.77.part.mp4").touch()
+    (tmp_path / ".b.mp4.77.part").touch()
     tasks = [video_task(Path(f"{name}.mp4"), tmp_path / f"{name}.mp4", {}) for name in "abc"]
     executor = Pretended(lambda name, tries: None if name == "b.mp4" and tries < 3 else {"report": {}})
     over = list(executor.run(tasks))

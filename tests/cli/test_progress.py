@@ -12,7 +12,7 @@ import pytest
 from vrm.batch.summary import Outcome, Summary
 from vrm.batch.tasks import failure
 from vrm.cli.progress import TerminalEvents, listener, summary
-from vrm.errors import OutputError
+from vrm.errors import MaskError, OutputError
 from vrm.events import Events, JsonEvents
 from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
 
@@ -108,7 +108,9 @@ def test_bars_stop_when_the_work_fails(capfd: pytest.CaptureFixture[str], monkey
 BATCH = Summary(
     (
         Outcome(0, "a.mp4", "out/a.mp4", "done", 12.34, 100, 90, 0.5, tries=1),
-        Outcome(1, "long name.mp4", "out/long name.mp4", "failed", 1.0, error=failure("No mask [fits].", "Try.", 4)),
+        Outcome(
+            1, "long name.mp4", "out/long name.mp4", "failed", 1.0, error=failure(MaskError("No mask [fits].", "Try."))
+        ),
         Outcome(2, "c.mp4", "out/c.mp4", "skipped"),
     ),
     13.4,

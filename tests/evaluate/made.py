@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import cv2
@@ -39,13 +37,3 @@ def read(folder: Path) -> np.ndarray:
     if folder.name == "masks":
         return np.stack([cv2.imread(str(f), 0) > 127 for f in files])
     return np.stack([cv2.imread(str(f))[..., ::-1] for f in files])
-
-
-class Killer:
-    """A clip that kills the process that looks at it, as the system does when memory runs out."""
-
-    name = "killer"
-
-    @property
-    def frames(self) -> None:
-        os.kill(os.getpid(), signal.SIGKILL)

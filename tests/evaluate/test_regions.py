@@ -74,7 +74,7 @@ def test_palette_masks_are_compared_id_by_id(tmp_path: Path) -> None:
     assert result.to_dict()["over_objects"]["j"] == pytest.approx(0.75)
     # Against masks without ids, everything is one object.
     write(tmp_path / "plain" / "ape", true > 0)
-    assert masks(tmp_path / "truth", [tmp_path / "plain"], Events()).results[0].clips["ape"].both == (1, 1)
+    assert masks(tmp_path / "truth", [tmp_path / "plain"], Events()).results[0].clips["ape"].means == (1, 1)
 
 
 def test_truth_may_be_clips(clips: Path, capsys) -> None:

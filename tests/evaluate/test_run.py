@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import shutil
+import sys
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,12 +18,13 @@ import pytest
 from vrm.cli.main import run
 from vrm.errors import OutputError, UsageError, WeightsError
 from vrm.evaluate.cases.clips import find_clips
-from vrm.evaluate.cases.pictures import load_masks
+from vrm.evaluate.cases.sequence import load_masks
 from vrm.evaluate.commands import run as evaluate_run
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.published import TABLES, tables_for
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown
-from vrm.evaluate.runs.baselines import BASELINES, _Shot, temporal_median
+from vrm.evaluate.runs import process
+from vrm.evaluate.runs.baselines import BASELINES, ClipShot, temporal_median
 from vrm.evaluate.runs.methods import FillTask, Method, choose_methods, fill
 from vrm.evaluate.runs.process import fill_in_process
 from vrm.evaluate.runs.run import RunOptions, run_methods
@@ -32,7 +34,7 @@ from vrm.motion.flow.estimators import DisFlow
 from vrm.options.remove import EngineOptions
 from vrm.types import Masks
 
-from .made import Killer, read
+from .made import read
 
 DIS = MetricSetup(DisFlow())
 
@@ -107,7 +109,7 @@ def test_the_temporal_median_holds_as_much_as_it_is_told(cases: Path) -> None:
 def test_motion_gets_its_frames_in_bounded_memory(cases: Path) -> None:
     clip = find_clips(cases)[0]
     given = read(cases / "ape" / "frames")
-    shot = _Shot(clip.frames, Masks((48, 64), 5), 5, held=2 * given[0].nbytes)
+    shot = ClipShot(clip.frames, Masks((48, 64), 5), 5, held=2 * given[0].nbytes)
     for t in (0, 4, 1, 0, 2, 3, 4):
         assert np.array_equal(shot.frame(t), given[t])
         assert len(shot._frames) <= 2
@@ -222,9 +224,19 @@ def test_an_engine_without_its_weights_is_tried_once(cases: Path, tmp_path: Path
         done.complete()
 
 
-def test_a_killed_process_is_one_failure(tmp_path: Path) -> None:
-    job = FillTask(Method("telea", "telea", EngineOptions(threads=1)), Killer(), tmp_path / "out")  # type: ignore[arg-type]
-    assert "code -9" in fill_in_process(job)["error"]
+def test_a_killed_process_is_one_failure(cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = (sys.executable, "-c", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(process, "WORKER", killed)
+    task = FillTask(Method("telea", "telea", EngineOptions(threads=1)), find_clips(cases)[0], tmp_path / "out")
+    assert "was killed (SIGKILL)" in fill_in_process(task)["error"]
+
+
+def test_a_process_measures_its_own_memory(cases: Path, tmp_path: Path) -> None:
+    held = np.ones(300 << 20, np.uint8)  # of the process that started it, which does not count
+    task = FillTask(Method("telea", "telea", EngineOptions(threads=1)), find_clips(cases)[0], tmp_path / "out")
+    done = fill_in_process(task)
+    assert done["frames"] == 5
+    assert 10 < done["peak_mb"] < held.nbytes / 1e6
 
 
 def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsys) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases.clips import find_clips
-from vrm.evaluate.cases.pictures import Pictures, load_masks
+from vrm.evaluate.cases.sequence import ImageSequence, load_masks
 from vrm.evaluate.commands import cases as make_cases
 from vrm.evaluate.commands import score
 from vrm.evaluate.runs.methods import FillTask, Method, fill
@@ -26,7 +26,7 @@ MEASURES = ("hole_psnr", "psnr", "ssim", "hole_ssim", "dt", "sharp", "ewarp")
 
 
 def deepen(folder: Path, by: int = 257) -> None:
-    """Pictures of 8 bits become pictures of 16."""
+    """ImageSequence of 8 bits become pictures of 16."""
     for path in sorted(folder.rglob("*.png")):
         if path.parent.name != "masks":
             cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED).astype(np.uint16) * by)
@@ -76,8 +76,8 @@ def test_a_rotated_video_is_upright(tmp_path: Path, make_video) -> None:
     (tmp_path / "clips").mkdir()
     stored = make_video(tmp_path / "clips" / "phone.mp4", frames=3, size=(48, 64), rotation=90)
     flat = make_video(tmp_path / "flat.mp4", frames=3, size=(48, 64))
-    turned, plain = (list(Pictures(path).stream()) for path in (stored, flat))
-    assert Pictures(stored).size == (64, 48)
+    turned, plain = (list(ImageSequence(path).stream()) for path in (stored, flat))
+    assert ImageSequence(stored).size == (64, 48)
     assert np.array_equal(turned[1], np.rot90(plain[1], -1))
     make_cases(tmp_path / "clips", tmp_path / "out", Events(), protocol="fixed", size="48x64")
     assert np.array_equal(read(tmp_path / "out" / "phone" / "truth"), np.stack(turned))
@@ -85,7 +85,7 @@ def test_a_rotated_video_is_upright(tmp_path: Path, make_video) -> None:
     upright = np.zeros((3, 64, 48), bool)
     upright[:, 10:20, 5:12] = True
     write(tmp_path / "masks", upright)
-    masks = load_masks(Pictures(tmp_path / "masks"), Pictures(stored), "phone")
+    masks = load_masks(ImageSequence(tmp_path / "masks"), ImageSequence(stored), "phone")
     assert np.array_equal(np.stack([masks[t] for t in range(3)]), upright)
 
 
@@ -95,7 +95,7 @@ def test_cases_may_be_videos(method: str, rotation: int, tmp_path: Path, make_vi
     case = tmp_path / "cases" / "sea"
     case.mkdir(parents=True)
     make_video(case / "frames.mp4", frames=5, size=SIZE, rotation=rotation)
-    given = np.stack(list(Pictures(case / "frames.mp4").stream()))
+    given = np.stack(list(ImageSequence(case / "frames.mp4").stream()))
     holes = np.zeros(given.shape[:3], bool)
     holes[:, 20:30, 15:28] = True
     write(case / "masks", holes)

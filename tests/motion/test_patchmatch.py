@@ -85,7 +85,7 @@ def test_targets_look_as_they_do_in_the_whole_picture(at):
     image = rng.random((60, 80, 5), np.float32)
     unknown = np.zeros((60, 80), np.bool_)
     unknown[at[0] : at[0] + 9, at[1] : at[1] + 10] = True
-    search = patchmatch._Search(patchmatch._Level(image, unknown, ~unknown), None, rng)
+    search = patchmatch._Search(patchmatch._PyramidLevel(image, unknown, ~unknown), None, rng)
     search.basis = search._principal_components()
     whole = search._project(image)[search.rows, search.cols]
     np.testing.assert_allclose(search._targets(), whole, atol=1e-5)

@@ -10,9 +10,9 @@ from vrm.cli.options import Json
 
 def clean(
     scratch: Annotated[
-        bool, typer.Option("--scratch", help="Remove the scratch of jobs that were interrupted or killed.")
+        bool, typer.Option("--scratch", help="Remove files that interrupted or killed jobs left.")
     ] = False,
-    fits: Annotated[bool, typer.Option("--fits", help="Remove what was learned of videos (--resume).")] = False,
+    fits: Annotated[bool, typer.Option("--fits", help="Remove what engines learned of videos (--resume).")] = False,
     weights: Annotated[bool, typer.Option("--weights", help="Remove weights that were fetched or imported.")] = False,
     all: Annotated[bool, typer.Option("--all", help="All three.")] = False,
     older_than: Annotated[
@@ -20,13 +20,13 @@ def clean(
         typer.Option(
             "--older-than",
             metavar="AGE",
-            help="Only what has not changed for so long: 7d, 12h, 30m.",
+            help="Only what has not changed for this long: 7d, 12h, 30m.",
             show_default=False,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show what scratch, fits and weights take on the disk; remove what is named.
+    """Show how much disk vrm takes, and remove what you name.
 
     Without an option nothing is removed. What a running job uses is never removed.
     """

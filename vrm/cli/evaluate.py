@@ -108,7 +108,7 @@ def labels(
     json: JsonRows = False,
     **words: Any,
 ) -> None:
-    """How steady label maps are: labels that change along the motion."""
+    """Measure how steady label maps are: the share of labels that change along the motion."""
     from vrm.evaluate import commands
 
     with listener(False) as events:

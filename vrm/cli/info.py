@@ -14,9 +14,9 @@ def info(
     stream: Annotated[int | None, typer.Option("--stream", metavar="N", help="Video stream to describe.")] = None,
     json: Annotated[bool, typer.Option("--json", help="As JSON, fractions as 30000/1001.")] = False,
 ) -> None:
-    """Say what is in a video.
+    """Show what is in a video.
 
-    Size, timing, colour, streams, and what needs a word.
+    Size, timing, colour, streams, and anything unusual.
     """
     from vrm.media.read.probe import probe
     from vrm.report.facts import describe, video_facts

@@ -110,13 +110,12 @@ def _interrupted(args: Sequence[str]) -> str:
 
 
 def _removed(args: Sequence[str]) -> UsageError | None:
-    """What a line that does not parse should say, if an option or command in it is there no more."""
-    named = {
-        arg.partition("=")[0]: arg.partition("=")[0].lstrip("-").replace("-", "_") for arg in args if arg[:2] == "--"
-    }
-    named |= {f"vrm {' '.join(args[:2])}": "_".join(args[:2])}
-    gone = next((shown for shown, word in named.items() if word in REMOVED), None)
-    return UsageError(f"There is no {gone} any more.", REMOVED[named[gone]]) if gone is not None else None
+    """What to say of a line that does not parse where an option or command in it was removed."""
+    for shown in (*(arg.partition("=")[0] for arg in args if arg.startswith("--")), " ".join(["vrm", *args[:2]])):
+        word = shown.removeprefix("--").removeprefix("vrm ").replace("-", "_").replace(" ", "_")
+        if word in REMOVED:
+            return UsageError(f"There is no {shown} any more.", REMOVED[word])
+    return None
 
 
 def _refuse(error: VrmError, as_json: bool) -> int:

@@ -42,7 +42,6 @@ class TerminalEvents(Events):
         self._jobs: dict[int, _JobEvents] = {}
 
     def stage(self, name: str, total: int) -> None:
-        """Show a bar, or start it again."""
         if not self._console.is_terminal:
             return
         if self._bars is None:
@@ -55,31 +54,26 @@ class TerminalEvents(Events):
             self._tasks[name] = self._bars.add_task(name, total=length)
 
     def advance(self, name: str, n: int = 1) -> None:
-        """Move the bar."""
         if self._bars is not None and name in self._tasks:
             self._bars.advance(self._tasks[name], n)
 
     def note(self, text: str) -> None:
-        """Print a line on stderr, above the bars."""
         self._console.print(printable(f"note: {text}", ""), markup=False, soft_wrap=True)
 
     def done(self, report: Result) -> None:
-        """Take the bars away and print the summary on stdout."""
         self.close()
         own = getattr(report, "text", None)
         tell(own() if own is not None else summary(report))
 
     def batch(self, total: int) -> None:
-        """Show a bar of all videos."""
         self.stage("videos", total)
 
     def job(self, index: int, input: str, output: str) -> Events:
-        """A bar for the video while it is worked on; its notes say which it is."""
+        """A bar for the video while it is worked on; its notes begin with its name."""
         self._jobs[index] = _JobEvents(self._console, self._bars, Path(input).name)
         return self._jobs[index]
 
     def ended(self, outcome: Result) -> None:
-        """Say what went wrong, as soon as it did."""
         self.advance("videos")
         facts = outcome.to_dict()
         if facts["job"] in self._jobs:
@@ -91,7 +85,6 @@ class TerminalEvents(Events):
             self._console.print(printable(words, ""), markup=False, soft_wrap=True, style="red")
 
     def summary(self, summary: Result) -> None:
-        """Take the bars away and print the table on stderr."""
         self.close()
         self._console.print(getattr(summary, "table", str)(), markup=False, soft_wrap=True)
 
@@ -113,25 +106,20 @@ class _JobEvents(Events):
         self._task = None if bars is None else bars.add_task(printable(name, ""), total=None)
 
     def stage(self, name: str, total: int) -> None:
-        """Start the bar again, under the stage's name."""
         if self._bars is not None and self._task is not None:
             self._bars.reset(self._task, total=total or None, description=printable(f"{self._name}: {name}", ""))
 
     def advance(self, name: str, n: int = 1) -> None:
-        """Move the bar."""
         if self._bars is not None and self._task is not None:
             self._bars.advance(self._task, n)
 
     def note(self, text: str) -> None:
-        """Print a line on stderr."""
         self._console.print(printable(f"note: {self._name}: {text}", ""), markup=False, soft_wrap=True)
 
     def done(self, report: Result) -> None:
-        """Print what a single video's summary is, on stdout."""
         tell(summary(report))
 
     def over(self) -> None:
-        """Take the bar away."""
         if self._bars is not None and self._task is not None:
             self._bars.remove_task(self._task)
             self._task = None

@@ -3,14 +3,19 @@
 import json as json_text
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vrm.cli.help_pages import Command, Group
 from vrm.cli.options import Json, takes
+from vrm.cli.progress import tell
 from vrm.options.declare import OUTPUT
 from vrm.options.remove import OutputOptions
+from vrm.report.tables import text_table
+
+if TYPE_CHECKING:
+    from vrm.weights.cards import ModelCard, WeightCard
 
 weights = typer.Typer(
     cls=Group, add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights."
@@ -26,7 +31,7 @@ def several() -> None:
 
 @weights.command("list", cls=Command)
 def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Say which weights are here, and which can be had."""
+    """List the weights that are installed, and those that can be fetched or converted."""
     from vrm.weights.cards import known, models
     from vrm.weights.convert.registry import FOREIGN, MODELS, OFFERED
 
@@ -43,21 +48,24 @@ def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fa
             json_text.dumps({"weights": rows, "models": own, "fetchable": offered, "convertible": kinds}, indent=2)
         )
         return
+    table = [("name", "for", "size", "licence", "file, or how to get it")]
     for card, folder in here:
-        there = (folder / card.file).is_file()
-        state = str(folder / card.file) if there else f"not here; vrm weights fetch {card.name}"
-        typer.echo(f"{card.name}: network {card.network}, {card.bytes / 1e6:.1f} MB, {card.licence}; {state}")
-    for model, folder in folders:
-        typer.echo(f"{model.name}: for --{model.network}, {model.bytes / 1e6:.1f} MB, {model.licence}; {folder}")
+        path = folder / card.file
+        table.append(_row(card, card.network, str(path) if path.is_file() else f"vrm weights fetch {card.name}"))
+    table += [_row(model, f"--{model.network}", str(folder)) for model, folder in folders]
     for card in OFFERED.values():
         if card.name not in had:
-            about = f"for --{card.network}, {card.bytes / 1e6:.1f} MB, {card.licence}"
-            typer.echo(f"{card.name}: {about}; not here; vrm weights fetch {card.name}")
-    for name, network in MODELS.items():
-        if name not in had:
-            typer.echo(f"{name}: for --{network}; not here; vrm weights fetch {name}")
+            table.append(_row(card, f"--{card.network}", f"vrm weights fetch {card.name}"))
+    table += [
+        (name, f"--{use}", "", "", f"vrm weights fetch {name}") for name, use in MODELS.items() if name not in had
+    ]
     for name, kind in FOREIGN.items():
-        typer.echo(f"{name}: vrm weights import {name} FILE; {kind.source}")
+        table.append((name, "", "", kind.licence, f"vrm weights import {name} FILE; {kind.source}"))
+    tell(text_table(table, left=5).removesuffix("\n"))
+
+
+def _row(card: "WeightCard | ModelCard", use: str, where: str) -> tuple[str, str, str, str, str]:
+    return card.name, use, f"{card.bytes / 1e6:.1f} MB", card.licence, where
 
 
 @weights.command(cls=Command)
@@ -127,7 +135,7 @@ def verify(
         str | None, typer.Argument(metavar="NAME|FILE", help="Default: all that are here.", show_default=False)
     ] = None,
 ) -> None:
-    """Hold weights against the size and checksum on their cards."""
+    """Compare weights with the size and checksum on their cards."""
     from vrm.weights.cards import known, models, named, verify_model
     from vrm.weights.cards import verify as check
 

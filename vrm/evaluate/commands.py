@@ -11,16 +11,17 @@ from vrm.evaluate.cases.protocols import PROTOCOLS, find_protocol
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown, run_text
 from vrm.evaluate.runs.methods import choose_methods
-from vrm.evaluate.runs.run import Run, RunOptions, run_methods
+from vrm.evaluate.runs.run import EvaluationRun, RunOptions, run_methods
 from vrm.evaluate.scoring.labels import FlickerTable, label_flicker
 from vrm.evaluate.scoring.masks import MaskTable, compare_masks
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, score_results
-from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_text
+from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_file
 from vrm.events import Events
 from vrm.motion.flow.estimators import DisFlow, RaftFlow
 from vrm.options.build import build
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
 from vrm.options.remove import EngineOptions
+from vrm.report.tables import text_table
 from vrm.system.extras import needed_by
 from vrm.types import FlowEstimator
 
@@ -76,7 +77,7 @@ def labels(video: Path, folders: Sequence[Path], events: Events, **words: Any) -
     return label_flicker(video, list(folders), events, *flow_estimator(asked.flow, asked.engine.device))
 
 
-def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> Run:
+def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> EvaluationRun:
     """Run engines over cases and write ``OUT/{table.md,table.csv,results.json,index.html}``.
 
     Args:
@@ -92,9 +93,9 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     done = run_methods(list(folders), out, options, events, metric_setup(asked, score_options))
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)
-    write_text(out / "table.md", run_markdown(done))
-    write_text(out / "table.csv", run_csv(done))
-    write_text(out / "results.json", run_json(done))
+    write_file(out / "table.md", run_markdown(done))
+    write_file(out / "table.csv", run_csv(done))
+    write_file(out / "results.json", run_json(done))
     if asked.page:
         write_page(done, options.score, events)
     return done
@@ -102,8 +103,7 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
 
 def protocol_list() -> str:
     """Every protocol, a line each."""
-    width = max(map(len, PROTOCOLS))
-    return "\n".join(f"{p.name:<{width}}  {p.what} ({p.source})" for p in PROTOCOLS.values())
+    return text_table([(p.name, f"{p.what} ({p.source})") for p in PROTOCOLS.values()], header=False).removesuffix("\n")
 
 
 def metric_setup(asked: ScoreCommand | RunCommand, options: ScoreOptions) -> MetricSetup:

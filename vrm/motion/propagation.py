@@ -1,4 +1,7 @@
-"""Where else in the shot is the background seen? The steps of docs/motion.md, in their order."""
+"""Where else in the shot is the background seen? The steps of docs/motion.md, by their numbers.
+
+The last of them, what no frame shows, is ``synthesis.never_seen``: an engine asks for it on its finished frames.
+"""
 
 from __future__ import annotations
 
@@ -67,10 +70,10 @@ def propagate(
         if progress:
             progress("motion", rounds * len(window) + filled, (config.rounds + 1) * len(window))
 
-    tracker = TrajectoryTracker(frames, config, flow, window, context)
+    tracker = TrajectoryTracker(frames, config, flow, window, context)  # 1, 2, 3: flow, completion, trajectories
     for n in range(1, config.rounds):
         tell(n)
-        tracker.refine()
+        tracker.refine()  # again, on better filled frames
     tell(config.rounds)
     calibration = calibrate(shot, window, config, nonlocal_frames, flow) if config.calibrate else UNCALIBRATED
     aligner = _aligner(tracker, nonlocal_frames, keyframes)
@@ -81,20 +84,21 @@ def propagate(
         if config.bidirectional:
             refine_bidirectional(frames, t, tracker.backward, tracker.forward, config.max_error, flow)
         seen = tracker.look_up(t, pixels.rows, pixels.cols)
-        if aligner is not None:
+        if aligner is not None:  # 4: non-local frames
             best = aligner.best(t, _sources(t, nonlocal_frames, keyframes, config), config.nonlocal_candidates)
             seen |= best.look_up(pixels.rows, pixels.cols) if best is not None else {}
         if foreground is not None:
             foreground.refine(t)
             seen = foreground.split(t, pixels.rows, pixels.cols, seen)
-        return _fused(sample_candidates(frames, t, pixels, seen, calibration), pixels.index, shot.size, config)
+        candidates = sample_candidates(frames, t, pixels, seen, calibration)  # 5, 6: inpainting, expected errors
+        return _fused(candidates, pixels.index, shot.size, config)  # 7: fusion
 
     holed = [t for t in window if shot.hole(t).any()]
     for t, done in zip(holed, parallel_map(fill, holed), strict=True):
         found.fills[t] = done
         tracker.forget(t)
         tell(config.rounds, t - window.start + 1)
-    temporal_filter(found, shot, tracker, config, keyframes)
+    temporal_filter(found, shot, tracker, config, keyframes)  # 8: refinement
     blend_keyframes(found, shot, keyframes, config.keyframe_blend, flow, frames.scale)
     return found
 

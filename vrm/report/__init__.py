@@ -1,1 +1,1 @@
-"""What was done, as a page or as JSON."""
+"""The report of a finished run as an HTML page, JSON or text."""

@@ -1,4 +1,4 @@
-"""What a finished run says about itself: the facts behind ``--report``, ``--json`` and the Python API's result."""
+"""The report of a finished run: what ``--report``, ``--json`` and the Python API return."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 SEEN, UNRELIABLE, NEVER, GIVEN = 1, 2, 3, 4
-"""Values of a coverage map; 0 is outside the hole."""
+"""Values of a coverage map, see ``FrameCoverage``; 0 is outside the hole."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class FrameCoverage:
 
     Attributes:
         frame: frame number in the video.
-        hole: share of the frame that was made anew, 0..1.
-        seen: share of the hole seen reliably elsewhere in the video.
-        unreliable: share seen elsewhere, but not reliably.
-        never: share never seen, so invented, here or on a generated keyframe.
-        given: share taken from keyframes of the user's; the four sum to 1.
+        hole: share of the frame that was filled, 0..1.
+        seen: share of the hole found reliably in other frames.
+        unreliable: share found in other frames, but not reliably.
+        never: share never seen, so synthesised, here or on a generated keyframe.
+        given: share taken from the user's keyframes; the four sum to 1.
     """
 
     frame: int
@@ -41,7 +41,7 @@ class ShotReport:
     Attributes:
         start, stop: frame numbers, stop excluded.
         frames: coverage of the frames that have a hole, in order.
-        detail: what the engine says of its work (iterations, loss, ...), ready for JSON.
+        detail: what the engine reports (iterations, loss, ...), ready for JSON.
     """
 
     start: int
@@ -51,8 +51,8 @@ class ShotReport:
 
     @property
     def coverage(self) -> float:
-        """Share of the shot's hole seen elsewhere, reliably or not, weighted by hole size; 1.0 without a hole."""
-        return _seen(self.frames)
+        """Share of the shot's hole pixels found in other frames, reliably or not; 1.0 without a hole."""
+        return _found_share(self.frames)
 
 
 @dataclass
@@ -61,17 +61,17 @@ class RemoveReport:
 
     Attributes:
         input, output: paths as given.
-        source, result: facts of the two videos (``vrm.report.facts.facts``).
+        source, result: facts of the two videos (``vrm.report.facts.video_facts``).
         frames: frames written.
-        masked_frames: frames of which something was removed.
-        frames_lost: frames the source holds but that could not be decoded.
+        masked_frames: frames with a hole that was filled.
+        frames_lost: frames of the source that could not be decoded.
         changed_outside: pixels outside the grown mask that differ from the decoder's, counted in all planes; must be 0.
         shots: in order.
         timings: seconds per stage, in order.
-        peak_memory_mb: largest resident size of the process, or of one that worked beside it.
+        peak_memory_mb: largest resident size of the process, or of one of its workers.
         engine, preset, device, dtype, threads, seed: what was used, after "auto" was decided.
         options: the options as asked for, ready for JSON.
-        kept, lost, notes: one line each: what came through unchanged, what could not, what else to know.
+        kept, lost, notes: a line each: what stayed unchanged, what could not, what else to know.
         versions: of vrm and the libraries that shape the result.
     """
 
@@ -100,28 +100,27 @@ class RemoveReport:
 
     @property
     def coverage(self) -> float:
-        """Share of all hole pixels that were seen elsewhere in the video, 0..1; 1.0 if nothing was masked."""
-        return _seen(frame for shot in self.shots for frame in shot.frames)
+        """Share of all hole pixels found in other frames, 0..1; 1.0 if nothing was masked."""
+        return _found_share(frame for shot in self.shots for frame in shot.frames)
 
     @property
     def seconds(self) -> float:
-        """Total time of all stages."""
         return sum(self.timings.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers; ``coverage`` and ``seconds`` included."""
+        """Plain values, with ``coverage`` and ``seconds``."""
         record: dict[str, Any] = plain(asdict(self))
         for shot, own in zip(record["shots"], self.shots, strict=True):
             shot["coverage"] = own.coverage
         return record | {"coverage": self.coverage, "seconds": self.seconds}
 
     def to_json(self) -> str:
-        """The same as indented JSON text, ending with a line break."""
+        """The same as indented JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 
 def plain(value: Any) -> Any:
-    """``value`` as JSON can hold it: fractions as "30000/1001", paths as text, numpy's numbers as Python's."""
+    """``value`` as JSON can hold it: fractions as "30000/1001", paths as text, NumPy's values as Python's."""
     if isinstance(value, Fraction):
         return f"{value.numerator}/{value.denominator}"
     if isinstance(value, Path):
@@ -135,7 +134,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _seen(frames: Iterable[FrameCoverage]) -> float:
+def _found_share(frames: Iterable[FrameCoverage]) -> float:
     hole = seen = 0.0
     for frame in frames:
         hole += frame.hole

@@ -1,4 +1,4 @@
-"""Cases with known truth, written so that any tool can be run on them: ``OUT/NAME/{frames,masks,truth}/00000.png``."""
+"""Cases with known truth, for any tool to be run on: ``OUT/NAME/{frames,masks,truth}/00000.png``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.cases.clips import Clip, choose, find_clips
-from vrm.evaluate.cases.pictures import Pictures, doubt, load_masks, same_shape
 from vrm.evaluate.cases.protocols import Protocol
+from vrm.evaluate.cases.sequence import ImageSequence, doubt, load_masks, same_shape
 from vrm.evaluate.cases.sizing import centred_box, fitted, grown, resized, stretched
 from vrm.evaluate.cases.views import view
 from vrm.events import Events
@@ -26,7 +26,7 @@ from vrm.version import __version__
 
 RECORD = "protocol.json"
 GREY = 128
-"""What is written over missing pixels, so that no truth leaks."""
+"""Written over missing pixels, so that no truth leaks."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class CaseOptions:
 
     Attributes:
         protocol: see ``vrm.evaluate.cases.protocols``.
-        clips: names or patterns; empty = those of the protocol that are there, or all.
+        clips: names or patterns; empty = the protocol's, or all.
         frames: only the first so many; None = all.
         size: ``(height, width)`` instead of the protocol's.
         seed: of free-form holes and views, and of the order of shuffled masks (0 = each clip takes the next one's).
         masks: a folder of published holes, ``MASKS/NAME/*.png``, instead of drawn ones.
-        invert: the other polarity than the protocol's in masks that are read.
+        invert: the masks have the opposite polarity to the protocol's.
         keyframes: views beside each image (guided).
         overwrite: replace OUT.
     """
@@ -69,31 +69,38 @@ class CaseOptions:
 
     @property
     def case_size(self) -> tuple[int, int] | None:
-        """``(height, width)`` of the cases, or None for the clips' own."""
+        """``(height, width)`` of the cases; None = the clips' own."""
         return self.size or self.protocol.size
 
 
 @dataclass(frozen=True)
-class _Source:
-    """A clip, and the masks that the protocol takes from it or for it."""
+class _CaseSource:
+    """A clip, and the masks that the protocol needs of it or for it."""
 
     clip: Clip
     masks: Masks | None = None
 
     @property
     def loaded(self) -> Masks:
-        """The masks of a protocol that has some."""
+        """The masks, for a protocol that needs them."""
         assert self.masks is not None
         return self.masks
 
 
 @dataclass
-class _Maker:
-    """One clip's case under way: its frames and holes, and what the record says of it."""
+class _Case:
+    """One case to be written.
+
+    Attributes:
+        frames, holes: in order.
+        truth: where it is not the frames themselves.
+        about: what the record says of it.
+        hide: write over the missing pixels; the frames are the truth.
+    """
 
     frames: Iterator[U8 | Pixels]
     holes: Iterator[Bool]
-    truth: Iterator[Pixels] | None
+    truth: Iterator[Pixels] | None = None
     about: dict[str, Any] = field(default_factory=dict)
     hide: bool = True
 
@@ -103,15 +110,15 @@ def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) ->
 
     Args:
         folder: the clips (see ``find_clips``), or images for the guided protocol.
-        out: made; it appears when it is complete.
+        out: it appears when it is complete.
         options: see ``CaseOptions``.
-        events: hears of progress and of clips that are left out.
+        events: told of progress and of clips that are left out.
 
     Returns:
         The names of the cases.
 
     Raises:
-        VrmError: clips or masks missing, unreadable or of other sizes; OUT exists.
+        VrmError: clips or masks are missing, unreadable or of different sizes, or OUT exists.
     """
     out = out.resolve()
     _check_output(out, options.overwrite)
@@ -121,16 +128,16 @@ def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) ->
     events.stage("cases", len(sources))
     with atomic_folder(out, "Cases") as partial:
         for k, source in enumerate(sources):
-            maker = _guided(source.clip, options) if guided else _maker(sources, k, options)
-            count = _write(partial / source.clip.name, maker)
-            record[source.clip.name] = {"source": source.clip.frames.path.name, "frames": count, **maker.about}
+            case = _guided_case(source.clip, options) if guided else _case(sources, k, options)
+            count = _write(partial / source.clip.name, case)
+            record[source.clip.name] = {"source": source.clip.frames.path.name, "frames": count, **case.about}
             events.advance("cases")
         _record(partial, options, record)
     return list(record)
 
 
 def _check_output(out: Path, overwrite: bool) -> None:
-    """Refuse what is in the way; only cases are ever replaced. Raises OutputError."""
+    """Refuse to replace anything but cases. Raises OutputError."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
@@ -154,8 +161,8 @@ def _record(folder: Path, options: CaseOptions, clips: dict[str, Any]) -> None:
     (folder / RECORD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
-def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_Source]:
-    """The clips that the protocol can be run on; others are named and left out, unless they were asked for."""
+def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_CaseSource]:
+    """The clips that the protocol can be run on; others are named and left out, or refused if they were asked for."""
     protocol = options.protocol
     if options.clips:
         clips = find_clips(folder, options.clips)
@@ -196,8 +203,8 @@ def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_Source]:
     return usable
 
 
-def _usable(clip: Clip, options: CaseOptions) -> _Source:
-    """The clip with what the protocol needs of it. Raises MaskError or VideoError where it lacks that."""
+def _usable(clip: Clip, options: CaseOptions) -> _CaseSource:
+    """The clip with what the protocol needs of it. Raises MaskError or VideoError."""
     protocol = options.protocol
     masks = None
     if protocol.holes in ("shuffled", "own", "object"):
@@ -210,22 +217,22 @@ def _usable(clip: Clip, options: CaseOptions) -> _Source:
         if clip.truth is None:
             raise VideoError(f"Clip {clip.name} has no truth, which the protocol {protocol.name} needs.")
         same_shape(clip.frames, clip.truth, "frames", "truth", clip.name)
-    return _Source(clip, masks)
+    return _CaseSource(clip, masks)
 
 
 def _inverted(clip: Clip, options: CaseOptions) -> bool:
-    """Whether black is what is missing in the clip's own masks."""
+    """Whether black is missing in the clip's own masks."""
     return (clip.missing_is_black or options.protocol.missing_is_black) != options.invert
 
 
-def _maker(sources: list[_Source], k: int, options: CaseOptions) -> _Maker:
-    """Frames and holes of one clip."""
+def _case(sources: list[_CaseSource], k: int, options: CaseOptions) -> _Case:
+    """The case of clip ``k``."""
     clip, protocol = sources[k].clip, options.protocol
     size = options.case_size or clip.frames.size
     count = min(len(clip.frames), options.frames or len(clip.frames))
 
-    def sized(pictures: Pictures) -> Iterator[Pixels]:
-        return (resized(f, size, protocol) for f in pictures.stream(count))
+    def sized(sequence: ImageSequence) -> Iterator[Pixels]:
+        return (resized(f, size, protocol) for f in sequence.stream(count))
 
     about: dict[str, Any] = {}
     holes: Iterator[Bool]
@@ -247,11 +254,11 @@ def _maker(sources: list[_Source], k: int, options: CaseOptions) -> _Maker:
     truth = None
     if clip.truth is not None and protocol.name == "pairs":
         truth = sized(clip.truth)
-    return _Maker(sized(clip.frames), holes, truth, about, hide=protocol.holes != "object" and truth is None)
+    return _Case(sized(clip.frames), holes, truth, about, hide=protocol.holes != "object" and truth is None)
 
 
 def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, about: dict[str, Any]) -> Iterator[Bool]:
-    """Holes that need no file."""
+    """A hole for each frame, drawn."""
     if protocol.holes == "box":
         yield from (centred_box(size) for _ in range(count))
         return
@@ -270,7 +277,7 @@ def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, abo
 
 
 def _donors(n: int, seed: int) -> list[int]:
-    """Whose masks each clip gets: the next one's, or for another seed those of a random single cycle."""
+    """Which clip's masks each clip gets: the next one's, or for another seed those of a random single cycle."""
     order = np.arange(n) if seed == 0 else np.random.default_rng(seed).permutation(n)
     donors = [0] * n
     for k in range(n):
@@ -279,31 +286,31 @@ def _donors(n: int, seed: int) -> list[int]:
 
 
 def _seed(seed: int, name: str) -> int:
-    """A seed of its own for each clip, the same whichever clips are beside it."""
+    """The seed of one clip, which does not depend on the other clips."""
     return int(np.random.default_rng([seed, *name.encode()]).integers(2**31))
 
 
 def _published(folder: Path, clip: Clip) -> Masks:
-    """The hole of a clip from a folder of published ones: one picture for all frames, or one for each."""
+    """A clip's holes from a folder of published ones: one picture for all frames, or one for each."""
     if not (folder / clip.name).is_dir():
         raise MaskError(f"{folder} has no folder {clip.name}.", "Holes lie in MASKS/NAME/*.png.")
-    own = Pictures(folder / clip.name)
+    own = ImageSequence(folder / clip.name)
     return load_masks(own, own, clip.name)
 
 
-def _images(folder: Path, options: CaseOptions) -> list[_Source]:
-    """Single images as clips: those of the folder, or else the first frame of each clip in it."""
+def _images(folder: Path, options: CaseOptions) -> list[_CaseSource]:
+    """Clips of one image: the images in a folder, or else the first frame of each clip in it."""
     if folder.is_dir() and (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)):
-        clips = [Clip(p.stem, Pictures(folder, (p,))) for p in files]
+        clips = [Clip(p.stem, ImageSequence(folder, (p,))) for p in files]
         if options.clips:
             names = choose([c.name for c in clips], options.clips, str(folder))
             clips = [c for c in clips if c.name in names]
-        return [_Source(clip) for clip in clips]
-    return [_Source(clip) for clip in find_clips(folder, options.clips)]
+        return [_CaseSource(clip) for clip in clips]
+    return [_CaseSource(clip) for clip in find_clips(folder, options.clips)]
 
 
-def _guided(clip: Clip, options: CaseOptions) -> _Maker:
-    """Frame 0 is the image, the others are views of it; each has a hole of its own, and only frame 0 is scored."""
+def _guided_case(clip: Clip, options: CaseOptions) -> _Case:
+    """Frame 0 is the image, the others are views of it, each with its own hole; only frame 0 is scored."""
     size = options.case_size
     assert size is not None
     seed = _seed(options.seed, clip.name)
@@ -318,23 +325,23 @@ def _guided(clip: Clip, options: CaseOptions) -> _Maker:
         shape = free_form_shape((size[0] * 3 // 4, size[1] * 3 // 4), rng)
         room = np.array([size[0] - shape.shape[0], size[1] - shape.shape[1]])
         holes.append(placed(shape, size, rng.uniform(0, 1, 2) * room))
-    return _Maker(iter(frames), iter(holes), None, {"seed": seed, "scored": [0]})
+    return _Case(iter(frames), iter(holes), about={"seed": seed, "scored": [0]})
 
 
-def _write(folder: Path, maker: _Maker) -> int:
-    """Write one case, frame by frame; returns how many."""
-    kinds = ["frames", "masks"] + (["truth"] if maker.hide or maker.truth is not None else [])
+def _write(folder: Path, case: _Case) -> int:
+    """Write a case; returns the number of its frames."""
+    kinds = ["frames", "masks"] + (["truth"] if case.hide or case.truth is not None else [])
     for kind in kinds:
         (folder / kind).mkdir(parents=True)
     count = 0
-    for t, (frame, hole) in enumerate(zip(maker.frames, maker.holes, strict=False)):
+    for t, (frame, hole) in enumerate(zip(case.frames, case.holes, strict=False)):
         name = f"{t:05d}.png"
-        if maker.hide:
+        if case.hide:
             write_png(folder / "truth" / name, frame)
             frame = frame.copy()
             frame[hole] = GREY if frame.dtype == np.uint8 else GREY * 257
-        elif maker.truth is not None:
-            write_png(folder / "truth" / name, next(maker.truth))
+        elif case.truth is not None:
+            write_png(folder / "truth" / name, next(case.truth))
         write_png(folder / "frames" / name, frame)
         write_png(folder / "masks" / name, hole.astype(np.uint8) * 255)
         count = t + 1

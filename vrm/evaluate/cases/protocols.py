@@ -1,24 +1,21 @@
-"""The published ways of making test cases, as data: which frames, which size, which holes."""
+"""Published protocols of making test cases, as data: which frames, which size, which holes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.resources import files
 
 from vrm.errors import UsageError
-from vrm.evaluate.cases.youtube_vos import YOUTUBE_VOS_TEST
 
-# fmt: off
-DAVIS_50 = (
-    "bear", "blackswan", "bmx-bumps", "bmx-trees", "boat", "breakdance", "breakdance-flare", "bus", "camel",
-    "car-roundabout", "car-shadow", "car-turn", "cows", "dance-jump", "dance-twirl", "dog", "dog-agility",
-    "drift-chicane", "drift-straight", "drift-turn", "elephant", "flamingo", "goat", "hike", "hockey",
-    "horsejump-high", "horsejump-low", "kite-surf", "kite-walk", "libby", "lucia", "mallard-fly", "mallard-water",
-    "motocross-bumps", "motocross-jump", "motorbike", "paragliding", "paragliding-launch", "parkour", "rhino",
-    "rollerblade", "scooter-black", "scooter-gray", "soapbox", "soccerball", "stroller", "surf", "swing", "tennis",
-    "train",
-)
-# fmt: on
+
+def _clip_list(file: str) -> tuple[str, ...]:
+    return tuple(files(__package__).joinpath(file).read_text(encoding="utf-8").split())
+
+
+DAVIS_50 = _clip_list("davis_2016.txt")
 """The clips of DAVIS 2016 (3,455 frames), on which STTN's followers measure."""
+YOUTUBE_VOS_TEST = _clip_list("youtube_vos_test.txt")
+"""The 508 videos of YouTube-VOS's test set, by their folders in ``test_all_frames/JPEGImages``."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +27,13 @@ class Protocol:
         what: one sentence.
         holes: "box" (a quarter of width and height, in the middle), "shuffled" (another clip's masks), "still" or
             "moving" (a free-form blob for each clip), "own" (the clip's own masks are holes in known pixels),
-            "object" (the clip's own masks mark what is to go; there is no truth), "guided" (an image and synthetic
-            views of it, each with a hole).
+            "object" (the clip's own masks mark what is to be removed; there is no truth), "guided" (an image and
+            synthetic views of it, each with a hole).
         source: who published it.
-        size: ``(height, width)`` of the cases, or None for the clips' own.
-        cover: resized so that the frame is covered, the middle cut out; False = stretched.
+        size: ``(height, width)`` of the cases; None = the clips' own.
+        cover: frames are resized to cover the size, and their middle is taken; False = stretched.
         resample: "area" or "bicubic" (as Pillow does it).
-        grow: how the hole is enlarged: "" = not, "ellipse" = once, of 9x9, "cross" = four times, of 3x3.
+        grow: how the hole is dilated: "" = not, "ellipse" = once by 9x9, "cross" = four times by 3x3.
         clips: the clips it is defined on; empty = any.
         missing_is_black: in the masks that are read.
         share: of the frame that a drawn hole covers; 0 = as it is drawn.
@@ -116,7 +113,7 @@ _ALL = (
     ),
     Protocol(
         "removal",
-        "The clips' own objects go. No truth: consistency, borders and pictures only.",
+        "The clips' own objects are removed. No truth: consistency, borders and pictures only.",
         "object",
         "object removal, as shown in all three papers",
         size=None,

@@ -1,4 +1,4 @@
-"""Frames and masks brought to the size of the cases, as each protocol does it."""
+"""Frames and masks resized to the size of the cases, as each protocol does it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from vrm.types import Bool, Pixels
 
 
 def resized(frame: Pixels, size: tuple[int, int], protocol: Protocol) -> Pixels:
-    """A frame at the size of the cases."""
     if frame.shape[:2] == size:
         return frame
     if not protocol.cover:
@@ -28,19 +27,19 @@ def _resample(frame: Pixels, size: tuple[int, int], how: str) -> Pixels:
         return cast(Pixels, cv2.resize(frame, size[::-1], interpolation=cv2.INTER_AREA))
     from PIL import Image
 
-    # Pillow's bicubic filter widens when it shrinks; OpenCV's does not.
+    # Pillow's bicubic filter covers all pixels when it shrinks; OpenCV's does not.
     return np.asarray(Image.fromarray(frame).resize(size[::-1], Image.Resampling.BICUBIC), np.uint8)
 
 
 def _covering(frame: tuple[int, int], size: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """The size that covers ``size`` with the frame's aspect, and the corner of the middle part."""
+    """The smallest size of the frame's aspect that covers ``size``, and the corner of its middle part."""
     scale = max(size[0] / frame[0], size[1] / frame[1])
     covering = max(size[0], round(frame[0] * scale)), max(size[1], round(frame[1] * scale))
     return covering, ((covering[0] - size[0]) // 2, (covering[1] - size[1]) // 2)
 
 
 def fitted(mask: Bool, size: tuple[int, int], protocol: Protocol) -> Bool:
-    """A mask at the size of the cases, as its frame is."""
+    """A mask resized as its frame is by ``resized``."""
     if not protocol.cover or mask.shape == size:
         return stretched(mask, size)
     covering, (y, x) = _covering((mask.shape[0], mask.shape[1]), size)
@@ -48,14 +47,14 @@ def fitted(mask: Bool, size: tuple[int, int], protocol: Protocol) -> Bool:
 
 
 def stretched(mask: Bool, size: tuple[int, int]) -> Bool:
-    """A mask at another size, nearest neighbours."""
+    """A mask resized to nearest neighbours, without regard to its aspect."""
     if mask.shape == size:
         return mask
     return np.asarray(cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0)
 
 
 def grown(mask: Bool, how: str) -> Bool:
-    """A hole enlarged as ``Protocol.grow`` says."""
+    """A hole dilated as ``Protocol.grow`` says."""
     if not how:
         return mask
     if how == "ellipse":

@@ -1,4 +1,4 @@
-"""Synthetic keyframes of a single image: views under random perspective, scale, turn and shear (Esser et al. 2022)."""
+"""Synthetic keyframes of a single image: random perspective, scale, rotation and shear (Esser et al. 2022)."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ import numpy.typing as npt
 
 from vrm.types import U8
 
-_CHANCE = 0.5
-_PERSPECTIVE, _SCALE, _TURN, _SHEAR = 0.06, (0.7, 1.3), 40.0, 0.1
+_PROBABILITY = 0.5
+_PERSPECTIVE, _SCALE, _DEGREES, _SHEAR = 0.06, (0.7, 1.3), 40.0, 0.1
 
 
 def view(image: U8, size: tuple[int, int], rng: np.random.Generator) -> U8:
-    """The image seen from elsewhere: uint8 ``(size, 3)``; beyond its borders it is mirrored.
+    """Another view of the image, cropped in the middle: uint8 ``(size, 3)``; beyond its borders it is mirrored.
 
-    Each with probability one half: perspective up to .06 of the size, scale .7 to 1.3, turn up to 40 degrees, shear up
-    to .1; then the middle is cut out.
+    Each with probability one half: perspective up to .06 of the size, scale .7 to 1.3, rotation up to 40 degrees, shear
+    up to .1.
     """
     h, w = image.shape[:2]
     matrix = np.eye(3)
-    if rng.random() < _CHANCE:
+    if rng.random() < _PROBABILITY:
         corners = np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32)
         moved = corners + (rng.uniform(-1, 1, (4, 2)) * _PERSPECTIVE * np.array([w, h])).astype(np.float32)
         matrix = cv2.getPerspectiveTransform(corners, moved) @ matrix
-    scale = rng.uniform(*_SCALE) if rng.random() < _CHANCE else 1.0
-    turn = np.deg2rad(rng.uniform(-_TURN, _TURN)) if rng.random() < _CHANCE else 0.0
-    shear = rng.uniform(-_SHEAR, _SHEAR) if rng.random() < _CHANCE else 0.0
+    scale = rng.uniform(*_SCALE) if rng.random() < _PROBABILITY else 1.0
+    turn = np.deg2rad(rng.uniform(-_DEGREES, _DEGREES)) if rng.random() < _PROBABILITY else 0.0
+    shear = rng.uniform(-_SHEAR, _SHEAR) if rng.random() < _PROBABILITY else 0.0
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     linear = scale * rotation @ np.array([[1, shear], [0, 1]])
     matrix = _about((w / 2, h / 2), (size[1] / 2, size[0] / 2), linear) @ matrix
@@ -36,7 +36,7 @@ def view(image: U8, size: tuple[int, int], rng: np.random.Generator) -> U8:
 def _about(
     before: tuple[float, float], after: tuple[float, float], linear: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """The map that takes one point to the other and is linear around it."""
+    """The 3x3 map that takes one point to the other and is ``linear`` around it."""
     matrix = np.eye(3)
     matrix[:2, :2] = linear
     matrix[:2, 2] = np.array(after) - linear @ np.array(before)

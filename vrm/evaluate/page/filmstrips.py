@@ -9,8 +9,8 @@ from urllib.parse import quote
 import cv2
 import numpy as np
 
-from vrm.evaluate.cases.pictures import Pictures, read_at
-from vrm.system.files import atomic_write, writing
+from vrm.evaluate.cases.sequence import ImageSequence, read_at
+from vrm.evaluate.scoring.tables import write_file
 from vrm.types import U8, Bool, Masks, eight_bits
 
 MAX_WIDTH = 480
@@ -58,13 +58,13 @@ def write_strip(frames: list[U8], path: Path, root: Path) -> Filmstrip:
     return Filmstrip(_write(path, np.concatenate(frames), root), height, width)
 
 
-def write_time_slice(pictures: Pictures, row: int, count: int, path: Path, root: Path) -> str:
+def write_time_slice(pictures: ImageSequence, row: int, count: int, path: Path, root: Path) -> str:
     """Write one row of pixels of all frames, below each other (Ouyang et al. 2021, Fig. 9); returns its URL."""
     lines = np.stack([eight_bits(frame)[row] for frame in pictures.stream(count)])
     return _write(path, np.repeat(lines, max(1, -(-_SLICE_HEIGHT // len(lines))), axis=0), root)
 
 
-def frames_at(pictures: Pictures, wanted: list[int]) -> list[U8]:
+def frames_at(pictures: ImageSequence, wanted: list[int]) -> list[U8]:
     """Frames by number, in 8 bits."""
     found = read_at(pictures, wanted)
     return [eight_bits(found[t]) for t in wanted]
@@ -79,9 +79,7 @@ def error_map(frame: U8, truth: U8, mask: Bool) -> U8:
 
 
 def _write(path: Path, picture: U8, root: Path) -> str:
-    """Write a JPEG; returns its URL relative to ``root``."""
+    """Write a JPEG; returns its URL relative to ``root``. Raises OutputError."""
     data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    with writing(f"{path} cannot be written"):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, data.tobytes())
+    write_file(path, data.tobytes())
     return quote(path.relative_to(root).as_posix())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vrm.evaluate.cases.clips import Clip
-from vrm.evaluate.cases.pictures import Pictures, load_masks
+from vrm.evaluate.cases.sequence import ImageSequence, load_masks
 from vrm.evaluate.page.filmstrips import (
     GAIN,
     Filmstrip,
@@ -18,9 +18,9 @@ from vrm.evaluate.page.filmstrips import (
 )
 from vrm.evaluate.page.published import TABLES, tables_for
 from vrm.evaluate.page.summary import clip_rows, conditions, means_tables, remarks, run_protocols, set_lines
-from vrm.evaluate.runs.run import Row, Run
+from vrm.evaluate.runs.run import EvaluationRun, RunRow
 from vrm.evaluate.scoring.score import ScoreOptions, find_cases
-from vrm.evaluate.scoring.tables import write_text
+from vrm.evaluate.scoring.tables import write_file
 from vrm.events import Events
 from vrm.report.html import outline
 from vrm.report.templates import environment
@@ -59,7 +59,7 @@ class _ClipView:
     shown: list[_MethodView]
 
 
-def write_page(run: Run, options: ScoreOptions, events: Events) -> None:
+def write_page(run: EvaluationRun, options: ScoreOptions, events: Events) -> None:
     """Write ``OUT/index.html`` and its pictures in ``OUT/page``. Raises OutputError."""
     clips = {name: find_cases(path, options.clips) for name, path in run.cases.items()}
     events.stage("page", sum(map(len, clips.values())))
@@ -85,10 +85,10 @@ def write_page(run: Run, options: ScoreOptions, events: Events) -> None:
             others=[table for table in TABLES if table not in closest],
         )
     )
-    write_text(run.out / "index.html", text)
+    write_file(run.out / "index.html", text)
 
 
-def _clip_view(run: Run, name: str, clip: Clip, rows: list[Row], options: ScoreOptions) -> _ClipView:
+def _clip_view(run: EvaluationRun, name: str, clip: Clip, rows: list[RunRow], options: ScoreOptions) -> _ClipView:
     assert clip.masks is not None
     masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
     count = min(len(clip.frames), options.frames or len(clip.frames))
@@ -96,7 +96,7 @@ def _clip_view(run: Run, name: str, clip: Clip, rows: list[Row], options: ScoreO
     folder = run.out / "page" / name / clip.name
     reference = frames_at(clip.truth or clip.frames, frames)
 
-    def view(title: str, pictures: Pictures, judged: bool) -> _MethodView:
+    def view(title: str, pictures: ImageSequence, judged: bool) -> _MethodView:
         own = frames_at(pictures, frames)
         errors = [error_map(f, x, masks[t]) for f, x, t in zip(own, reference, frames, strict=True)] if judged else []
         return _MethodView(
@@ -109,7 +109,7 @@ def _clip_view(run: Run, name: str, clip: Clip, rows: list[Row], options: ScoreO
     shown = [] if clip.truth is None else [view("truth", clip.truth, False)]
     for filled in rows:
         if filled.score is not None:
-            pictures = Pictures(run.out / "results" / name / filled.method / clip.name)
+            pictures = ImageSequence(run.out / "results" / name / filled.method / clip.name)
             shown.append(view(filled.method, pictures, True))
     given = [outline(frame, masks[t]) for frame, t in zip(frames_at(clip.frames, frames), frames, strict=True)]
     return _ClipView(

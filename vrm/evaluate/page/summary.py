@@ -10,13 +10,13 @@ from typing import Any
 
 from vrm.evaluate.cases.make import RECORD
 from vrm.evaluate.page.published import TABLES, PublishedTable, tables_for
-from vrm.evaluate.runs.run import Row, Run
+from vrm.evaluate.runs.run import EvaluationRun, RunRow
 from vrm.evaluate.scoring.tables import cell, heading, markdown
 from vrm.metrics.means import Mean, mean
 from vrm.report.tables import text_table
 
 
-def run_markdown(run: Run) -> str:
+def run_markdown(run: EvaluationRun) -> str:
     """Means with their spread over clips, then every clip; apart from them, published tables."""
     parts = ["## Engines and presets beside baselines\n", "```sh", run.command, "```\n"]
     parts += ["\n".join(f"- {line}" for line in conditions(run)), ""]
@@ -36,7 +36,7 @@ def run_markdown(run: Run) -> str:
     return "\n".join(parts)
 
 
-def conditions(run: Run) -> list[str]:
+def conditions(run: EvaluationRun) -> list[str]:
     """The machine, the versions, and how the numbers were measured."""
     said = [f"{name}: {value}" for name, value in run.machine.items()]
     seconds = sum(row.seconds for row in run.rows)
@@ -51,7 +51,7 @@ def conditions(run: Run) -> list[str]:
     return said + [f"{name}: {what}" for name, what in run.needs.items()]
 
 
-def means_tables(rows: list[Row]) -> list[tuple[str, list[list[str]]]]:
+def means_tables(rows: list[RunRow]) -> list[tuple[str, list[list[str]]]]:
     """Titles and tables of means: over all clips, then of all methods on each set of fewer clips that a method has."""
     clips = {method: _clips(rows, method) for method in _methods(rows)}
     every = list(dict.fromkeys(row.clip for row in rows))
@@ -62,7 +62,7 @@ def means_tables(rows: list[Row]) -> list[tuple[str, list[list[str]]]]:
     return tables
 
 
-def means_rows(rows: list[Row], clips: list[str] | None = None) -> list[list[str]]:
+def means_rows(rows: list[RunRow], clips: list[str] | None = None) -> list[list[str]]:
     """A heading and a row for each method: means over clips and their spread.
 
     Args:
@@ -84,7 +84,7 @@ def means_rows(rows: list[Row], clips: list[str] | None = None) -> list[list[str
     return table
 
 
-def clip_rows(rows: list[Row]) -> list[list[str]]:
+def clip_rows(rows: list[RunRow]) -> list[list[str]]:
     """A heading, and a row for each clip and method that has its weights."""
     names = measured(rows)
     table = [["clip", "method", *map(heading, names), "s/frame", "peak MB"]]
@@ -96,7 +96,7 @@ def clip_rows(rows: list[Row]) -> list[list[str]]:
     return table
 
 
-def remarks(rows: list[Row]) -> list[str]:
+def remarks(rows: list[RunRow]) -> list[str]:
     """What to know when reading the numbers."""
     said = [f"{row.method} failed on {row.clip}: {row.error}" for row in rows if row.error]
     every = list(dict.fromkeys(row.clip for row in rows))
@@ -123,7 +123,7 @@ def remarks(rows: list[Row]) -> list[str]:
     return said
 
 
-def set_lines(run: Run, name: str) -> list[str]:
+def set_lines(run: EvaluationRun, name: str) -> list[str]:
     """Measures of all clips together, a line for each method."""
     lines = []
     for (cases, method), found in run.networks.items():
@@ -133,7 +133,7 @@ def set_lines(run: Run, name: str) -> list[str]:
     return lines
 
 
-def measured(rows: list[Row]) -> list[str]:
+def measured(rows: list[RunRow]) -> list[str]:
     """Names of the measures in the rows, in order."""
     return list(dict.fromkeys(name for row in rows if row.score is not None for name in row.score.values))
 
@@ -144,7 +144,7 @@ def published_markdown(table: PublishedTable) -> str:
     return f"#### {table.title}\n\n{said}\n{markdown(table.rows)}"
 
 
-def run_csv(run: Run) -> str:
+def run_csv(run: EvaluationRun) -> str:
     """One row per case, method and clip, unrounded."""
     names = measured(run.rows)
     out = io.StringIO()
@@ -160,12 +160,12 @@ def run_csv(run: Run) -> str:
     return out.getvalue()
 
 
-def run_json(run: Run) -> str:
+def run_json(run: EvaluationRun) -> str:
     """Everything; infinite values are the text "inf"."""
     return json.dumps(run.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
 
-def run_text(run: Run) -> str:
+def run_text(run: EvaluationRun) -> str:
     """Tables of means, for the terminal."""
     text = ""
     for name in run.cases:
@@ -176,25 +176,25 @@ def run_text(run: Run) -> str:
     return text + "".join(f"{name}: {what}\n" for name, what in run.needs.items())
 
 
-def run_protocols(run: Run) -> set[str]:
+def run_protocols(run: EvaluationRun) -> set[str]:
     """The names of the protocols by which the cases were made."""
     return {str(record["protocol"]) for name in run.cases if (record := _protocol(run, name))}
 
 
-def _methods(rows: list[Row]) -> list[str]:
+def _methods(rows: list[RunRow]) -> list[str]:
     return list(dict.fromkeys(row.method for row in rows))
 
 
-def _clips(rows: list[Row], method: str) -> list[str]:
+def _clips(rows: list[RunRow], method: str) -> list[str]:
     return [row.clip for row in rows if row.method == method and not row.needs]
 
 
-def _what(run: Run, name: str) -> str:
+def _what(run: EvaluationRun, name: str) -> str:
     record = _protocol(run, name)
     return f"{record['what']} {record['size'] or ''}".strip() if record else "cases"
 
 
-def _protocol(run: Run, name: str) -> dict[str, Any]:
+def _protocol(run: EvaluationRun, name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads((run.cases[name] / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -202,7 +202,7 @@ def _protocol(run: Run, name: str) -> dict[str, Any]:
     return found
 
 
-def _value(row: Row, name: str) -> float | None:
+def _value(row: RunRow, name: str) -> float | None:
     return None if row.score is None else row.score.values.get(name)
 
 
@@ -210,7 +210,7 @@ def _with_spread(name: str, found: Mean) -> str:
     return cell(name, found.value) + (f" ± {cell(name, found.spread)}" if found.spread is not None else "")
 
 
-def _costs(rows: list[Row]) -> list[str]:
+def _costs(rows: list[RunRow]) -> list[str]:
     frames = sum(row.frames for row in rows)
     if not frames:
         return ["-", "-"]

@@ -1,4 +1,4 @@
-"""What engines are compared with: OpenCV's inpainting, the median over time, motion alone. Memory is bounded."""
+"""Baselines for engines: OpenCV's inpainting, the median over time, propagation alone; all in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import cv2
 import numpy as np
 
 from vrm.engines.base import as_float
-from vrm.evaluate.cases.pictures import Pictures, read_at
+from vrm.evaluate.cases.sequence import ImageSequence, read_at
 from vrm.metrics.error import peak_of
 from vrm.types import Bool, Masks, Pixels, eight_bits
 
 RADIUS = 5
 """Of OpenCV's inpainting, pixels."""
 WINDOW, CONTEXT = 80, 40
-"""Frames that propagation fills at a time, and looks at on either side."""
+"""Frames that propagation fills at a time, and those it uses on either side."""
 HELD = 192 << 20
-"""Bytes of frames that a baseline holds at a time."""
+"""Bytes of frames that a baseline holds at most."""
 
 
-def _inpaint(how: int) -> Callable[[Pictures, Masks, int], Iterator[Pixels]]:
-    def run(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
+def _inpaint(how: int) -> Callable[[ImageSequence, Masks, int], Iterator[Pixels]]:
+    def run(frames: ImageSequence, masks: Masks, count: int) -> Iterator[Pixels]:
         for t, frame in enumerate(frames.stream(count)):
             yield inpainted(frame, masks[t], how)
 
@@ -42,29 +42,29 @@ def inpainted(frame: Pixels, mask: Bool, how: int = cv2.INPAINT_TELEA) -> Pixels
     return out
 
 
-def temporal_median(frames: Pictures, masks: Masks, count: int, held: int = HELD) -> Iterator[Pixels]:
-    """Each missing pixel becomes the median of where it is known in the clip; what never is, is Telea's.
+def temporal_median(frames: ImageSequence, masks: Masks, count: int, held: int = HELD) -> Iterator[Pixels]:
+    """Fill each missing pixel with its median over the frames where it is known; by Telea where it never is.
 
-    The clip is read once for every ``held`` bytes of samples under the union of its holes, and once more.
+    The clip is read once for every ``held`` bytes of pixels in the union of its holes, and once more.
     """
-    whole = np.zeros(masks.size, np.bool_)
+    union = np.zeros(masks.size, np.bool_)
     for t in range(count):
-        whole |= masks[t]
-    median, known = _medians(frames, masks, whole, count, held)
+        union |= masks[t]
+    median, known = _medians(frames, masks, union, count, held)
     for t, frame in enumerate(frames.stream(count)):
         lacking = masks[t].copy()
-        lacking[whole] &= ~known
+        lacking[union] &= ~known
         out = frame.copy()
-        use = masks[t][whole] & known
-        patch = out[whole]
+        use = masks[t][union] & known
+        patch = out[union]
         patch[use] = median[use]
-        out[whole] = patch
+        out[union] = patch
         yield inpainted(out, lacking, cv2.INPAINT_TELEA)
 
 
-def _medians(frames: Pictures, masks: Masks, whole: Bool, count: int, held: int) -> tuple[Pixels, Bool]:
-    """For each pixel of ``whole``: its median over the frames where it is known, and whether it ever is."""
-    n = int(np.count_nonzero(whole))
+def _medians(frames: ImageSequence, masks: Masks, union: Bool, count: int, held: int) -> tuple[Pixels, Bool]:
+    """For each pixel of ``union``: its median over the frames where it is known, and whether it ever is."""
+    n = int(np.count_nonzero(union))
     depth: Any = np.uint8 if frames.bits == 8 else np.uint16
     median, known = np.zeros((n, 3), depth), np.zeros(n, np.bool_)
     part = max(1, held // max(1, count * 3 * median.itemsize))
@@ -73,9 +73,9 @@ def _medians(frames: Pictures, masks: Masks, whole: Bool, count: int, held: int)
         values = np.empty((count, stop - start, 3), depth)
         times = np.zeros(stop - start, np.int64)
         for t, frame in enumerate(frames.stream(count)):
-            seen = ~masks[t][whole][start:stop]
-            # What is missing gets the largest value there is, so that the known ones come first when sorted.
-            values[t] = np.where(seen[:, None], frame[whole][start:stop], np.iinfo(depth).max)
+            seen = ~masks[t][union][start:stop]
+            # Missing values become the largest there is, so that sorting puts the known ones first.
+            values[t] = np.where(seen[:, None], frame[union][start:stop], np.iinfo(depth).max)
             times += seen
         values.sort(axis=0)
         spots = np.arange(stop - start)
@@ -86,12 +86,12 @@ def _medians(frames: Pictures, masks: Masks, whole: Bool, count: int, held: int)
     return median, known
 
 
-def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
-    """What motion alone finds, settings of ``fast``."""
+def propagation(frames: ImageSequence, masks: Masks, count: int) -> Iterator[Pixels]:
+    """What motion finds with the settings of ``fast``, without an engine."""
     from vrm.motion.config import MotionConfig
     from vrm.motion.propagation import propagate
 
-    shot = _Shot(frames, masks, count)
+    shot = ClipShot(frames, masks, count)
     for start in range(0, count, WINDOW):
         stop = min(count, start + WINDOW)
         context = range(max(0, start - CONTEXT), min(count, stop + CONTEXT))
@@ -102,10 +102,10 @@ def propagation(frames: Pictures, masks: Masks, count: int) -> Iterator[Pixels]:
             yield np.clip(filled + 0.5, 0, peak_of(frame)).astype(frame.dtype)
 
 
-class _Shot:
-    """A clip of picture files as motion takes it; ``held`` bytes of frames are kept, those used last."""
+class ClipShot:
+    """A clip as propagation reads it; of its frames, those used last are held, up to ``held`` bytes."""
 
-    def __init__(self, frames: Pictures, masks: Masks, count: int, held: int = HELD) -> None:
+    def __init__(self, frames: ImageSequence, masks: Masks, count: int, held: int = HELD) -> None:
         self.start, self.stop, self.size = 0, count, masks.size
         self._pictures, self._masks, self._held = frames, masks, held
         self._frames: OrderedDict[int, Pixels] = OrderedDict()
@@ -122,10 +122,10 @@ class _Shot:
         return self._masks[t]
 
 
-BASELINES: dict[str, Callable[[Pictures, Masks, int], Iterator[Pixels]]] = {
+BASELINES: dict[str, Callable[[ImageSequence, Masks, int], Iterator[Pixels]]] = {
     "telea": _inpaint(cv2.INPAINT_TELEA),
     "navier-stokes": _inpaint(cv2.INPAINT_NS),
     "temporal-median": temporal_median,
     "propagation": propagation,
 }
-"""Always in a run: OpenCV's two, the median over time, and motion without an engine."""
+"""Always in a run."""

@@ -1,4 +1,4 @@
-"""What a measurement was made on."""
+"""The machine and the versions that something was measured with."""
 
 from __future__ import annotations
 
@@ -8,32 +8,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vrm.job.resume import versions
+from vrm.options.remove import EngineOptions
 from vrm.system.gpus import gpu_name
-from vrm.system.memory import peak_mb
 
 
 def machine() -> dict[str, str]:
     """Processor, cores, memory, GPU, system, versions and date, in words."""
     facts = {
         "processor": _processor(),
-        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cores": str(EngineOptions().cpu_threads),
         "memory": _memory(),
         "gpu": gpu_name(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
     return facts | versions()
-
-
-def peak_memory_mb() -> float:
-    """Largest resident size of this process so far, in MB; its own, not that of the process that started it."""
-    try:
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024 / 1e6
-    except OSError:
-        pass
-    return peak_mb()
 
 
 def _processor() -> str:
@@ -49,5 +38,5 @@ def _processor() -> str:
 def _memory() -> str:
     try:
         return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 1e9:.0f} GB"
-    except (AttributeError, ValueError, OSError):
+    except (AttributeError, ValueError, OSError):  # AttributeError: Windows
         return "unknown"

@@ -1,9 +1,12 @@
-"""What fills cases in a run: engines with presets, and the baselines that are always beside them."""
+"""The methods of a run: engines with presets, and the baselines that always accompany them."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import os
+import shutil
+import sys
 import time
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,18 +16,18 @@ import cv2
 
 from vrm.errors import UsageError
 from vrm.evaluate.cases.clips import Clip
-from vrm.evaluate.cases.pictures import Pictures, load_masks
+from vrm.evaluate.cases.sequence import ImageSequence, load_masks
 from vrm.evaluate.runs.baselines import BASELINES
-from vrm.evaluate.runs.machine import peak_memory_mb
 from vrm.events import Events
 from vrm.job.scratch import scratch_folder
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.write.png import write_png
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.system.memory import peak_mb
 from vrm.types import Masks
 
 KEPT = ("seconds", "timings", "device", "dtype", "threads", "seed", "coverage", "changed_outside", "versions", "notes")
-"""Of an engine's report."""
+"""What is recorded of an engine's report."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +35,10 @@ class Method:
     """One row of the table.
 
     Attributes:
-        name: unique, also a folder's name.
-        baseline: a name of ``BASELINES``, or empty for an engine.
-        engine: the engine's options; of a baseline only threads and seed matter.
-        given_every: the truth of frames 0, N, 2N, ... is given as keyframes (and not scored); 0 = of none.
+        name: unique; also a folder's name.
+        baseline: a name of ``BASELINES``; empty for an engine.
+        engine: the engine's options; of a baseline's only threads and seed matter.
+        given_every: the truth of frames 0, N, 2N, ... is given as keyframes (and not scored); 0 = none.
     """
 
     name: str
@@ -45,7 +48,7 @@ class Method:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Everything that shapes its result, ready for JSON."""
+        """Everything that shapes the result, ready for JSON."""
         if self.baseline:
             return {"baseline": self.baseline, "threads": self.engine.cpu_threads}
         given = {"given_every": self.given_every} if self.given_every else {}
@@ -55,7 +58,7 @@ class Method:
 
 @dataclass(frozen=True)
 class FillTask:
-    """One method on one clip, to be done in a process of its own."""
+    """One method on one clip, for a process of its own."""
 
     method: Method
     clip: Clip
@@ -75,14 +78,14 @@ def choose_methods(
         given_every: for the engine keyframe, see ``Method``.
 
     Raises:
-        UsageError: unknown ones, or one that is named twice.
+        UsageError: there is no such engine or preset, or one is named twice.
     """
     if given_every < 0:
         raise UsageError(f"--keyframes-every {given_every} is negative.", "0 gives no keyframes.")
     base = EngineOptions(**common)
     methods = [Method(name, name, base) for name in BASELINES]
     pairs = list(itertools.product(engines, presets))
-    # Only published systems have a preset of their paper; named for several engines, it is meant for those.
+    # Engine motion has no preset "paper"; named beside other engines, it is meant for those.
     for engine, preset in [pair for pair in pairs if len(engines) == 1 or pair != ("motion", "paper")]:
         options = EngineOptions(engine=engine, preset=preset, **common)
         every = given_every if engine == "keyframe" else 0
@@ -93,52 +96,47 @@ def choose_methods(
     return methods
 
 
-def fill(job: FillTask) -> dict[str, Any]:
-    """Fill one clip into ``job.out`` as numbered PNGs; how long it took and how much memory.
+def fill(task: FillTask) -> dict[str, Any]:
+    """Fill one clip into ``task.out`` as numbered PNGs. Raises what the engine raises.
 
     Returns:
-        ``seconds`` of work, ``peak_mb`` of this process, ``frames``, and ``report`` of an engine.
-
-    Raises:
-        VrmError: whatever the engine says.
+        ``seconds`` of work, ``peak_mb`` of this process, ``frames`` filled, and an engine's ``report``.
     """
-    cv2.setNumThreads(job.method.engine.cpu_threads)
-    count = min(len(job.clip.frames), job.frames or len(job.clip.frames))
-    assert job.clip.masks is not None
-    masks = load_masks(job.clip.masks, job.clip.frames, job.clip.name, job.invert)
-    job.out.parent.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(task.method.engine.cpu_threads)
+    count = min(len(task.clip.frames), task.frames or len(task.clip.frames))
+    assert task.clip.masks is not None
+    masks = load_masks(task.clip.masks, task.clip.frames, task.clip.name, task.invert)
+    task.out.parent.mkdir(parents=True, exist_ok=True)
     with scratch_folder() as scratch:
-        given = Pictures(_staged(job.clip.frames, count, scratch / job.clip.name))
+        given = ImageSequence(_staged(task.clip.frames, count, scratch / task.clip.name))
         begin = time.perf_counter()
         report: dict[str, Any] = {}
-        if job.method.baseline:
-            job.out.mkdir(parents=True, exist_ok=True)
-            for t, frame in enumerate(BASELINES[job.method.baseline](given, masks, count)):
-                write_png(job.out / f"{t:05d}.png", frame)
+        if task.method.baseline:
+            task.out.mkdir(parents=True, exist_ok=True)
+            for t, frame in enumerate(BASELINES[task.method.baseline](given, masks, count)):
+                write_png(task.out / f"{t:05d}.png", frame)
             seconds = time.perf_counter() - begin
         else:
-            report = _engine(job, given.path, masks, count, scratch)
+            report = _engine(task, given.path, masks, count, scratch)
             seconds = report["seconds"]
-    return {"seconds": seconds, "peak_mb": peak_memory_mb(), "frames": count, "report": report}
+    return {"seconds": seconds, "peak_mb": peak_mb(), "frames": count, "report": report}
 
 
-def _staged(pictures: Pictures, count: int, folder: Path) -> Path:
-    """Frames ``0..count-1`` as a folder of their own, 00000.png and so on, as displayed.
-
-    Files are linked where they are pictures; what is a video is decoded.
-    """
+def _staged(pictures: ImageSequence, count: int, folder: Path) -> Path:
+    """Frames ``0..count-1`` as a folder of 00000.png and so on, as displayed: links to pictures, or decoded."""
     folder.mkdir(parents=True)
+    link = shutil.copyfile if sys.platform == "win32" else os.symlink
     if pictures.listed and all(path.suffix.lower() in PICTURE_ENDINGS for path in pictures.listed[:count]):
         for t, path in enumerate(pictures.listed[:count]):
-            (folder / f"{t:05d}{path.suffix.lower()}").symlink_to(path.resolve())
+            link(path.resolve(), folder / f"{t:05d}{path.suffix.lower()}")
         return folder
     for t, frame in enumerate(pictures.stream(count)):
         write_png(folder / f"{t:05d}.png", frame)
     return folder
 
 
-def _engine(job: FillTask, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
-    """``vrm remove`` with the masks exactly as they are."""
+def _engine(task: FillTask, frames: Path, masks: Masks, count: int, scratch: Path) -> dict[str, Any]:
+    """``vrm remove`` with exactly these masks."""
     from vrm.pipeline import remove
 
     (scratch / "masks").mkdir()
@@ -146,21 +144,21 @@ def _engine(job: FillTask, frames: Path, masks: Masks, count: int, scratch: Path
         write_png(scratch / "masks" / f"{t:05d}.png", masks[t].astype("uint8") * 255)
     options = RemoveOptions(
         mask=MaskOptions(path=scratch / "masks", grow=0, feather=0),
-        engine=replace(job.method.engine, keyframes=_keyframes(job, masks, count, scratch / "keyframes")),
+        engine=replace(task.method.engine, keyframes=_keyframes(task, masks, count, scratch / "keyframes")),
         output=OutputOptions(overwrite=True),
     )
-    report = remove(frames, job.out, options, Events())
+    report = remove(frames, task.out, options, Events())
     return {k: v for k, v in json.loads(report.to_json()).items() if k in KEPT}
 
 
-def _keyframes(job: FillTask, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
-    """The truth of every so many frames, where they have a hole; nothing of a clip without truth."""
-    if not job.method.given_every or job.clip.truth is None:
+def _keyframes(task: FillTask, masks: Masks, count: int, folder: Path) -> tuple[tuple[int, Path], ...]:
+    """The truth of frames 0, N, 2N, ... that have a hole; none of a clip without truth."""
+    if not task.method.given_every or task.clip.truth is None:
         return ()
     folder.mkdir()
     keys = []
-    for t, frame in enumerate(job.clip.truth.stream(count)):
-        if t % job.method.given_every == 0 and masks.box(t) is not None:
+    for t, frame in enumerate(task.clip.truth.stream(count)):
+        if t % task.method.given_every == 0 and masks.box(t) is not None:
             keys.append((t, folder / f"{t:05d}.png"))
             write_png(keys[-1][1], frame)
     return tuple(keys)

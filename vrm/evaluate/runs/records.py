@@ -1,4 +1,4 @@
-"""What a run has done so far, kept beside its results so that it can go on: one file for each method and clip."""
+"""What a run has done so far: a record beside the results for each method and clip, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vrm.errors import OutputError
 from vrm.evaluate.cases.clips import Clip
-from vrm.evaluate.cases.pictures import Pictures, open_pictures
+from vrm.evaluate.cases.sequence import ImageSequence, open_sequence
 from vrm.evaluate.runs.methods import Method
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, scored_frames
-from vrm.evaluate.scoring.tables import write_text
+from vrm.evaluate.scoring.tables import write_file
 from vrm.version import __version__
 from vrm.weights import cards as weights
 
@@ -28,8 +29,8 @@ class Records:
 
     Attributes:
         out: holds ``results/CASES/METHOD/CLIP``, and ``records/CASES/METHOD/CLIP.json`` (and ``.npz``: features).
-        score: what is measured, and on which frames.
-        setup: what it is measured with.
+        score: what is measured, on which frames.
+        setup: what scores are computed with.
     """
 
     out: Path
@@ -46,57 +47,85 @@ class Records:
         if overwrite:
             for name in ("results", "records"):
                 shutil.rmtree(self.out / name, ignore_errors=True)
-        write_text(mark, json.dumps({"made_by": f"vrm {__version__}"}) + "\n")
+        write_file(mark, json.dumps({"made_by": f"vrm {__version__}"}) + "\n")
 
-    def results(self, name: str, method: Method) -> Path:
-        """Where a method's results for some cases lie, a folder for each clip."""
-        return self.out / "results" / name / method.name
 
-    def features(self, name: str, method: Method, clip: Clip) -> Path:
-        """Where the features of a clip lie, if a network made some."""
-        return self.out / "records" / name / method.name / f"{clip.name}.npz"
+@dataclass
+class ClipRecord:
+    """What is known of one method on one clip; kept in a file, so that a run can be resumed.
 
-    def write(self, name: str, method: Method, clip: Clip, record: dict[str, Any]) -> None:
-        """Keep a record, whole or not at all."""
-        write_text(self._path(name, method, clip), json.dumps(record, indent=1) + "\n")
+    Attributes:
+        cases: name of the folder of cases.
+        record: empty until it is read or written.
+    """
 
-    def known(self, name: str, method: Method, clip: Clip, key: str) -> dict[str, Any] | None:
-        """An earlier record of the same clip and settings whose results are all there; failures are tried again."""
+    records: Records
+    cases: str
+    method: Method
+    clip: Clip
+    record: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def results(self) -> Path:
+        """Where the method's results for these cases are, a folder for each clip."""
+        return self.records.out / "results" / self.cases / self.method.name
+
+    @property
+    def features(self) -> Path:
+        """The file for the clip's features, if a network computes some."""
+        return self._path(".npz")
+
+    @property
+    def filled(self) -> bool:
+        """Whether the clip was filled: no failure, and no weights missing."""
+        return "error" not in self.record and "needs" not in self.record
+
+    def read(self) -> bool:
+        """Read an earlier record of the same clip and settings, if its results are complete; failures do not count."""
         try:
-            record: dict[str, Any] = json.loads(self._path(name, method, clip).read_text(encoding="utf-8"))
+            record: dict[str, Any] = json.loads(self._path(".json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            return None
-        if not isinstance(record, dict) or record.get("key") != key or not {"frames", "report"} <= record.keys():
-            return None
-        folder = self.results(name, method) / clip.name
-        there = len([p for p in folder.iterdir() if p.suffix == ".png" and p.name[0] != "."]) if folder.is_dir() else 0
-        return record if there == record["frames"] else None
+            return False
+        if not isinstance(record, dict) or record.get("key") != self._key or not {"frames", "report"} <= record.keys():
+            return False
+        folder = self.results / self.clip.name
+        if not folder.is_dir() or len([*folder.glob("[!.]*.png")]) != record["frames"]:
+            return False
+        self.record = record
+        return True
 
-    def key(self, clip: Clip, method: Method) -> str:
+    def write(self, facts: dict[str, Any]) -> None:
+        """Add facts to the record, and write it. Raises OutputError."""
+        self.record = {"key": self._key, **self.record, **facts}
+        write_file(self._path(".json"), json.dumps(self.record, indent=1) + "\n")
+
+    @cached_property
+    def _key(self) -> str:
         """What a result depends on: the clip's files (its truth where some of it is given), the method's settings,
-        the weights that are here, the version."""
+        the weights that are present, the version."""
+        clip, method, score = self.clip, self.method, self.records.score
         read = (clip.frames, clip.masks, clip.truth if method.given_every else None)
         trained = [] if method.baseline else [(card.name, card.sha256) for card, _ in weights.known()]
-        return _digest(_files(read), method.settings, trained, self.score.frames, self.score.invert, __version__)
+        return _digest(_files(read), method.settings, trained, score.frames, score.invert, __version__)
 
-    def how(self, name: str, cases: Path, method: Method, clip: Clip) -> dict[str, Any]:
+    def score_key(self, cases: Path) -> dict[str, Any]:
         """What a score depends on besides the result's settings: measures, networks, and every file that is read."""
-        result = open_pictures(self.results(name, method), clip.name)
-        files = _files((clip.frames, clip.masks, clip.truth, result))
+        clip, score, setup = self.clip, self.records.score, self.records.setup
+        files = _files((clip.frames, clip.masks, clip.truth, open_sequence(self.results, clip.name)))
         only = sorted(scored_frames(cases).get(clip.name, ()))
         return {
-            "measures": list(self.score.names(clip.truth is not None)),
-            "flow": self.setup.flow,
-            "networks": list(self.setup.networks),
-            "files": _digest(files, only, self.score.frames, self.score.invert),
+            "measures": list(score.names(clip.truth is not None)),
+            "flow": setup.flow,
+            "networks": list(setup.networks),
+            "files": _digest(files, only, score.frames, score.invert),
         }
 
-    def _path(self, name: str, method: Method, clip: Clip) -> Path:
-        return self.out / "records" / name / method.name / f"{clip.name}.json"
+    def _path(self, ending: str) -> Path:
+        return self.records.out / "records" / self.cases / self.method.name / f"{self.clip.name}{ending}"
 
 
-def _files(several: Iterable[Pictures | None]) -> list[list[tuple[str, int, int]]]:
-    """Name, size and time of every file."""
+def _files(several: Iterable[ImageSequence | None]) -> list[list[tuple[str, int, int]]]:
+    """Name, size and time of change of every file."""
     return [
         []
         if pictures is None

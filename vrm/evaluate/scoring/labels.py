@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from vrm.errors import MaskError, VideoError
-from vrm.evaluate.cases.pictures import Pictures
+from vrm.evaluate.cases.sequence import ImageSequence
 from vrm.events import Events
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.reader import Reader
@@ -70,7 +70,7 @@ def label_flicker(
         VideoError: the video or a map cannot be read.
         MaskError: the maps are not as many or not as large as the frames.
     """
-    frames = Pictures(video)
+    frames = ImageSequence(video)
     count = len(frames)
     for folder in labels:
         if (n := _count(folder)) != count:
@@ -111,13 +111,13 @@ def _count(folder: Path) -> int:
     if not folder.exists():
         raise VideoError(f"{folder} is not there.", "Make label maps: vrm segment VIDEO -o DIR.")
     video = _video_of(folder)
-    return len(Pictures(video)) if video is not None else len(_files(folder))
+    return len(ImageSequence(video)) if video is not None else len(_files(folder))
 
 
 def _maps(folder: Path) -> Iterator[U8]:
     video = _video_of(folder)
     if video is not None:
-        info = Pictures(video).info
+        info = ImageSequence(video).info
         with Reader(info) as reader:
             for frame in reader.frames(0, None):
                 yield np.ascontiguousarray(np.rot90(np.asarray(frame.planes[0], np.uint8), -info.rotation // 90))

@@ -12,7 +12,7 @@ import numpy as np
 
 from vrm.errors import BatchError, MaskError, VideoError
 from vrm.evaluate.cases.clips import choose, find_clips
-from vrm.evaluate.cases.pictures import Pictures, open_pictures, same_shape
+from vrm.evaluate.cases.sequence import ImageSequence, open_sequence, same_shape
 from vrm.events import Events
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.read.stills import read_mask
@@ -140,7 +140,7 @@ def compare_masks(
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Masks lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
         for name in names:
-            own = open_pictures(path / name, "masks") or open_pictures(path, name)
+            own = open_sequence(path / name, "masks") or open_sequence(path, name)
             if own is None:
                 result.missing.append(name)
                 continue
@@ -153,11 +153,11 @@ def compare_masks(
     return MaskTable(tuple(found))
 
 
-def _references(truth: Path) -> dict[str, Pictures]:
+def _references(truth: Path) -> dict[str, ImageSequence]:
     if not truth.is_dir():
         raise VideoError(f"{truth} is not a folder.", "Give a folder of clips with masks.")
     plain = {
-        path.name: Pictures(path)
+        path.name: ImageSequence(path)
         for path in sorted(truth.iterdir())
         if path.is_dir() and any(p.suffix.lower() in PICTURE_ENDINGS for p in path.iterdir())
     }
@@ -169,7 +169,7 @@ def _references(truth: Path) -> dict[str, Pictures]:
     return masked
 
 
-def _compared(truth: Pictures, own: Pictures, name: str, skip: frozenset[int], invert: bool) -> ClipAgreement:
+def _compared(truth: ImageSequence, own: ImageSequence, name: str, skip: frozenset[int], invert: bool) -> ClipAgreement:
     count = len(truth)
     skipped = {t % count for t in skip if -count <= t < count}
     if len(skipped) == count:
@@ -195,17 +195,17 @@ def _compared(truth: Pictures, own: Pictures, name: str, skip: frozenset[int], i
     return ClipAgreement(used, {k: (float(s[0]) / used, float(s[1]) / used) for k, s in sums.items()})
 
 
-def _has_ids(masks: Pictures) -> bool:
+def _has_ids(masks: ImageSequence) -> bool:
     return bool(masks.listed) and all(read_mask(path)[1] for path in masks.listed[:1])
 
 
-def _ids(masks: Pictures) -> list[int]:
+def _ids(masks: ImageSequence) -> list[int]:
     """The ids in a clip; 255 is an object if it is the only one."""
     found = {int(k) for path in masks.listed for k in np.unique(read_mask(path)[0])} - {0}
     return sorted(found - {VOID} or found or {1})
 
 
-def _planes(masks: Pictures, by_id: bool, invert: bool) -> Iterator[U8]:
+def _planes(masks: ImageSequence, by_id: bool, invert: bool) -> Iterator[U8]:
     """Uint8 ``(H, W)`` of each frame: ids, or 1 in the object."""
     if not masks.listed:
         for frame in masks.stream():

@@ -15,7 +15,7 @@ import numpy as np
 from vrm.errors import MaskError, UsageError, VideoError
 from vrm.evaluate.cases.clips import Clip, find_clips
 from vrm.evaluate.cases.make import RECORD
-from vrm.evaluate.cases.pictures import Pictures, at_depth, doubt, load_masks, open_pictures, read_at, same_shape
+from vrm.evaluate.cases.sequence import ImageSequence, at_depth, doubt, load_masks, open_sequence, read_at, same_shape
 from vrm.evaluate.scoring.feature_sets import Features, set_distances
 from vrm.evaluate.scoring.stream import CaseFrame, prefetch, read_case
 from vrm.events import Events
@@ -311,9 +311,9 @@ def _names(results: list[Path]) -> list[str]:
 
 def _check(
     clips: list[Clip], results: list[Path], found: list[ScoreResult], options: ScoreOptions
-) -> dict[str, dict[int, Pictures]]:
+) -> dict[str, dict[int, ImageSequence]]:
     """The frames of each clip by result, all of the truth's count and size; notes what is missing."""
-    sequences: dict[str, dict[int, Pictures]] = {clip.name: {} for clip in clips}
+    sequences: dict[str, dict[int, ImageSequence]] = {clip.name: {} for clip in clips}
     for path in results:
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
@@ -327,7 +327,7 @@ def _check(
         if clip.truth is not None:
             same_shape(clip.frames, clip.truth, "what was given", "the truth", clip.name)
         for k, path in enumerate(results):
-            own = open_pictures(path, clip.name)
+            own = open_sequence(path, clip.name)
             if own is None:
                 found[k].missing.append(clip.name)
                 continue

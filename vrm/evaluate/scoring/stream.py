@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vrm.evaluate.cases.clips import Clip
-from vrm.evaluate.cases.pictures import Pictures, at_depth
+from vrm.evaluate.cases.sequence import ImageSequence, at_depth
 from vrm.metrics.warping import Motion, grey, visible
 from vrm.types import U8, FlowEstimator, Pixels
 
@@ -64,7 +64,7 @@ class MotionStream:
 
 def read_case(
     clip: Clip,
-    results: dict[int, Pictures],
+    results: dict[int, ImageSequence],
     names: tuple[str, ...],
     count: int,
     pool: ThreadPoolExecutor,

@@ -15,7 +15,7 @@ from vrm.errors import BatchError, OutputError, UsageError
 from vrm.evaluate.scoring.score import ScoreResult
 from vrm.metrics.means import Mean
 from vrm.report.tables import text_table
-from vrm.system.files import atomic_write, writing
+from vrm.system.files import Content, atomic_write, writing
 
 DIGITS = {"ssim": 4, "hole_ssim": 4, "ssim_gauss11": 4, "ssim_65": 4, "ssim_devil": 4, "lpips": 4, "vfid": 4, "pvcs": 4}
 PERCENT = ("ewarp", "ewarp_hole", "ewarp_truth", "ewarp_own", "ewarp_own_hole")
@@ -80,7 +80,7 @@ class ScoreTable:
         """Write the table as its ending says. Raises OutputError or UsageError."""
         check_table(path, overwrite)
         kinds = {".md": self.markdown, ".csv": self.csv, ".json": self._json}
-        write_text(path, kinds[path.suffix.lower()]())
+        write_file(path, kinds[path.suffix.lower()]())
 
     def complete(self) -> None:
         """Raise BatchError if clips are missing; all of them are named."""
@@ -144,8 +144,8 @@ def markdown(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in body]) + "\n"
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises OutputError."""
+def write_file(path: Path, content: Content) -> None:
+    """Write a file, and make the folders above it. Raises OutputError."""
     with writing(f"{path} cannot be written"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, text)
+        atomic_write(path, content)

@@ -1,4 +1,4 @@
-"""Frames and masks of a clip, wherever they lie: a folder, a video, or chosen files; read one by one, ahead of use."""
+"""Frames and masks of a clip, read one by one: from a folder of pictures, a video, or chosen files."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from typing import cast
 import numpy as np
 
 from vrm.errors import MaskError, VideoError
+from vrm.media.read.clips import named_pictures
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import image_facts, read_image, read_mask
-from vrm.media.write.containers import VIDEO_ENDINGS
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.load import MOSTLY, load
 from vrm.selection.masks.source import mask_readers
 from vrm.types import Masks, Pixels, VideoInfo
 
-_AHEAD = 4
+_READ_AHEAD = 4
 _HALF = 0.5
+_INVERT = "give --invert-mask"
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The pictures of one clip in order.
+class ImageSequence:
+    """The frames or masks of one clip, in order.
 
     Attributes:
         path: a folder of numbered pictures, or a video file.
-        files: the pictures, where they are not all those of the folder.
+        files: the pictures, unless they are all those of the folder.
     """
 
     path: Path
@@ -41,7 +42,6 @@ class Pictures:
 
     @cached_property
     def info(self) -> VideoInfo:
-        """The facts of the video or folder. Raises VideoError."""
         return probe(self.path)
 
     @cached_property
@@ -61,14 +61,14 @@ class Pictures:
 
     @cached_property
     def bits(self) -> int:
-        """Of a sample as ``stream`` gives it: 8 or 16."""
+        """Bits per channel of the frames from ``stream``: 8 or 16."""
         return image_facts(self.listed[0])[3] if self.listed else (8 if self.info.bit_depth == 8 else 16)
 
     def stream(self, stop: int | None = None) -> Iterator[Pixels]:
-        """RGB frames ``(H, W, 3)`` as displayed, from the first to ``stop - 1``.
+        """RGB frames ``0 .. stop - 1`` (None = all), ``(H, W, 3)`` as displayed.
 
         Raises:
-            VideoError: a frame is unreadable, missing, or of another size than the first.
+            VideoError: a frame is unreadable, missing, or has another size than the first.
         """
         count = len(self) if stop is None else min(stop, len(self))
         t = -1
@@ -92,69 +92,50 @@ class Pictures:
             coming: deque[Future[Pixels]] = deque()
             for path in self.listed[:count]:
                 coming.append(pool.submit(_rgb, path))
-                if len(coming) > _AHEAD:
+                if len(coming) > _READ_AHEAD:
                     yield coming.popleft().result()
             while coming:
                 yield coming.popleft().result()
 
-    def part(self, stop: int | None) -> Pictures:
-        """Only the first pictures, where they are files."""
+    def part(self, stop: int | None) -> ImageSequence:
+        """The first pictures only; a video stays whole."""
         return self if stop is None or not self.listed else replace(self, files=self.listed[:stop])
 
 
-def open_pictures(folder: Path, *names: str) -> Pictures | None:
-    """The first of ``folder/name`` that is there, or None: a folder of pictures or of one video, or a video.
-
-    Raises:
-        VideoError: there are several videos of that name.
-    """
-    for name in names:
-        path = folder / name
-        if path.is_dir():
-            inside = [p for p in path.iterdir() if not p.name.startswith(".")]
-            if len(inside) == 1 and inside[0].suffix.lower() in VIDEO_ENDINGS:
-                return Pictures(inside[0])
-            return Pictures(path)
-        if path.is_file() and path.suffix.lower() in VIDEO_ENDINGS:
-            return Pictures(path)
-        videos = [folder / f"{name}{ending}" for ending in VIDEO_ENDINGS if (folder / f"{name}{ending}").is_file()]
-        if len(videos) > 1:
-            raise VideoError(
-                f"{folder} holds {name} more than once: {', '.join(v.name for v in videos)}.",
-                "Leave one of them there.",
-            )
-        if videos:
-            return Pictures(videos[0])
-    return None
+def open_sequence(folder: Path, *names: str) -> ImageSequence | None:
+    """See ``vrm.media.read.clips.named_pictures``."""
+    path = named_pictures(folder, *names)
+    return None if path is None else ImageSequence(path)
 
 
-def load_masks(masks: Pictures, frames: Pictures, name: str, invert: bool = False) -> Masks:
-    """The masks of a clip, in whatever form they are, as the frames are displayed; True = missing.
+def load_masks(masks: ImageSequence, frames: ImageSequence, name: str, invert: bool = False) -> Masks:
+    """The masks of a clip as the frames are displayed; True = missing.
 
     Args:
         masks: a picture for each frame, or one for all.
         frames: the frames they belong to.
         name: of the clip, for messages.
-        invert: 0 = missing.
+        invert: 0 is missing.
 
     Raises:
-        MaskError: unreadable, another number or shape than the frames, or nearly everything is masked.
+        MaskError: they are unreadable, not as many or as large as the frames, or nearly everything is masked.
     """
     if masks.files:
-        return _judged(_plain(masks, frames, invert), name)
+        return _checked(_read_files(masks, frames, invert), name)
     info = frames.info if not frames.files else replace(probe(frames.path), n_frames=len(frames))
     single = bool(masks.listed) and len(masks) == 1 and len(frames) != 1
     options = MaskOptions(path=masks.path, invert=invert, static=single)
     try:
         loaded = load(options, info, mask_readers())
     except MaskError as error:
-        fix = error.fix.replace("add --invert-mask", _INVERT) if "--invert" in error.fix else _ONE_EACH
+        inverted = "--invert" in error.fix
+        fix = error.fix.replace("add --invert-mask", _INVERT) if inverted else "A clip has one mask per frame, or one."
         raise MaskError(f"Clip {name}: {error.what}", fix) from error
-    return _judged(_shown(loaded.masks, info), name)
+    return _checked(_displayed(loaded.masks, info), name)
 
 
-def _shown(masks: Masks, info: VideoInfo) -> Masks:
-    """Masks as stored, turned as the video is for display."""
+def _displayed(masks: Masks, info: VideoInfo) -> Masks:
+    """Masks in stored orientation, rotated as the video is for display."""
     if not info.rotation:
         return masks
     turned = Masks(info.display_size, masks.n_frames)
@@ -163,12 +144,8 @@ def _shown(masks: Masks, info: VideoInfo) -> Masks:
     return turned
 
 
-_INVERT = "give --invert-mask"
-_ONE_EACH = "A clip has one mask for each frame, or one for all."
-
-
-def _plain(masks: Pictures, frames: Pictures, invert: bool) -> Masks:
-    """Masks that share a folder with the frames; half white and more is masked."""
+def _read_files(masks: ImageSequence, frames: ImageSequence, invert: bool) -> Masks:
+    """Masks that share a folder with the frames, thresholded at half of the largest value."""
     if len(masks) != len(frames):
         raise MaskError(f"{masks.path} has {len(masks)} masks for {len(frames)} frames.")
     packed = Masks(frames.size, len(frames))
@@ -182,9 +159,9 @@ def _plain(masks: Pictures, frames: Pictures, invert: bool) -> Masks:
     return packed
 
 
-def _judged(masks: Masks, name: str) -> Masks:
-    """The masks, unless nearly everything of nearly every frame is masked."""
-    if (share := _share(masks)) > MOSTLY:
+def _checked(masks: Masks, name: str) -> Masks:
+    """The masks, unless nearly everything is masked. Raises MaskError."""
+    if (share := _masked_share(masks)) > MOSTLY:
         raise MaskError(
             f"Clip {name}: {100 * share:.0f}% of the picture is masked.",
             f"White is what is missing; if black is, {_INVERT}.",
@@ -193,14 +170,14 @@ def _judged(masks: Masks, name: str) -> Masks:
 
 
 def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
-    """A sentence about masks that may be the wrong way round: more of the picture is masked than is not.
+    """A warning where more of the picture is masked than not, so that black and white may be interchanged.
 
     Args:
-        masks: of a clip, for which ``load_masks`` had no error.
+        masks: from ``load_masks``.
         name: of the clip.
         inverted: black was read as missing.
     """
-    share = _share(masks)
+    share = _masked_share(masks)
     if share <= _HALF:
         return None
     read, other = ("black", "white") if inverted else ("white", "black")
@@ -210,8 +187,8 @@ def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
     )
 
 
-def _share(masks: Masks) -> float:
-    """Of all pixels of all frames: how many are masked."""
+def _masked_share(masks: Masks) -> float:
+    """Share of all pixels of all frames."""
     return sum(float(mask.mean()) for _, mask in masks.items()) / max(1, masks.n_frames)
 
 
@@ -223,7 +200,7 @@ def _rgb(path: Path) -> Pixels:
 
 
 def at_depth(frame: Pixels, bits: int) -> Pixels:
-    """A frame with 8 or 16 bits a sample: times 257, which is exact, or rounded."""
+    """A frame with 8 or 16 bits per channel: multiplied by 257, which is exact, or rounded."""
     if bits == 16 and frame.dtype == np.uint8:
         return frame.astype(np.uint16) * np.uint16(257)
     if bits == 8 and frame.dtype == np.uint16:
@@ -231,12 +208,8 @@ def at_depth(frame: Pixels, bits: int) -> Pixels:
     return frame
 
 
-def same_shape(one: Pictures, other: Pictures, what: str, reference: str, name: str) -> None:
-    """Refuse two sequences of different counts or sizes.
-
-    Raises:
-        VideoError: names the clip, both counts and both sizes.
-    """
+def same_shape(one: ImageSequence, other: ImageSequence, what: str, reference: str, name: str) -> None:
+    """Refuse sequences with different counts or sizes. Raises VideoError."""
     if len(one) != len(other):
         raise VideoError(
             f"Clip {name}: {what} has {len(one)} frames, {reference} has {len(other)} ({one.path}, {other.path}).",
@@ -250,7 +223,7 @@ def same_shape(one: Pictures, other: Pictures, what: str, reference: str, name: 
         )
 
 
-def read_at(pictures: Pictures, wanted: list[int]) -> dict[int, Pixels]:
+def read_at(pictures: ImageSequence, wanted: list[int]) -> dict[int, Pixels]:
     """Some frames by number."""
     if pictures.listed:
         return {t: _rgb(pictures.listed[t]) for t in wanted}
