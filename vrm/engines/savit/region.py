@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vrm.engines.base import as_float
+from vrm.engines.pixels import as_float, resized, resized_mask
 from vrm.nets.savit.semantic import CELL
 from vrm.types import F32, U8, Bool, Box, Pixels, bounding_box, grow_box, union_box
 
@@ -43,13 +43,7 @@ class CropRegion:
 
     def mask(self, mask: Bool) -> Bool:
         """The part of a mask at work: wherever any pixel is set."""
-        part = self._part(mask)
-        if part.shape == self.size:
-            return part
-        # Nearest enlarging keeps every set pixel, area averaging shows it.
-        grown = cv2.resize(part.astype(np.float32), self.size[::-1], interpolation=_shrinking(part.shape, self.size))
-        near = cv2.resize(part.astype(np.uint8), self.size[::-1], interpolation=cv2.INTER_NEAREST)
-        return (grown > 0) | (near > 0)
+        return resized_mask(self._part(mask), self.size)
 
     def labels(self, labels: U8) -> U8:
         """The part of a map of labels at work: the nearest pixel's."""
@@ -127,15 +121,3 @@ def _in_cells(box: Box, frame: tuple[int, int]) -> Box:
         out[k + 2] = min(frame[k], box[k + 2] + missing)
         out[k] = max(0, box[k] - (missing - (out[k + 2] - box[k + 2])))
     return out[0], out[1], out[2], out[3]
-
-
-def resized(image: F32, size: tuple[int, int]) -> F32:
-    """An image ``(h, w, 3)`` at a size: averaged where it shrinks, cubic where it grows."""
-    if image.shape[:2] == size:
-        return image
-    how = _shrinking(image.shape, size) if image.shape[0] > size[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.float32).reshape(*size, 3)
-
-
-def _shrinking(shape: tuple[int, ...], size: tuple[int, int]) -> int:
-    return cv2.INTER_AREA if shape[0] >= size[0] and shape[1] >= size[1] else cv2.INTER_LINEAR
