@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import cv2
 import numpy as np
 
@@ -16,8 +18,7 @@ def as_float(frames: Pixels) -> F32:
 def from_float(rgb: np.ndarray, like: Pixels) -> Pixels:
     """Float32 in [0, 1] to the number format of a frame, rounded and clipped."""
     top = np.iinfo(like.dtype).max
-    out: Pixels = np.clip(np.rint(rgb * np.float32(top)), 0, top).astype(like.dtype)
-    return out
+    return cast(Pixels, np.clip(np.rint(rgb * np.float32(top)), 0, top).astype(like.dtype))
 
 
 def resized(image: F32, size: tuple[int, int]) -> F32:
