@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vrm.nets.savit.discriminators import SemanticDiscriminator, TemporalPatchDiscriminator
-from vrm.nets.savit.losses import fooling, pixels, telling
+from vrm.nets.savit.losses import adversarial, hinge, pixels
 from vrm.nets.savit.model import Output, Savit
 from vrm.nets.savit.semantic import token_classification
 from vrm.system.device import Compute
@@ -107,7 +107,7 @@ class SavitTrainer(AdversarialNetworks):
             with self.compute.autocast():
                 real = self._judge(name, batch.truth, batch, out)
                 fake = self._judge(name, composed.detach(), batch, out)
-            loss = telling(real.float(), fake.float())
+            loss = hinge(real.float(), fake.float())
             terms[f"{name} tells"] = float(loss.detach())
             self.learn(name, loss)
         self.learn("net", self._generator_loss(batch, out, made, composed, terms))
@@ -131,7 +131,7 @@ class SavitTrainer(AdversarialNetworks):
             if name in self.critics:
                 with self.compute.autocast(), _frozen(self.critics[name]):
                     scores = self._judge(name, composed, batch, out)
-                fooled = fooling(scores.float())
+                fooled = adversarial(scores.float())
                 terms[f"{name} fooled"] = float(fooled.detach())
                 total = total + weight * fooled
         terms["total"] = float(total.detach())

@@ -20,9 +20,9 @@ from vrm.engines.pixels import from_float, resized, resized_mask
 from vrm.engines.tiling import in_tiles
 from vrm.events import Progress
 from vrm.job.checkpoints import HalfFit, Kept
+from vrm.nets.init import unit_variance
 from vrm.nets.internal.features import GaborFeatures, VggFeatures
 from vrm.nets.internal.gated import CoarseToFineNetwork
-from vrm.nets.lsuv import unit_variance
 from vrm.shots.windows import Window
 from vrm.system.device import Compute
 from vrm.train.fit import fit

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d  # type: ignore[import-untyped]
 
-from vrm.nets.e2fgvi.spynet import SpyNet, warp
+from vrm.nets.e2fgvi.spynet import SpyNet
+from vrm.nets.sampling import warp
 
 GROUPS = 16
 """Groups of channels with offsets of their own."""

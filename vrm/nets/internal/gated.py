@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vrm.nets.sampling import pad_to
+
 MIN_SIDE = 72
 """Reflection padding needs more pixels than it pads: dilation 16 at a quarter of the size asks for 17 times 4."""
 
@@ -111,16 +113,6 @@ def _decoder(inputs: int, unit: int) -> nn.Sequential:
     )
 
 
-def pad_to(x: Tensor, multiple: int, minimum: int = 1) -> tuple[Tensor, int, int]:
-    """Repeat the right and bottom edge until both sides are multiples, and at least ``minimum``; also old h, w."""
-    h, w = x.shape[-2:]
-    bottom = -(-max(h, minimum) // multiple) * multiple - h
-    right = -(-max(w, minimum) // multiple) * multiple - w
-    if bottom or right:
-        x = F.pad(x, (0, right, 0, bottom), mode="replicate")
-    return x, h, w
-
-
 class BaseNetwork(nn.Module):
     """The base network: frame and mask in, frame out.
 
@@ -137,8 +129,8 @@ class BaseNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` to ``(B, 3, H, W)`` in [-1, 1]."""
-        x, h, w = pad_to(x, 4, MIN_SIDE)
-        out: Tensor = self.decoder(self.encoder(x))
+        h, w = x.shape[-2:]
+        out: Tensor = self.decoder(self.encoder(pad_to(x, 4, MIN_SIDE)))
         return out[..., :h, :w]
 
 
@@ -171,7 +163,8 @@ class CoarseToFineNetwork(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, inputs, H, W)`` to (final, coarse), each ``(B, 3, H, W)`` in [-1, 1]."""
         coarse = self.coarse(x)
-        y, h, w = pad_to(_composite(x, coarse), 4, MIN_SIDE)
+        h, w = x.shape[-2:]
+        y = pad_to(_composite(x, coarse), 4, MIN_SIDE)
         fine = self.decoder(torch.cat([self.encoder(y), self.branch(y)], 1))
         return fine[..., :h, :w], coarse
 

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from vrm.nets.fuseformer.blocks import PatchEncoder, SoftSplit
+from vrm.nets.init import normal_weights
 from vrm.nets.savit.semantic import SemanticLinear
 
 _SLOPE = 0.2
@@ -54,11 +55,7 @@ class SemanticDiscriminator(nn.Module):
         self.encoder = PatchEncoder(3 + experts, base)
         self.split = SoftSplit(2 * base, width)
         self.score = SemanticLinear(width, 1, experts)
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        self.apply(normal_weights)
 
     def forward(self, images: Tensor, routing: Tensor) -> Tensor:
         """Score tokens.

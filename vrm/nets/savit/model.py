@@ -23,6 +23,7 @@ from vrm.nets.fuseformer.blocks import (
 )
 from vrm.nets.fuseformer.fusion import Fusion, ordered
 from vrm.nets.fuseformer.tokens import CELLS, Grid
+from vrm.nets.init import normal_weights
 from vrm.nets.savit.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 
 BACKBONES = ("fuseformer", "e2fgvi")
@@ -217,10 +218,10 @@ class Savit(nn.Module):
         self.classifiers = nn.ModuleList(
             nn.Linear(config.width, config.experts) for _ in config.semantic_blocks if config.classify
         )
-        self.apply(_initialise)
+        self.apply(normal_weights)
         if self.position is not None:
             nn.init.normal_(self.position, std=0.02)
-        self.guide = FlowGuide(channels) if guided else None  # starts in its own way
+        self.guide = FlowGuide(channels) if guided else None  # has an initialisation of its own
 
     def forward(self, frames: Tensor, labels: Tensor | None = None, local: int | None = None) -> Output:
         """Fill frames.
@@ -298,14 +299,6 @@ class Savit(nn.Module):
                     scores.append(self.classifiers[len(routings)](tokens))
                 routings.append(routing)
         return tokens, routings, scores
-
-
-def _initialise(module: nn.Module) -> None:
-    """FuseFormer's: N(0, 0.02), no bias."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
 
 
 def cells_of(size: tuple[int, int]) -> tuple[int, int]:

@@ -14,8 +14,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vrm.nets.init import normal_weights
+from vrm.nets.sampling import pad_to
 from vrm.nets.two_stream.spectral import ConvResidual, FourierResidual
 from vrm.nets.two_stream.streams import DeformableWrite, KeyframeAttention, Read, Write, resized
 
@@ -176,7 +177,7 @@ class TwoStreamGenerator(nn.Module):
             for n in (c, 4 * w, 2 * w)
         )
         self.out = nn.Conv2d(w, 3, 7, padding=3, padding_mode="reflect")
-        self.apply(_initialise)
+        self.apply(normal_weights)
 
     def forward(self, target: Tensor, keys: Tensor, flow: Tensor, error: Tensor) -> Tensor:
         """The completed target, ``(B, 3, H, W)``; known pixels are predicted as well.
@@ -290,15 +291,6 @@ def _frames(x: Tensor, b: int) -> Tensor:
     return x.reshape(b, len(x) // b, *x.shape[1:])
 
 
-def _initialise(module: nn.Module) -> None:
-    """Normal weights of deviation 0.02, no biases."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
 def padded(x: Tensor) -> Tensor:
-    """``(B, c, H, W)`` with its last rows and columns repeated to multiples of 8, at least 32."""
-    bottom, right = (max(32, -(-side // STRIDE) * STRIDE) - side for side in x.shape[-2:])
-    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
+    """``(B, c, H, W)`` at a size that the network takes: sides that are multiples of 8, at least 32."""
+    return pad_to(x, STRIDE, 32)

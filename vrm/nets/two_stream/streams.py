@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vrm.nets.sampling import warp
+
 
 def _mlp(channels: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(channels, channels), nn.GELU(), nn.Linear(channels, channels))
@@ -138,18 +140,6 @@ class KeyframeAttention(nn.Module):
     def _split(self, x: Tensor) -> Tensor:
         b, count, c = x.shape
         return x.view(b, count, self.heads, c // self.heads).transpose(1, 2)
-
-
-def warp(x: Tensor, flow: Tensor) -> Tensor:
-    """``x(p + flow(p))``, bilinear, zero outside: ``(B, c, h, w)`` with flow ``(B, 2, h, w)`` (x, y) in its pixels."""
-    h, w = x.shape[-2:]
-    ys, xs = torch.meshgrid(
-        torch.arange(h, device=x.device, dtype=torch.float32),
-        torch.arange(w, device=x.device, dtype=torch.float32),
-        indexing="ij",
-    )
-    places = torch.stack([2 * (xs + flow[:, 0]) / max(w - 1, 1) - 1, 2 * (ys + flow[:, 1]) / max(h - 1, 1) - 1], -1)
-    return F.grid_sample(x.float(), places, align_corners=True).to(x.dtype)
 
 
 class DeformableWrite(nn.Module):
