@@ -55,5 +55,5 @@ class Checkpoint:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise WeightsError(
                 f"The checkpoint {self.path} is damaged: {reason}.",
-                "Train anew: leave out --resume and give another folder or --name.",
+                "Start over: leave out --resume and give another folder or --name.",
             ) from error

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from vrm.system.device import Compute
 from vrm.train.loop import Every, Terms, train
 
-_LOOK = 100
-"""Steps between looks at the loss: each has to wait for the device."""
+_CHECK = 100
+"""Steps between checks of the loss: each has to wait for the device."""
 
 
 class FitCheckpoint(Protocol):
@@ -65,7 +65,7 @@ def fit(
     trainer = _Fit(net, loss, steps, rate, compute, rngs)
     found = None if checkpoint is None else checkpoint.read()
     if found is not None:
-        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # of another fit: begin anew
+        with contextlib.suppress(KeyError, TypeError, ValueError, AttributeError):  # of another fit: start over
             trainer.load_state_dict(found)
     net.train()
 
@@ -78,7 +78,7 @@ def fit(
 
 
 class _Fit:
-    """A network, its optimiser and every source of chance."""
+    """A network, its optimiser and every random generator."""
 
     def __init__(
         self, net: nn.Module, loss: Callable[[nn.Module, int], Tensor], steps: int, rate: float, compute: Compute,
@@ -100,8 +100,8 @@ class _Fit:
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.done += 1
-        looked_at = self.done % _LOOK == 0 or self.done == self.steps
-        return {"loss": float(loss.detach())} if looked_at else {}
+        checked = self.done % _CHECK == 0 or self.done == self.steps
+        return {"loss": float(loss.detach())} if checked else {}
 
     def state_dict(self) -> dict[str, Any]:
         device = self.compute.device

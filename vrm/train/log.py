@@ -20,7 +20,7 @@ class Log:
     Args:
         path: of the file; its folder is made.
         columns: the first row of a new file.
-        append: go on with a file that exists; otherwise it begins anew.
+        append: go on with a file that exists; otherwise it is emptied.
 
     Raises:
         OutputError: it cannot be written.

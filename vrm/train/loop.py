@@ -1,6 +1,6 @@
 """The training loop: steps of a trainer, and what is done between them (logs, validation, checkpoints).
 
-The number of steps is chosen before the first one and the loop never looks at a clock, so equal inputs, seed and
+The number of steps is chosen before the first one and no clock plays a part, so equal inputs, seed and
 threads give equal weights.
 """
 
@@ -50,7 +50,7 @@ class Every:
     """An action between steps.
 
     Attributes:
-        steps: it is done after every so many steps, and after the last one.
+        steps: it is done after each of these many steps, and after the last one.
         action: takes the number of steps done, and the mean of each loss term since its last call.
     """
 

@@ -91,7 +91,7 @@ def train_savit(
 
 
 def _compute(options: EngineOptions, processes: Processes) -> Compute:
-    """Each process has its own GPU."""
+    """The device of this process: each has its own GPU."""
     if processes.count > 1 and options.device == "auto" and torch.cuda.is_available():
         options = replace(options, device=f"cuda:{processes.local}")
     return choose_for_training(options)
@@ -107,7 +107,7 @@ def _train(
     samples = load_samples(dataset, numbers, config.workers)
     actions: list[Every] = []
 
-    def keep() -> None:
+    def save_interrupted() -> None:
         if processes.rank == 0:
             checkpoint.write(trainer.state_dict())
             note(f"Kept at step {trainer.done}; --resume goes on from there.")
@@ -118,10 +118,10 @@ def _train(
         log = Log(out / "log.csv", ("step", "what", "value"), append=trainer.done > 0)
         actions.append(Every(config.log_every, lambda step, terms: log.add(*((step, k, v) for k, v in terms.items()))))
         if validation:
-            looks = ClipDataset(validation, config.size, config.frames, seed + 1, out / "decoded", validation=True)
+            validated = ClipDataset(validation, config.size, config.frames, seed + 1, out / "decoded", validation=True)
 
             def validate(step: int, terms: Terms) -> None:
-                found, picture = trainer.validate([looks.sample(n) for n in range(max(1, config.looks))])
+                found, picture = trainer.validate([validated.sample(n) for n in range(max(1, config.looks))])
                 log.add(*((step, name, value) for name, value in found.items()))
                 write_png(out / "samples" / f"{step:07d}.png", picture)
 
@@ -135,7 +135,7 @@ def _train(
         config.steps,
         lambda done, total: progress("train", done, total),
         actions,
-        keep,
+        save_interrupted,
     )
 
 

@@ -64,7 +64,7 @@ class SavitBatch:
 
 
 def batches(samples: Iterator[Sample], size: int, device: torch.device) -> Iterator[SavitBatch]:
-    """Batches of so many samples, as long as there are samples."""
+    """Batches of ``size`` samples, as long as there are samples."""
     while True:
         yield SavitBatch.of([next(samples) for _ in range(size)], device)
 

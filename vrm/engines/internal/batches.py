@@ -102,7 +102,7 @@ def draw_batch(region: TrainingRegion, pieces: Sequence[Bool], rng: np.random.Ge
     Args:
         region: what is learned.
         pieces: the grid mask set for fine batches; empty for coarse ones, which hide whole masks.
-        rng: the source of chance.
+        rng: draws everything.
         compute: where the batch goes.
     """
     count, h, w = region.holes.shape

@@ -22,7 +22,7 @@ WIDTH = {"fast": 24, "balanced": 24, "best": 48, "paper": 48}
 
 
 class InternalEngine:
-    """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words."""
+    """See the module; attributes as in ``vrm.engines.base.Engine``."""
 
     name = "internal"
     labelled = False

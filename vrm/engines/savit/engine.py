@@ -41,7 +41,7 @@ _TILE = 8  # pixels of a token in a picture of the routing
 
 
 class SavitEngine:
-    """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words."""
+    """See the module; attributes as in ``vrm.engines.base.Engine``."""
 
     name = "savit"
     generates = True

@@ -2,7 +2,7 @@
 
 Where the paper and its published code differ (reflection against zero padding, bilinear against nearest upsampling,
 a 1x1 against a 3x3 output), this follows the paper. The channel numbers of the paper count a convolution's outputs
-*before* the split into features and gates, so ``C(48, ...)`` hands 24 channels on. The paper speaks of 18 layers in
+*before* the split into features and gates, so ``C(48, ...)`` has 24 channels out. The paper speaks of 18 layers in
 the base network and lists 17; these are the 17.
 
 All networks take any image size from 1x1 up: the input is padded inside (edge pixels repeated) and the output cut.
@@ -62,7 +62,7 @@ class OutputConv(nn.Module):
     """The paper's ``O``: a 1x1 convolution and tanh. Three channels cannot be split, so it has no gate."""
 
     deviation = 0.4
-    """What initialisation aims at: a picture's spread in [-1, 1]; unit variance would saturate the tanh."""
+    """Standard deviation that initialisation aims at, that of pictures in [-1, 1]: 1 would saturate the tanh."""
 
     def __init__(self, inputs: int, outputs: int = 3) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What SAVIT's generator is trained against: a temporal patch discriminator, and the semantic-aware one (SAD)."""
+"""SAVIT's discriminators: of temporal patches, and the semantic-aware one (SAD)."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ class TemporalPatchDiscriminator(nn.Module):
 
 
 class SemanticDiscriminator(nn.Module):
-    """SAD (Lee et al. 2023, Sec. 3.3): the generator's encoder and tokens anew, and one SAL to a score per token.
+    """SAD (Lee et al. 2023, Sec. 3.3): an encoder and tokens like the generator's, and one SAL to a score per token.
 
     Args:
-        experts: C; label maps are seen beside the image.
+        experts: C; the number of classes in the label maps, which are channels beside the image.
         base, width: of encoder and tokens, as in the generator.
     """
 
@@ -62,7 +62,7 @@ class SemanticDiscriminator(nn.Module):
 
         Args:
             images: ``(N, 3 + C, H, W)``: the image in [-1, 1] and its one-hot label map.
-            routing: the generator's mixture weights ``(N, tokens, C)``; they are taken as given, not learned from here.
+            routing: the generator's mixture weights ``(N, tokens, C)``; no gradient flows to them.
 
         Returns:
             ``(N, tokens)``: high where it looks real.

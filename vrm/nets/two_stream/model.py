@@ -26,11 +26,11 @@ STRIDE = 8
 
 @dataclass(frozen=True)
 class TwoStreamConfig:
-    """What the generator is built with.
+    """How the generator is built.
 
     Attributes:
         blocks: of both streams.
-        cross: the first so many of them take up key frames.
+        cross: the first ``cross`` blocks attend to key frames.
         width: channels of the first convolution; both streams have eight times as many.
         grid: m; the GIF has m x m tokens.
         heads: of reading, writing and attention.
@@ -88,7 +88,7 @@ CONFIGS = {
 
 @dataclass(frozen=True)
 class KeyFeatures:
-    """What T key frames give to any target; lists are by cross block.
+    """What T key frames contribute to any target; a tensor for each cross block.
 
     Attributes:
         keys, values: ``(T, heads, M, c / heads)``.
@@ -101,7 +101,7 @@ class KeyFeatures:
 
     @classmethod
     def join(cls, parts: Sequence[KeyFeatures]) -> KeyFeatures:
-        """Those of several frames in one."""
+        """The features of several frames, joined along T."""
 
         def joined(lists: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
             return tuple(torch.cat(same) for same in zip(*lists, strict=True))
@@ -208,7 +208,7 @@ class TwoStreamGenerator(nn.Module):
         return self._decode(lif)
 
     def key_features(self, frames: Tensor) -> KeyFeatures:
-        """What key frames ``(T, 4, H, W)`` give to every target; in eval mode."""
+        """What key frames ``(T, 4, H, W)`` contribute to any target; in eval mode."""
         lif, tokens = self._encode(frames)
         keys, values, written = [], [], []
         for i in range(self.config.cross if self.config.takes_keys else 0):

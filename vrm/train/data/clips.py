@@ -134,8 +134,8 @@ class ClipDataset(Dataset[Sample | VrmError]):
         seed: of everything random.
         scratch: videos are decoded into this folder once.
         validation: samples are consecutive frames from the middle of each clip in turn, never flipped.
-        local: so many frames, the first ones, always follow one another, the others are from anywhere in the clip, as
-            E2FGVI samples; 0 = in half of the samples all follow one another, as FuseFormer samples.
+        local: as E2FGVI samples: the first ``local`` frames are consecutive, the others from anywhere in the clip.
+            0 = as FuseFormer samples: in half of the samples all are consecutive, in the others none need be.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class ClipDataset(Dataset[Sample | VrmError]):
         return Sample(frames, free_form_masks(self.count, self.size, rng), labels)
 
     def _times(self, length: int, rng: np.random.Generator) -> np.ndarray:
-        """The frames of a sample from a clip of so many."""
+        """The frames of a sample from a clip of ``length`` frames."""
         if self.validation:
             return np.arange(self.count) + (length - self.count) // 2
         if self.local:

@@ -74,7 +74,7 @@ class ShapeMotion:
     Args:
         shape: ``(h, w)`` of the shape's box.
         size: ``(H, W)`` of the frame.
-        rng: the source of chance.
+        rng: draws everything.
 
     Attributes:
         at: (y, x) of the box's corner.
@@ -95,7 +95,7 @@ class ShapeMotion:
         goal = self.at + move
         outside = (goal < 0) | (goal > self._room)
         if outside.any():
-            # At a border the shape starts anew, away from it.
+            # At a border the shape starts again, away from it.
             self._speed = abs(float(self._rng.normal(0, _SPEED_CHANGE)))
             move = np.where(outside, -move, move)
             self._direction = float(np.arctan2(move[0], move[1]))

@@ -11,6 +11,6 @@ from vrm.weights.convert.registry import Converted
 
 
 def convert(held: Mapping[str, Any]) -> Converted:
-    """Its tensors under the same names. Raises WeightsError: says which is unknown, missing or of another shape."""
+    """Its tensors under the same names. Raises WeightsError: a tensor is unknown, missing or of another shape."""
     found = same_names(held, Ade20kFeatures, "the encoder resnet50dilated of ADE20k")
     return Converted(found, "ade20k-resnet50", {})

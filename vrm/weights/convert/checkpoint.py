@@ -1,4 +1,4 @@
-"""Reading foreign checkpoints safely, and naming their tensors anew, strictly."""
+"""Checkpoints of other code bases: read without running code in them, their tensors renamed strictly."""
 
 from __future__ import annotations
 
