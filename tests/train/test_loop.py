@@ -42,8 +42,8 @@ class Memory:
         return self.state
 
     def write(self, state):
-        copied = {k: v.clone() if isinstance(v, torch.Tensor) else v for k, v in state["net"].items()}
-        self.states.append(state | {"net": copied})
+        copied = {k: v.clone() for k, v in state["nets"]["net"].items()}
+        self.states.append(state | {"nets": {"net": copied}})
 
 
 def test_it_fits_and_equal_seeds_give_equal_weights():
@@ -85,7 +85,7 @@ def test_a_fit_goes_on_from_its_checkpoint_to_the_same_weights():
     assert torch.equal(again.weight, whole.weight)
 
 
-@pytest.mark.parametrize("other", [{}, {"net": {"weight": torch.zeros(2, 2)}}, {"net": 3}])
+@pytest.mark.parametrize("other", [{}, {"nets": {"net": {"weight": torch.zeros(2, 2)}}}, {"nets": 3}])
 def test_a_checkpoint_of_another_fit_does_not_count(other):
     plain, net = line(), line()
     fit(plain, loss, 3, 0.05, CPU)

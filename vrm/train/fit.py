@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vrm.system.device import Compute
 from vrm.train.loop import Every, Terms, train
+from vrm.train.networks import TrainedNetworks
 
 _CHECK = 100
 """Steps between checks of the loss: each has to wait for the device."""
@@ -77,39 +78,27 @@ def fit(
     net.eval()
 
 
-class _Fit:
+class _Fit(TrainedNetworks):
     """A network, its optimiser and every random generator."""
 
     def __init__(
         self, net: nn.Module, loss: Callable[[nn.Module, int], Tensor], steps: int, rate: float, compute: Compute,
         rngs: Sequence[np.random.Generator],
     ) -> None:  # fmt: skip
-        self.net, self.loss, self.steps, self.compute, self.rngs = net, loss, steps, compute, tuple(rngs)
-        self.parameters = [p for p in net.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.Adam(self.parameters, rate)
-        self.scaler = torch.amp.GradScaler(compute.device.type, enabled=compute.dtype == torch.float16)
-        self.done = 0
+        super().__init__({"net": net}, compute, rate, clip=1.0)
+        self.net, self.loss, self.steps, self.rngs = net, loss, steps, tuple(rngs)
 
     def step(self, batch: None) -> Terms:
         with self.compute.autocast():
             loss = self.loss(self.net, self.done + 1)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-        self.scaler.unscale_(self.optimiser)
-        nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.scaler.step(self.optimiser)
-        self.scaler.update()
+        self.learn("net", loss)
         self.done += 1
         checked = self.done % _CHECK == 0 or self.done == self.steps
         return {"loss": float(loss.detach())} if checked else {}
 
     def state_dict(self) -> dict[str, Any]:
         device = self.compute.device
-        return {
-            "done": self.done,
-            "net": self.net.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "scaler": self.scaler.state_dict(),
+        return super().state_dict() | {
             "rngs": [json.dumps(rng.bit_generator.state) for rng in self.rngs],
             "torch": torch.get_rng_state(),
             "device": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
@@ -117,18 +106,15 @@ class _Fit:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Raises KeyError, TypeError, ValueError or AttributeError, before anything is changed, for another fit."""
-        own, found = self.net.state_dict(), state["net"]
+        own, found = self.net.state_dict(), state["nets"]["net"]
         if {k: v.shape for k, v in own.items()} != {k: v.shape for k, v in found.items()}:
             raise ValueError("the network has another shape")
-        if len(state["rngs"]) != len(self.rngs):
+        rngs, torch_state = [json.loads(text) for text in state["rngs"]], state["torch"]
+        if len(rngs) != len(self.rngs):
             raise ValueError("the fit draws from another number of generators")
-        rngs, done, torch_state = [json.loads(text) for text in state["rngs"]], int(state["done"]), state["torch"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.net.load_state_dict(found)
-        self.scaler.load_state_dict(state["scaler"])
+        super().load_state_dict(state)
         for rng, its in zip(self.rngs, rngs, strict=True):
             rng.bit_generator.state = its
         torch.set_rng_state(torch_state)
         if self.compute.device.type == "cuda":
             torch.cuda.set_rng_state(state["device"], self.compute.device)
-        self.done = done

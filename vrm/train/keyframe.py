@@ -28,12 +28,12 @@ from vrm.nets.two_stream.discriminator import (
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.train import KeyframeTraining
 from vrm.system.device import Compute, choose_for_training
-from vrm.train.adversarial import AdversarialNetworks
 from vrm.train.checkpoint import Checkpoint
 from vrm.train.data.clips import PictureDataset
 from vrm.train.data.views import Example, Views, example, picture_side
 from vrm.train.log import Log
 from vrm.train.loop import Every, Terms, train
+from vrm.train.networks import TrainedNetworks
 from vrm.types import U8
 from vrm.weights.cards import WeightCard, find, load_into, save
 
@@ -109,16 +109,16 @@ def train_keyframe(
     return card, lines
 
 
-class KeyframeTrainer(AdversarialNetworks):
+class KeyframeTrainer(TrainedNetworks):
     """The generator, the discriminator and their losses."""
 
     def __init__(self, options: KeyframeTraining, compute: Compute) -> None:
-        self.options, self.compute = options, compute
+        self.options = options
         self.generator = TwoStreamGenerator(TwoStreamConfig.from_settings(options.network))
         self.discriminator = PatchDiscriminator(options.width)
         compute.place(self.generator)
         compute.place(self.discriminator)
-        super().__init__({"generator": self.generator, "discriminator": self.discriminator}, options.rate)
+        super().__init__({"generator": self.generator, "discriminator": self.discriminator}, compute, options.rate)
         self.features = None if options.perceptual is None else load_features(options.perceptual, compute)
 
     @property

@@ -16,11 +16,11 @@ from vrm.nets.savit.losses import adversarial, hinge, pixels
 from vrm.nets.savit.model import Output, Savit
 from vrm.nets.savit.semantic import token_classification
 from vrm.system.device import Compute
-from vrm.train.adversarial import AdversarialNetworks
 from vrm.train.data.clips import Sample
 from vrm.train.distributed import Processes
 from vrm.train.log import comparison
 from vrm.train.loop import Terms
+from vrm.train.networks import TrainedNetworks
 from vrm.train.savit_config import SavitTraining
 from vrm.types import U8
 
@@ -69,7 +69,7 @@ def batches(samples: Iterator[Sample], size: int, device: torch.device) -> Itera
         yield SavitBatch.of([next(samples) for _ in range(size)], device)
 
 
-class SavitTrainer(AdversarialNetworks):
+class SavitTrainer(TrainedNetworks):
     """Generator, discriminators and their losses.
 
     Args:
@@ -79,7 +79,7 @@ class SavitTrainer(AdversarialNetworks):
     """
 
     def __init__(self, config: SavitTraining, compute: Compute, processes: Processes | None = None) -> None:
-        self.config, self.compute = config, compute
+        self.config = config
         network = config.network
         self.net = Savit(network)
         self.critics: dict[str, nn.Module] = {}
@@ -90,7 +90,7 @@ class SavitTrainer(AdversarialNetworks):
         nets: dict[str, nn.Module] = {"net": self.net, **self.critics}
         for name, one in nets.items():
             one.to(compute.device) if name == "patch" else compute.place(one)  # its maps have a time axis
-        super().__init__(nets, config.rate, BETAS, processes)
+        super().__init__(nets, compute, config.rate, BETAS, processes=processes)
         self.average = [p.detach().clone() for p in self.net.parameters()] if config.average else None
 
     def step(self, batch: SavitBatch) -> Terms:

@@ -1,4 +1,4 @@
-"""The networks of Ouyang et al. 2021 (Internal Video Inpainting), Appendix A.1: base, stacked and coarse-to-fine.
+"""The networks of Ouyang et al. 2021 (Internal Video Inpainting), Appendix A.1: base and coarse-to-fine.
 
 Where the paper and its published code differ (reflection against zero padding, bilinear against nearest upsampling,
 a 1x1 against a 3x3 output), this follows the paper. The channel numbers of the paper count a convolution's outputs
@@ -132,20 +132,6 @@ class BaseNetwork(nn.Module):
         h, w = x.shape[-2:]
         out: Tensor = self.decoder(self.encoder(pad_to(x, 4, MIN_SIDE)))
         return out[..., :h, :w]
-
-
-class StackedNetwork(nn.Module):
-    """Two base networks in a row, the second correcting the first; both outputs are supervised."""
-
-    def __init__(self, width: int = 48, inputs: int = 4) -> None:
-        super().__init__()
-        self.coarse = BaseNetwork(width, inputs)
-        self.fine = BaseNetwork(width, inputs)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, inputs, H, W)`` to (final, coarse), each ``(B, 3, H, W)`` in [-1, 1]."""
-        coarse = self.coarse(x)
-        return self.fine(_composite(x, coarse)), coarse
 
 
 class CoarseToFineNetwork(nn.Module):

@@ -24,7 +24,7 @@ from vrm.nets.fuseformer.blocks import (
 from vrm.nets.fuseformer.fusion import Fusion, ordered
 from vrm.nets.fuseformer.tokens import CELLS, Grid
 from vrm.nets.init import normal_weights
-from vrm.nets.savit.semantic import CELL, GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
+from vrm.nets.savit.semantic import GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 
 BACKBONES = ("fuseformer", "e2fgvi")
 
@@ -298,8 +298,3 @@ class Savit(nn.Module):
                     scores.append(self.classifiers[len(routings)](tokens))
                 routings.append(routing)
         return tokens, routings, scores
-
-
-def cells_of(size: tuple[int, int]) -> tuple[int, int]:
-    """The size of the feature map of frames of ``size``; both must be multiples of 4."""
-    return size[0] // CELL, size[1] // CELL
