@@ -38,7 +38,7 @@ HOLES = (range(8), range(24, 32))
 CHILD = """
 from vrm.engines.internal import engine as internal
 from vrm.job import checkpoints as kept
-internal.MEMORY_STEPS = dict.fromkeys(internal.MEMORY_STEPS, 30)
+internal.STEPS = dict.fromkeys(internal.STEPS, 30)
 kept.APART = 0.2
 from vrm.cli.main import main
 main()

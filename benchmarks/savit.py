@@ -32,7 +32,7 @@ import torch
 from plain_savit import decided, inpaint, windows
 from turns import ratio, where
 
-from vrm.engines.savit.engine import SavitSession, at_rest, load_network
+from vrm.engines.savit.engine import SavitSession, in_working_format, load_network
 from vrm.engines.savit.schedule import SCHEDULES
 from vrm.events import no_progress
 from vrm.nets.savit.model import ABLATIONS, Savit
@@ -82,7 +82,7 @@ class Wandering:
 
 def ours(net: Savit, shot: Wandering, preset: str, dtype: str, threads: int) -> tuple[np.ndarray, Took]:
     compute = choose(EngineOptions(device="cpu", dtype=dtype, threads=threads))
-    net = compute.place(at_rest(copy.deepcopy(net), compute.dtype))
+    net = compute.place(in_working_format(copy.deepcopy(net), compute.dtype))
     session = SavitSession(shot, net, SCHEDULES[preset], compute, False, 400_000_000, no_progress)
     with Took() as took:
         patches = session.fill(shot.windows()[0])

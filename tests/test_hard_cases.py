@@ -135,8 +135,8 @@ def test_a_cut_inside_keeps_the_two_scenes_apart(files, preset):
 @pytest.mark.parametrize("preset", ["paper"])
 def test_the_paper_s_system_copes_with_one_frame(files, preset, monkeypatch):
     pytest.importorskip("torch")
-    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 4})
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    monkeypatch.setattr(internal, "STEPS", {"paper": 4})
+    monkeypatch.setattr(internal, "WIDTH", {"paper": 8})
     assert len(files(panned(1), [HOLE]).without(preset, engine="internal")) == 1
 
 

@@ -224,8 +224,8 @@ def test_equal_runs_give_equal_bytes(make_video, mask_folder, tmp_path):
 def test_what_a_fit_learned_is_used_again(make_video, mask_folder, tmp_path, monkeypatch):
     pytest.importorskip("torch")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    monkeypatch.setattr(internal, "STEPS", {"paper": 3})
+    monkeypatch.setattr(internal, "WIDTH", {"paper": 8})
     source, masks = make_video(tmp_path / "in.mp4", size=SIZE), mask_folder()
 
     def result(name, **more):

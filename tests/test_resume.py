@@ -225,8 +225,8 @@ def test_followed_masks_and_cuts_are_kept(case, cache, tmp_path, stop_after, mon
 
 @pytest.fixture
 def small_fits(monkeypatch):
-    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 12})
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    monkeypatch.setattr(internal, "STEPS", {"paper": 12})
+    monkeypatch.setattr(internal, "WIDTH", {"paper": 8})
 
 
 def test_a_fit_goes_on_from_its_checkpoint(case, cache, tmp_path, small_fits, monkeypatch):

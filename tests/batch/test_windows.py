@@ -26,8 +26,8 @@ FRAMES = 60
 @pytest.fixture(autouse=True)
 def small(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    monkeypatch.setattr(internal, "STEPS", {"paper": 3})
+    monkeypatch.setattr(internal, "WIDTH", {"paper": 8})
 
 
 @pytest.fixture

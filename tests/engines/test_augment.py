@@ -2,13 +2,13 @@ import cv2
 import numpy as np
 import torch
 
-from vrm.engines.internal import augment as jitter
-from vrm.engines.internal.augment import Change
+from vrm.engines.internal import augment as augment_module
+from vrm.engines.internal.augment import Augmentation
 
 
 def test_nothing_changes_nothing():
     image = torch.rand(1, 3, 20, 31) * 2 - 1
-    same = Change((1, 0, 0, 0, 1, 0))
+    same = Augmentation((1, 0, 0, 0, 1, 0))
     torch.testing.assert_close(same.of_image(image), image, atol=1e-5, rtol=0)
     assert not same.uncovered(image).any()
 
@@ -16,7 +16,7 @@ def test_nothing_changes_nothing():
 def test_a_homography_is_opencvs():
     image = np.random.default_rng(0).random((40, 56)).astype(np.float32)
     image = cv2.GaussianBlur(image, (0, 0), 2)
-    change = Change((1.03, 0.05, 2.5, -0.04, 0.97, -1.5))
+    change = Augmentation((1.03, 0.05, 2.5, -0.04, 0.97, -1.5))
     a, b, dx, c, d, dy = change.matrix
     cx, cy = 27.5, 19.5
     matrix = np.array([[a, b, cx + dx - a * cx - b * cy], [c, d, cy + dy - c * cx - d * cy]], np.float32)
@@ -31,13 +31,13 @@ def test_a_homography_is_opencvs():
 def test_a_grown_mask_is_not_lost_between_pixels():
     mask = torch.zeros(1, 1, 20, 20)
     mask[..., 8:12, 8:12] = 1
-    moved = Change((1, 0, 0.5, 0, 1, 0)).of_mask(mask)
+    moved = Augmentation((1, 0, 0.5, 0, 1, 0)).of_mask(mask)
     assert moved.sum() == 4 * 5
 
 
 def test_filters_touch_the_image_only():
     image = torch.rand(1, 3, 16, 16) * 2 - 1
-    change = Change((1, 0, 0, 0, 1, 0), light=1.05, kernel=3)
+    change = Augmentation((1, 0, 0, 0, 1, 0), light=1.05, kernel=3)
     line = np.array([1, 2, 1]) / 4
     lit = (image[0].permute(1, 2, 0).numpy() + 1) * 1.05 - 1
     wanted = cv2.sepFilter2D(lit, -1, line, line, borderType=cv2.BORDER_REPLICATE)
@@ -49,11 +49,11 @@ def test_filters_touch_the_image_only():
 def test_draws_stay_within_the_papers_ranges():
     rng = np.random.default_rng(0)
     for _ in range(200):
-        change = Change.draw(rng)
+        change = Augmentation.draw(rng)
         a, b, dx, c, d, dy = change.matrix
-        assert max(abs(dx), abs(dy)) <= jitter.SHIFT
+        assert max(abs(dx), abs(dy)) <= augment_module.SHIFT
         determinant = a * d - b * c
         assert 0.95**2 - 1e-9 <= determinant <= 1.05**2 + 1e-9
-        assert abs(np.degrees(np.arctan2(c, a))) <= jitter.ANGLE + 1e-9
-        assert jitter.LIGHT[0] <= change.light <= jitter.LIGHT[1]
+        assert abs(np.degrees(np.arctan2(c, a))) <= augment_module.ANGLE + 1e-9
+        assert augment_module.LIGHT[0] <= change.light <= augment_module.LIGHT[1]
         assert change.kernel in (1, 3, 5)

@@ -18,8 +18,8 @@ SETUPS = [(engine, preset) for engine in ENGINES for preset in PRESETS if (engin
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Small networks and few steps."""
-    monkeypatch.setattr(internal, "MEMORY_STEPS", dict.fromkeys(PRESETS, 2))
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", dict.fromkeys(PRESETS, 8))
+    monkeypatch.setattr(internal, "STEPS", dict.fromkeys(PRESETS, 2))
+    monkeypatch.setattr(internal, "WIDTH", dict.fromkeys(PRESETS, 8))
 
 
 WEIGHTS = {"savit": small_savit}

@@ -3,7 +3,7 @@ import pytest
 
 from vrm.engines import motion as prefill
 from vrm.engines.internal import engine as internal
-from vrm.engines.internal import fit as memorise
+from vrm.engines.internal import fit as fit_module
 from vrm.engines.registry import create_engine
 from vrm.errors import UsageError
 from vrm.events import no_progress
@@ -37,8 +37,8 @@ def test_motion_says_that_a_device_makes_no_difference():
 
 
 def test_paper_never_asks_motion(monkeypatch):
-    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 3})
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    monkeypatch.setattr(internal, "STEPS", {"paper": 3})
+    monkeypatch.setattr(internal, "WIDTH", {"paper": 8})
     shot = SmallShot(CASES["plain"]())
     shot.propagation = None  # calling it would raise
     session = create_engine(options(preset="paper")).prepare(shot, no_progress)
@@ -46,19 +46,27 @@ def test_paper_never_asks_motion(monkeypatch):
 
 
 def test_paper_learns_the_known_pixels(monkeypatch):
-    monkeypatch.setattr(internal, "MEMORY_STEPS", {"paper": 60})
-    monkeypatch.setattr(memorise, "SECOND_STAGE", 0.0)
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"paper": 8})
+    monkeypatch.setattr(internal, "STEPS", {"paper": 60})
+    monkeypatch.setattr(fit_module, "SECOND_STAGE", 0.0)
+    monkeypatch.setattr(internal, "WIDTH", {"paper": 8})
     shot = SmallShot(CASES["plain"](), pan=0)
-    session = create_engine(options(preset="paper", dtype="fp32")).prepare(shot, no_progress)
-    values = list(session.levels[0].history.train.values())
+    values, real = [], fit_module.total_loss
+
+    def recorded(*args):
+        loss = real(*args)
+        values.append(float(loss.detach()))
+        return loss
+
+    monkeypatch.setattr(fit_module, "total_loss", recorded)
+    create_engine(options(preset="paper", dtype="fp32")).prepare(shot, no_progress)
+    assert len(values) == 60
     assert np.isfinite(values).all()
-    assert np.mean(values[-3:]) < np.mean(values[:3])
+    assert np.mean(values[-15:]) < np.mean(values[:15])
 
 
 def test_without_prefill_motion_is_not_asked(monkeypatch):
-    monkeypatch.setattr(internal, "MEMORY_STEPS", {"balanced": 2})
-    monkeypatch.setattr(internal, "MEMORY_WIDTH", {"balanced": 8})
+    monkeypatch.setattr(internal, "STEPS", {"balanced": 2})
+    monkeypatch.setattr(internal, "WIDTH", {"balanced": 8})
     shot = SmallShot(CASES["plain"]())
     session = create_engine(options(preset="balanced", prefill=False)).prepare(shot, no_progress)
     session.fill(shot.windows()[0])

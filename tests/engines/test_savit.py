@@ -8,7 +8,7 @@ import pytest
 
 from vrm.engines.registry import create_engine
 from vrm.engines.savit.engine import load_network
-from vrm.engines.savit.region import CropRegion, field_around
+from vrm.engines.savit.region import CropRegion, region_around
 from vrm.engines.savit.schedule import SCHEDULES, FrameSchedule
 from vrm.errors import UsageError, WeightsError
 from vrm.events import no_progress
@@ -118,10 +118,10 @@ def test_frames_are_encoded_once(monkeypatch):
 def test_what_is_kept_is_bounded():
     shot = SmallShot(moving(40))
     session = engine().prepare(shot, no_progress)
-    session._kept_bytes = 1
+    session._cache_bytes = 1
     filled(shot, session)
-    most = 2 * 5 + 1 + len(SCHEDULES["paper"].looked_at(120, 100, 140))
-    assert len(session._seen) <= most
+    most = 2 * 5 + 1 + len(SCHEDULES["paper"].references_of(120, 100, 140))
+    assert len(session._encoded) <= most
     assert len(session._runs) <= 6
 
 
@@ -142,22 +142,22 @@ def test_the_paper_preset_never_asks_motion():
 
 def test_the_shares_of_the_runs():
     paper = SCHEDULES["paper"]
-    assert paper.shares(20, 0, 80) == {15: 0.25, 20: 0.25, 25: 0.5}
-    assert paper.shares(22, 0, 80) == {20: 0.5, 25: 0.5}
-    assert paper.shares(0, 0, 1) == {0: 1.0}
+    assert paper.weights(20, 0, 80) == {15: 0.25, 20: 0.25, 25: 0.5}
+    assert paper.weights(22, 0, 80) == {20: 0.5, 25: 0.5}
+    assert paper.weights(0, 0, 1) == {0: 1.0}
     for schedule in SCHEDULES.values():
         for start, stop in ((0, 1), (100, 102), (100, 118), (7, 200)):
             for t in range(start, stop):
-                shares = schedule.shares(t, start, stop)
+                shares = schedule.weights(t, start, stop)
                 assert sum(shares.values()) == pytest.approx(1)
                 assert all(t in schedule.neighbours(c, start, stop) for c in shares)
 
 
 def test_references_are_every_tenth_frame_of_the_shot_and_bounded():
     schedule = FrameSchedule(references=4)
-    assert schedule.looked_at(120, 100, 200) == [100, 110, 130, 140]
-    assert SCHEDULES["paper"].looked_at(20, 0, 80) == [0, 10, 30, 40, 50, 60, 70]
-    assert len(SCHEDULES["paper"].looked_at(5000, 0, 10_000)) == 24
+    assert schedule.references_of(120, 100, 200) == [100, 110, 130, 140]
+    assert SCHEDULES["paper"].references_of(20, 0, 80) == [0, 10, 30, 40, 50, 60, 70]
+    assert len(SCHEDULES["paper"].references_of(5000, 0, 10_000)) == 24
 
 
 @pytest.mark.parametrize("size", [(480, 854), (61, 83), (1080, 1920)])
@@ -165,7 +165,7 @@ def test_references_are_every_tenth_frame_of_the_shot_and_bounded():
 def test_fields_hold_the_hole_and_keep_to_their_size(size, pixels):
     hole = np.zeros(size, bool)
     hole[size[0] // 3 : size[0] // 2, size[1] // 4 : size[1] // 3] = True
-    field = field_around([hole], size, pixels)
+    field = region_around([hole], size, pixels)
     y0, x0, y1, x1 = field.box
     assert hole[y0:y1, x0:x1].sum() == hole.sum()
     assert field.size[0] % 4 == field.size[1] % 4 == 0
@@ -187,9 +187,9 @@ def test_a_smooth_image_comes_back_from_a_reduced_field():
     y, x = np.mgrid[:120, :160].astype(np.float32)
     frame = np.stack([y / 120, x / 160, (x + y) / 280], -1)
     field = CropRegion((10, 20, 110, 140), (48, 60))
-    at = field.at_work((40, 50, 90, 120))
+    at = field.to_network((40, 50, 90, 120))
     small = field.image((frame * 65535).astype(np.uint16))[at[0] : at[2], at[1] : at[3]]
-    back = field.back(small, at, (40, 50, 90, 120))
+    back = field.to_frame(small, at, (40, 50, 90, 120))
     assert np.abs(back - frame[40:90, 50:120]).max() < 2e-3
 
 

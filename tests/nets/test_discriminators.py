@@ -2,7 +2,7 @@ import torch
 from torch.nn import functional as F
 
 from vrm.nets.savit.discriminators import SemanticDiscriminator, TemporalPatchDiscriminator
-from vrm.nets.savit.losses import fooling, pixels, telling
+from vrm.nets.savit.losses import adversarial, hinge, pixels
 
 
 def test_the_patch_discriminator_is_as_counted():
@@ -45,6 +45,6 @@ def test_losses_are_the_equations():
     error = (made - truth).abs()
     assert torch.allclose(pixels(made, truth, hole), error[inside].mean() + error[~inside].mean())
     real, fake = torch.randn(50, generator=source), torch.randn(50, generator=source)
-    assert torch.allclose(telling(real, fake), (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2)
-    assert torch.allclose(fooling(fake), -fake.mean())
+    assert torch.allclose(hinge(real, fake), (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2)
+    assert torch.allclose(adversarial(fake), -fake.mean())
     assert pixels(made, truth, torch.zeros_like(hole)).isfinite()

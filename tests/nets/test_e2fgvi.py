@@ -7,7 +7,7 @@ from vrm.cli.main import run
 from vrm.errors import WeightsError
 from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
 from vrm.weights.cards import find
-from vrm.weights.convert.e2fgvi import convert, ours, parted
+from vrm.weights.convert.e2fgvi import convert, ours, split_qkv
 
 from . import naive_e2fgvi as naive
 
@@ -25,7 +25,7 @@ def test_it_is_as_large_as_published():
 def test_it_is_the_published_function(count, local):
     state = naive.random_state(**SMALL)
     net = Savit(SavitConfig(**SMALL, **LAYERS)).double().eval()
-    net.load_state_dict({ours(name): tensor for name, tensor in parted(state).items()}, strict=True)
+    net.load_state_dict({ours(name): tensor for name, tensor in split_qkv(state).items()}, strict=True)
     frames = torch.rand(count, 3, 120, 216, generator=torch.Generator().manual_seed(1)).double() * 2 - 1
     with torch.no_grad():
         expected, found = naive.Network(state, 2).run(frames, local), net(frames[None], local=local).frames[0]

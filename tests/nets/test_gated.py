@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vrm.nets.internal.gated import BaseNetwork, CoarseToFineNetwork, GatedConv, StackedNetwork
+from vrm.nets.internal.gated import BaseNetwork, CoarseToFineNetwork, GatedConv
 
 # Appendix A.1, written out again: (outputs before the split, kernel) of each convolution, in order.
 BASE = [
@@ -31,7 +31,6 @@ def parameters(net):
 
 def test_parameter_counts_follow_from_the_paper():
     assert parameters(BaseNetwork(48)) == base_count()
-    assert parameters(StackedNetwork(48)) == 2 * base_count()
     branch, _ = count(EXTRA, 4)
     wider_join = 192 * 96 * 9  # the first layer of the decoder takes both branches
     assert parameters(CoarseToFineNetwork(48)) == 2 * base_count() + branch + wider_join
@@ -54,7 +53,7 @@ def test_gated_conv_needs_an_even_number_of_outputs():
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 70), (75, 97), (128, 64)])
-@pytest.mark.parametrize("kind", [BaseNetwork, StackedNetwork, CoarseToFineNetwork])
+@pytest.mark.parametrize("kind", [BaseNetwork, CoarseToFineNetwork])
 def test_any_size_comes_out_as_it_went_in(kind, size):
     out = kind(8)(torch.rand(1, 4, *size))
     for picture in out if isinstance(out, tuple) else (out,):
@@ -65,9 +64,9 @@ def test_any_size_comes_out_as_it_went_in(kind, size):
 
 def test_second_network_sees_the_coarse_result_only_in_the_hole():
     torch.manual_seed(0)
-    net = StackedNetwork(8)
+    net = CoarseToFineNetwork(8)
     seen = {}
-    net.fine.register_forward_pre_hook(lambda m, args: seen.update(x=args[0]))
+    net.encoder.register_forward_pre_hook(lambda m, args: seen.update(x=args[0]))
     x = torch.rand(1, 4, 80, 80)
     x[:, 3] = 0
     x[:, 3, 20:40, 20:40] = 1

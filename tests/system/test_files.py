@@ -25,7 +25,7 @@ from vrm.pipeline import remove
 from vrm.shots.patch_store import PatchStore
 from vrm.shots.windows import Window
 from vrm.system import files as disk
-from vrm.train.savit_run import Checkpoint
+from vrm.train.checkpoint import Checkpoint
 from vrm.types import Masks, Patch
 from vrm.weights import download as bring
 
@@ -305,18 +305,8 @@ def test_what_is_kept_on_a_full_disk_is_said(tmpfs):
     with pytest.raises(OutputError, match=r"fit cannot be kept .*full"):
         HalfFit(small / "a.half").write(big)
 
-    class Trainer:
-        done, critics = 3, ()
-
-        class config:
-            class network:
-                settings = staticmethod(dict)
-
-        def state(self):
-            return big, {}
-
     with pytest.raises(OutputError, match=r"checkpoint cannot be written .*full"):
-        Checkpoint(small).write(Trainer())
+        Checkpoint(small / "checkpoint.pt", {}).write(big)
     patch = Patch((0, 0, 300, 300), np.zeros((300, 300, 3), np.uint8))
     with pytest.raises(OutputError, match=r"Scratch cannot be written .*full"):
         PatchStore(small).add(Window(0, 1, 0, 1), {0: patch})
@@ -337,45 +327,24 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert files(tmp_path) == ["a"]
 
 
-class TinyTrainer:
-    """As far as a checkpoint needs one."""
-
-    done, critics = 7, ()
-
-    class config:
-        class network:
-            settings = staticmethod(lambda: {"width": 8})
-
-    class compute:
-        device = torch.device("cpu")
-
-    def state(self):
-        return {"a": torch.arange(1000.0)}, {"rate": torch.ones(100)}
-
-    def restore(self, tensors, held):
-        self.restored = tensors, held
-
-
 def test_a_training_s_checkpoint_is_whole_or_said_to_be_damaged(tmp_path):
-    checkpoint, trainer = Checkpoint(tmp_path), TinyTrainer()
-    checkpoint.write(trainer)
-    trainer.done = 9
-    checkpoint.write(trainer)
-    assert sorted(p.name for p in checkpoint.folder.iterdir()) == [
-        "done.json",
-        "optimisers-9.pt",
-        "tensors-9.safetensors",
-    ]
-    checkpoint.read(trainer)
-    assert torch.equal(trainer.restored[0]["a"], torch.arange(1000.0))
-    for name in ("tensors-9.safetensors", "optimisers-9.pt", "done.json"):
-        whole = (checkpoint.folder / name).read_bytes()
-        for part in (whole[: len(whole) // 2], b""):
-            (checkpoint.folder / name).write_bytes(part)
-            with pytest.raises(WeightsError, match="is damaged") as said:
-                checkpoint.read(trainer)
-            assert "\n" not in str(said.value)
-        (checkpoint.folder / name).write_bytes(whole)
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt", {"width": 8})
+    for done in (7, 9):
+        checkpoint.write({"done": done, "a": torch.arange(1000.0)})
+    assert files(tmp_path) == ["checkpoint.pt"]
+    found = {}
+    checkpoint.restore(found.update, torch.device("cpu"))
+    assert found["done"] == 9
+    assert torch.equal(found["a"], torch.arange(1000.0))
+    whole = checkpoint.path.read_bytes()
+    for part in (whole[: len(whole) // 2], b""):
+        checkpoint.path.write_bytes(part)
+        with pytest.raises(WeightsError, match="is damaged") as said:
+            checkpoint.restore(found.update, torch.device("cpu"))
+        assert "\n" not in str(said.value)
+    checkpoint.path.write_bytes(whole)
+    with pytest.raises(WeightsError, match="another training: width differ"):
+        Checkpoint(checkpoint.path, {"width": 16}).restore(found.update, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "Connection reset by peer"), IncompleteRead(b"ab", 9)])

@@ -2,24 +2,31 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.train.data.masks import blob, holes
+from vrm.train.data.masks import free_form_masks, free_form_shape, strokes_or_boxes
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_blob_is_one_smooth_piece_that_touches_its_sides(seed):
-    shape = blob((60, 90), np.random.default_rng(seed))
+def test_a_shape_is_one_smooth_piece(seed):
+    shape = free_form_shape((60, 90), np.random.default_rng(seed))
     assert cv2.connectedComponents(shape.astype(np.uint8))[0] == 2
-    assert shape[0].any()
-    assert shape[-1].any()
-    assert shape[:, 0].any()
-    assert shape[:, -1].any()
     assert 0.2 < shape.mean() < 0.95
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_training_a_shape_fills_its_box(seed):
+    rng = np.random.default_rng(seed)
+    box = free_form_shape((60, 90), np.random.default_rng(seed)).shape
+    mask = free_form_masks(1, (60, 90), rng)[0]
+    assert cv2.connectedComponents(mask.astype(np.uint8))[0] == 2
+    rows, cols = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    assert (rows[-1] - rows[0] + 1, cols[-1] - cols[0] + 1) == box
+    assert 0.2 < mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1].mean() < 0.95
 
 
 def test_half_rest_half_wander_and_none_leaves_the_frame():
     resting, areas, steps = 0, [], []
     for seed in range(200):
-        masks = holes(5, (48, 72), np.random.default_rng(seed))
+        masks = free_form_masks(5, (48, 72), np.random.default_rng(seed))
         area = masks.sum((1, 2))
         assert (area == area[0]).all(), "cut off at the border"
         rows, cols = np.flatnonzero(masks[0].any(1)), np.flatnonzero(masks[0].any(0))
@@ -37,5 +44,12 @@ def test_half_rest_half_wander_and_none_leaves_the_frame():
 
 
 def test_equal_seeds_give_equal_holes():
-    first, again = (holes(4, (40, 60), np.random.default_rng(3)) for _ in range(2))
+    first, again = (free_form_masks(4, (40, 60), np.random.default_rng(3)) for _ in range(2))
     assert np.array_equal(first, again)
+
+
+def test_strokes_and_boxes_are_of_all_sizes_and_never_everything():
+    rng = np.random.default_rng(0)
+    shares = [strokes_or_boxes(64, rng).mean() for _ in range(40)]
+    assert 0.025 <= min(shares) < 0.15
+    assert 0.3 < max(shares) <= 0.5

@@ -12,8 +12,9 @@ from vrm.media.write.png import write_png
 from vrm.nets.two_stream.ade20k import Ade20kFeatures
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions
-from vrm.train.data.sources import Shelf, find_sources
-from vrm.train.data.views import Views, example, random_hole
+from vrm.train.data import clips as data_clips
+from vrm.train.data.clips import PictureDataset
+from vrm.train.data.views import Views, example
 from vrm.train.keyframe import KeyframeTraining, train_keyframe
 from vrm.weights.cards import find, load_into, save
 
@@ -36,22 +37,15 @@ def pictures(tmp_path):
 
 def test_views_show_one_picture_from_elsewhere(pictures):
     torch.manual_seed(0)
-    views = Views(64, 3).of(find_sources(pictures, 999, pictures / "decoded")[0]()[0])
+    views = Views(64, 3).of(PictureDataset(pictures, 999, pictures / "decoded")[0][0])
     assert [v.shape for v in views] == [(64, 64, 3)] * 3
     assert not np.array_equal(views[0], views[1])
     colours = [v.reshape(-1, 3).mean(0) for v in views]
     assert np.abs(colours[0] - colours[1]).max() < 60
 
 
-def test_holes_are_of_all_kinds_and_never_everything():
-    rng = np.random.default_rng(0)
-    shares = [random_hole(64, rng).mean() for _ in range(40)]
-    assert 0.025 <= min(shares) < 0.15
-    assert 0.3 < max(shares) <= 0.5
-
-
 def test_an_example_hides_the_holes_and_knows_the_way(pictures):
-    frame = find_sources(pictures, 999, pictures / "decoded")[0]()[0]
+    frame = PictureDataset(pictures, 999, pictures / "decoded")[0][0]
     views = [frame[10:74, 10:74], frame[10:74, 16:80]]  # six pixels to the right
     one = example(views, np.random.default_rng(1))
     hole = one.target[3] > 0
@@ -101,7 +95,7 @@ def test_frames_of_a_clip_serve_as_key_frames(pictures, tmp_path):
     data = tmp_path / "clips"
     for name in "ab":
         (data / name).mkdir(parents=True)
-        frame = find_sources(pictures, 999, pictures / "decoded")["ab".index(name)]()[0]
+        frame = PictureDataset(pictures, 999, pictures / "decoded")["ab".index(name)][0]
         for t in range(5):
             write_png(data / name / f"{t:05d}.png", np.roll(frame, t, 1))
     _, lines = train_keyframe(data, tmp_path / "out", replace(OPTIONS, steps=2, real=1.0), lambda *step: None)
@@ -110,7 +104,7 @@ def test_frames_of_a_clip_serve_as_key_frames(pictures, tmp_path):
 
 def test_too_little_and_impossible_options(tmp_path):
     with pytest.raises(UsageError, match="not a folder"):
-        find_sources(tmp_path / "none", 999, tmp_path)
+        PictureDataset(tmp_path / "none", 999, tmp_path)
     (tmp_path / "one").mkdir()
     write_png(tmp_path / "one" / "a.png", np.zeros((64, 64, 3), np.uint8))
     with pytest.raises(UsageError, match="too little"):
@@ -126,23 +120,31 @@ def test_too_little_and_impossible_options(tmp_path):
             replace(OPTIONS, **change)
 
 
-def test_pictures_are_reduced_and_only_so_many_stay_in_memory(pictures):
-    sources = find_sources(pictures, 48, pictures / "decoded")
-    assert sources[0]()[0].shape == (48, 64, 3)
-    shelf = Shelf(sources, 2 * 48 * 64 * 3)
+def test_pictures_are_reduced_and_only_so_many_stay_in_memory(pictures, monkeypatch):
+    monkeypatch.setattr(data_clips, "_PICTURES", 2)
+    data = PictureDataset(pictures, 48, pictures / "decoded")
+    assert data[0][0].shape == (48, 64, 3)
     for number in (0, 1, 2, 3, 0):
-        assert np.array_equal(shelf[number][0], sources[number]()[0])
-        assert shelf._bytes == sum(f[0].nbytes for f in shelf._read.values()) <= 2 * 48 * 64 * 3
+        assert np.array_equal(data[number][0], PictureDataset(pictures, 48, pictures / "decoded")[number][0])
+        assert data._picture.cache_info().currsize <= 2
+
+
+def test_what_is_held_out_is_spread_and_not_trained_on(pictures):
+    data = PictureDataset(pictures, 48, pictures / "decoded")
+    training, validation = data.split(0.5)
+    assert [path.name for path in validation.paths] == ["0.png", "2.png"]
+    assert [path.name for path in training.paths] == ["1.png", "3.png"]
+    assert len(data.split(0.01)[1]) == 1
 
 
 def test_clips_lie_in_files(tmp_path, make_video):
     (tmp_path / "data").mkdir()
     make_video(tmp_path / "data" / "a.mp4", frames=8, size=(48, 64))
     make_video(tmp_path / "data" / "b.mp4", frames=8, size=(48, 64))
-    shelf = Shelf(find_sources(tmp_path / "data", 24, tmp_path / "decoded"))
-    assert shelf[0].shape == (8, 24, 32, 3)
-    assert isinstance(shelf[1], np.memmap)
-    assert not shelf._read
+    data = PictureDataset(tmp_path / "data", 24, tmp_path / "decoded")
+    assert data[0].shape == (8, 24, 32, 3)
+    assert isinstance(data[1], np.memmap)
+    assert not data._picture.cache_info().currsize
     assert len(list((tmp_path / "decoded").iterdir())) == 2
 
 

@@ -23,10 +23,9 @@ from vrm.media.write.png import write_png
 from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
 from vrm.options.remove import EngineOptions
 from vrm.system.device import choose
-from vrm.train.data.reels import Footage, find_reels
-from vrm.train.distributed import Processes
-from vrm.train.savit import SavitBatch, Trainer
+from vrm.train.data.clips import ClipDataset, find_clips
 from vrm.train.savit_config import SavitTraining
+from vrm.train.savit_trainer import SavitBatch, SavitTrainer
 from vrm.train.warm_start import warm_start
 from vrm.weights.cards import find, write
 
@@ -89,7 +88,7 @@ def train(data, out, config, *more):
 
 
 def trainer_for(settings):
-    return Trainer(settings, choose(EngineOptions(device="cpu", dtype="fp32", threads=1)), Processes())
+    return SavitTrainer(settings, choose(EngineOptions(device="cpu", dtype="fp32", threads=1)))
 
 
 @pytest.mark.parametrize("name", ABLATIONS)
@@ -97,10 +96,10 @@ def test_every_row_of_the_tables_trains_a_step(name, tmp_path, data):
     torch.manual_seed(0)
     settings = SavitTraining.read(str(config(tmp_path, name)))
     labels = data / "labels" if settings.network.experts else None
-    footage = Footage(find_reels(data, labels, 3), settings.size, 3, 0, tmp_path)
+    dataset = ClipDataset(find_clips(data, labels, 3), settings.size, 3, 0, tmp_path)
     trainer = trainer_for(settings)
     before = {k: v.clone() for k, v in trainer.net.state_dict().items()}
-    terms = trainer.step(SavitBatch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))).terms
+    terms = trainer.step(SavitBatch.of([dataset.sample(i) for i in range(2)], torch.device("cpu")))
     assert ("classes" in terms) == settings.network.classify
     assert ("sad fooled" in terms) == (settings.semantic > 0)
     assert {"pixels", "patch tells", "patch fooled", "total"} <= set(terms)
@@ -119,10 +118,10 @@ def test_every_row_of_the_tables_trains_a_step(name, tmp_path, data):
 def test_the_generator_learns_to_paint(tmp_path, data):
     torch.manual_seed(0)
     settings = replace(SavitTraining.read(str(config(tmp_path, "D"))), rate=2e-3)
-    footage = Footage(find_reels(data, data / "labels", 3), settings.size, 3, 0, tmp_path)
+    dataset = ClipDataset(find_clips(data, data / "labels", 3), settings.size, 3, 0, tmp_path)
     trainer = trainer_for(settings)
-    batch = SavitBatch.of([footage.sample(i) for i in range(2)], torch.device("cpu"))
-    terms = [trainer.step(batch).terms for _ in range(25)]
+    batch = SavitBatch.of([dataset.sample(i) for i in range(2)], torch.device("cpu"))
+    terms = [trainer.step(batch) for _ in range(25)]
     assert terms[-1]["pixels"] < 0.8 * terms[0]["pixels"]
     assert terms[-1]["classes"] < 0.8 * terms[0]["classes"]
 
@@ -154,16 +153,15 @@ def test_a_resumed_training_gives_the_same_weights(tmp_path, data):
 def test_an_average_is_kept_where_it_is_asked_for(tmp_path, data):
     settings = replace(SavitTraining.read(str(config(tmp_path, "A"))), average=0.5)
     trainer = trainer_for(settings)
-    footage = Footage(find_reels(data, None, 3), settings.size, 3, 0, tmp_path)
+    dataset = ClipDataset(find_clips(data, None, 3), settings.size, 3, 0, tmp_path)
     for i in range(3):
-        trainer.step(SavitBatch.of([footage.sample(2 * i), footage.sample(2 * i + 1)], torch.device("cpu")))
-    own, best = trainer.net.state_dict(), trainer.best()
+        trainer.step(SavitBatch.of([dataset.sample(2 * i), dataset.sample(2 * i + 1)], torch.device("cpu")))
+    own, best = trainer.net.state_dict(), trainer.averaged().state_dict()
     assert own.keys() == best.keys()
     assert any(not torch.equal(own[k], best[k]) for k in own)
-    tensors, held = trainer.state()
     again = trainer_for(settings)
-    again.restore(tensors, held)
-    assert all(torch.equal(again.best()[k], best[k]) for k in best)
+    again.load_state_dict(trainer.state_dict())
+    assert all(torch.equal(again.averaged().state_dict()[k], best[k]) for k in best)
 
 
 TWO = """
@@ -225,19 +223,19 @@ def test_layouts_of_the_data_sets(tmp_path):
     for place in ("train_all_frames/JPEGImages", "JPEGImages/480p"):
         root = tmp_path / place.replace("/", "-")
         drawn(root / place, clips=2)
-        assert [r.name for r in find_reels(root, root / place / "labels", 5)] == ["clip0", "clip1"]
+        assert [c.name for c in find_clips(root, root / place / "labels", 5)] == ["clip0", "clip1"]
 
 
 def test_videos_are_decoded_once(tmp_path, make_video):
     (tmp_path / "data").mkdir()
     make_video(tmp_path / "data" / "a.mp4", frames=8)
-    footage = Footage(find_reels(tmp_path / "data", None, 5), (32, 48), 5, 0, tmp_path / "decoded")
-    sample = footage.sample(0)
+    dataset = ClipDataset(find_clips(tmp_path / "data", None, 5), (32, 48), 5, 0, tmp_path / "decoded")
+    sample = dataset.sample(0)
     assert sample.frames.shape == (5, 32, 48, 3)
     (file,) = (tmp_path / "decoded").iterdir()
     assert re.fullmatch(r"a-48x32-[0-9a-f]{12}\.rgb", file.name)
     before = file.stat().st_mtime_ns
-    assert np.array_equal(footage.sample(0).frames, sample.frames)
+    assert np.array_equal(dataset.sample(0).frames, sample.frames)
     assert file.stat().st_mtime_ns == before
 
 
@@ -245,18 +243,18 @@ def test_two_videos_of_one_stem_are_two(tmp_path, make_video):
     (tmp_path / "data").mkdir()
     make_video(tmp_path / "data" / "a.mp4", frames=6)
     make_video(tmp_path / "data" / "a.mkv", frames=8)
-    reels = find_reels(tmp_path / "data", None, 5)
-    lengths = [len(Footage([reel], (32, 48), 5, 0, tmp_path / "decoded")._decoded(reel)) for reel in reels]
+    clips = find_clips(tmp_path / "data", None, 5)
+    lengths = [len(ClipDataset([clip], (32, 48), 5, 0, tmp_path / "decoded")._decoded(clip)) for clip in clips]
     assert sorted(lengths) == [6, 8]
 
 
 def test_workers_that_decode_the_same_video_at_once_do_not_meet(tmp_path, make_video):
     (tmp_path / "data").mkdir()
     make_video(tmp_path / "data" / "a.mp4", frames=30)
-    (reel,) = find_reels(tmp_path / "data", None, 5)
+    (clip,) = find_clips(tmp_path / "data", None, 5)
 
     def read(_):
-        return Footage([reel], (32, 48), 5, 0, tmp_path / "decoded").sample(0).frames
+        return ClipDataset([clip], (32, 48), 5, 0, tmp_path / "decoded").sample(0).frames
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(read, range(8)))
@@ -281,11 +279,11 @@ def test_a_clip_that_breaks_is_one_clear_line(data, tmp_path, capsys, workers):
 def test_what_cannot_be_trained_is_refused(tmp_path, data):
     write_png(data / "labels" / "clip1" / "999.png", np.zeros((40, 60), np.uint8))
     with pytest.raises(UsageError, match=r"7 label maps, the clip 6 frames.*vrm segment"):
-        find_reels(data, data / "labels", 3)
+        find_clips(data, data / "labels", 3)
     with pytest.raises(UsageError, match="no clip of at least 7"):
-        find_reels(data, None, 7)
+        find_clips(data, None, 7)
     with pytest.raises(UsageError, match="not a folder"):
-        find_reels(data / "none", None, 3)
+        find_clips(data / "none", None, 3)
     bad = tmp_path / "bad.toml"
     for text, words in (
         ("[network]\nwidht = 3", "cannot be built"),
@@ -355,4 +353,4 @@ def test_label_maps_as_vrm_segment_writes_them(data):
         inner.mkdir()
         for path in clip.glob("*.png"):
             path.rename(inner / path.name)
-    assert all(len(reel.labels) == 6 for reel in find_reels(data, data / "labels", 3))
+    assert all(len(clip.labels) == 6 for clip in find_clips(data, data / "labels", 3))

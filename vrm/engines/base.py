@@ -10,8 +10,6 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-
 from vrm.events import Progress
 from vrm.motion.result import Propagation
 from vrm.shots.windows import Window
@@ -124,8 +122,3 @@ class Engine(Protocol):
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Look at the shot, fit if the engine fits, and return the session that fills it."""
         ...
-
-
-def as_float(frames: Pixels) -> np.ndarray:
-    """uint8 or uint16 frames to float32 in [0, 1]."""
-    return frames.astype(np.float32) / np.float32(np.iinfo(frames.dtype).max)

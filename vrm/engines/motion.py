@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from vrm.engines.base import Session, Shot
+from vrm.engines.pixels import from_float
 from vrm.events import Progress
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.synthesis.never_seen import synthesise_never_seen
@@ -55,6 +56,5 @@ def to_patch(frame: Pixels, index: np.ndarray, rgb: np.ndarray) -> Patch:
     rows, cols = np.divmod(index, frame.shape[1])
     box = (int(rows.min()), int(cols.min()), int(rows.max()) + 1, int(cols.max()) + 1)
     out = frame[box[0] : box[2], box[1] : box[3]].copy()
-    top = np.iinfo(frame.dtype).max
-    out[rows - box[0], cols - box[1]] = np.clip(np.rint(rgb * np.float32(top)), 0, top).astype(frame.dtype)
+    out[rows - box[0], cols - box[1]] = from_float(rgb, frame)
     return Patch(box, out)

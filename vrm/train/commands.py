@@ -15,7 +15,7 @@ from vrm.weights.cards import WeightCard
 
 with needed_by("vrm train"):
     from vrm.train.keyframe import train_keyframe
-    from vrm.train.savit_run import clips_to_label, teach_savit
+    from vrm.train.savit import clips_to_label, train_savit
 
 Label = Callable[[list[tuple[Path, Path]], str, EngineOptions, Callable[[str], None]], object]
 """Labels clips with a model: clips with the folders for their maps, the model, device and threads, notes."""
@@ -44,7 +44,7 @@ def savit(data: Path, output: Path, events: Events, label: Label, **words: Any) 
     options = build(SavitJob, words)
     if options.segmenter is not None:
         label(clips_to_label(data, options), options.segmenter, options.engine, events.note)
-    card = teach_savit(data, output, options, stages(events), events.note)
+    card = train_savit(data, output, options, stages(events), events.note)
     if card is not None:
         events.note(f"Written: {output / card.file} and its card.")
     return card

@@ -1,4 +1,4 @@
-"""Values that come from a file or a caller, held against what a configuration's fields are declared as."""
+"""Config validation: values from a file or a caller against the types of a configuration's fields."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 
 
 def check_types(config: type, values: Mapping[str, object], where: str = "") -> None:
-    """Every value is of the type its field has; fields of other kinds than numbers, text and lists are not looked at.
+    """Check that every value has its field's type; only fields of numbers, text and lists are checked.
 
     Args:
         config: a dataclass.
-        values: by field name; names that are no field are left to others.
-        where: what the names belong to, for the message: "[training]".
+        values: by field name; names that are no field are not checked here.
+        where: the table that the names belong to, for the message: "[training]".
 
     Raises:
-        UsageError: names the key, its value, and what is expected.
+        UsageError: a value of another type; names the key, the value and the type.
     """
     hints = get_type_hints(config)
     for name, value in values.items():

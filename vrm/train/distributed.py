@@ -1,4 +1,4 @@
-"""Several processes on several devices that train one network: what ``torchrun`` starts."""
+"""Distributed training: processes that ``torchrun`` starts, each on its own device, train one network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train together.
+    """This process among those that train one network.
 
     Attributes:
         rank: its number; the first writes logs and weights.
@@ -26,7 +26,7 @@ class Processes:
 
     @classmethod
     def joined(cls) -> Processes:
-        """Join the processes that ``torchrun`` started; alone otherwise."""
+        """Join the processes that ``torchrun`` started; a single process otherwise."""
         if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
             return cls()
         if not dist.is_initialized():
@@ -34,7 +34,7 @@ class Processes:
         return cls(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_RANK", "0")))
 
     def leave(self) -> None:
-        """Wait for the others, and part."""
+        """Wait for the others and leave the group."""
         if self.count > 1:
             dist.barrier()
             dist.destroy_process_group()

@@ -1,204 +1,155 @@
-"""One step of training SAVIT (Lee et al. 2023, Eq. 5 to 9), and the state that is kept between steps."""
+"""``vrm train savit``: from a folder of clips to weights with their card (Lee et al. 2023)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
-from vrm.errors import EngineError
-from vrm.nets.savit.discriminators import SemanticDiscriminator, TemporalPatchDiscriminator
-from vrm.nets.savit.losses import fooling, pixels, telling
-from vrm.nets.savit.model import Output, Savit
-from vrm.nets.savit.semantic import token_classification
-from vrm.system.device import Compute
-from vrm.train.data.reels import Sample
+from vrm.errors import OutputError, UsageError
+from vrm.media.write.png import write_png
+from vrm.options.remove import EngineOptions
+from vrm.options.train import SavitJob
+from vrm.system.device import Compute, choose_for_training
+from vrm.system.files import writing
+from vrm.train.checkpoint import Checkpoint
+from vrm.train.data.clips import ClipDataset, TrainingClip, find_clips, hold_out, load_samples
 from vrm.train.distributed import Processes
+from vrm.train.log import Log
+from vrm.train.loop import Every, Terms, train
 from vrm.train.savit_config import SavitTraining
+from vrm.train.savit_trainer import SavitTrainer, batches
+from vrm.train.warm_start import warm_start
+from vrm.weights.cards import WeightCard, save
 
-BETAS = (0.0, 0.99)
 
+def clips_to_label(data: Path, job: SavitJob) -> list[tuple[Path, Path]]:
+    """Every clip of the data, and the folder its label maps belong into.
 
-@dataclass(frozen=True)
-class SavitBatch:
-    """Samples on the device.
-
-    Attributes:
-        truth: ``(B, T, 3, H, W)`` in [-1, 1].
-        hole: ``(B, T, 1, H, W)``, 0 or 1.
-        labels: ``(B, T, H, W)`` integers, or None.
+    Raises:
+        UsageError: there are no clips, the configuration takes no labels, or several processes would make them.
     """
-
-    truth: Tensor
-    hole: Tensor
-    labels: Tensor | None
-
-    @property
-    def masked(self) -> Tensor:
-        """The truth, 0 in the hole."""
-        return self.truth * (1 - self.hole)
-
-    @classmethod
-    def of(cls, samples: list[Sample], device: torch.device) -> SavitBatch:
-        """Stack samples."""
-        frames = torch.from_numpy(np.stack([s.frames for s in samples])).to(device)
-        hole = torch.from_numpy(np.stack([s.holes for s in samples])).to(device)
-        labels = [s.labels for s in samples if s.labels is not None]
-        return cls(
-            frames.permute(0, 1, 4, 2, 3).float() / 127.5 - 1,
-            hole[:, :, None].float(),
-            torch.from_numpy(np.stack(labels)).to(device) if labels else None,
+    config = SavitTraining.read(job.config)
+    if not config.network.experts:
+        raise UsageError("This configuration is trained without labels.", "Leave out --segmenter.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UsageError(
+            "Labels are made by one process.",
+            "Start once without torchrun, stop it when training begins, and go on with torchrun; the labels stay.",
         )
+    labels = job.labels or data / "labels"
+    return [(clip.path, labels / clip.name) for clip in find_clips(data, least=config.frames)]
 
 
-@dataclass
-class Losses:
-    """The terms of one step, as numbers."""
+def train_savit(
+    data: Path, out: Path, job: SavitJob, progress: Callable[[str, int, int], None], note: Callable[[str], None]
+) -> WeightCard | None:
+    """Train on a folder of clips; weights, card, log, samples and the checkpoint go into ``out``.
 
-    terms: dict[str, float] = field(default_factory=dict)
+    Raises:
+        UsageError: there are no clips or no labels, or a clip that is to be held out is not there.
+        OutputError: ``out`` holds a training or weights of that name already.
+        WeightsError: the checkpoint, or the weights to start from, do not fit.
+        EngineError: the losses are no longer finite.
 
-    def note(self, name: str, value: Tensor) -> Tensor:
-        """Keep a term's value and hand the term on."""
-        self.terms[name] = float(value.detach())
-        return value
-
-
-class Trainer:
-    """Generator, discriminators and their optimisers.
-
-    Args:
-        config: what is trained and how.
-        compute: where; the nets are placed there.
-        processes: among which gradients are averaged.
+    Returns:
+        The card; None in processes other than the first.
     """
-
-    def __init__(self, config: SavitTraining, compute: Compute, processes: Processes) -> None:
-        self.config, self.compute, self.processes = config, compute, processes
-        network = config.network
-        self.net = Savit(network)
-        self.critics: dict[str, nn.Module] = {}
-        if config.adversarial:
-            self.critics["patch"] = TemporalPatchDiscriminator(config.patch_base)
-        if config.semantic:
-            self.critics["sad"] = SemanticDiscriminator(network.experts, network.base, network.width)
-        self.nets: dict[str, nn.Module] = {"net": self.net, **self.critics}
-        self.optimisers = {}
-        for name, one in self.nets.items():
-            one.to(compute.device) if name == "patch" else compute.place(one)  # its maps have a time axis
-            processes.share(one)
-            self.optimisers[name] = torch.optim.Adam(one.parameters(), config.rate, BETAS)
-        self.average = [p.detach().clone() for p in self.net.parameters()] if config.average else None
-        self.done = 0
-
-    def step(self, batch: SavitBatch) -> Losses:
-        """One step of every discriminator, then one of the generator.
-
-        Raises:
-            EngineError: a loss is no longer finite.
-        """
-        losses = Losses()
-        self._set_rate()
-        with self.compute.autocast():
-            out = self.net(batch.masked, batch.labels, self.config.local or None)
-        made = out.frames.float()
-        composed = made * batch.hole + batch.truth * (1 - batch.hole)
-        for name in self.critics:
-            with self.compute.autocast():
-                real = self._judge(name, batch.truth, batch, out)
-                fake = self._judge(name, composed.detach(), batch, out)
-            self._learn(name, losses.note(f"{name} tells", telling(real.float(), fake.float())))
-        self._learn("net", self._generator_loss(batch, out, made, composed, losses))
-        self.done += 1
-        if self.average is not None:
-            own = [p.detach() for p in self.net.parameters()]
-            torch._foreach_lerp_(self.average, own, max(1 - self.config.average, 1 / (self.done + 1)))
-        wrong = [name for name, value in losses.terms.items() if not np.isfinite(value)]
-        if wrong:
-            raise EngineError(f"Training diverged at step {self.done}: '{wrong[0]}'.", "Resume with a lower rate.")
-        return losses
-
-    def _generator_loss(self, batch: SavitBatch, out: Output, made: Tensor, composed: Tensor, losses: Losses) -> Tensor:
-        """L_total, Eq. 5."""
-        config = self.config
-        total = losses.note("pixels", pixels(made, batch.truth, batch.hole))
-        if config.classification and out.histogram is not None:
-            parts = [token_classification(scores, out.histogram) for scores in out.scores]
-            total = total + config.classification * losses.note("classes", torch.stack(parts).mean())
-        for name, weight in (("patch", config.adversarial), ("sad", config.semantic)):
-            if name in self.critics:
-                with self.compute.autocast(), _frozen(self.critics[name]):
-                    scores = self._judge(name, composed, batch, out)
-                total = total + weight * losses.note(f"{name} fooled", fooling(scores.float()))
-        return losses.note("total", total)
-
-    def _judge(self, name: str, frames: Tensor, batch: SavitBatch, out: Output) -> Tensor:
-        """What a discriminator says of frames; SAD sees the labels too, and the first block's routing."""
-        if name == "patch":
-            scores: Tensor = self.critics[name](frames)
-            return scores
-        seen = torch.cat([frames.flatten(0, 1), self.net.classes(batch.labels, frames)], 1)
-        judged: Tensor = self.critics[name](seen, out.routing[0].flatten(0, 1))
-        return judged
-
-    def _learn(self, name: str, loss: Tensor) -> None:
-        optimiser = self.optimisers[name]
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.processes.average(self.nets[name])
-        optimiser.step()
-
-    def _set_rate(self) -> None:
-        rate = self.config.rate * (self.config.drop_to if self.done >= self.config.drop_at else 1)
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-
-    def best(self) -> dict[str, Tensor]:
-        """The generator's tensors to be kept: averaged, where there is an average."""
-        state = self.net.state_dict()
-        if self.average is not None:
-            state |= {name: a for (name, _), a in zip(self.net.named_parameters(), self.average, strict=True)}
-        return state
-
-    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Everything that resuming needs: tensors by name, and the optimisers' states."""
-        tensors = {f"{k}.{n}": v for k, one in self.nets.items() for n, v in one.state_dict().items()}
-        if self.average is not None:
-            tensors |= {f"average.{n}": a for n, a in enumerate(self.average)}
-        return tensors, {"done": self.done, **{k: o.state_dict() for k, o in self.optimisers.items()}}
-
-    def restore(self, tensors: Mapping[str, Tensor], held: Mapping[str, Any]) -> None:
-        """Go on from a state. Raises RuntimeError or KeyError if it is of another configuration."""
-        for k, one in self.nets.items():
-            own = {n.removeprefix(f"{k}."): v for n, v in tensors.items() if n.startswith(f"{k}.")}
-            one.load_state_dict(own)
-            self.optimisers[k].load_state_dict(held[k])
-        if self.average is not None:
-            for n, a in enumerate(self.average):
-                a.copy_(tensors[f"average.{n}"])
-        self.done = int(held["done"])
+    config = SavitTraining.read(job.config)
+    if job.steps is not None:
+        config = replace(config, steps=job.steps)
+    labels = (job.labels or data / "labels") if config.network.experts else None
+    training, validation = hold_out(find_clips(data, labels, config.frames), job.held)
+    checkpoint = Checkpoint(out / "checkpoint.pt", config.identity)
+    if (out / f"{job.name}.json").exists():
+        raise OutputError(f"Weights named '{job.name}' are in {out} already.", "Choose another --name.")
+    if checkpoint.exists() and not job.resume:
+        raise OutputError(f"{out} holds a training.", "Go on with it: --resume; or choose another folder.")
+    if job.resume and not checkpoint.exists():
+        raise UsageError(f"There is no training in {out} to resume.", "Leave out --resume.")
+    processes = Processes.joined()
+    if config.batch % processes.count:
+        raise UsageError(f"A batch of {config.batch} cannot be shared by {processes.count} processes.")
+    compute = _compute(job.engine, processes)
+    card = None
+    with compute.running(job.engine.seed):
+        trainer = SavitTrainer(config, compute, processes)
+        if job.resume:
+            checkpoint.restore(trainer.load_state_dict, compute.device)
+            note(f"Resumed at step {trainer.done}.")
+        elif job.start is not None:
+            note(warm_start(trainer.net, job.start))
+        _train(trainer, training, validation, out, job, checkpoint, progress, note)
+        if processes.rank == 0:
+            card = _save(trainer, out, job, training, validation)
+    processes.leave()
+    return card
 
 
-class _frozen:
-    """A discriminator through which gradients flow, but which they do not reach."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self.parameters = [p for p in net.parameters() if p.requires_grad]
-
-    def __enter__(self) -> None:
-        for p in self.parameters:
-            p.requires_grad_(False)
-
-    def __exit__(self, *_: object) -> None:
-        for p in self.parameters:
-            p.requires_grad_(True)
+def _compute(options: EngineOptions, processes: Processes) -> Compute:
+    """The device of this process: each has its own GPU."""
+    if processes.count > 1 and options.device == "auto" and torch.cuda.is_available():
+        options = replace(options, device=f"cuda:{processes.local}")
+    return choose_for_training(options)
 
 
-def batches(samples: Iterator[Sample], size: int, device: torch.device) -> Iterator[SavitBatch]:
-    """Batches of so many samples, without end as long as there are samples."""
-    while True:
-        yield SavitBatch.of([next(samples) for _ in range(size)], device)
+def _train(
+    trainer: SavitTrainer, training: list[TrainingClip], validation: list[TrainingClip], out: Path, job: SavitJob,
+    checkpoint: Checkpoint, progress: Callable[[str, int, int], None], note: Callable[[str], None],
+) -> None:  # fmt: skip
+    config, processes, seed = trainer.config, trainer.processes, job.engine.seed
+    dataset = ClipDataset(training, config.size, config.frames, seed, out / "decoded", local=config.local)
+    numbers = range(trainer.done * config.batch + processes.rank, config.steps * config.batch, processes.count)
+    samples = load_samples(dataset, numbers, config.workers)
+    actions: list[Every] = []
+
+    def save_interrupted() -> None:
+        if processes.rank == 0:
+            checkpoint.write(trainer.state_dict())
+            note(f"Kept at step {trainer.done}; --resume goes on from there.")
+
+    if processes.rank == 0:
+        with writing(f"{out} cannot be written"):
+            (out / "samples").mkdir(parents=True, exist_ok=True)
+        log = Log(out / "log.csv", ("step", "what", "value"), append=trainer.done > 0)
+        actions.append(Every(config.log_every, lambda step, terms: log.add(*((step, k, v) for k, v in terms.items()))))
+        if validation:
+            validated = ClipDataset(validation, config.size, config.frames, seed + 1, out / "decoded", validation=True)
+
+            def validate(step: int, terms: Terms) -> None:
+                found, picture = trainer.validate([validated.sample(n) for n in range(max(1, config.looks))])
+                log.add(*((step, name, value) for name, value in found.items()))
+                write_png(out / "samples" / f"{step:07d}.png", picture)
+
+            actions.append(Every(config.look_every, validate))
+            if not trainer.done:
+                validate(0, {})
+        actions.append(Every(config.save_every, lambda step, terms: checkpoint.write(trainer.state_dict())))
+    train(
+        trainer,
+        batches(samples, config.batch // processes.count, trainer.compute.device),
+        config.steps,
+        lambda done, total: progress("train", done, total),
+        actions,
+        save_interrupted,
+    )
+
+
+def _save(
+    trainer: SavitTrainer, out: Path, job: SavitJob, training: list[TrainingClip], validation: list[TrainingClip]
+) -> WeightCard:
+    config, (device, dtype) = trainer.config, trainer.compute.names
+    names = [clip.name for clip in training]
+    return save(
+        trainer.averaged(), out, name=job.name, licence=job.licence, network="savit",
+        settings=config.network.settings(),
+        data=f"{len(names)} clips: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}; "
+        f"held out: {', '.join(c.name for c in validation[:40]) or 'none'}.",
+        training=f"{trainer.done} steps of Adam, batch {config.batch}, {config.frames} frames of "
+        f"{config.size[1]}x{config.size[0]}, {device}, {dtype}, {date.today():%B %Y}."
+        + (f" Started from {job.start}." if job.start else ""),
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""How SAVIT is trained: Sec. 4.1 of the paper as a configuration that files change."""
+"""How SAVIT is trained: Sec. 4.1 of the paper as a configuration, which a TOML file may change."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFERENCES = 3
 
 @dataclass(frozen=True)
 class SavitTraining:
-    """The whole of it. The defaults are the paper's.
+    """The network and its training. The defaults are the paper's.
 
     Attributes:
         network: what is trained; its ``field`` follows from ``size``.
@@ -28,14 +28,14 @@ class SavitTraining:
         batch: samples of a step, over all devices.
         steps: of the generator; the discriminators take as many.
         rate: Adam's, with beta 0 and 0.99.
-        drop_at, drop_to: after so many steps the rate is multiplied by this.
+        drop_at, drop_to: after ``drop_at`` steps the rate is multiplied by ``drop_to``.
         adversarial, classification, semantic: lambda_adv, lambda_cls and lambda_sad of Eq. 5; at 0 a term, and the
             discriminator behind it, is left out.
         patch_base: width of the temporal patch discriminator.
-        average: decay of an average of the weights that is kept instead of the last ones; 0 = none.
+        average: decay of an exponential moving average of the weights, kept instead of the last ones; 0 = none.
         workers: processes that read clips.
-        log_every, look_every, save_every: steps between lines of the log, looks at clips held out, and checkpoints.
-        looks: samples of the clips held out.
+        log_every, look_every, save_every: steps between lines of the log, validations, and checkpoints.
+        looks: samples of a validation.
     """
 
     network: SavitConfig = field(default_factory=SavitConfig)
@@ -90,6 +90,12 @@ class SavitTraining:
     def local(self) -> int:
         """How many frames of a sample, the first ones, always follow one another; 0 = either all do or none."""
         return max(2, self.frames - REFERENCES) if self.network.backbone == "e2fgvi" else 0
+
+    @property
+    def identity(self) -> dict[str, object]:
+        """What must be the same for a training to be resumed."""
+        critics = [name for name, weight in (("patch", self.adversarial), ("sad", self.semantic)) if weight]
+        return {**self.network.settings(), "discriminators": critics}
 
     @classmethod
     def named(cls, name: str) -> SavitTraining:

@@ -1,4 +1,4 @@
-"""Starting SAVIT from weights of its backbone."""
+"""Warm start of SAVIT from weights of its backbone."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SUM = 5.0
 """About what a token's mixture weights sum to at the start: eight sigmoids near one half, and one."""
 
 _NOISE = 0.02
-"""Deviation of what is added to each expert, as a share of the weights' own, so that experts can part."""
+"""Deviation of what is added to each expert, as a share of the weights' own, so that experts can differ."""
 
 
 @torch.no_grad()
 def warm_start(net: Savit, name: str) -> str:
-    """Load weights into a network in place; experts start as the layer they replace, shared out.
+    """Load weights into a network in place; each expert starts as a share of the layer it replaces.
 
     Weights of the same network are loaded as they are. Those of one without labels or experts fill what they have:
     new input channels start at zero, each expert at a fifth of the layer it replaces with a little noise (the mixture
@@ -56,7 +56,7 @@ def warm_start(net: Savit, name: str) -> str:
 
 
 def _fit(given: Tensor | None, wanted: Tensor) -> Tensor | None:
-    """A tensor at the shape that is wanted, or None where it cannot be had."""
+    """A tensor in the shape that is wanted, or None if it cannot be brought to it."""
     if given is None:
         return None
     if given.shape == wanted.shape:

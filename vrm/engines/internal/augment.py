@@ -1,4 +1,4 @@
-"""The small change ``g`` of Eq. 4 (Ouyang et al. 2021, Appendix A.3): a homography, brightness, blur."""
+"""Augmentation: the small change ``g`` of Eq. 4 (Ouyang et al. 2021, Appendix A.3), a homography, brightness, blur."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ KERNELS = (1, 3, 5)
 
 
 @dataclass(frozen=True)
-class Change:
-    """One ``g``.
+class Augmentation:
+    """One change ``g``.
 
     Attributes:
         matrix: 2x3, row-major: pixel offsets from the centre in the changed image to those in the image.
@@ -36,7 +36,7 @@ class Change:
     kernel: int = 1
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> Change:
+    def draw(cls, rng: np.random.Generator) -> Augmentation:
         """A random change of the paper's ranges."""
         angle, shear = (math.radians(rng.uniform(-1, 1) * most) for most in (ANGLE, SHEAR))
         scale = rng.uniform(*SCALE)

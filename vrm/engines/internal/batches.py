@@ -1,7 +1,7 @@
-"""Teaching the paper's network one video (Ouyang et al. 2021): batches of Eq. 1, the total loss of Eq. 7.
+"""Batches and the loss of the internal fit (Ouyang et al. 2021): Eq. 1 and Eq. 7.
 
-Coarse lessons hide a translated mask of the whole field. Fine ones (Section 4.1, Appendix A.4) are patches of the
-full-size field with the coarser result as a further input; they hide a piece of a mask.
+Coarse batches hide a translated mask of the whole region. Fine ones (Section 4.1, Appendix A.4) are patches of the
+full-size region with the enlarged coarser result as a further input; they hide a piece of a mask.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vrm.engines.internal.augment import Change
+from vrm.engines.internal.augment import Augmentation
 from vrm.engines.internal.training_masks import near_place, shift, translated
 from vrm.nets.internal.features import counted
 from vrm.nets.internal.losses import ambiguity, reconstruction, stabilisation
@@ -21,7 +21,7 @@ from vrm.system.device import Compute
 from vrm.types import U8, Bool, bounding_box
 
 PATCH = 128
-"""Side of a lesson in pixels (the paper: 960x540 on a GPU)."""
+"""Side of a training patch in pixels (the paper: 960x540 on a GPU)."""
 
 BATCH = 4
 
@@ -34,19 +34,19 @@ LEAST_PIECE = 1000 / (960 * 540)
 
 @dataclass(frozen=True)
 class TrainingRegion:
-    """Frames of the part of a shot that is memorised, at one size.
+    """The region of a shot that a network is fitted to, at one size.
 
     Attributes:
         frames: uint8 ``(T, h, w, 3)``.
         holes: bool ``(T, h, w)``.
-        prior: uint8 ``(T, h, w, 3)``, the enlarged result of the coarser network; None for the coarsest.
+        coarser: uint8 ``(T, h, w, 3)``, the enlarged result of the coarser network; None for the coarsest.
     """
 
     frames: U8
     holes: Bool
-    prior: U8 | None = None
+    coarser: U8 | None = None
 
-    def pieces(self) -> list[Bool]:
+    def grid_masks(self) -> list[Bool]:
         """The grid mask set: cells of ``PATCH`` pixels of all masks, without those that hold next to nothing."""
         found = []
         for hole in self.holes:
@@ -60,65 +60,72 @@ class TrainingRegion:
 
 @dataclass(frozen=True)
 class FitBatch:
-    """Crops of a field. All ``(B, ., h, w)``; colours in [-1, 1].
+    """Patches of a region. All ``(B, ., h, w)``; colours in [-1, 1].
 
     Attributes:
         frame: X_i, with the object itself in the hole.
         hole: M_i, 0 or 1.
         hidden: M_i or M'_t, 0 or 1.
-        prior: the coarser result, or None.
+        coarser: the enlarged result of the coarser network, or None.
         target, target_hole: X_t and M_t of another frame, at the same place.
     """
 
     frame: Tensor
     hole: Tensor
     hidden: Tensor
-    prior: Tensor | None
+    coarser: Tensor | None
     target: Tensor
     target_hole: Tensor
 
     @property
     def x(self) -> Tensor:
-        """The network's input, see ``describe``."""
-        return describe(self.frame, self.hidden, self.prior)
+        """See ``network_input``."""
+        return network_input(self.frame, self.hidden, self.coarser)
 
 
-def describe(frame: Tensor, hidden: Tensor, prior: Tensor | None) -> Tensor:
-    """The network's input: the frame with what is hidden at 0, the mask, and the prior if there is one."""
-    parts = [frame * (1 - hidden), hidden] + ([] if prior is None else [prior])
+def network_input(frame: Tensor, hidden: Tensor, coarser: Tensor | None) -> Tensor:
+    """The frame with 0 where it is hidden, the mask of that, and the coarser result if there is one.
+
+    ``(B, 3, h, w)``, ``(B, 1, h, w)`` and ``(B, 3, h, w)`` to ``(B, 4 or 7, h, w)``.
+    """
+    parts = [frame * (1 - hidden), hidden] + ([] if coarser is None else [coarser])
     return torch.cat(parts, 1)
 
 
-def draw(field: TrainingRegion, pieces: Sequence[Bool], rng: np.random.Generator, compute: Compute) -> FitBatch:
+_Patch = tuple[int, int, tuple[slice, slice], Bool]
+"""Frames i and t, where the patch lies, and M'_t in it."""
+
+
+def draw_batch(region: TrainingRegion, pieces: Sequence[Bool], rng: np.random.Generator, compute: Compute) -> FitBatch:
     """A random batch.
 
     Args:
-        field: what is memorised.
-        pieces: the grid mask set for fine lessons; empty for coarse ones, which hide whole masks.
-        rng: the source of chance.
+        region: what is learned.
+        pieces: the grid mask set for fine batches; empty for coarse ones, which hide whole masks.
+        rng: draws everything.
         compute: where the batch goes.
     """
-    count, h, w = field.holes.shape
-    shown = []
+    count, h, w = region.holes.shape
+    drawn: list[_Patch] = []
     for _ in range(BATCH):
         i, t = int(rng.integers(count)), int(rng.integers(count))
-        box = bounding_box(field.holes[i])
+        box = bounding_box(region.holes[i])
         if pieces:
             cy, cx = near_place((h, w), box, rng)
             part = _patch(cy, cx, h, w)
-            extra = _scattered(pieces[int(rng.integers(len(pieces)))], field.holes[i][part].shape, rng)
+            moved = _scattered(pieces[int(rng.integers(len(pieces)))], region.holes[i][part].shape, rng)
         else:
-            whole = translated(field.holes[t], box, rng)
-            ys, xs = np.nonzero(whole)
+            mask = translated(region.holes[t], box, rng)
+            ys, xs = np.nonzero(mask)
             at = int(rng.integers(ys.size)) if ys.size else 0
             part = _patch(int(ys[at]) if ys.size else h // 2, int(xs[at]) if ys.size else w // 2, h, w)
-            extra = whole[part]
-        shown.append((field, i, t, part, extra))
-    return _stacked(shown, compute)
+            moved = mask[part]
+        drawn.append((i, t, part, moved))
+    return _stacked(region, drawn, compute)
 
 
 def _patch(cy: int, cx: int, h: int, w: int) -> tuple[slice, slice]:
-    """The patch around a place, inside the field."""
+    """The patch around a place, inside the region."""
     y, x = max(0, min(cy - PATCH // 2, h - PATCH)), max(0, min(cx - PATCH // 2, w - PATCH))
     return slice(y, y + PATCH), slice(x, x + PATCH)
 
@@ -131,30 +138,26 @@ def _scattered(piece: Bool, shape: tuple[int, ...], rng: np.random.Generator) ->
     return shift(out, int(rng.integers(-h // 2, shape[0] - h // 2)), int(rng.integers(-w // 2, shape[1] - w // 2)))
 
 
-_Shown = tuple[TrainingRegion, int, int, tuple[slice, slice], Bool]
-
-
-def _stacked(shown: Sequence[_Shown], compute: Compute) -> FitBatch:
+def _stacked(region: TrainingRegion, drawn: Sequence[_Patch], compute: Compute) -> FitBatch:
     def colours(images: list[U8]) -> Tensor:
-        stack = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1
+        stack = np.stack(images).transpose(0, 3, 1, 2).astype(np.float32) / 127.5 - 1  # (B, 3, h, w)
         return torch.from_numpy(stack).to(compute.device)
 
     def flags(masks: list[Bool]) -> Tensor:
-        return torch.from_numpy(np.stack(masks)[:, None].astype(np.float32)).to(compute.device)
+        return torch.from_numpy(np.stack(masks)[:, None].astype(np.float32)).to(compute.device)  # (B, 1, h, w)
 
+    coarser = region.coarser
     return FitBatch(
-        frame=colours([f.frames[i][part] for f, i, _, part, _ in shown]),
-        hole=flags([f.holes[i][part] for f, i, _, part, _ in shown]),
-        hidden=flags([f.holes[i][part] | extra for f, i, _, part, extra in shown]),
-        prior=None
-        if shown[0][0].prior is None
-        else colours([f.prior[i][part] for f, i, _, part, _ in shown if f.prior is not None]),
-        target=colours([f.frames[t][part] for f, _, t, part, _ in shown]),
-        target_hole=flags([f.holes[t][part] for f, _, t, part, _ in shown]),
+        frame=colours([region.frames[i][part] for i, _, part, _ in drawn]),
+        hole=flags([region.holes[i][part] for i, _, part, _ in drawn]),
+        hidden=flags([region.holes[i][part] | moved for i, _, part, moved in drawn]),
+        coarser=None if coarser is None else colours([coarser[i][part] for i, _, part, _ in drawn]),
+        target=colours([region.frames[t][part] for _, t, part, _ in drawn]),
+        target_hole=flags([region.holes[t][part] for _, t, part, _ in drawn]),
     )
 
 
-def memory_loss(
+def total_loss(
     net: nn.Module, batch: FitBatch, compute: Compute, features: nn.Module | None, rng: np.random.Generator
 ) -> Tensor:
     """Eq. 7 on a batch; with ``features=None`` (the first stage) the reconstruction loss alone.
@@ -171,14 +174,14 @@ def memory_loss(
     loss = loss + reconstruction(coarse.float(), batch.frame, batch.hole)
     if features is None:
         return loss
-    g = Change.draw(rng)
+    g = Augmentation.draw(rng)
     changed, hole = g.of_image(batch.frame), g.of_mask(batch.hole)
-    prior = None if batch.prior is None else g.of_image(batch.prior)
-    again, _ = net(compute.put(describe(changed, g.of_mask(batch.hidden), prior)))
+    coarser = None if batch.coarser is None else g.of_image(batch.coarser)
+    again, _ = net(compute.put(network_input(changed, g.of_mask(batch.hidden), coarser)))
     unknown = (torch.maximum(batch.hole, hole) > 0) | g.uncovered(batch.frame)
     stable = stabilisation(again, fine, changed, batch.frame, unknown)
     known = counted(batch.target_hole == 0)
     ours, theirs = features((fine.float() + 1) / 2), features((batch.target + 1) / 2)
     known = known[..., : ours.shape[-2], : ours.shape[-1]]
-    unclear = ambiguity(ours, theirs, known, known)
-    return loss + AMBIGUITY_WEIGHT * unclear + STABILISATION_WEIGHT * stable
+    ambiguous = ambiguity(ours, theirs, known, known)
+    return loss + AMBIGUITY_WEIGHT * ambiguous + STABILISATION_WEIGHT * stable

@@ -13,16 +13,16 @@ from vrm.events import Progress
 from vrm.job.checkpoints import FitFolder
 from vrm.options.remove import EngineOptions
 
-MEMORY_STEPS = {"fast": 300, "balanced": 600, "best": 4000, "paper": 4000}
+STEPS = {"fast": 300, "balanced": 600, "best": 4000, "paper": 4000}
 """Steps of the fit where motion may not be asked. The paper takes 60,000.
 On two cores 600 steps of width 24 take minutes, 4,000 of width 48 hours."""
 
-MEMORY_WIDTH = {"fast": 24, "balanced": 24, "best": 48, "paper": 48}
+WIDTH = {"fast": 24, "balanced": 24, "best": 48, "paper": 48}
 """Width of that network; the paper's is 48."""
 
 
 class InternalEngine:
-    """See the module. Attributes ``device`` and ``dtype`` say what was chosen, in words."""
+    """See the module; attributes as in ``vrm.engines.base.Engine``."""
 
     name = "internal"
     labelled = False
@@ -42,17 +42,17 @@ class InternalEngine:
         """Fit to the shot, if the preset says so, and return the session that fills it."""
         if not self.keeps:
             return PrefillSession(shot)
-        from vrm.engines.internal.fit import MemorySession, fit_memory
+        from vrm.engines.internal.fit import InternalSession, fit_shot
 
         options = self.options
         fits = None if options.fits is None else FitFolder(options.fits)
         kind = f"{options.preset}-alone-{options.seed}"
         kept = None if fits is None else fits.find(kind, shot.start)
         if kept is not None:
-            return MemorySession.restored(shot, kept, self.compute)
+            return InternalSession.restored(shot, kept, self.compute)
         with self.compute.running(options.seed):
-            session = fit_memory(
-                shot, self.compute, MEMORY_STEPS[options.preset], MEMORY_WIDTH[options.preset], options.seed, progress,
+            session = fit_shot(
+                shot, self.compute, STEPS[options.preset], WIDTH[options.preset], options.seed, progress,
                 None if fits is None else lambda part: fits.half(kind, shot.start, part),
             )  # fmt: skip
         if fits is not None:

@@ -1,42 +1,42 @@
-"""The paper's own way: networks fitted to the known pixels of the video, nothing propagated (Ouyang et al. 2021).
+"""The internal fit: networks fitted to the known pixels of one shot, nothing propagated (Ouyang et al. 2021).
 
-A coarse network memorises the surroundings of the hole at a size that minutes can hold; where they are larger than
-that, finer ones follow, each twice the size, that take the enlarged result so far as a further input (Section 4.1).
+A coarse network is fitted to the surroundings of the hole at a size that minutes can hold. Where they are larger than
+that, finer networks follow, each at twice the size, that take the enlarged coarser result as a further input
+(Section 4.1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import torch
 from torch import nn
 
 from vrm.engines.base import Shot
-from vrm.engines.internal.batches import TrainingRegion, describe, draw, memory_loss
+from vrm.engines.internal.batches import FitBatch, TrainingRegion, draw_batch, network_input, total_loss
+from vrm.engines.pixels import from_float, resized, resized_mask
 from vrm.engines.tiling import in_tiles
 from vrm.events import Progress
 from vrm.job.checkpoints import HalfFit, Kept
+from vrm.nets.init import unit_variance
 from vrm.nets.internal.features import GaborFeatures, VggFeatures
 from vrm.nets.internal.gated import CoarseToFineNetwork
-from vrm.nets.lsuv import unit_variance
 from vrm.shots.windows import Window
 from vrm.system.device import Compute
-from vrm.train.loop import Budget, History, fit
+from vrm.train.fit import fit
 from vrm.types import F32, U8, Bool, Box, Patch, Pixels, bounding_box, grow_box, union_box
 from vrm.weights.cards import fetched
 
-FRAMES = 80
+MOST_FRAMES = 80
 """Most frames one fit sees (the paper's quality falls with length: 48.8, 45.3, 41.2 dB at 5, 20, 80 frames)."""
 
-COARSE = 320
-"""The coarse network works on the crop around the mask at no more than this on its longer side, in pixels (the paper:
-600, or 960 before 2K and 4K)."""
+COARSE_SIDE = 320
+"""Longest side of the region that the coarse network works on, in pixels (the paper: 600, or 960 before 2K and 4K)."""
 
-FIELD_BYTES = 200_000_000
-"""Most that the frames of one fine fit may take; fewer frames are learned from beyond it."""
+REGION_BYTES = 200_000_000
+"""Most that the frames of one fine fit may take; beyond it the fit sees fewer frames."""
 
 SECOND_STAGE = 0.25
 """Share of the steps that the regularising losses take part in (the paper: 20,000 of 80,000)."""
@@ -50,8 +50,8 @@ VGG_FILE = "vgg19.safetensors"
 
 
 @dataclass(frozen=True)
-class Place:
-    """The part of the frame that is memorised."""
+class FittedRegion:
+    """The part of the frame that networks are fitted to."""
 
     box: Box
 
@@ -61,9 +61,9 @@ class Place:
         return self.box[2] - self.box[0], self.box[3] - self.box[1]
 
     def sizes(self) -> list[tuple[int, int]]:
-        """The sizes it is worked on at, coarse to fine: doubling up to its own."""
+        """The sizes that networks work on, coarse to fine: doubling up to its own."""
         h, w = self.native
-        scale = min(1.0, COARSE / max(h, w))
+        scale = min(1.0, COARSE_SIDE / max(h, w))
         found = []
         while scale < 1:
             found.append((max(1, round(h * scale)), max(1, round(w * scale))))
@@ -78,96 +78,88 @@ class Place:
         return resized(part, size)
 
     def hole(self, mask: Bool, size: tuple[int, int]) -> Bool:
-        """This part of a mask at ``size``: wherever any pixel is set."""
+        """This part of a mask at ``size``: set wherever any pixel is."""
         y0, x0, y1, x1 = self.box
-        part = mask[y0:y1, x0:x1]
-        if part.shape == size:
-            return part
-        return cv2.resize(part.astype(np.float32), size[::-1], interpolation=cv2.INTER_AREA) > 0
+        return resized_mask(mask[y0:y1, x0:x1], size)
 
 
-def resized(image: F32, size: tuple[int, int]) -> F32:
-    """Averaged where it shrinks, cubic where it grows."""
-    if image.shape[:2] == size:
-        return image
-    how = cv2.INTER_AREA if size[0] < image.shape[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.float32).reshape(*size, 3)
-
-
-def place_of(shot: Shot) -> Place | None:
+def fitted_region(shot: Shot) -> FittedRegion | None:
     """The union of all holes with half its size around it, or None where the shot has no hole."""
-    around = union_box(bounding_box(shot.hole(t)) for w in shot.windows() for t in range(w.start, w.stop))
-    if around is None:
+    holes = union_box(bounding_box(shot.hole(t)) for w in shot.windows() for t in range(w.start, w.stop))
+    if holes is None:
         return None
-    by = max(48, max(around[2] - around[0], around[3] - around[1]) // 2)
-    return Place(grow_box(around, by, shot.size))
+    around = max(48, max(holes[2] - holes[0], holes[3] - holes[1]) // 2)
+    return FittedRegion(grow_box(holes, around, shot.size))
 
 
 @dataclass
-class Level:
-    """One network of the cascade and the size it works at."""
+class FittedNetwork:
+    """One network of the coarse-to-fine sequence and the size it works on."""
 
     net: CoarseToFineNetwork
     size: tuple[int, int]
-    history: History = field(default_factory=History)
 
 
-def fit_memory(
+def fit_shot(
     shot: Shot, compute: Compute, steps: int, width: int, seed: int, progress: Progress,
-    half: Callable[[int], HalfFit] | None = None,
-) -> MemorySession:  # fmt: skip
-    """Fit the coarse-to-fine network, and finer ones where the field is large, to frames of a shot.
+    checkpoint: Callable[[int], HalfFit] | None = None,
+) -> InternalSession:  # fmt: skip
+    """Fit a coarse network, and finer ones where the region is large, to frames of a shot.
 
     Args:
-        shot: motion is never asked.
+        shot: only frames and holes are asked for, never motion.
         compute: where.
         steps: of each network; the paper takes 80,000.
         width: of the networks.
         seed: of the crops and masks.
-        progress: told about the fit.
-        half: gives for each network, by number, where its fit is kept half way and gone on from.
+        progress: hears of each step.
+        checkpoint: gives for each network, by number, where its unfinished fit is kept and resumed from.
     """
-    place = place_of(shot)
-    if place is None:
-        return MemorySession(shot, None, [], compute)
+    region = fitted_region(shot)
+    if region is None:
+        return InternalSession(shot, None, [], compute)
     features = ambiguity_features()
     compute.place(features)
-    session = MemorySession(shot, place, [], compute, (f"The ambiguity loss compares {features.name}.",))
+    session = InternalSession(shot, region, [], compute, (f"The ambiguity loss compares {features.name}.",))
     rng = np.random.default_rng(seed)
-    sizes = place.sizes()
+    sizes = region.sizes()
     times = [t for w in shot.windows() for t in range(w.start, w.stop)]
     for k, size in enumerate(sizes):
-        most = max(4, min(FRAMES, FIELD_BYTES // (6 * size[0] * size[1]))) if k else FRAMES
-        learned = memorised(session, spread(times, most), size)
-        pieces = learned.pieces() if k else []
-        net = CoarseToFineNetwork(width, 4 if learned.prior is None else 7)
+        most = max(4, min(MOST_FRAMES, REGION_BYTES // (6 * size[0] * size[1]))) if k else MOST_FRAMES
+        net = CoarseToFineNetwork(width, 7 if k else 4)
         compute.place(net)
-        unit_variance(net, compute.put(draw(learned, pieces, rng, compute).x))
-        first = steps - round(SECOND_STAGE * steps)
-
-        def step_loss(
-            net: nn.Module,
-            step: int,
-            learned: TrainingRegion = learned,
-            pieces: list[Bool] = pieces,
-            first: int = first,
-        ) -> torch.Tensor:
-            regularised = features if step > first else None
-            return memory_loss(net, draw(learned, pieces, rng, compute), compute, regularised, rng)
-
-        budget = Budget(steps, RATE / 2 if k else RATE, check_every=min(100, max(1, steps // 10)))
-        done = k * steps
-        history = fit(
+        loss = _Loss(session.training_region(spread(times, most), size), features, steps, rng, compute)
+        unit_variance(net, compute.put(loss.batch().x))
+        fit(
             net,
-            step_loss,
-            budget,
+            loss,
+            steps,
+            RATE / 2 if k else RATE,
             compute,
-            progress=lambda n, _, done=done: progress("fit", done + n, len(sizes) * steps),  # type: ignore[misc]
-            half=None if half is None else half(k),
-            chance=(rng,),
+            lambda done, _, before=k * steps: progress("fit", before + done, len(sizes) * steps),  # type: ignore[misc]
+            None if checkpoint is None else checkpoint(k),
+            (rng,),
         )
-        session.levels.append(Level(net, size, history))
+        session.networks.append(FittedNetwork(net, size))
     return session
+
+
+class _Loss:
+    """The loss of each step of one fit, on a batch of its own."""
+
+    def __init__(
+        self, region: TrainingRegion, features: nn.Module, steps: int, rng: np.random.Generator, compute: Compute
+    ) -> None:
+        self.region, self.features, self.rng, self.compute = region, features, rng, compute
+        self.pieces = region.grid_masks() if region.coarser is not None else []
+        self.first_stage = steps - round(SECOND_STAGE * steps)
+
+    def batch(self) -> FitBatch:
+        return draw_batch(self.region, self.pieces, self.rng, self.compute)
+
+    def __call__(self, net: nn.Module, step: int) -> torch.Tensor:
+        features = self.features if step > self.first_stage else None
+        return total_loss(net, self.batch(), self.compute, features, self.rng)
 
 
 def ambiguity_features() -> VggFeatures | GaborFeatures:
@@ -181,93 +173,91 @@ def spread(times: list[int], most: int) -> list[int]:
     return sorted({times[i] for i in np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int)})
 
 
-def memorised(session: MemorySession, times: list[int], size: tuple[int, int]) -> TrainingRegion:
-    """What the next network of the cascade learns from."""
-    shot, place = session.shot, session.place
-    assert place is not None
-    frames = [place.frame(shot.frame(t), size) for t in times]
-    holes = np.stack([place.hole(shot.hole(t), size) for t in times])
-    prior = None
-    if session.levels:
-        with torch.inference_mode():
-            prior = np.stack([_eight_bit(resized(session.result(t), size)) for t in times])
-    return TrainingRegion(np.stack([_eight_bit(f) for f in frames]), holes, prior)
-
-
-def _eight_bit(image: F32) -> U8:
-    eight: U8 = np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8)
-    return eight
-
-
-class MemorySession:
+class InternalSession:
     """The fitted networks alone fill the hole, each frame by itself.
 
     Attributes:
-        place: what was memorised; None where nothing is masked.
-        levels: coarse to fine.
+        region: what they are fitted to; None where nothing is masked.
+        networks: coarse to fine.
         notes: what the user should know.
     """
 
     def __init__(
-        self, shot: Shot, place: Place | None, levels: list[Level], compute: Compute, notes: tuple[str, ...] = ()
-    ) -> None:
-        self.shot, self.place, self.levels, self.compute, self.notes = shot, place, levels, compute, notes
+        self, shot: Shot, region: FittedRegion | None, networks: list[FittedNetwork], compute: Compute,
+        notes: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.shot, self.region, self.networks, self.compute, self.notes = shot, region, networks, compute, notes
 
     def state(self) -> Kept:
-        """The fit, to be kept."""
-        tensors = {f"{k}.{n}": v for k, level in enumerate(self.levels) for n, v in level.net.state_dict().items()}
-        place = None if self.place is None else self.place.box
-        widths = [level.net.width for level in self.levels]
-        sizes = [level.size for level in self.levels]
-        return Kept({"box": place, "sizes": sizes, "widths": widths, "notes": list(self.notes)}, tensors)
+        """The fit, to be kept between runs."""
+        nets = [network.net for network in self.networks]
+        tensors = {f"{k}.{name}": value for k, net in enumerate(nets) for name, value in net.state_dict().items()}
+        about = {
+            "box": None if self.region is None else self.region.box,
+            "sizes": [network.size for network in self.networks],
+            "widths": [net.width for net in nets],
+            "notes": list(self.notes),
+        }
+        return Kept(about, tensors)
 
     @classmethod
-    def restored(cls, shot: Shot, kept: Kept, compute: Compute) -> MemorySession:
-        """A session with a fit that was kept; a box around holes that lie elsewhere now is worked on alike."""
-        place, levels = place_of(shot), []
+    def restored(cls, shot: Shot, kept: Kept, compute: Compute) -> InternalSession:
+        """A session with a fit that was kept; where the holes lie elsewhere now, their region is worked on alike."""
+        region, networks = fitted_region(shot), []
         for k, (width, size) in enumerate(zip(kept.about["widths"], kept.about["sizes"], strict=True)):
             net = CoarseToFineNetwork(width, 7 if k else 4)
-            own = {n.partition(".")[2]: v for n, v in kept.tensors.items() if n.startswith(f"{k}.")}
-            net.load_state_dict(own)
+            net.load_state_dict({n.partition(".")[2]: v for n, v in kept.tensors.items() if n.startswith(f"{k}.")})
             compute.place(net.eval())
-            if place is not None and list(place.box) != kept.about["box"]:
+            if region is not None and list(region.box) != kept.about["box"]:
                 y0, x0, y1, x1 = kept.about["box"]
-                size = [round(n * max(size) / max(y1 - y0, x1 - x0)) for n in place.native]
-            levels.append(Level(net, (max(1, size[0]), max(1, size[1]))))
-        return cls(shot, place, levels, compute, kept.notes)
+                size = [round(n * max(size) / max(y1 - y0, x1 - x0)) for n in region.native]
+            networks.append(FittedNetwork(net, (max(1, size[0]), max(1, size[1]))))
+        return cls(shot, region, networks, compute, kept.notes)
+
+    def training_region(self, times: list[int], size: tuple[int, int]) -> TrainingRegion:
+        """What the next network is fitted to: those frames at a size, with the result of the networks so far."""
+        shot, region = self.shot, self.region
+        assert region is not None
+        frames = np.stack([_eight_bit(region.frame(shot.frame(t), size)) for t in times])
+        holes = np.stack([region.hole(shot.hole(t), size) for t in times])
+        coarser = None
+        if self.networks:
+            with torch.inference_mode():
+                coarser = np.stack([_eight_bit(resized(self.result(t), size)) for t in times])
+        return TrainingRegion(frames, holes, coarser)
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches of the window's frames that have a hole."""
         patches: dict[int, Patch] = {}
-        if self.place is None:
+        if self.region is None:
             return patches
         with self.compute.running(0), torch.inference_mode():
             for t in range(window.start, window.stop):
                 box = bounding_box(self.shot.hole(t))
                 if box is not None:
-                    patches[t] = self._patch(t, box, self.place)
+                    patches[t] = self._patch(t, box, self.region)
         return patches
 
     def result(self, t: int) -> F32:
-        """The field of frame t as the finest network so far makes it, float32 ``(h, w, 3)`` in [-1, 1]."""
-        assert self.place is not None
+        """The region of frame t, filled by the finest network so far, float32 ``(h, w, 3)`` in [-1, 1]."""
+        assert self.region is not None
         found: F32 | None = None
-        for level in self.levels:
-            frame = self.place.frame(self.shot.frame(t), level.size)
-            hole = self.place.hole(self.shot.hole(t), level.size)
-            found = self._run(level.net, frame, hole, None if found is None else resized(found, level.size))
+        for network in self.networks:
+            frame = self.region.frame(self.shot.frame(t), network.size)
+            hole = self.region.hole(self.shot.hole(t), network.size)
+            found = self._run(network.net, frame, hole, None if found is None else resized(found, network.size))
         assert found is not None
         return found
 
-    def _run(self, net: nn.Module, frame: F32, hole: Bool, prior: F32 | None) -> F32:
-        """One network on the whole field, in overlapping tiles (the paper's grid inference)."""
+    def _run(self, net: nn.Module, frame: F32, hole: Bool, coarser: F32 | None) -> F32:
+        """One network on the whole region, in overlapping tiles (the paper's grid inference)."""
 
         def render(part: Box) -> F32:
             at = np.s_[part[0] : part[2], part[1] : part[3]]
-            x = describe(
+            x = network_input(
                 _channels(frame[at]),
                 _channels(hole[at][..., None].astype(np.float32)),
-                None if prior is None else _channels(prior[at]),
+                None if coarser is None else _channels(coarser[at]),
             )
             with self.compute.autocast():
                 fine, _ = net(self.compute.put(x))
@@ -277,17 +267,23 @@ class MemorySession:
         made = in_tiles((0, 0, h, w), TILE, render)
         return np.where(hole[..., None], made, frame).astype(np.float32)
 
-    def _patch(self, t: int, box: Box, place: Place) -> Patch:
+    def _patch(self, t: int, box: Box, region: FittedRegion) -> Patch:
         frame, hole = self.shot.frame(t), self.shot.hole(t)
-        rgb = (resized(self.result(t), place.native) + 1) / 2
+        rgb = (resized(self.result(t), region.native) + 1) / 2
         out = frame[box[0] : box[2], box[1] : box[3]].copy()
         inside = hole[box[0] : box[2], box[1] : box[3]]
-        y0, x0 = place.box[:2]
+        y0, x0 = region.box[:2]
         part = rgb[box[0] - y0 : box[2] - y0, box[1] - x0 : box[3] - x0]
-        top = np.iinfo(frame.dtype).max
-        out[inside] = np.clip(np.rint(part[inside] * top), 0, top).astype(frame.dtype)
+        out[inside] = from_float(part[inside], frame)
         return Patch(box, out)
 
 
+def _eight_bit(image: F32) -> U8:
+    """[-1, 1] to uint8."""
+    eight: U8 = np.clip(np.rint((image + 1) * 127.5), 0, 255).astype(np.uint8)
+    return eight
+
+
 def _channels(image: F32) -> torch.Tensor:
+    """``(h, w, C)`` to ``(1, C, h, w)``."""
     return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]

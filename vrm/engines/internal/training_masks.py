@@ -1,6 +1,6 @@
-"""Holes punched into known pixels: what a network fitted to one video is trained with.
+"""Holes in known pixels, which the network fitted to one video learns to fill.
 
-Any frame's mask, moved at random, a new one for each step (Ouyang et al. 2021, Eq. 1 and Appendix B,
+Each is a mask of any frame, moved at random (Ouyang et al. 2021, Eq. 1 and Appendix B,
 boundary-aware sampling).
 """
 
@@ -34,7 +34,7 @@ def translated(mask: Bool, hole: Box | None, rng: np.random.Generator) -> Bool:
     Args:
         mask: bool ``(H, W)``: the mask of any frame t.
         hole: the box of frame i's real hole, or None: then every place is equally likely.
-        rng: the source of chance.
+        rng: draws everything.
 
     Returns:
         Bool ``(H, W)``; empty if ``mask`` is.

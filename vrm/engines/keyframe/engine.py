@@ -151,8 +151,8 @@ class KeyframeSession:
 class ChunkSession(KeyframeSession):
     """The published way: chunks from one keyframe to the next, each alone (Section 4).
 
-    A chunk has the keyframes at both its ends in it, so that neighbouring chunks share one. It never looks beyond them;
-    where it is longer than a window, each window fills its part of it with the whole chunk in sight, as far as the
+    A chunk holds the keyframes at both its ends, so that neighbouring chunks share one. Nothing beyond them is used;
+    where it is longer than a window, each window fills its part of it with the whole chunk as context, as far as the
     window's own context reaches.
     """
 

@@ -20,9 +20,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from vrm.engines.base import Shot, as_float
+from vrm.engines.base import Shot
 from vrm.engines.coverage import coverage_map
 from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, grid_times
+from vrm.engines.pixels import as_float, from_float
 from vrm.events import Progress
 from vrm.motion.flow.context import context_flow, square, square_hole
 from vrm.motion.flow.estimators import DisFlow
@@ -176,8 +177,7 @@ class _Completion:
         if left.any():
             frame = self._generated(t, frame, left)
         out = self.shot.frame(t).copy()
-        top = np.iinfo(out.dtype).max
-        out[hole] = np.clip(np.rint(frame[hole] * top), 0, top).astype(out.dtype)
+        out[hole] = from_float(frame[hole], out)
         return out
 
     def _generated(self, t: int, frame: np.ndarray, left: Bool) -> np.ndarray:

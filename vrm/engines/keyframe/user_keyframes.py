@@ -39,7 +39,7 @@ def load_keyframes(
     info: VideoInfo,
     depth: int,
     most: int = MOST_PIXELS,
-    keep: MutableMapping[int, Pixels] | None = None,
+    store: MutableMapping[int, Pixels] | None = None,
 ) -> UserKeyframes:
     """Read the pictures of ``--keyframe``, at the video's size and orientation.
 
@@ -48,13 +48,13 @@ def load_keyframes(
         info: the video.
         depth: 8 or 16: bits of the frames that engines see.
         most: pixels that a picture may have.
-        keep: an empty mapping for the pictures (they may lie on disk); a dict by default.
+        store: an empty mapping for the pictures (they may lie on disk); a dict by default.
 
     Raises:
         UsageError: a number outside the video, or a picture of another shape.
         VideoError: a picture cannot be read.
     """
-    images: MutableMapping[int, Pixels] = {} if keep is None else keep
+    images: MutableMapping[int, Pixels] = {} if store is None else store
     notes = []
     for t, path in wanted:
         if t >= info.n_frames:

@@ -1,4 +1,4 @@
-"""Which part of the frames SAVIT's network sees, and at what size."""
+"""Which part of the frames SAVIT's network works on, and at what size."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vrm.engines.base import as_float
+from vrm.engines.pixels import as_float, resized, resized_mask
 from vrm.nets.savit.semantic import CELL
 from vrm.types import F32, U8, Bool, Box, Pixels, bounding_box, grow_box, union_box
 
 _LEAST_AROUND = 48
+"""Pixels of the frame around the holes, at least."""
 
 
 @dataclass(frozen=True)
 class CropRegion:
-    """A part of the frames, and the size it is worked on at.
+    """A part of the frames, and the size the network works on it at.
 
     Attributes:
-        box: the part.
-        size: height and width at work, multiples of 4.
+        box: the part, in pixels of the frame.
+        size: height and width for the network, multiples of 4.
     """
 
     box: Box
@@ -38,30 +39,24 @@ class CropRegion:
         return self.size[0] // CELL, self.size[1] // CELL
 
     def image(self, frame: Pixels) -> F32:
-        """The part of a frame at work, float32 ``(h, w, 3)`` in [0, 1]."""
+        """The part of a frame at the network's size, float32 ``(h, w, 3)`` in [0, 1]."""
         return resized(as_float(self._part(frame)), self.size)
 
     def mask(self, mask: Bool) -> Bool:
-        """The part of a mask at work: wherever any pixel is set."""
-        part = self._part(mask)
-        if part.shape == self.size:
-            return part
-        # Nearest enlarging keeps every set pixel, area averaging shows it.
-        grown = cv2.resize(part.astype(np.float32), self.size[::-1], interpolation=_shrinking(part.shape, self.size))
-        near = cv2.resize(part.astype(np.uint8), self.size[::-1], interpolation=cv2.INTER_NEAREST)
-        return (grown > 0) | (near > 0)
+        """The part of a mask at the network's size: set wherever any pixel is."""
+        return resized_mask(self._part(mask), self.size)
 
     def labels(self, labels: U8) -> U8:
-        """The part of a map of labels at work: the nearest pixel's."""
+        """The part of a label map at the network's size: the nearest pixel's label."""
         part = self._part(labels)
         return np.asarray(cv2.resize(part, self.size[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
 
-    def back(self, image: F32, at: Box, wanted: Box) -> F32:
-        """A box of the frame, from an image that shows a box at work.
+    def to_frame(self, image: F32, at: Box, wanted: Box) -> F32:
+        """A box of the frame, cut from an image at the network's size.
 
         Args:
             image: float32 ``(h, w, 3)`` of the box ``at``, which reaches around ``wanted``.
-            at: in pixels at work.
+            at: in pixels of the network.
             wanted: in pixels of the frame.
         """
         h, w = wanted[2] - wanted[0], wanted[3] - wanted[1]
@@ -75,8 +70,8 @@ class CropRegion:
         made = cv2.remap(image, *grid, cv2.INTER_CUBIC if sy < 1 else cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(made, np.float32).reshape(h, w, 3)
 
-    def at_work(self, box: Box) -> Box:
-        """A box of the frame in pixels at work, with two around for interpolation."""
+    def to_network(self, box: Box) -> Box:
+        """A box of the frame in pixels of the network, with two around for interpolation."""
         scale = [self.size[k % 2] / self.native[k % 2] for k in range(4)]
         y0, x0, y1, x1 = (scale[k] * (box[k] - self.box[k % 2]) for k in range(4))
         whole = int(np.floor(y0)), int(np.floor(x0)), int(np.ceil(y1)), int(np.ceil(x1))
@@ -87,18 +82,18 @@ class CropRegion:
         return np.ascontiguousarray(image[y0:y1, x0:x1])
 
 
-def whole_field(frame: tuple[int, int], size: tuple[int, int]) -> CropRegion:
+def whole_frame(frame: tuple[int, int], size: tuple[int, int]) -> CropRegion:
     """The whole frame at a size."""
     return CropRegion((0, 0, *frame), size)
 
 
-def field_around(holes: Iterable[Bool], frame: tuple[int, int], pixels: float) -> CropRegion | None:
+def region_around(holes: Iterable[Bool], frame: tuple[int, int], pixels: float) -> CropRegion | None:
     """The surroundings of holes: half their extent on every side, or more where ``pixels`` allows at native size.
 
     Args:
         holes: bool ``(H, W)``.
         frame: height and width.
-        pixels: most that are worked on; a larger part is reduced to that.
+        pixels: most that the network works on; a larger part is reduced to that.
 
     Returns:
         None where there is no hole.
@@ -127,15 +122,3 @@ def _in_cells(box: Box, frame: tuple[int, int]) -> Box:
         out[k + 2] = min(frame[k], box[k + 2] + missing)
         out[k] = max(0, box[k] - (missing - (out[k + 2] - box[k + 2])))
     return out[0], out[1], out[2], out[3]
-
-
-def resized(image: F32, size: tuple[int, int]) -> F32:
-    """An image ``(h, w, 3)`` at a size: averaged where it shrinks, cubic where it grows."""
-    if image.shape[:2] == size:
-        return image
-    how = _shrinking(image.shape, size) if image.shape[0] > size[0] else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, size[::-1], interpolation=how), np.float32).reshape(*size, 3)
-
-
-def _shrinking(shape: tuple[int, ...], size: tuple[int, int]) -> int:
-    return cv2.INTER_AREA if shape[0] >= size[0] and shape[1] >= size[1] else cv2.INTER_LINEAR

@@ -1,4 +1,4 @@
-"""Which frames SAVIT's network sees together, and how its overlapping predictions are joined."""
+"""Which frames SAVIT's network sees together, and how its overlapping predictions are averaged."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FrameSchedule:
-    """How a shot is worked through.
+    """The runs of the network over a shot.
 
     Attributes:
-        stride: frames between the centres of two runs of the network.
-        reach: a run fills the frames up to so far from its centre.
-        every: every so manieth frame of the shot is a reference: it is looked at, not filled.
-        references: at most so many, the nearest ones, so that memory does not grow with the shot.
-        area: pixels the network works on, as a multiple of what it was trained on.
+        stride: frames between the centres of two runs.
+        reach: a run fills the frames up to this distance from its centre.
+        every: distance of the shot's reference frames, which a run sees and does not fill.
+        references: most reference frames of a run, the nearest ones, so that memory does not grow with the shot.
+        area: pixels the network works on, as a multiple of those it was trained on.
         crop: work on the surroundings of the hole, at native size where ``area`` allows; else on the whole frame at the
-            size that was trained on.
-        halves: join predictions as published, each new one counting as much as all before it.
+            size of training.
+        halves: average predictions as published: each new one counts as much as all before it.
     """
 
     stride: int = 5
@@ -29,12 +29,12 @@ class FrameSchedule:
     halves: bool = False
 
     def centres(self, start: int, first: int, last: int) -> list[int]:
-        """The centres, counted from the shot's start, whose runs fill a frame of ``first..last-1``."""
+        """The centres, counted from the shot's start, of the runs that fill a frame of ``first..last-1``."""
         lowest = max(0, -(-(first - self.reach - start) // self.stride))
         return [start + k * self.stride for k in range(lowest, (last - 1 + self.reach - start) // self.stride + 1)]
 
     def centres_of(self, t: int, start: int, stop: int) -> list[int]:
-        """The centres whose runs fill frame t, in order; inside the shot, unless only one behind it reaches so far."""
+        """The centres of the runs that fill frame t: inside the shot, unless only one beyond it reaches t."""
         centres = self.centres(start, t, t + 1)
         return [c for c in centres if c < stop] or centres
 
@@ -42,21 +42,21 @@ class FrameSchedule:
         """The frames that a run fills."""
         return range(max(start, centre - self.reach), min(stop, centre + self.reach + 1))
 
-    def looked_at(self, centre: int, start: int, stop: int) -> list[int]:
-        """The references of a run: none of its neighbours, the nearest ones first chosen, in order."""
+    def references_of(self, centre: int, start: int, stop: int) -> list[int]:
+        """The reference frames of a run, ascending: the nearest ones that are not its neighbours."""
         near = self.neighbours(centre, start, stop)
         found = [t for t in range(start, stop, self.every) if t not in near]
         return sorted(sorted(found, key=lambda t: (abs(t - centre), t))[: self.references])
 
-    def shares(self, t: int, start: int, stop: int) -> dict[int, float]:
-        """What each centre's prediction counts for in frame t; they sum to 1, whatever the order of the runs."""
+    def weights(self, t: int, start: int, stop: int) -> dict[int, float]:
+        """The weight of each centre's prediction in frame t; they sum to 1, whatever the order of the runs."""
         centres = self.centres_of(t, start, stop)
         if self.halves:
             n = len(centres)
             return {c: 0.5 ** (n - max(k, 1)) for k, c in enumerate(centres)}
-        near = {c: self.reach + 1 - abs(t - c) for c in centres}
-        total = sum(near.values())
-        return {c: weight / total for c, weight in near.items()}
+        closeness = {c: self.reach + 1 - abs(t - c) for c in centres}
+        total = sum(closeness.values())
+        return {c: value / total for c, value in closeness.items()}
 
 
 SCHEDULES = {

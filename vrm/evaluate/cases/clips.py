@@ -1,4 +1,4 @@
-"""Which clips a folder holds, in each of the layouts people keep them in."""
+"""Clips to measure with: their frames, masks and truth, in the layouts of ``vrm.media.read.clips`` and of data sets."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ from pathlib import Path
 
 from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases.sequence import ImageSequence, open_sequence
+from vrm.media.read.clips import ClipPath, clip_paths
 from vrm.media.read.frame_folder import frame_files
-from vrm.media.write.containers import VIDEO_ENDINGS, distinct_names
-
-_DAVIS_SIZES = ("480p", "Full-Resolution", "1080p")
 
 
 @dataclass(frozen=True)
@@ -93,50 +91,32 @@ def choose(names: list[str], wanted: tuple[str, ...], where: str) -> list[str]:
 
 def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
     """By name: a clip, or what is wrong with it."""
-    if (folder / "JPEGImages").is_dir():
-        yield from ((clip.name, clip) for clip in _data_set(folder))
-        return
-    entries = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    for path in filter(Path.is_dir, entries):
+    for place in clip_paths(folder, bare=False):
         try:
-            clip = _clip(path)
+            clip = _clip(place)
         except VideoError as error:
-            yield path.name, error
-            continue
-        if clip is not None:
-            yield clip.name, clip
-    videos = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEO_ENDINGS]
-    for name, path in zip(distinct_names(videos), videos, strict=True):
-        yield name, Clip(name, ImageSequence(path))
+            yield place.name, error
+        else:
+            if clip is not None:
+                yield place.name, clip
 
 
-def _data_set(folder: Path) -> Iterator[Clip]:
-    """DAVIS and YouTube-VOS."""
-    images, notes = folder / "JPEGImages", folder / "Annotations"
-    for size in _DAVIS_SIZES:
-        if (images / size).is_dir():
-            images, notes = images / size, notes / size
-            break
-    for path in sorted(p for p in images.iterdir() if p.is_dir()):
-        masks = notes / path.name
-        yield Clip(path.name, ImageSequence(path), ImageSequence(masks) if masks.is_dir() else None)
-
-
-def _clip(folder: Path) -> Clip | None:
+def _clip(place: ClipPath) -> Clip | None:
+    folder = place.path
+    if folder.is_file():
+        return Clip(place.name, ImageSequence(folder))
     truths = tuple(sorted(folder.glob("*_gt.png")))
-    if truths:
-        masks = tuple(sorted(folder.glob("*_mask.png")))
-        return Clip(
-            folder.name,
-            ImageSequence(folder, truths),
-            ImageSequence(folder, masks) if masks else None,
-            missing_is_black=True,
-        )
-    frames = open_sequence(folder, "frames", "images") or _only_video(folder)
-    if frames is None:
+    if truths:  # DEVIL
+        inverted = tuple(sorted(folder.glob("*_mask.png")))
+        masks = ImageSequence(folder, inverted) if inverted else None
+        return Clip(place.name, ImageSequence(folder, truths), masks, missing_is_black=True)
+    if place.error is not None:
+        raise place.error
+    if place.frames is None:
         return None
-    truth = open_sequence(folder, "truth", "gt") or _background(folder, frames)
-    return Clip(folder.name, frames, open_sequence(folder, "masks", "mask"), truth)
+    frames = ImageSequence(place.frames)
+    masks = open_sequence(folder, "masks", "mask") if place.masks is None else ImageSequence(place.masks)
+    return Clip(place.name, frames, masks, open_sequence(folder, "truth", "gt") or _background(folder, frames))
 
 
 def _background(folder: Path, frames: ImageSequence) -> ImageSequence | None:
@@ -160,20 +140,3 @@ def _background(folder: Path, frames: ImageSequence) -> ImageSequence | None:
     if not there.is_dir():
         return ImageSequence(there)
     return ImageSequence(there, tuple(frame_files(there)[first : first + len(frames)]))
-
-
-def _only_video(folder: Path) -> ImageSequence | None:
-    """The video of a folder that holds no other but masks and truth."""
-    videos = [
-        p
-        for p in sorted(folder.iterdir())
-        if p.suffix.lower() in VIDEO_ENDINGS
-        and not p.name.startswith(".")
-        and "mask" not in p.stem
-        and p.stem not in ("truth", "gt")
-    ]
-    if len(videos) > 1:
-        raise VideoError(
-            f"{folder} holds several videos: {', '.join(p.name for p in videos)}.", "Call the clip's own frames.mp4."
-        )
-    return ImageSequence(videos[0]) if videos else None

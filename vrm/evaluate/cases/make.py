@@ -20,7 +20,7 @@ from vrm.events import Events
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.write.png import write_png
 from vrm.system.files import atomic_folder
-from vrm.train.data.freeform import Drift, blob, covering, place
+from vrm.train.data.masks import ShapeMotion, free_form_shape, placed, scaled_to_cover
 from vrm.types import U8, Bool, Masks, Pixels, eight_bits
 from vrm.version import __version__
 
@@ -264,16 +264,16 @@ def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, abo
         return
     about["seed"] = seed
     rng = np.random.default_rng(seed)
-    shape = blob(size, rng)
-    drift = Drift((shape.shape[0], shape.shape[1]), size, rng)
+    shape = free_form_shape(size, rng)
+    motion = ShapeMotion((shape.shape[0], shape.shape[1]), size, rng)
     if protocol.share:
-        hole = covering(shape, size, drift.at + np.array(shape.shape) / 2, protocol.share)
+        hole = scaled_to_cover(shape, size, motion.at + np.array(shape.shape) / 2, protocol.share)
         yield from (hole for _ in range(count))
         return
     for _ in range(count):
-        yield grown(place(shape, size, drift.at), protocol.grow)
+        yield grown(placed(shape, size, motion.at), protocol.grow)
         if protocol.holes == "moving":
-            drift.step()
+            motion.step()
 
 
 def _donors(n: int, seed: int) -> list[int]:
@@ -322,9 +322,9 @@ def _guided_case(clip: Clip, options: CaseOptions) -> _Case:
     frames += [view(large, size, rng) for _ in range(options.keyframes)]
     holes = []
     for _ in frames:
-        shape = blob((size[0] * 3 // 4, size[1] * 3 // 4), rng)
+        shape = free_form_shape((size[0] * 3 // 4, size[1] * 3 // 4), rng)
         room = np.array([size[0] - shape.shape[0], size[1] - shape.shape[1]])
-        holes.append(place(shape, size, rng.uniform(0, 1, 2) * room))
+        holes.append(placed(shape, size, rng.uniform(0, 1, 2) * room))
     return _Case(iter(frames), iter(holes), about={"seed": seed, "scored": [0]})
 
 

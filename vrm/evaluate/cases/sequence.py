@@ -13,11 +13,11 @@ from typing import cast
 import numpy as np
 
 from vrm.errors import MaskError, VideoError
+from vrm.media.read.clips import named_pictures
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import image_facts, read_image, read_mask
-from vrm.media.write.containers import VIDEO_ENDINGS
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.load import MOSTLY, load
 from vrm.selection.masks.source import mask_readers
@@ -103,29 +103,9 @@ class ImageSequence:
 
 
 def open_sequence(folder: Path, *names: str) -> ImageSequence | None:
-    """The first of ``folder/name`` that exists, or None: a folder of pictures or of one video, or a video.
-
-    Raises:
-        VideoError: there are several videos of that name.
-    """
-    for name in names:
-        path = folder / name
-        if path.is_dir():
-            inside = [p for p in path.iterdir() if not p.name.startswith(".")]
-            if len(inside) == 1 and inside[0].suffix.lower() in VIDEO_ENDINGS:
-                return ImageSequence(inside[0])
-            return ImageSequence(path)
-        if path.is_file() and path.suffix.lower() in VIDEO_ENDINGS:
-            return ImageSequence(path)
-        videos = [folder / f"{name}{ending}" for ending in VIDEO_ENDINGS if (folder / f"{name}{ending}").is_file()]
-        if len(videos) > 1:
-            raise VideoError(
-                f"{folder} holds {name} more than once: {', '.join(v.name for v in videos)}.",
-                "Leave one of them there.",
-            )
-        if videos:
-            return ImageSequence(videos[0])
-    return None
+    """See ``vrm.media.read.clips.named_pictures``."""
+    path = named_pictures(folder, *names)
+    return None if path is None else ImageSequence(path)
 
 
 def load_masks(masks: ImageSequence, frames: ImageSequence, name: str, invert: bool = False) -> Masks:

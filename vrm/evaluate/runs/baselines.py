@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vrm.engines.base import as_float
+from vrm.engines.pixels import as_float
 from vrm.evaluate.cases.sequence import ImageSequence, read_at
 from vrm.metrics.error import peak_of
 from vrm.types import Bool, Masks, Pixels, eight_bits

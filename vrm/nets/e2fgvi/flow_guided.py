@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d  # type: ignore[import-untyped]
 
-from vrm.nets.e2fgvi.spynet import SpyNet, warp
+from vrm.nets.e2fgvi.spynet import SpyNet
+from vrm.nets.sampling import warp
 
 GROUPS = 16
 """Groups of channels with offsets of their own."""
 
-_REACH = 10  # most that an offset departs from the flow, in cells
+_REACH = 10  # largest difference between an offset and the flow, in cells
 _SLOPE = 0.1
 DIRECTIONS = ("backwards", "forwards")
 
@@ -50,8 +51,8 @@ class FlowGuidedAlignment(nn.Module):
         """Align features.
 
         Args:
-            features: ``(B, 2 channels, h, w)``, of the frame before and the one before that.
-            seen: ``(B, 3 channels, h, w)``, what the offsets are found from.
+            features: ``(B, 2 channels, h, w)``: of the previous frame and of the one before it.
+            seen: ``(B, 3 channels, h, w)``, from which the offsets are computed.
             flows: to either frame, ``(B, 2, h, w)``.
 
         Returns:
@@ -73,7 +74,7 @@ class FlowGuidedAlignment(nn.Module):
 
 
 class FlowGuide(nn.Module):
-    """Features of consecutive frames, each with what the others know.
+    """Features of consecutive frames, propagated to each other.
 
     Args:
         channels: of the features, a multiple of 8.
@@ -97,7 +98,7 @@ class FlowGuide(nn.Module):
         self.fusion = nn.Conv2d(2 * channels, channels, 1)
 
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
-        """Pass features on; always in single precision at least, for flow needs it.
+        """Propagate features, always in single precision at least: flow needs it.
 
         Args:
             features: ``(B, T, channels, h, w)`` of consecutive frames.
@@ -116,18 +117,18 @@ class FlowGuide(nn.Module):
                 list(self.flow(x, y).unflatten(0, (b, t - 1)).unbind(1)) if t > 1 else []
                 for x, y in ((one, other), (other, one))
             )
-            backward = self._passed("backwards", spatial[::-1], there, [])[::-1]
-            forward = self._passed("forwards", spatial, back, backward)
+            backward = self._propagated("backwards", spatial[::-1], there, [])[::-1]
+            forward = self._propagated("forwards", spatial, back, backward)
             fused = [self.fusion(torch.cat(pair, 1)) for pair in zip(backward, forward, strict=True)]
             return torch.stack(fused, 1) + features
 
-    def _passed(self, name: str, spatial: list[Tensor], flows: list[Tensor], known: list[Tensor]) -> list[Tensor]:
-        """Features passed on through frames in the order given.
+    def _propagated(self, name: str, spatial: list[Tensor], flows: list[Tensor], known: list[Tensor]) -> list[Tensor]:
+        """Features propagated through the frames in the order given.
 
-        As published, the n-th step takes the n-th flow of the clip also where frames are gone through backward, which
-        is the flow of another pair of frames; published weights are trained with that.
+        As published, the n-th step takes the n-th flow of the clip also in the backward direction, where that is the
+        flow of another pair of frames; published weights are trained with it.
         """
-        passed: list[Tensor] = []
+        propagated: list[Tensor] = []
         state = torch.zeros_like(spatial[0])
         for n, current in enumerate(spatial):
             if n:
@@ -135,17 +136,17 @@ class FlowGuide(nn.Module):
                 before, flow_before = torch.zeros_like(state), torch.zeros_like(flow)
                 looked_up = torch.zeros_like(state)
                 if n > 1:
-                    before = passed[-2]
+                    before = propagated[-2]
                     flow_before = flow + warp(flows[n - 2], flow)
                     looked_up = warp(before, flow_before)
                 seen = torch.cat([warp(state, flow), current, looked_up], 1)
                 state = self.align[name](torch.cat([state, before], 1), seen, (flow, flow_before))
             state = state + self.mix[name](torch.cat([current, *known[n : n + 1], state], 1))
-            passed.append(state)
-        return passed
+            propagated.append(state)
+        return propagated
 
 
 def reduced(frames: Tensor) -> Tensor:
-    """Frames ``(N, 3, H, W)`` in [-1, 1] as flow is found between them: ``(N, 3, H / 4, W / 4)`` in [0, 1]."""
+    """Frames ``(N, 3, H, W)`` in [-1, 1] as the flow network takes them: ``(N, 3, H / 4, W / 4)`` in [0, 1]."""
     size = frames.shape[2] // 4, frames.shape[3] // 4
     return F.interpolate((frames + 1) / 2, size, mode="bilinear", align_corners=True)

@@ -27,12 +27,12 @@ _HALF = WINDOW[0] // 2, WINDOW[1] // 2
 
 @dataclass(frozen=True)
 class FocalWindow:
-    """Numbers of tokens of a frame, and of windows, counted row by row.
+    """A window by the numbers of its tokens, and of other windows; both are counted row by row.
 
     Attributes:
         own: the tokens of the window.
-        seen: what they attend to: their own, and those around, some of them twice, as published.
-        pooled: which windows they attend to as a whole.
+        seen: the tokens they attend to: their own and those around, some of them twice, as published.
+        pooled: the windows they attend to, each pooled to one token.
     """
 
     own: tuple[int, ...]
@@ -70,7 +70,7 @@ def windows(grid: Grid) -> tuple[FocalWindow, ...]:
 
 
 class FocalAttention(PatchAttention):
-    """Multi-head attention as the module says."""
+    """Multi-head attention in windows of tokens, see the module."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__(width, heads)
@@ -81,13 +81,13 @@ class FocalAttention(PatchAttention):
         return self._windowed(tokens, grid, None).flatten(1, 2)
 
     def at(self, tokens: Tensor, grid: Grid, places: list[tuple[int, Box]]) -> list[Tensor]:
-        """See ``Attention``: those windows are worked on that reach into the places."""
+        """See ``PatchAttention``; only windows that reach into the places are computed."""
         wanted = {y * grid.cols + x for _, box in places for y in range(box[0], box[2]) for x in range(box[1], box[3])}
         frames = self._windowed(tokens, grid, wanted)[0]
         return [crop_tokens(frames[t : t + 1], grid, box) for t, box in places]
 
     def _windowed(self, tokens: Tensor, grid: Grid, wanted: set[int] | None) -> Tensor:
-        """``(B, T, tokens, width)``; zero in windows that hold nothing wanted."""
+        """All tokens ``(B, T, tokens, width)``; zero in windows without a token of ``wanted``."""
         b, n, width = tokens.shape
         frames = tokens.reshape(b, -1, grid.tokens, width)
         pooled = self._pooled(frames, grid)
@@ -113,7 +113,7 @@ class FocalAttention(PatchAttention):
         return found
 
     def _pooled(self, frames: Tensor, grid: Grid) -> Tensor:
-        """``(B, T, tokens, width)`` to ``(B, T, windows, width)``; what is missing at right and bottom is zero."""
+        """``(B, T, tokens, width)`` to ``(B, T, windows, width)``; the right and the bottom are padded with zeros."""
         b, t, _, width = frames.shape
         x = frames.reshape(b, t, grid.rows, grid.cols, width)
         x = F.pad(x, (0, 0, 0, -grid.cols % WINDOW[1], 0, -grid.rows % WINDOW[0]))

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vrm.nets.sampling import warp
+
 _LEVELS = 6
 _WIDTHS = (8, 32, 64, 32, 16, 2)
 _MULTIPLE = 2 ** (_LEVELS - 1)
@@ -52,18 +54,3 @@ class SpyNet(nn.Module):
             x = F.relu(conv(x))
         out: Tensor = convs[-1](x)
         return out
-
-
-def warp(images: Tensor, flow: Tensor, outside: str = "zeros") -> Tensor:
-    """Images ``(N, C, h, w)`` looked up bilinearly where flow ``(N, 2, h, w)`` points.
-
-    Args:
-        images: what is looked up.
-        flow: x and y, in pixels.
-        outside: what lies outside the image: "zeros", or "border" for its nearest pixel.
-    """
-    h, w = flow.shape[2:]
-    ys, xs = (torch.arange(n, device=flow.device, dtype=flow.dtype) for n in (h, w))
-    x = 2 * (flow[:, 0] + xs) / max(w - 1, 1) - 1
-    y = 2 * (flow[:, 1] + ys[:, None]) / max(h - 1, 1) - 1
-    return F.grid_sample(images, torch.stack([x, y], -1), padding_mode=outside, align_corners=True)

@@ -14,8 +14,8 @@ from vrm.nets.fuseformer.tokens import CELLS, Grid, crop_tokens, fold, unfold
 from vrm.types import Box
 
 _SLOPE = 0.2
-_QUERIES = 256  # attended with at once: their scores stay in the processor's cache
-_TAP = 4  # the first four layers make what later ones are given again
+_QUERIES = 256  # queries at once: their scores stay in the processor's cache
+_TAP = 4  # the output of the first four layers is an input of all later ones
 _LAYERS = ((1, 2, 1), (1, 1, 1), (2, 2, 1), (4, 1, 1), (6, 1, 1), (8, 1, 2), (6, 1, 4), (4, 1, 8), (2, 1, 1))
 """Output channels as multiples of the base width, stride and groups of each convolution."""
 
@@ -66,7 +66,7 @@ class PatchAttention(nn.Module):
         self.query, self.key, self.value, self.output = (nn.Linear(width, width) for _ in range(4))
 
     def forward(self, tokens: Tensor, grid: Grid) -> Tensor:
-        """``(B, n, width)`` to the same; where tokens stand plays no part."""
+        """``(B, n, width)`` to the same; positions play no part."""
         return self._attend(tokens, tokens)
 
     def at(self, tokens: Tensor, grid: Grid, places: list[tuple[int, Box]]) -> list[Tensor]:
@@ -88,7 +88,7 @@ class PatchAttention(nn.Module):
 
     def _attend(self, queries: Tensor, tokens: Tensor) -> Tensor:
         q, k, v = (
-            layer(x).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
+            layer(x).reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)  # (B, heads, n, width / heads)
             for layer, x in ((self.query, queries), (self.key, tokens), (self.value, tokens))
         )
         out: Tensor = self.output(attend(q, k, v).transpose(1, 2).flatten(2))
@@ -99,7 +99,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Scaled dot-product attention of ``(B, heads, n, d)``.
 
     In bf16 on a CPU torch's fused kernel leaves the matrix units idle: plain products over runs of queries take about
-    half its time. Those keep no gradients.
+    half its time. They keep no gradients.
     """
     if q.device.type != "cpu" or q.dtype != torch.bfloat16 or torch.is_grad_enabled():
         return F.scaled_dot_product_attention(q, k, v)
@@ -107,7 +107,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     scaled = q * q.shape[-1] ** -0.5
     for b in range(q.shape[0]):
         for h in range(q.shape[1]):
-            # A head's rows lie apart, and each product would gather them anew.
+            # A head's rows are not contiguous: gathered once instead of in each product.
             keys, values = k[b, h].contiguous().t(), v[b, h].contiguous()
             for i in range(0, q.shape[2], _QUERIES):
                 out[b, h, i : i + _QUERIES] = (scaled[b, h, i : i + _QUERIES] @ keys).softmax(-1) @ values
@@ -115,7 +115,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 class FusionFeedForward(nn.Module):
-    """F3N: between its two layers, tokens that overlap are brought to agree.
+    """F3N: overlapping tokens are averaged between its two layers.
 
     Args:
         width: of the tokens.

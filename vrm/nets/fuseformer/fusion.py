@@ -1,9 +1,9 @@
-"""The fusion inside F3N (Liu et al., FuseFormer, ICCV 2021): tokens that overlap are brought to agree.
+"""The fusion inside F3N (Liu et al., FuseFormer, ICCV 2021): overlapping tokens are averaged.
 
 By definition tokens are folded to a map, each cell is divided by how many tokens cover it, and tokens are taken from
 the map again. A token of 7x7 cells, every 3 cells, covers three squares of 3x3 cells along each axis: two whole, of the
 third the first row or column. Where channels are ordered by these nine parts, folding is nine sums and taking is nine
-copies of stretches that lie together in memory, for a quarter of what going through patches cell by cell costs.
+copies of contiguous memory, at a quarter of the cost of patches cell by cell.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def ordered(x: Tensor, axis: int) -> Tensor:
 
 
 class Fusion:
-    """Each cell becomes the mean of what its tokens say, activated, and tokens are taken again.
+    """Each cell becomes the mean of its tokens' values, activated, and tokens are taken from the cells again.
 
     Args:
         grid: of a frame.

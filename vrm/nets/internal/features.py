@@ -1,4 +1,4 @@
-"""Features that images are compared by in the ambiguity loss (Ouyang et al. 2021, Eq. 8)."""
+"""Image features of the ambiguity loss (Ouyang et al. 2021, Eq. 8)."""
 
 from __future__ import annotations
 
@@ -87,8 +87,8 @@ class GaborFeatures(nn.Module):
     """Edges and lines by orientation (Gabor 1946), at full, half and quarter size, joined at a quarter.
 
     They need no download. What matters is that a blurred picture lies farther from another frame than a sharp one does:
-    here in all of 22 crops of real clips, with random filters in a fifth of 33. Coarse detail is stronger than fine
-    in pictures, whose spectra fall with the frequency, so each level counts half of the one before.
+    with these filters it does in all of 22 crops of real clips, with random filters in a fifth of 33. Coarse detail is
+    stronger than fine in pictures, whose spectra fall with the frequency, so each level counts half of the one before.
     """
 
     name = "fixed Gabor filters"
@@ -143,6 +143,6 @@ def gabor(wavelength: float, colour: tuple[float, float, float], angle: float, p
 
 
 def counted(where: Tensor) -> Tensor:
-    """Which feature points lie wholly where an image counts: ``(B, 1, H, W)`` bool to a quarter of the size."""
+    """Feature points whose whole patch of the image counts: ``(B, 1, H, W)`` bool to a quarter of the size."""
     h, w = where.shape[-2] // 4 * 4, where.shape[-1] // 4 * 4
     return F.avg_pool2d(where[..., :h, :w].float(), 4) == 1

@@ -1,8 +1,8 @@
-"""The networks of Ouyang et al. 2021 (Internal Video Inpainting), Appendix A.1: base, stacked and coarse-to-fine.
+"""The networks of Ouyang et al. 2021 (Internal Video Inpainting), Appendix A.1: base and coarse-to-fine.
 
 Where the paper and its published code differ (reflection against zero padding, bilinear against nearest upsampling,
 a 1x1 against a 3x3 output), this follows the paper. The channel numbers of the paper count a convolution's outputs
-*before* the split into features and gates, so ``C(48, ...)`` hands 24 channels on. The paper speaks of 18 layers in
+*before* the split into features and gates, so ``C(48, ...)`` has 24 channels out. The paper speaks of 18 layers in
 the base network and lists 17; these are the 17.
 
 All networks take any image size from 1x1 up: the input is padded inside (edge pixels repeated) and the output cut.
@@ -15,6 +15,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from vrm.nets.sampling import pad_to
 
 MIN_SIDE = 72
 """Reflection padding needs more pixels than it pads: dilation 16 at a quarter of the size asks for 17 times 4."""
@@ -60,7 +62,7 @@ class OutputConv(nn.Module):
     """The paper's ``O``: a 1x1 convolution and tanh. Three channels cannot be split, so it has no gate."""
 
     deviation = 0.4
-    """What initialisation aims at: a picture's spread in [-1, 1]; unit variance would saturate the tanh."""
+    """Standard deviation that initialisation aims at, that of pictures in [-1, 1]: 1 would saturate the tanh."""
 
     def __init__(self, inputs: int, outputs: int = 3) -> None:
         super().__init__()
@@ -111,16 +113,6 @@ def _decoder(inputs: int, unit: int) -> nn.Sequential:
     )
 
 
-def pad_to(x: Tensor, multiple: int, minimum: int = 1) -> tuple[Tensor, int, int]:
-    """Repeat the right and bottom edge until both sides are multiples, and at least ``minimum``; also old h, w."""
-    h, w = x.shape[-2:]
-    bottom = -(-max(h, minimum) // multiple) * multiple - h
-    right = -(-max(w, minimum) // multiple) * multiple - w
-    if bottom or right:
-        x = F.pad(x, (0, right, 0, bottom), mode="replicate")
-    return x, h, w
-
-
 class BaseNetwork(nn.Module):
     """The base network: frame and mask in, frame out.
 
@@ -137,23 +129,9 @@ class BaseNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` to ``(B, 3, H, W)`` in [-1, 1]."""
-        x, h, w = pad_to(x, 4, MIN_SIDE)
-        out: Tensor = self.decoder(self.encoder(x))
+        h, w = x.shape[-2:]
+        out: Tensor = self.decoder(self.encoder(pad_to(x, 4, MIN_SIDE)))
         return out[..., :h, :w]
-
-
-class StackedNetwork(nn.Module):
-    """Two base networks in a row, the second correcting the first; both outputs are supervised."""
-
-    def __init__(self, width: int = 48, inputs: int = 4) -> None:
-        super().__init__()
-        self.coarse = BaseNetwork(width, inputs)
-        self.fine = BaseNetwork(width, inputs)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, inputs, H, W)`` to (final, coarse), each ``(B, 3, H, W)`` in [-1, 1]."""
-        coarse = self.coarse(x)
-        return self.fine(_composite(x, coarse)), coarse
 
 
 class CoarseToFineNetwork(nn.Module):
@@ -171,7 +149,8 @@ class CoarseToFineNetwork(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``(B, inputs, H, W)`` to (final, coarse), each ``(B, 3, H, W)`` in [-1, 1]."""
         coarse = self.coarse(x)
-        y, h, w = pad_to(_composite(x, coarse), 4, MIN_SIDE)
+        h, w = x.shape[-2:]
+        y = pad_to(_composite(x, coarse), 4, MIN_SIDE)
         fine = self.decoder(torch.cat([self.encoder(y), self.branch(y)], 1))
         return fine[..., :h, :w], coarse
 

@@ -1,4 +1,4 @@
-"""Losses of the internal networks; every function is an equation of Ouyang et al. 2021 or says what it is."""
+"""Losses of the internal networks; the equations are those of Ouyang et al. 2021."""
 
 from __future__ import annotations
 

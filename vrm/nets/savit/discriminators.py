@@ -1,4 +1,4 @@
-"""What SAVIT's generator is trained against: a temporal patch discriminator, and the semantic-aware one (SAD)."""
+"""SAVIT's discriminators: of temporal patches, and the semantic-aware one (SAD)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
 from vrm.nets.fuseformer.blocks import PatchEncoder, SoftSplit
+from vrm.nets.init import normal_weights
 from vrm.nets.savit.semantic import SemanticLinear
 
 _SLOPE = 0.2
@@ -42,10 +43,10 @@ class TemporalPatchDiscriminator(nn.Module):
 
 
 class SemanticDiscriminator(nn.Module):
-    """SAD (Lee et al. 2023, Sec. 3.3): the generator's encoder and tokens anew, and one SAL to a score per token.
+    """SAD (Lee et al. 2023, Sec. 3.3): an encoder and tokens like the generator's, and one SAL to a score per token.
 
     Args:
-        experts: C; label maps are seen beside the image.
+        experts: C; the number of classes in the label maps, which are channels beside the image.
         base, width: of encoder and tokens, as in the generator.
     """
 
@@ -54,18 +55,14 @@ class SemanticDiscriminator(nn.Module):
         self.encoder = PatchEncoder(3 + experts, base)
         self.split = SoftSplit(2 * base, width)
         self.score = SemanticLinear(width, 1, experts)
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        self.apply(normal_weights)
 
     def forward(self, images: Tensor, routing: Tensor) -> Tensor:
         """Score tokens.
 
         Args:
             images: ``(N, 3 + C, H, W)``: the image in [-1, 1] and its one-hot label map.
-            routing: the generator's mixture weights ``(N, tokens, C)``; they are taken as given, not learned from here.
+            routing: the generator's mixture weights ``(N, tokens, C)``; no gradient flows to them.
 
         Returns:
             ``(N, tokens)``: high where it looks real.

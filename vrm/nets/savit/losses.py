@@ -18,11 +18,11 @@ def pixels(made: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
     return (error * hole).mean() / hole.mean().clamp(min=1e-6) + (error * known).mean() / known.mean().clamp(min=1e-6)
 
 
-def fooling(scores: Tensor) -> Tensor:
-    """L_adv, Eq. 7, and its like with SAD: what a discriminator says of made frames, to be raised."""
+def adversarial(scores: Tensor) -> Tensor:
+    """L_adv, Eq. 7, and its counterpart with SAD: minus the mean score that a discriminator gives made frames."""
     return -scores.mean()
 
 
-def telling(real: Tensor, made: Tensor) -> Tensor:
-    """Eq. 8, the hinge loss of a discriminator; half of the sum, as FuseFormer trains it."""
+def hinge(real: Tensor, made: Tensor) -> Tensor:
+    """Eq. 8, a discriminator's hinge loss on its scores of real and made frames; half of the sum, as in FuseFormer."""
     return (F.relu(1 - real).mean() + F.relu(1 + made).mean()) / 2

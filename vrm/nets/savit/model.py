@@ -23,13 +23,14 @@ from vrm.nets.fuseformer.blocks import (
 )
 from vrm.nets.fuseformer.fusion import Fusion, ordered
 from vrm.nets.fuseformer.tokens import CELLS, Grid
+from vrm.nets.init import normal_weights
 from vrm.nets.savit.semantic import GROUPS, ROUTES, SemanticFeedForward, histograms, one_hot
 
 BACKBONES = ("fuseformer", "e2fgvi")
 
 _AT_ONCE = 1500
-"""Tokens that F3N works on at once on a CPU: what lies between its layers stays small enough for the allocator to
-hand out the same memory again."""
+"""Tokens that F3N works on at once on a CPU: activations between its layers stay small enough for the allocator to
+reuse the same memory."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class SavitConfig:
         route: how labels enter the routing, see ``vrm.nets.savit.semantic.ROUTES``.
         router: width of the router's middle layer; 0 = that of the tokens.
         classify: whether tokens of semantic-aware blocks are classified (L_cls).
-        backbone: "fuseformer", or "e2fgvi" (Li et al., CVPR 2022): features are passed on along flow before the
+        backbone: "fuseformer", or "e2fgvi" (Li et al., CVPR 2022): features are propagated along flow before the
             transformer, which attends within windows, has no positional embedding, and GELU in the place of ReLU.
     """
 
@@ -100,7 +101,6 @@ class SavitConfig:
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
 
 
-_SMALL = {"width": 256}
 ABLATIONS: dict[str, SavitConfig] = {
     "savit": SavitConfig(),
     "fuseformer": SavitConfig(experts=0, semantic_blocks=(), classify=False),
@@ -125,7 +125,7 @@ fifth."""
 
 @dataclass(frozen=True)
 class Output:
-    """What the network gives.
+    """The result of the network.
 
     Attributes:
         frames: ``(B, T, 3, H, W)`` in [-1, 1].
@@ -175,16 +175,16 @@ class SavitBlock(nn.Module):
         ) if routing else None
 
     def normed(self, tokens: Tensor) -> Tensor:
-        """Tokens as the attention gets them, in the format of its layers, so that each need not convert them."""
+        """Tokens normalised for the attention, converted once to the number format of its layers."""
         out: Tensor = self.norm1(tokens).to(self.attention.query.weight.dtype)
         return out
 
     def fed(self, tokens: Tensor, fusion: Fusion, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """What follows the attention: tokens ``(N, given, width)`` of N frames to ``(N, wanted, width)``, and routing.
+        """The feed-forward half: tokens ``(N, given, width)`` of N frames to ``(N, wanted, width)``, and routing.
 
         Args:
-            tokens: with what the attention has changed.
-            fusion: says which tokens are given and wanted.
+            tokens: after the attention, its change added.
+            fusion: of the tokens, from those given to those wanted.
             histogram: ``(N, given, C)`` if the block is semantic-aware.
         """
         inner, kept = self.norm2(tokens), fusion.within(tokens)
@@ -217,10 +217,10 @@ class Savit(nn.Module):
         self.classifiers = nn.ModuleList(
             nn.Linear(config.width, config.experts) for _ in config.semantic_blocks if config.classify
         )
-        self.apply(_initialise)
+        self.apply(normal_weights)
         if self.position is not None:
             nn.init.normal_(self.position, std=0.02)
-        self.guide = FlowGuide(channels) if guided else None  # starts in its own way
+        self.guide = FlowGuide(channels) if guided else None  # has an initialisation of its own
 
     def forward(self, frames: Tensor, labels: Tensor | None = None, local: int | None = None) -> Output:
         """Fill frames.
@@ -228,8 +228,8 @@ class Savit(nn.Module):
         Args:
             frames: ``(B, T, 3, H, W)`` in [-1, 1], 0 in the hole; H and W multiples of 4.
             labels: super-categories ``(B, T, H, W)``, integers 0..7; needed unless the network has no experts.
-            local: how many of the frames, the first ones, follow one another; None = all. E2FGVI passes features on
-                between these, FuseFormer does not ask.
+            local: how many of the frames, the first ones, follow one another; None = all. E2FGVI propagates
+                features between these; FuseFormer makes no difference.
         """
         b, t = frames.shape[:2]
         classes = None if not self.config.experts else self.classes(labels, frames)
@@ -237,8 +237,8 @@ class Savit(nn.Module):
         grid = Grid(*features.shape[2:])
         if self.guide is not None:
             apart, small = (x.reshape(b, t, *x.shape[1:]) for x in (features, reduced(frames.flatten(0, 1))))
-            passed = self.guide(apart[:, :local], small[:, :local])
-            features = torch.cat([passed, apart[:, passed.shape[1] :]], 1).flatten(0, 1)
+            propagated = self.guide(apart[:, :local], small[:, :local])
+            features = torch.cat([propagated, apart[:, propagated.shape[1] :]], 1).flatten(0, 1)  # (B * T, C, h, w)
         histogram = None
         if classes is not None:
             histogram = histograms(classes).reshape(b, t * grid.tokens, -1)
@@ -298,11 +298,3 @@ class Savit(nn.Module):
                     scores.append(self.classifiers[len(routings)](tokens))
                 routings.append(routing)
         return tokens, routings, scores
-
-
-def _initialise(module: nn.Module) -> None:
-    """FuseFormer's: N(0, 0.02), no bias."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

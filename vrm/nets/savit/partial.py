@@ -19,7 +19,7 @@ from vrm.nets.savit.semantic import CELL
 from vrm.types import Box, grow_box
 
 _REACH = 3
-"""Cells around a pixel's own that the decoder looks at: two rows of pixels for its last convolutions, two of half cells
+"""Cells around a pixel's own that the decoder reads: two rows of pixels for its last convolutions, two of half cells
 for the first, and what lies between two of a map where it doubles one, half a place further at most."""
 
 
@@ -41,7 +41,7 @@ def last_block(
     assert isinstance(block, SavitBlock)
     frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
     shares = None if histogram is None else histogram.reshape(len(frames), grid.tokens, -1)
-    # Fusion brings in what neighbouring tokens say, so those are needed before it.
+    # Fusion mixes overlapping tokens, so neighbours are needed before it.
     near = [grid.cover(grid.cells(box)) for _, box in wanted]
     places = [(t, around) for (t, _), around in zip(wanted, near, strict=True)]
     attended = block.attention.at(block.normed(tokens), grid, places)
@@ -69,7 +69,7 @@ def render(net: Savit, tokens: Tensor, features: Tensor, grid: Grid, box: Box, c
         grid: of the whole frame.
         box: of token rows and columns, at least ``grid.cover(cells)``.
         cells: at least ``cells_for(pixels, grid)``.
-        pixels: what is wanted.
+        pixels: the box that is rendered.
 
     Returns:
         ``(1, 3, H, W)`` of the pixels, in [-1, 1].

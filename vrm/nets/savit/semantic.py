@@ -1,4 +1,4 @@
-"""What makes a video transformer aware of semantics (Lee et al., SAVIT, ICCV 2023, Sec. 3.2), whatever its backbone.
+"""The semantic-aware parts of a video transformer (Lee et al., SAVIT, ICCV 2023, Sec. 3.2), whatever its backbone.
 
 A router gives each token mixture weights over C experts, one per super-category; linear layers mix the experts'
 matrices with them. Mixed matrices are never built: by linearity the experts' outputs are mixed instead.
@@ -45,7 +45,7 @@ def one_hot(labels: Tensor, experts: int) -> Tensor:
 
 
 def histograms(classes: Tensor) -> Tensor:
-    """s_i of Eq. 1: the share of each class in what a token covers.
+    """s_i of Eq. 1: the share of each class in the area that a token covers.
 
     Args:
         classes: one-hot maps ``(N, C, H, W)``; H and W multiples of 4.
@@ -117,7 +117,7 @@ class SemanticLinear(nn.Module):
 
 
 def _mixed(tokens: Tensor, routing: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``(n, inputs)`` and ``(n, C)``; whichever of inputs and outputs is narrower is held C times."""
+    """``(n, inputs)`` and ``(n, C)``; the narrower of inputs and outputs is repeated C times."""
     experts, outputs, inputs = weight.shape
     biases = routing @ bias.to(routing.dtype)
     if inputs <= outputs:
@@ -130,8 +130,8 @@ def _mixed(tokens: Tensor, routing: Tensor, weight: Tensor, bias: Tensor) -> Ten
 class SemanticFeedForward(nn.Module):
     """SAFFN, Eq. 4: two semantic-aware layers that share one routing.
 
-    What lies between them (the backbone's fusion of overlapping tokens, if it has one, and its activation) is given
-    with the call, so that the backbone stays unknown here.
+    The function between them (the backbone's fusion of overlapping tokens, if it has one, and its activation) is an
+    argument of the call, so that this module does not depend on the backbone.
 
     Args:
         width: of the tokens.
@@ -155,7 +155,7 @@ class SemanticFeedForward(nn.Module):
 
         Args:
             tokens, histogram: see above.
-            between: what lies between the layers.
+            between: the function between the layers.
             order: puts channels in the order in which it takes and gives them; None = the layers' own.
             within: picks those tokens that it gives among those that it takes; None = all.
         """

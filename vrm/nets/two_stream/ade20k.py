@@ -1,4 +1,4 @@
-"""Features that tell scenes apart: the perceptual loss of the two-stream generator (Suvorov et al. 2021, Section 2.2).
+"""Features of scenes: the perceptual loss of the two-stream generator (Suvorov et al. 2021, Section 2.2).
 
 A ResNet-50 that was trained to segment ADE20k (Zhou et al. 2017): three small convolutions as its stem, and dilation in
 place of the last two halvings, so that its features have an eighth of the picture's size.

@@ -14,8 +14,9 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
+from vrm.nets.init import normal_weights
+from vrm.nets.sampling import pad_to
 from vrm.nets.two_stream.spectral import ConvResidual, FourierResidual
 from vrm.nets.two_stream.streams import DeformableWrite, KeyframeAttention, Read, Write, resized
 
@@ -25,11 +26,11 @@ STRIDE = 8
 
 @dataclass(frozen=True)
 class TwoStreamConfig:
-    """What the generator is built with.
+    """How the generator is built.
 
     Attributes:
         blocks: of both streams.
-        cross: the first so many of them take up key frames.
+        cross: the first ``cross`` blocks attend to key frames.
         width: channels of the first convolution; both streams have eight times as many.
         grid: m; the GIF has m x m tokens.
         heads: of reading, writing and attention.
@@ -87,7 +88,7 @@ CONFIGS = {
 
 @dataclass(frozen=True)
 class KeyFeatures:
-    """What T key frames give to any target; lists are by cross block.
+    """What T key frames contribute to any target; a tensor for each cross block.
 
     Attributes:
         keys, values: ``(T, heads, M, c / heads)``.
@@ -100,7 +101,7 @@ class KeyFeatures:
 
     @classmethod
     def join(cls, parts: Sequence[KeyFeatures]) -> KeyFeatures:
-        """Those of several frames in one."""
+        """The features of several frames, joined along T."""
 
         def joined(lists: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
             return tuple(torch.cat(same) for same in zip(*lists, strict=True))
@@ -176,7 +177,7 @@ class TwoStreamGenerator(nn.Module):
             for n in (c, 4 * w, 2 * w)
         )
         self.out = nn.Conv2d(w, 3, 7, padding=3, padding_mode="reflect")
-        self.apply(_initialise)
+        self.apply(normal_weights)
 
     def forward(self, target: Tensor, keys: Tensor, flow: Tensor, error: Tensor) -> Tensor:
         """The completed target, ``(B, 3, H, W)``; known pixels are predicted as well.
@@ -207,7 +208,7 @@ class TwoStreamGenerator(nn.Module):
         return self._decode(lif)
 
     def key_features(self, frames: Tensor) -> KeyFeatures:
-        """What key frames ``(T, 4, H, W)`` give to every target; in eval mode."""
+        """What key frames ``(T, 4, H, W)`` contribute to any target; in eval mode."""
         lif, tokens = self._encode(frames)
         keys, values, written = [], [], []
         for i in range(self.config.cross if self.config.takes_keys else 0):
@@ -290,15 +291,6 @@ def _frames(x: Tensor, b: int) -> Tensor:
     return x.reshape(b, len(x) // b, *x.shape[1:])
 
 
-def _initialise(module: nn.Module) -> None:
-    """Normal weights of deviation 0.02, no biases."""
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.normal_(module.weight, std=0.02)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
-
-
 def padded(x: Tensor) -> Tensor:
-    """``(B, c, H, W)`` with its last rows and columns repeated to multiples of 8, at least 32."""
-    bottom, right = (max(32, -(-side // STRIDE) * STRIDE) - side for side in x.shape[-2:])
-    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
+    """``(B, c, H, W)`` at a size that the network takes: sides that are multiples of 8, at least 32."""
+    return pad_to(x, STRIDE, 32)

@@ -25,7 +25,6 @@ class SpectralTransform(nn.Module):
         self.expand = nn.Conv2d(half, channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         x = self.reduce_norm(self.reduce(x)).relu()
         out: Tensor = self.expand(x + self._filtered(x))
         return out
@@ -33,9 +32,9 @@ class SpectralTransform(nn.Module):
     def _filtered(self, x: Tensor) -> Tensor:
         b, c, h, w = x.shape
         spectrum = torch.fft.rfft2(x.float(), norm="ortho")  # (b, c, h, w // 2 + 1); no half precision there
-        parts = torch.view_as_real(spectrum).permute(0, 1, 4, 2, 3).reshape(b, 2 * c, h, -1)
+        parts = torch.view_as_real(spectrum).permute(0, 1, 4, 2, 3).reshape(b, 2 * c, h, -1)  # (b, 2 c, h, w // 2 + 1)
         parts = self.filter_norm(self.filter(parts)).relu()
-        parts = parts.float().reshape(b, c, 2, h, -1).permute(0, 1, 3, 4, 2).contiguous()
+        parts = parts.float().reshape(b, c, 2, h, -1).permute(0, 1, 3, 4, 2).contiguous()  # (b, c, h, w // 2 + 1, 2)
         out: Tensor = torch.fft.irfft2(torch.view_as_complex(parts), s=(h, w), norm="ortho").to(x.dtype)
         return out
 
@@ -83,7 +82,7 @@ class FourierResidual(nn.Module):
 
 
 class ConvResidual(nn.Module):
-    """A 3x3 convolution in groups of channels, batch norm, ReLU and a skip: what stands in for the spectrum."""
+    """A 3x3 convolution in groups of channels, batch norm, ReLU and a skip: used instead of Fourier convolutions."""
 
     def __init__(self, channels: int, groups: int = 4) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
-"""How the two streams talk: read (Eq. 1), write (Eq. 2), attention across frames, deformable write (Section 3).
+"""How two streams exchange features: read (Eq. 1), write (Eq. 2), attention across frames, deformable write.
 
-Esser et al. 2022. LIF: local features, ``(B, c, h, w)``; GIF: global features, ``(B, M, c)``, M = m x m.
+Esser et al. 2022, Section 3. LIF: local features, ``(B, c, h, w)``; GIF: global features, ``(B, M, c)``, M = m x m.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from vrm.nets.sampling import warp
 
 
 def _mlp(channels: int) -> nn.Sequential:
@@ -55,12 +57,12 @@ class Read(nn.Module):
         weights = patches(resized(self.logits(lif), size), self.m).softmax(-1)  # (B, M, heads, pixels)
         values = patches(resized(self.values(lif), size), self.m)  # (B, M, c, pixels)
         b, count, c, pixels = values.shape
-        values = values.view(b, count, self.heads, c // self.heads, pixels)
+        values = values.view(b, count, self.heads, c // self.heads, pixels)  # (B, M, heads, c / heads, pixels)
         return torch.einsum("bnhp,bnhcp->bnhc", weights, values).reshape(b, count, c)
 
 
 class Write(nn.Module):
-    """Eq. 2: each pixel of a patch takes its token's value, as far as the gate of each head says.
+    """Eq. 2: each pixel of a patch takes its token's value, times the gate of each head.
 
     Arguments as for ``Read``.
     """
@@ -86,8 +88,8 @@ class Write(nn.Module):
         h, w = lif.shape[-2:]
         tall, broad = divisible((h, w), self.m)
         gates = resized(self.gates(lif), (tall, broad)).sigmoid()
-        values = self.values(tokens).transpose(1, 2).reshape(len(lif), -1, self.m, self.m)
-        values = values.repeat_interleave(tall // self.m, 2).repeat_interleave(broad // self.m, 3)
+        values = self.values(tokens).transpose(1, 2).reshape(len(lif), -1, self.m, self.m)  # (B, c, m, m)
+        values = values.repeat_interleave(tall // self.m, 2).repeat_interleave(broad // self.m, 3)  # (B, c, H, W)
         b, c = values.shape[:2]
         out = gates[:, :, None] * values.view(b, self.heads, c // self.heads, tall, broad)
         return resized(out.reshape(b, c, tall, broad), (h, w))
@@ -96,7 +98,7 @@ class Write(nn.Module):
 def patches(x: Tensor, m: int) -> Tensor:
     """``(B, c, h, w)`` cut into m x m patches: ``(B, m * m, c, pixels of a patch)``."""
     b, c, h, w = x.shape
-    cut = x.view(b, c, m, h // m, m, w // m).permute(0, 2, 4, 1, 3, 5)
+    cut = x.view(b, c, m, h // m, m, w // m).permute(0, 2, 4, 1, 3, 5)  # (B, m, m, c, h / m, w / m)
     return cut.reshape(b, m * m, c, -1)
 
 
@@ -126,7 +128,7 @@ class KeyframeAttention(nn.Module):
         Returns:
             Tokens, and their own keys and values ``(B, heads, M, c / heads)``.
         """
-        normed = self.norm(tokens)
+        normed = self.norm(tokens)  # (B, M, c)
         query, key, value = (self._split(layer(normed)) for layer in (self.query, self.key, self.value))
         own = key, value
         if more is not None:
@@ -137,19 +139,7 @@ class KeyframeAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         b, count, c = x.shape
-        return x.view(b, count, self.heads, c // self.heads).transpose(1, 2)
-
-
-def warp(x: Tensor, flow: Tensor) -> Tensor:
-    """``x(p + flow(p))``, bilinear, zero outside: ``(B, c, h, w)`` with flow ``(B, 2, h, w)`` (x, y) in its pixels."""
-    h, w = x.shape[-2:]
-    ys, xs = torch.meshgrid(
-        torch.arange(h, device=x.device, dtype=torch.float32),
-        torch.arange(w, device=x.device, dtype=torch.float32),
-        indexing="ij",
-    )
-    places = torch.stack([2 * (xs + flow[:, 0]) / max(w - 1, 1) - 1, 2 * (ys + flow[:, 1]) / max(h - 1, 1) - 1], -1)
-    return F.grid_sample(x.float(), places, align_corners=True).to(x.dtype)
+        return x.view(b, count, self.heads, c // self.heads).transpose(1, 2)  # (B, heads, M, c / heads)
 
 
 class DeformableWrite(nn.Module):
@@ -175,7 +165,7 @@ class DeformableWrite(nn.Module):
             error: of the flow, ``(B, T, 1, h, w)``.
         """
         b, t = keys.shape[:2]
-        warped = warp(keys.flatten(0, 1), flow.flatten(0, 1))
+        warped = warp(keys.flatten(0, 1), flow.flatten(0, 1))  # (B * T, c, h, w)
         both = torch.cat([warped, error.flatten(0, 1)], 1)
         target = lif.repeat_interleave(t, 0)
         confidence = self.confidence(torch.cat([both, target], 1)).unflatten(0, (b, t))
@@ -184,7 +174,7 @@ class DeformableWrite(nn.Module):
         return out
 
     def prepare(self, keys: Tensor) -> Tensor:
-        """What the convolutions make of key features ``(T, c, h, w)``: ``(T, 2 c, h, w)``, confidence first."""
+        """Both convolutions of key features ``(T, c, h, w)``, before the warp: ``(T, 2 c, h, w)``, confidence first."""
         c = self.value.out_channels
         weight = torch.cat([self.confidence.weight[:, :c], self.value.weight[:, :c]])
         return F.conv2d(keys, weight)

@@ -22,8 +22,9 @@ _ONE_AT_A_TIME = threading.Lock()
 def decoded(path: Path, folder: Path, size: tuple[int, int], frames: range) -> U8:
     """Frames of a clip, from a file in ``folder``; the file is made on first use.
 
-    It is written under a name of its own and renamed, so a reader sees all of it or nothing; who makes it at the same
-    time makes the same. Its name depends on where the clip lies and when it was changed: two clips of one name are two.
+    It is written under a name of its own and renamed, so a reader sees all of it or nothing; processes that make it at
+    the same time make the same file. Its name depends on the clip's path and on when it was changed, so that two clips
+    of one name have two files.
 
     Args:
         path: a video, or a folder of numbered frames.
@@ -42,8 +43,8 @@ def decoded(path: Path, folder: Path, size: tuple[int, int], frames: range) -> U
         about = path.stat()
     except OSError as error:
         raise VideoError(f"{path} cannot be read: {error.strerror}.") from error
-    told = f"{path.resolve()} {about.st_mtime_ns} {about.st_size} {frames}"
-    key = hashlib.sha256(told.encode()).hexdigest()[:12]
+    facts = f"{path.resolve()} {about.st_mtime_ns} {about.st_size} {frames}"
+    key = hashlib.sha256(facts.encode()).hexdigest()[:12]
     file = folder / f"{path.stem}-{size[1]}x{size[0]}-{key}.rgb"
     with _ONE_AT_A_TIME:  # of this process's threads; processes write under names of their own
         if not file.exists():

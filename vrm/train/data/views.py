@@ -16,6 +16,7 @@ from torchvision.transforms import v2  # type: ignore[import-untyped]
 
 from vrm.motion.flow.context import context_flow, square, square_hole
 from vrm.motion.flow.estimators import DisFlow
+from vrm.train.data.masks import strokes_or_boxes
 from vrm.types import U8, Bool
 
 
@@ -93,32 +94,13 @@ class Views:
         return out
 
 
-def random_hole(side: int, rng: np.random.Generator) -> Bool:
-    """A hole of thick strokes or of boxes, bool ``(side, side)``, of a fortieth to half of the picture."""
-    while True:
-        mask = np.zeros((side, side), np.uint8)
-        if rng.random() < 0.5:
-            for _ in range(int(rng.integers(1, 5))):
-                points = rng.integers(0, side, (int(rng.integers(2, 7)), 2))
-                steps = np.clip(points[0] + np.cumsum(rng.normal(0, side / 5, points.shape), 0), 0, side - 1)
-                thickness = int(rng.integers(max(2, side // 20), max(3, side // 5)))
-                cv2.polylines(mask, [steps.astype(np.int32)], False, 1, thickness)
-        else:
-            for _ in range(int(rng.integers(1, 4))):
-                h, w = rng.integers(max(2, side // 8), side // 2, 2)
-                y, x = int(rng.integers(0, side - h)), int(rng.integers(0, side - w))
-                mask[y : y + h, x : x + w] = 1
-        if 0.025 <= mask.mean() <= 0.5:
-            return mask > 0
-
-
 def example(views: Sequence[U8], rng: np.random.Generator) -> Example:
     """The first view as the target, the others as key frames, each with a hole of its own.
 
     Flow is estimated on whole frames, as in the paper, and interpolated in the holes.
     """
     side = views[0].shape[0]
-    holes = [random_hole(side, rng) for _ in views]
+    holes = [strokes_or_boxes(side, rng) for _ in views]
     squares = [square(view) for view in views]
     estimator = DisFlow()
     flows = [

@@ -1,4 +1,4 @@
-"""Reading foreign checkpoints safely, and naming their tensors anew, strictly."""
+"""Checkpoints of other code bases: read without running code in them, their tensors renamed strictly."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vrm.errors import WeightsError
+
+_COUNTER = "num_batches_tracked"
 
 _NAMED = 6
 """How many names an error message lists."""
@@ -87,6 +89,8 @@ def rename(
 ) -> dict[str, Tensor]:
     """The tensors under our names; strict: every name and shape must be accounted for.
 
+    Counters of batches, which some versions of torch keep and nothing reads, are zero in the result.
+
     Args:
         state: by foreign names.
         ours: foreign name to ours; None for one that is unknown.
@@ -96,10 +100,12 @@ def rename(
     Raises:
         WeightsError: names the tensors that are unknown, missing, or of another shape.
     """
-    found: dict[str, Tensor] = {}
+    found = {name: torch.zeros((), dtype=torch.long) for name in expected if name.endswith(_COUNTER)}
     unknown = []
     for name, tensor in state.items():
         own = ours(name)
+        if own in found and name.endswith(_COUNTER):
+            continue
         if own is None or own not in expected:
             unknown.append(name)
             continue
@@ -114,3 +120,26 @@ def rename(
             more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
             raise WeightsError(f"This is not {what}: it {verb}: {', '.join(names[:_NAMED])}{more}.")
     return found
+
+
+def same_names(
+    held: Mapping[str, Any], build: Callable[[], nn.Module], what: str, without: str | None = None
+) -> dict[str, Tensor]:
+    """The tensors of a network whose published names are ours.
+
+    Args:
+        held: the checkpoint.
+        build: makes the network.
+        what: see ``rename``.
+        without: tensors whose names begin so are left out, of the checkpoint and of the network.
+
+    Raises:
+        WeightsError: see ``rename``.
+    """
+
+    def kept(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value for name, value in tensors.items() if without is None or not name.startswith(without)}
+
+    with torch.device("meta"):
+        expected = kept(build().state_dict())
+    return rename(kept(state_of(held)), lambda name: name, expected, what)

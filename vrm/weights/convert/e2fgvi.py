@@ -27,10 +27,10 @@ _RULES = (
     (r"feat_prop_module\.fusion\.(weight|bias)", r"guide.fusion.\1"),
     (r"update_spynet\.basic_module\.(\d)\.basic_module\.(\d)\.conv\.(weight|bias)", r"guide.flow.levels.\1.\2.\3"),
 )
-"""Their names and ours, as far as they are not FuseFormer's; ``qkv`` is parted before."""
+"""Their names and ours, where they differ from FuseFormer's; ``qkv`` is split before."""
 
 _CONSTANT = re.compile(r"update_spynet\.(mean|std)|transformer\.\d+\.attn\.valid_ind_rolled")
-"""What is not learned, and made anew here."""
+"""Tensors that are not learned and computed here."""
 
 
 def ours(name: str) -> str | None:
@@ -43,7 +43,7 @@ def ours(name: str) -> str | None:
     return fuseformer(name)
 
 
-def parted(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def split_qkv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The learned tensors, with query, key and value as layers of their own. Raises WeightsError."""
     out: dict[str, Tensor] = {}
     for name, tensor in state.items():
@@ -63,7 +63,7 @@ def convert(held: Mapping[str, Any]) -> Converted:
     """The generator of a checkpoint.
 
     Raises:
-        WeightsError: it is not an E2FGVI checkpoint: says which tensor is unknown, missing or of another shape.
+        WeightsError: it is not an E2FGVI checkpoint; names the tensor that is unknown, missing or of another shape.
     """
     state = state_of(held, "netG")
     if any(name.startswith("sc.bias_conv.") for name in state):
@@ -72,5 +72,5 @@ def convert(held: Mapping[str, Any]) -> Converted:
             "Give the checkpoint of E2FGVI itself.",
         )
     if not any(name.startswith("feat_prop_module.") for name in state):
-        raise WeightsError("This is not an E2FGVI checkpoint: nothing in it passes features on (feat_prop_module).")
-    return converted(parted(state), ours, ABLATIONS["e2fgvi"], "E2FGVI at 432x240")
+        raise WeightsError("This is not an E2FGVI checkpoint: nothing in it propagates features (feat_prop_module).")
+    return converted(split_qkv(state), ours, ABLATIONS["e2fgvi"], "E2FGVI at 432x240")

@@ -74,16 +74,8 @@ def convert(checkpoint: Mapping[str, Any]) -> Converted:
     config = _config(theirs, blocks)
     with torch.device("meta"):
         wanted = TwoStreamGenerator(config).state_dict()
-    there = {our_name(name, blocks) for name in theirs}
-    # Older torch did not count batches; nothing reads the counters.
-    counters = {
-        name: torch.zeros((), dtype=torch.long)
-        for name in wanted
-        if name.endswith("num_batches_tracked") and name not in there
-    }
-    expected = {name: like for name, like in wanted.items() if name not in counters}
-    found = rename(theirs, lambda name: our_name(name, blocks), expected, "a two-stream generator")
-    return Converted(found | counters, "two-stream", config.settings)
+    found = rename(theirs, lambda name: our_name(name, blocks), wanted, "a two-stream generator")
+    return Converted(found, "two-stream", config.settings)
 
 
 def _config(theirs: Mapping[str, object], blocks: int) -> TwoStreamConfig:

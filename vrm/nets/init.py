@@ -1,7 +1,8 @@
-"""Data-dependent initialisation (LSUV: Mishkin and Matas 2016, "All you need is a good init").
+"""How networks begin: with normal weights, or initialised on data (LSUV).
 
-The usual initialisation lets the signal die in a stack of gated layers: each multiplies by a sigmoid near one half
-and by an ELU. Here every layer's output is brought to unit variance on one batch, layer by layer.
+LSUV (Mishkin and Matas 2016, "All you need is a good init"): the usual initialisation lets the signal die in a stack of
+gated layers, as each multiplies by a sigmoid near one half and by an ELU. Here every layer's output is brought to unit
+variance on one batch, layer by layer.
 """
 
 from __future__ import annotations
@@ -10,6 +11,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+
+def normal_weights(module: nn.Module) -> None:
+    """Weights of a linear layer or convolution from N(0, 0.02), no bias; for ``nn.Module.apply``."""
+    if isinstance(module, nn.Linear | nn.Conv2d):
+        nn.init.normal_(module.weight, std=0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
 
 
 @torch.no_grad()

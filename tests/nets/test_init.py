@@ -1,7 +1,7 @@
 import torch
 
+from vrm.nets.init import unit_variance
 from vrm.nets.internal.gated import BaseNetwork, CoarseToFineNetwork, GatedConv
-from vrm.nets.lsuv import unit_variance
 
 
 def deviations(net, x, kind=GatedConv):
