@@ -109,7 +109,7 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     monkeypatch.setattr(bring, "import_weights", reached)
     monkeypatch.setattr(bring, "fetch_weights", reached)
     monkeypatch.setattr(hub, "fetch_model", reached)
-    for name in ("make_cases", "score_results", "run_methods", "compare_masks", "label_flicker", "instruments"):
+    for name in ("make_cases", "score_results", "run_methods", "compare_masks", "label_flicker", "metric_setup"):
         monkeypatch.setattr(evaluation, name, reached)
     for name in ("teach_savit", "train_keyframe"):
         monkeypatch.setattr(training, name, reached)

@@ -86,8 +86,6 @@ class ScoreOptions:
         known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *FROM_NETWORKS, "standard", "all"}
         if unknown := [m for m in self.measures if m not in known]:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
-        if self.skip_every < 0 or (self.frames is not None and self.frames < 1):
-            raise UsageError("--skip-every and --frames take positive numbers.")
 
     def names(self, with_truth: bool) -> tuple[str, ...]:
         """The measures of a clip, in the order of tables."""
