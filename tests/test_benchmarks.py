@@ -134,7 +134,7 @@ def test_generator() -> None:
 @pytest.mark.slow
 def test_labelling(tmp_path: Path, make_video: Callable[..., Path]) -> None:
     pytest.importorskip("transformers")
-    from segment.models import mask2former
+    from selection.models import mask2former
 
     video = make_video(tmp_path / "clip.mp4", frames=3, size=(64, 96))
     model = mask2former(tmp_path / "model")

@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("weights/*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 FIRST = "pip install uv && uv run vrm remove examples/crab.mp4 --mask examples/crab.png -o clean.mp4"
-SECOND = "pip install uv && uv run --all-extras pytest"
+SECOND = "pip install uv && uv run --all-extras --group dev pytest"
 
 
 def blocks(page: Path, language: str) -> list[str]:

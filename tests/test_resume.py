@@ -213,7 +213,7 @@ def test_followed_masks_and_cuts_are_kept(case, cache, tmp_path, stop_after, mon
     def refuse(*args, **more):
         raise AssertionError("found anew")
 
-    monkeypatch.setattr("vrm.selection.resolve.follow", refuse)
+    monkeypatch.setattr("vrm.selection.resolve.track_mask", refuse)
     monkeypatch.setattr("vrm.job.context.find_shots", refuse)
     report = work(one, tmp_path / "out.mkv")
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()

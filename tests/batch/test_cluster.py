@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from vrm.batch.cluster import Requirements
 from vrm.batch.split import LEAST_FRAMES
 from vrm.batch.tasks import part_task, video_task
 from vrm.engines.window_tasks import Part
-from vrm.errors import BatchError, UsageError, VideoError
+from vrm.errors import BatchError, MissingPackage, VideoError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
 
@@ -183,9 +184,9 @@ def test_paths_mean_the_same_on_another_machine(here: Path) -> None:
 
 
 def test_ray_is_not_installed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     (here / "a.mp4").touch()
-    with pytest.raises(UsageError, match=r"vrm\[ray\]"):
+    with pytest.raises(MissingPackage, match=r"vrm\[ray\]"):
         api.remove_batch(["a.mp4"], "b.mp4", batch=BatchOptions(ray="local"), mask="m.png")
 
 

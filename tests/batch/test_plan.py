@@ -112,8 +112,8 @@ def test_outputs_that_are_there(here: Path) -> None:
     touch("in/a.mp4", "in/b.mp4", "out/b.mp4")
     with pytest.raises(OutputError, match=r"1 of 2 outputs exist: out/b\.mp4"):
         planned("in")
-    assert [job.there for job in planned("in", batch={"skip_existing": True})] == [False, True]
-    assert [job.there for job in planned("in", overwrite=True)] == [False, False]
+    assert [job.exists for job in planned("in", batch={"skip_existing": True})] == [False, True]
+    assert [job.exists for job in planned("in", overwrite=True)] == [False, False]
 
 
 def test_a_folder_beside_that_is_not_there(here: Path) -> None:

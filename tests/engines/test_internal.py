@@ -66,7 +66,5 @@ def test_without_prefill_motion_is_not_asked(monkeypatch):
 
 
 def test_an_unknown_engine_is_refused():
-    broken = options()
-    object.__setattr__(broken, "engine", "magic")
     with pytest.raises(UsageError, match="magic"):
-        create_engine(broken)
+        create_engine(options("magic"))

@@ -333,7 +333,7 @@ def test_the_papers_schedule_is_the_default():
 
 def test_clips_without_labels_are_labelled_once_beside_the_data(data, tmp_path, capsys):
     pytest.importorskip("transformers")
-    from segment.models import mask2former
+    from selection.models import mask2former
 
     shutil.rmtree(data / "labels" / "clip0")
     shutil.rmtree(data / "labels" / "clip2")

@@ -65,14 +65,9 @@ def test_a_card_needs_its_fields(folder, lost):
         cards(folder)
 
 
-def test_what_ships_loads_and_says_where_it_comes_from():
-    shipped = cards()
-    assert [card.network for card in shipped] == ["fuser"]
-    for card in shipped:
-        assert card.data
-        assert card.training
-        assert card.bytes < 12_000_000
-        assert load(card)
+def test_no_weights_ship_yet_and_none_are_needed():
+    assert cards() == []
+    assert find("auto", "savit") is None
 
 
 def test_a_file_that_is_no_card_in_the_users_own_folder_is_passed_over(tmp_path, monkeypatch):

@@ -286,7 +286,7 @@ def requirements(ray: Any, options: EngineOptions, local: bool, note: Callable[[
 
 
 def absolute(words: dict[str, Any]) -> dict[str, Any]:
-    """Words whose paths mean the same in any working folder."""
+    """Options whose paths mean the same in any working folder."""
     return place_paths(words, Path.absolute, READ, WRITTEN, MODEL)
 
 

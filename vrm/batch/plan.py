@@ -1,4 +1,4 @@
-"""From what was asked to a list of jobs, each checked as far as can be without opening a video."""
+"""The jobs of a batch, from inputs or a manifest: each checked as far as that goes without opening a video."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
 from vrm.options.remove import RemoveOptions
 
-_GOES = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "box", "object", "mask_frame")
-"""What says what goes: a line of a manifest that says it itself takes none of it from the command line."""
+_SELECTING = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "box", "object", "mask_frame")
+"""Options that select: a line of a manifest that has one of its own takes none of them from the command line."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,8 @@ class BatchJob:
         input, output: paths.
         words: for ``build_options``.
         line: of the manifest, or 0.
-        there: the output exists and is to be left as it is.
-        alone: the one input of the command, named itself: what goes wrong with it goes wrong with the command.
+        exists: the output is there, and stays as it is.
+        alone: the only input of the command, named by itself: its error and exit code are the command's.
     """
 
     index: int
@@ -40,7 +40,7 @@ class BatchJob:
     output: Path
     words: dict[str, Any] = field(default_factory=dict)
     line: int = 0
-    there: bool = False
+    exists: bool = False
     alone: bool = False
 
     @property
@@ -69,9 +69,9 @@ def plan_inputs(
     leave = [Path(path) for path in (output, *kept) if path is not None]
     sources, notes = find_sources(inputs, batch.recursive, leave, results=output is None)
     if len(sources) == 1 and sources[0].path in inputs and not listed:
-        return [_only(sources[0], output, words, batch)], notes
+        return [_single(sources[0], output, words, batch)], notes
     common, reports = _common(words)
-    options = _said(common)
+    options = _options(common)
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"-o {output} is a file, but there are {len(sources)} videos.", "Give a folder.")
     own: list[dict[str, Any]] = [{} for _ in sources]
@@ -108,16 +108,16 @@ def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], 
             job = _line(len(jobs), row, root, common, named=output is not None)
             jobs.append(replace(job, words=_report(job.output, reports) | job.words))
             if not batch.allow_outside:
-                _stays(jobs[-1], root)
+                _refuse_outside(jobs[-1], root)
         except VrmError as error:
             wrong.append(f"line {row.line}: {error}")
     refuse(path, wrong)
     return _checked(jobs, batch, root)
 
 
-def _only(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> BatchJob:
+def _single(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> BatchJob:
     """The job of a single input: its words are its own."""
-    options = _said(words)
+    options = _options(words)
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
     target = Path(output) if named and output is not None else _target(source, output, options)
     job = BatchJob(0, source.path, target, words, alone=True)
@@ -127,8 +127,8 @@ def _only(source: Source, output: str | Path | None, words: dict[str, Any], batc
 def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, named: bool) -> BatchJob:
     """The job of a line. ``named``: the output folder was named, so that results have their inputs' names."""
     own = row.words | {word: _placed(root, row.words[word]) for word in WRITTEN if word in row.words}
-    given = {k: v for k, v in common.items() if k not in _GOES or not own.keys() & set(_GOES)} | own
-    options = _said(given)
+    given = {k: v for k, v in common.items() if k not in _SELECTING or not own.keys() & set(_SELECTING)} | own
+    options = _options(given)
     for what, there in (("input", row.input), ("mask", options.mask.path), ("labels", options.mask.labels)):
         if there is not None and not there.exists():
             raise VideoError(f"its {what} {there} cannot be found")
@@ -148,14 +148,14 @@ def _placed(root: Path, written: object) -> Path:
     return Path(os.path.normpath(root / str(written)))
 
 
-def _stays(job: BatchJob, root: Path) -> None:
+def _refuse_outside(job: BatchJob, root: Path) -> None:
     for word, place in {"output": job.output, **{w: job.words[w] for w in WRITTEN if w in job.words}}.items():
         if not _inside(Path(place), root):
             raise UsageError(f"its {word.replace('_', '-')} {place} lies outside {root}", "(see --allow-outside)")
 
 
-def _said(words: dict[str, Any]) -> RemoveOptions:
-    """The checked options. Raises UsageError also where nothing says what goes."""
+def _options(words: dict[str, Any]) -> RemoveOptions:
+    """The checked options. Raises UsageError, also where nothing is selected."""
     options = build_options(**words)
     if not options.mask.given:
         raise UsageError("Nothing says what to remove.", "Give --mask, --point, --box or --class (mask= in Python).")
@@ -163,7 +163,7 @@ def _said(words: dict[str, Any]) -> RemoveOptions:
 
 
 def _common(words: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    """What holds for each of several videos, and what reports are to be: "html", "json" or "". Raises UsageError."""
+    """The options of each of several videos, and the kind of reports: "html", "json" or "". Raises UsageError."""
     if "keyframe" in words:
         raise UsageError("--keyframe belongs to one video.", "Name it in a line of a manifest: --manifest.")
     common = dict(words)
@@ -181,7 +181,7 @@ def _report(target: Path, kind: str) -> dict[str, Any]:
 
 
 def _inside(path: Path, root: Path) -> bool:
-    """Links followed: what matters is where the bytes go."""
+    """Whether a path lies below ``root``; links are followed, for what matters is where the bytes are written."""
     return path.resolve().is_relative_to(root.resolve())
 
 
@@ -192,14 +192,14 @@ def _target(source: Source, output: str | Path | None, options: RemoveOptions) -
 
 
 def _checked(jobs: list[BatchJob], batch: BatchOptions, root: Path | None) -> list[BatchJob]:
-    """The jobs, if none gets into another's way; those whose output is there are marked.
+    """The jobs, if none is in the way of another; those whose output exists are marked.
 
     Folders below ``root`` will be made; others have to be there.
     """
     overwrite = any(job.words.get("overwrite") for job in jobs)
     if overwrite and batch.skip_existing:
         raise UsageError("--overwrite and --skip-existing cannot be combined.")
-    _refuse_meeting(jobs)
+    _refuse_overwriting(jobs)
     there = [job for job in jobs if job.output.exists()]
     if there and not overwrite and not batch.skip_existing:
         few = ", ".join(str(job.output) for job in there[:5]) + (" ..." if len(there) > 5 else "")
@@ -208,16 +208,16 @@ def _checked(jobs: list[BatchJob], batch: BatchOptions, root: Path | None) -> li
             "Add --skip-existing, --overwrite, or choose another folder.",
         )
     if not overwrite:
-        _refuse_beside([job for job in jobs if not job.output.exists()])
+        _refuse_existing([job for job in jobs if not job.output.exists()])
     for job in jobs:
         folder = job.output.absolute().parent
         if not folder.is_dir() and (root is None or not _inside(folder, root)):
             raise OutputError(f"The folder {folder} for the output of {job.where} does not exist.", "Create it first.")
-    return [replace(job, there=True) if job.output.exists() and batch.skip_existing else job for job in jobs]
+    return [replace(job, exists=True) if job.output.exists() and batch.skip_existing else job for job in jobs]
 
 
-def _refuse_meeting(jobs: list[BatchJob]) -> None:
-    """Refuse jobs that would write over what they, or others, read or write. Raises UsageError."""
+def _refuse_overwriting(jobs: list[BatchJob]) -> None:
+    """Refuse jobs that would overwrite what they, or other jobs, read or write. Raises UsageError."""
     known = [(job, build_options(**job.words)) for job in jobs]
     read = {path.resolve(): (job, what) for job, options in known for path, what in read_by(job.input, options).items()}
     read |= {job.input.resolve(): (job, "input") for job in jobs}
@@ -240,8 +240,8 @@ def _refuse_meeting(jobs: list[BatchJob]) -> None:
         refuse_clashes(job.input, job.output, options)
 
 
-def _refuse_beside(jobs: list[BatchJob]) -> None:
-    """Refuse jobs whose reports, masks or key frames are in the way. Raises OutputError."""
+def _refuse_existing(jobs: list[BatchJob]) -> None:
+    """Refuse jobs whose reports, masks or exported keyframes would overwrite a file. Raises OutputError."""
     there = [
         path
         for job in jobs

@@ -151,9 +151,9 @@ class _Progress:
     def skip_existing(self) -> list[BatchJob]:
         """The jobs that have work in them; the others are over."""
         for job in self._jobs:
-            if job.there:
+            if job.exists:
                 self._end(Outcome(job.index, str(job.input), str(job.output), "skipped"))
-        return [job for job in self._jobs if not job.there]
+        return [job for job in self._jobs if not job.exists]
 
     def work(self, jobs: list[BatchJob], executor: Executor, tries: int = 1) -> None:
         """Have an executor work on jobs until all are over; without jobs, hear what had ended when it was stopped."""

@@ -7,7 +7,7 @@ folder is claimed by a lock on the file ``lock`` in it, which the system lets go
 from __future__ import annotations
 
 import contextlib
-import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import BaseFileLock, FileLock, Timeout
 from platformdirs import user_cache_path
 
 from vrm.errors import OutputError
@@ -27,7 +28,6 @@ from vrm.system.files import atomic_write, writing
 LOCK, ABOUT, DONE = "lock", "job.json", "done.json"
 PRIVATE, KEPT = "job-", "resume-"
 _GONE = f"{PRIVATE}gone-"
-_UNLOCKED, _RELEASED = -1, -2
 _DAY = 86_400
 
 
@@ -37,7 +37,7 @@ def scratch_root() -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         found = root.stat()
-        if found.st_uid != os.getuid():
+        if hasattr(os, "getuid") and found.st_uid != os.getuid():
             raise OutputError(f"The scratch folder {root} belongs to somebody else.", "Set XDG_CACHE_HOME.")
         if found.st_mode & 0o077:
             root.chmod(0o700)
@@ -51,33 +51,24 @@ def scratch_root() -> Path:
 class Claim:
     """The right to work in a folder. Held until ``release``, or the end of the process."""
 
-    def __init__(self, folder: Path, handle: int) -> None:
-        self.folder, self._handle = folder, handle
+    def __init__(self, folder: Path, lock: BaseFileLock | None) -> None:
+        self.folder, self._lock, self.held = folder, lock, True
 
     @classmethod
     def on(cls, folder: Path) -> Claim | None:
         """Claim a folder that is there; None if another process holds it, or if that cannot be known."""
+        lock = FileLock(folder / LOCK, timeout=0, mode=0o600)
         try:
-            handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError:
+            lock.acquire()
+        except (Timeout, OSError, NotImplementedError):
             return None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(handle)
-            return None
-        return cls(folder, handle)
-
-    @property
-    def held(self) -> bool:
-        """It was not released."""
-        return self._handle != _RELEASED
+        return cls(folder, lock)
 
     def release(self) -> None:
         """Let others have it; may be called twice."""
-        if self._handle >= 0:
-            os.close(self._handle)
-        self._handle = _RELEASED
+        if self._lock is not None:
+            self._lock.release()
+        self._lock, self.held = None, False
 
 
 def _unused(folder: Path) -> Claim | None:
@@ -95,13 +86,15 @@ def _unused(folder: Path) -> Claim | None:
 @contextlib.contextmanager
 def _gate(root: Path) -> Iterator[None]:
     """One process at a time makes, claims or sweeps folders; they have no owner for a moment."""
-    handle = os.open(root, os.O_RDONLY | os.O_CLOEXEC)
+    # Not in the cache, which is to hold nothing when no job is under way.
+    name = f"vrm-{hashlib.sha256(str(root).encode()).hexdigest()[:16]}.lock"
+    gate = FileLock(Path(tempfile.gettempdir(), name), mode=0o600)
+    with contextlib.suppress(OSError, NotImplementedError):  # a file system without locks: as well as can be
+        gate.acquire()
     try:
-        with contextlib.suppress(OSError):  # a file system without locks on folders: as well as can be
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
-        os.close(handle)
+        gate.release()
 
 
 def new_folder(about: dict[str, Any]) -> Claim:
@@ -118,7 +111,7 @@ def new_folder(about: dict[str, Any]) -> Claim:
         folder = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=root))
         claim = Claim.on(folder)
         describe(folder, about)
-        return claim or Claim(folder, _UNLOCKED)  # where the file system has no locks
+        return claim or Claim(folder, None)  # where the file system has no locks
 
 
 def sweep() -> None:

@@ -10,12 +10,7 @@ from pathlib import Path
 from vrm.errors import UsageError
 from vrm.options.declare import EVERYDAY, MODEL, OUTPUT, READ, SCORING, SELECTION, WRITTEN, Options, group, option
 from vrm.options.remove import ENGINES, PRESETS, EngineOptions, overwrite_option
-
-
-def read_names(value: str | Iterable[str]) -> tuple[str, ...]:
-    """``"a,b"`` or ``["a", "b"]`` as a tuple."""
-    parts = value.split(",") if isinstance(value, str) else value
-    return tuple(part.strip() for part in parts if part.strip())
+from vrm.options.values import names
 
 
 def read_size(value: str) -> tuple[int, int]:
@@ -32,7 +27,7 @@ def read_size(value: str) -> tuple[int, int]:
 def read_frame_numbers(value: str | Iterable[str]) -> tuple[int, ...]:
     """``"0,-1"`` as numbers; negative ones count from the end. Raises UsageError."""
     try:
-        return tuple(int(t) for t in read_names(value))
+        return tuple(int(t) for t in names(value))
     except ValueError:
         raise UsageError(f"--skip {value} is not a list of frame numbers.", "Write --skip 0,-1.") from None
 
@@ -44,7 +39,7 @@ def read_only(value: str | Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], 
         pattern, sign, clips = text.partition("=")
         if not sign:
             raise UsageError(f"--only {text} is not METHOD=CLIPS.", "Write --only '*-best=goat,camel'.")
-        found.append((pattern.strip(), read_names(clips)))
+        found.append((pattern.strip(), names(clips)))
     return tuple(found)
 
 
@@ -53,7 +48,7 @@ class _Masks(Options):
     """Which clips, and how their masks are read."""
 
     # fmt: off
-    clips: tuple[str, ...] = option((), EVERYDAY, "NAMES", parse=read_names,
+    clips: tuple[str, ...] = option((), EVERYDAY, "NAMES", parse=names,
         help="Only these: a,b or patterns such as 'davis-*'.")
     invert_mask: bool = option(False, SELECTION, help="Read masks the other way round: black, not white, counts.")
     # fmt: on
@@ -99,9 +94,9 @@ class _Scoring(LabelsCommand, _Frames):
     """What both commands that score have."""
 
     # fmt: off
-    measures: tuple[str, ...] = option(("standard",), SCORING, "standard|all|NAMES", parse=read_names,
+    measures: tuple[str, ...] = option(("standard",), SCORING, "standard|all|NAMES", parse=names,
         help="What is measured: psnr,ssim. Default: standard.")
-    lpips: tuple[str, ...] = option((), SCORING, "NAME|FILE", parse=read_names,
+    lpips: tuple[str, ...] = option((), SCORING, "NAME|FILE", parse=names,
         help="Weights of AlexNet or VGG-16, for LPIPS; both with a comma.")
     fid: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL, help="Weights of FID's Inception, for FID.")
     i3d: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL, help="Weights of I3D, for VFID and PVCS.")
@@ -135,9 +130,9 @@ class RunCommand(_Scoring):
     """``vrm evaluate run``."""
 
     # fmt: off
-    engines: tuple[str, ...] = option(("motion",), EVERYDAY, "NAMES", parse=read_names,
+    engines: tuple[str, ...] = option(("motion",), EVERYDAY, "NAMES", parse=names,
         help=f"Of: {', '.join(ENGINES)}. Default: motion.")
-    presets: tuple[str, ...] = option(("balanced",), EVERYDAY, "NAMES", parse=read_names,
+    presets: tuple[str, ...] = option(("balanced",), EVERYDAY, "NAMES", parse=names,
         help=f"Of: {', '.join(PRESETS)}. Default: balanced.")
     only: tuple[tuple[str, tuple[str, ...]], ...] = option((), SELECTION, "METHOD=CLIPS", parse=read_only,
         several=True,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from vrm.errors import UsageError
 from vrm.options.declare import EVERYDAY, MODEL, READ, TRAINING, Options, group, option
-from vrm.options.evaluate import read_names
 from vrm.options.remove import EngineOptions
+from vrm.options.values import names
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class SavitJob(TrainingOptions):
         help="Label maps, a folder for each clip. Default: labels in DATA.")
     segmenter: str | None = option(None, TRAINING, "NAME|DIR", kind=MODEL,
         help="Model that first labels the clips which have no maps there.")
-    held: tuple[str, ...] = option((), TRAINING, "NAMES", flag="--held-out", parse=read_names,
+    held: tuple[str, ...] = option((), TRAINING, "NAMES", flag="--held-out", parse=names,
         help="Clips that are not trained on, only looked at: a,b. Default: every eighth.")
     start: str | None = option(None, TRAINING, "NAME|FILE", kind=MODEL, help="Weights to start from.")
     # fmt: on

@@ -111,6 +111,12 @@ def boxes(value: str | Iterable[str]) -> tuple[BoxPrompt, ...]:
     return tuple(BoxPrompt.parse(text) for text in _several(value))
 
 
+def names(value: str | Iterable[str]) -> tuple[str, ...]:
+    """``"a,b"`` or ``["a", "b"]`` as a tuple."""
+    parts = value.split(",") if isinstance(value, str) else value
+    return tuple(part.strip() for part in parts if part.strip())
+
+
 def class_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Names from ``"person,car"`` or a list of such texts. Raises UsageError."""
     names = tuple(name.strip() for text in _several(value) for name in text.split(","))

@@ -10,6 +10,7 @@ from vrm.errors import MissingPackage
 EXTRAS = {
     "torch": "torch",
     "torchvision": "torch",
+    "safetensors": "torch",
     "segment_anything": "torch",
     "transformers": "panoptic",
     "huggingface_hub": "panoptic",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import pickle
 import queue
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TextIO
 
 from vrm.errors import VrmError, WeightsError
-from vrm.evaluate.runs.methods import FillTask, fill
+from vrm.evaluate.cases.clips import Clip
+from vrm.evaluate.cases.sequence import ImageSequence
+from vrm.evaluate.runs.methods import FillTask, Method, fill
+from vrm.options.remove import EngineOptions
+from vrm.report.model import plain
 from vrm.system.memory import is_shortage
 from vrm.system.worker import POLL, Record, Worker, command, death, serve
 
@@ -23,7 +27,7 @@ def fill_in_process(task: FillTask) -> dict[str, Any]:
     heard: queue.SimpleQueue[Record | None] = queue.SimpleQueue()
     process = Worker(WORKER, lambda _, record: heard.put(record))
     try:
-        process.begin({"pickled": base64.b64encode(pickle.dumps(task)).decode()})
+        process.begin(plain(asdict(task)))
         while True:
             try:
                 record = heard.get(timeout=POLL)
@@ -41,8 +45,26 @@ def main() -> None:
 
 def _perform(work: Record, out: TextIO) -> Record:
     try:
-        return fill(pickle.loads(base64.b64decode(work["pickled"])))
+        return fill(_task(work))
     except VrmError as error:
         return {"error": str(error), "everywhere": isinstance(error, WeightsError)}
     except Exception as error:
         return {"error": "not enough memory" if is_shortage(error) else f"{type(error).__name__}: {error}"}
+
+
+def _task(record: Record) -> FillTask:
+    """A task from the plain values that ``asdict`` made of it."""
+    clip, method = record["clip"], record["method"]
+    names = ("frames", "masks", "truth")
+    engine = EngineOptions(**{**method["engine"], "keyframes": ()})  # these are chosen when the clip is filled
+    return FillTask(
+        Method(**{**method, "engine": engine}),
+        Clip(**{**clip, **{name: _sequence(clip[name]) for name in names}}),
+        Path(record["out"]),
+        record["frames"],
+        record["invert"],
+    )
+
+
+def _sequence(record: Record | None) -> Any:
+    return None if record is None else ImageSequence(Path(record["path"]), tuple(map(Path, record["files"])))

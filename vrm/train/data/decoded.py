@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,8 @@ from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.system.files import atomic_write, writing
 from vrm.types import U8, eight_bits
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 def decoded(path: Path, folder: Path, size: tuple[int, int], frames: range) -> U8:
@@ -42,8 +45,9 @@ def decoded(path: Path, folder: Path, size: tuple[int, int], frames: range) -> U
     told = f"{path.resolve()} {about.st_mtime_ns} {about.st_size} {frames}"
     key = hashlib.sha256(told.encode()).hexdigest()[:12]
     file = folder / f"{path.stem}-{size[1]}x{size[0]}-{key}.rgb"
-    if not file.exists():
-        _decode(path, file, size, frames)
+    with _ONE_AT_A_TIME:  # of this process's threads; processes write under names of their own
+        if not file.exists():
+            _decode(path, file, size, frames)
     count = file.stat().st_size // (size[0] * size[1] * 3)
     return np.memmap(file, np.uint8, "r", shape=(count, *size, 3))
 
