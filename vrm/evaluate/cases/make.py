@@ -87,6 +87,15 @@ def make_cases(folder: Path, out: Path, options: CasesCommand, events: Events) -
     return list(record)
 
 
+def read_record(cases: Path) -> dict[str, Any]:
+    """What ``make_cases`` wrote of a folder of cases; empty where it did not make them."""
+    try:
+        record: dict[str, Any] = json.loads((cases / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
+
+
 def _check_output(out: Path, overwrite: bool) -> None:
     """Refuse to replace anything but cases. Raises OutputError."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
