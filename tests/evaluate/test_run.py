@@ -157,7 +157,7 @@ def test_keyframes_are_cut_from_the_truth_and_not_scored(cases: Path, tmp_path: 
     assert score[method.name].scored == 2, "frames 1 and 4"
     assert "keyframe-fast-every3 was given the truth of frames 0, 3, 6" in run_markdown(done)
     with pytest.raises(UsageError, match="--keyframes-every"):
-        choose_methods(("keyframe",), ("fast",), {}, given_every=-1)
+        evaluate_run([cases], tmp_path / "out", Events(), keyframes_every=-1)
 
 
 def test_a_method_may_be_run_on_fewer_clips(cases: Path, tmp_path: Path) -> None:

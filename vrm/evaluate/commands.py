@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from vrm.evaluate.cases.make import CaseOptions, make_cases
-from vrm.evaluate.cases.protocols import PROTOCOLS, find_protocol
+from vrm.evaluate.cases.make import make_cases
+from vrm.evaluate.cases.protocols import PROTOCOLS
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown, run_text
 from vrm.evaluate.runs.methods import choose_methods
@@ -29,18 +29,7 @@ from vrm.types import FlowEstimator
 def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
     """Make cases; the words of ``CasesCommand``. See ``vrm.evaluate.cases.make.make_cases``."""
     asked = build(CasesCommand, words)
-    options = CaseOptions(
-        find_protocol(asked.protocol),
-        asked.clips,
-        asked.frames,
-        asked.size,
-        asked.engine.seed,
-        asked.masks,
-        asked.invert_mask,
-        asked.keyframes,
-        asked.overwrite,
-    )
-    made = make_cases(folder, out, options, events)
+    made = make_cases(folder, out, asked, events)
     events.note(f"{len(made)} cases of the protocol {asked.protocol} are in {out}.")
     return made
 

@@ -14,11 +14,14 @@ from vrm.options.values import names
 
 
 def read_size(value: str) -> tuple[int, int]:
-    """``"432x240"`` as ``(height, width)``. Raises UsageError."""
+    """``"432x240"`` as ``(height, width)``. Raises UsageError, also for a side of less than 16 pixels."""
     found = re.fullmatch(r"(\d+)x(\d+)", value)
     if not found:
         raise UsageError(f"--size {value} is not a size.", "Write width and height: 432x240.")
-    return int(found[2]), int(found[1])
+    size = int(found[2]), int(found[1])
+    if min(size) < 16:
+        raise UsageError(f"--size {value} is smaller than 16 pixels.")
+    return size
 
 
 def read_frame_numbers(value: str | Iterable[str]) -> tuple[int, ...]:
@@ -55,7 +58,7 @@ class _Masks(Options):
 class _Frames(_Masks):
     """How much of each clip."""
 
-    frames: int | None = option(None, EVERYDAY, "N", help="Only the first N frames of each clip.")
+    frames: int | None = option(None, EVERYDAY, "N", between=(1, None), help="Only the first N frames of each clip.")
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class CasesCommand(_Frames):
     protocol: str = option("object", EVERYDAY, "NAME", help="How holes are made; vrm evaluate protocols lists them.")
     size: tuple[int, int] | None = option(None, SELECTION, "WxH", parse=read_size,
         help="Size of the cases. Default: the protocol's.")
-    keyframes: int = option(4, SELECTION, "N", help="Views beside each image, for the protocol guided.")
+    keyframes: int = option(4, SELECTION, "N", between=(1, 16),
+        help="Views beside each image, for the protocol guided.")
     masks: Path | None = option(None, SELECTION, "DIR", kind=READ,
         help="Published holes, DIR/NAME/*.png, instead of drawn ones.")
     overwrite: bool = overwrite_option()
@@ -105,7 +109,8 @@ class ScoreCommand(_Scoring):
     """``vrm evaluate score``."""
 
     # fmt: off
-    skip_every: int = option(0, SELECTION, "N", help="Leave out frames 0, N, 2N, ...: they were given.")
+    skip_every: int = option(0, SELECTION, "N", between=(0, None),
+        help="Leave out frames 0, N, 2N, ...: they were given.")
     table: Path | None = option(None, OUTPUT, "FILE", kind=WRITTEN, help="Write the table: .md, .csv or .json.")
     # fmt: on
 
@@ -133,7 +138,7 @@ class RunCommand(_Scoring):
         several=True,
         help="Run methods on fewer clips: '*-best=goat,camel', or '*-best=fixed/goat' of one of several CASES. "
         "Repeatable.")
-    keyframes_every: int = option(20, SELECTION, "N",
+    keyframes_every: int = option(20, SELECTION, "N", between=(0, None), hint="0 gives no keyframes.",
         help="Engine keyframe is given the truth of frames 0, N, 2N, ...; 0: none.")
     page: bool = option(True, OUTPUT, help="Write the HTML page.")
     engine: EngineOptions = group(EngineOptions, only=("device", "dtype", "threads", "seed", "memory"))

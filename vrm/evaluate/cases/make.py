@@ -12,13 +12,14 @@ import numpy as np
 
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.cases.clips import Clip, choose, find_clips
-from vrm.evaluate.cases.protocols import Protocol
+from vrm.evaluate.cases.protocols import Protocol, find_protocol
 from vrm.evaluate.cases.sequence import ImageSequence, doubt, load_masks, same_shape
 from vrm.evaluate.cases.sizing import centred_box, fitted, grown, resized, stretched
 from vrm.evaluate.cases.views import view
 from vrm.events import Events
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.write.png import write_png
+from vrm.options.evaluate import CasesCommand
 from vrm.system.files import atomic_folder
 from vrm.train.data.masks import ShapeMotion, free_form_shape, placed, scaled_to_cover
 from vrm.types import U8, Bool, Masks, Pixels, eight_bits
@@ -30,61 +31,11 @@ GREY = 128
 
 
 @dataclass(frozen=True)
-class CaseOptions:
-    """How cases are made.
-
-    Attributes:
-        protocol: see ``vrm.evaluate.cases.protocols``.
-        clips: names or patterns; empty = the protocol's, or all.
-        frames: only the first so many; None = all.
-        size: ``(height, width)`` instead of the protocol's.
-        seed: of free-form holes and views, and of the order of shuffled masks (0 = each clip takes the next one's).
-        masks: a folder of published holes, ``MASKS/NAME/*.png``, instead of drawn ones.
-        invert: the masks have the opposite polarity to the protocol's.
-        keyframes: views beside each image (guided).
-        overwrite: replace OUT.
-    """
-
-    protocol: Protocol
-    clips: tuple[str, ...] = ()
-    frames: int | None = None
-    size: tuple[int, int] | None = None
-    seed: int = 0
-    masks: Path | None = None
-    invert: bool = False
-    keyframes: int = 4
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise UsageError(f"--seed {self.seed} is negative.")
-        if self.frames is not None and self.frames < 1:
-            raise UsageError(f"--frames {self.frames} is less than one.")
-        if self.size is not None and min(self.size) < 16:
-            raise UsageError(f"--size {self.size[1]}x{self.size[0]} is smaller than 16 pixels.")
-        if not 1 <= self.keyframes <= 16:
-            raise UsageError(f"--keyframes {self.keyframes} is outside 1..16.")
-        if self.masks is not None and self.protocol.holes not in ("still", "moving"):
-            raise UsageError(f"--masks has no meaning for the protocol {self.protocol.name}.")
-
-    @property
-    def case_size(self) -> tuple[int, int] | None:
-        """``(height, width)`` of the cases; None = the clips' own."""
-        return self.size or self.protocol.size
-
-
-@dataclass(frozen=True)
 class _CaseSource:
     """A clip, and the masks that the protocol needs of it or for it."""
 
     clip: Clip
     masks: Masks | None = None
-
-    @property
-    def loaded(self) -> Masks:
-        """The masks, for a protocol that needs them."""
-        assert self.masks is not None
-        return self.masks
 
 
 @dataclass
@@ -105,13 +56,13 @@ class _Case:
     hide: bool = True
 
 
-def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) -> list[str]:
+def make_cases(folder: Path, out: Path, options: CasesCommand, events: Events) -> list[str]:
     """Write the cases of a protocol.
 
     Args:
         folder: the clips (see ``find_clips``), or images for the guided protocol.
         out: it appears when it is complete.
-        options: see ``CaseOptions``.
+        options: of ``vrm evaluate cases``.
         events: told of progress and of clips that are left out.
 
     Returns:
@@ -122,18 +73,27 @@ def make_cases(folder: Path, out: Path, options: CaseOptions, events: Events) ->
     """
     out = out.resolve()
     _check_output(out, options.overwrite)
-    guided = options.protocol.holes == "guided"
-    sources = _images(folder, options) if guided else _clips(folder, options, events)
+    maker = _CaseMaker(folder, options, events)
     record: dict[str, Any] = {}
-    events.stage("cases", len(sources))
+    events.stage("cases", len(maker.sources))
     with atomic_folder(out, "Cases") as partial:
-        for k, source in enumerate(sources):
-            case = _guided_case(source.clip, options) if guided else _case(sources, k, options)
+        for k, source in enumerate(maker.sources):
+            case = maker.case(k)
             count = _write(partial / source.clip.name, case)
             record[source.clip.name] = {"source": source.clip.frames.path.name, "frames": count, **case.about}
             events.advance("cases")
-        _record(partial, options, record)
+        facts = json.dumps(maker.about | {"clips": record}, indent=2)
+        (partial / RECORD).write_text(facts + "\n", encoding="utf-8")
     return list(record)
+
+
+def read_record(cases: Path) -> dict[str, Any]:
+    """What ``make_cases`` wrote of a folder of cases; empty where it did not make them."""
+    try:
+        record: dict[str, Any] = json.loads((cases / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
 
 
 def _check_output(out: Path, overwrite: bool) -> None:
@@ -146,115 +106,150 @@ def _check_output(out: Path, overwrite: bool) -> None:
         raise OutputError(f"{out} does not hold cases (no {RECORD}), so it is not replaced.", "Choose another name.")
 
 
-def _record(folder: Path, options: CaseOptions, clips: dict[str, Any]) -> None:
-    size = options.case_size
-    facts = {
-        "protocol": options.protocol.name,
-        "what": options.protocol.what,
-        "published": options.protocol.source,
-        "size": None if size is None else f"{size[1]}x{size[0]}",
-        "seed": options.seed,
-        "asked": {"clips": list(options.clips), "frames": options.frames},
-        "made_by": f"vrm {__version__}",
-        "clips": clips,
-    }
-    (folder / RECORD).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+class _CaseMaker:
+    """Makes cases of the clips in a folder, by a protocol."""
 
+    def __init__(self, folder: Path, options: CasesCommand, events: Events) -> None:
+        self._options, self._protocol = options, find_protocol(options.protocol)
+        self._needs_masks = self._protocol.holes in ("shuffled", "own", "object")
+        self._size = options.size or self._protocol.size  # None = the clips' own
+        if options.masks is not None and self._protocol.holes not in ("still", "moving"):
+            raise UsageError(f"--masks has no meaning for the protocol {self._protocol.name}.")
+        if self._protocol.holes == "guided":
+            self.sources = [_CaseSource(clip) for clip in _images(folder, options.clips)]
+        else:
+            self.sources = self._usable(self._clips(folder), events)
 
-def _clips(folder: Path, options: CaseOptions, events: Events) -> list[_CaseSource]:
-    """The clips that the protocol can be run on; others are named and left out, or refused if they were asked for."""
-    protocol = options.protocol
-    if options.clips:
-        clips = find_clips(folder, options.clips)
-    elif protocol.clips:
-        clips = find_clips(folder)
-        there = {clip.name: clip for clip in clips}
-        if missing := [name for name in protocol.clips if name not in there]:
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the record says of all cases."""
+        options, protocol, size = self._options, self._protocol, self._size
+        return {
+            "protocol": protocol.name,
+            "what": protocol.what,
+            "published": protocol.source,
+            "size": None if size is None else f"{size[1]}x{size[0]}",
+            "seed": options.engine.seed,
+            "asked": {"clips": list(options.clips), "frames": options.frames},
+            "made_by": f"vrm {__version__}",
+        }
+
+    def _clips(self, folder: Path) -> list[Clip]:
+        """The clips that are asked for, or else those of the protocol. Raises VideoError if one is missing."""
+        protocol = self._protocol
+        clips = find_clips(folder, self._options.clips)
+        if self._options.clips or not protocol.clips:
+            return clips
+        found = {clip.name: clip for clip in clips}
+        if missing := [name for name in protocol.clips if name not in found]:
             which = f": {', '.join(missing)}" if len(missing) < len(protocol.clips) else ""
             raise VideoError(
                 f"{len(missing)} of the {len(protocol.clips)} clips of the protocol {protocol.name} are not in "
                 f"{folder}{which}.",
                 "Name the clips you want with --clips; the result is then not comparable with published tables.",
             )
-        clips = [there[name] for name in protocol.clips]
-    else:
-        clips = find_clips(folder)
-    usable = []
-    faults: list[VrmError] = []
-    needs_masks = protocol.holes in ("shuffled", "own", "object")
-    bare = [] if options.clips or not needs_masks else [clip.name for clip in clips if clip.masks is None]
-    if bare:
-        events.note(f"Left out, for they have no masks: {', '.join(bare)}.")
-    for clip in (clip for clip in clips if clip.name not in bare):
-        try:
-            usable.append(_usable(clip, options))
-            inverted = _inverted(clip, options)
-            if usable[-1].masks is not None and (said := doubt(usable[-1].masks, clip.name, inverted)):
-                events.note(said)
-        except (MaskError, VideoError) as error:
-            if options.clips:
-                raise
-            faults.append(error)
-            events.note(f"Left out. {error}")
-    if faults and not usable:
-        raise faults[0]
-    if len(usable) < (2 if protocol.holes == "shuffled" else 1):
-        raise VideoError(f"The protocol {protocol.name} needs two clips or more, and {len(usable)} can be used.")
-    return usable
+        return [found[name] for name in protocol.clips]
+
+    def _usable(self, clips: list[Clip], events: Events) -> list[_CaseSource]:
+        """The clips that fit the protocol; others are named and left out, or refused if they were asked for."""
+        asked = bool(self._options.clips)
+        if not asked and self._needs_masks and (bare := [clip.name for clip in clips if clip.masks is None]):
+            events.note(f"Left out, for they have no masks: {', '.join(bare)}.")
+            clips = [clip for clip in clips if clip.masks is not None]
+        usable: list[_CaseSource] = []
+        faults: list[VrmError] = []
+        for clip in clips:
+            try:
+                source = self._source(clip)
+                usable.append(source)
+                if source.masks is not None and (warning := doubt(source.masks, clip.name, self._inverted(clip))):
+                    events.note(warning)
+            except (MaskError, VideoError) as error:
+                if asked:
+                    raise
+                faults.append(error)
+                events.note(f"Left out. {error}")
+        if faults and not usable:
+            raise faults[0]
+        name = self._protocol.name
+        if len(usable) < (2 if self._protocol.holes == "shuffled" else 1):
+            raise VideoError(f"The protocol {name} needs two clips or more, and {len(usable)} can be used.")
+        return usable
+
+    def _source(self, clip: Clip) -> _CaseSource:
+        """The clip with what the protocol needs of it. Raises MaskError or VideoError."""
+        name, masks = self._protocol.name, None
+        if self._needs_masks:
+            if clip.masks is None:
+                raise MaskError(f"Clip {clip.name} has no masks, which the protocol {name} needs.")
+            masks = load_masks(clip.masks, clip.frames, clip.name, self._inverted(clip))
+        elif self._options.masks is not None:
+            masks = _published(self._options.masks, clip)
+        if name == "pairs":
+            if clip.truth is None:
+                raise VideoError(f"Clip {clip.name} has no truth, which the protocol {name} needs.")
+            same_shape(clip.frames, clip.truth, "frames", "truth", clip.name)
+        return _CaseSource(clip, masks)
+
+    def _inverted(self, clip: Clip) -> bool:
+        """Whether black is missing in the clip's own masks."""
+        return (clip.missing_is_black or self._protocol.missing_is_black) != self._options.invert_mask
+
+    def case(self, k: int) -> _Case:
+        """The case of source ``k``."""
+        clip, masks, protocol, options = self.sources[k].clip, self.sources[k].masks, self._protocol, self._options
+        seed = _seed(options.engine.seed, clip.name)
+        if protocol.holes == "guided":
+            return self._guided(clip, seed)
+        size = self._size or clip.frames.size
+        count = min(len(clip.frames), options.frames or len(clip.frames))
+        about: dict[str, Any] = {}
+        holes: Iterator[Bool]
+        if protocol.holes == "shuffled":
+            donor = self.sources[_donors(len(self.sources), options.engine.seed)[k]]
+            masks, about["holes"] = donor.masks, donor.clip.name
+            assert masks is not None
+            count = min(count, masks.n_frames)
+            holes = (stretched(masks[t], size) for t in range(count))
+        elif masks is None:
+            holes = _drawn(protocol, size, count, seed, about)
+        elif self._needs_masks:
+            holes = (fitted(masks[t], size, protocol) for t in range(count))
+        else:
+            about["holes"] = options.masks and options.masks.name
+            holes = (stretched(masks[min(t, masks.n_frames - 1)], size) for t in range(count))
+
+        def sized(sequence: ImageSequence) -> Iterator[Pixels]:
+            return (resized(f, size, protocol) for f in sequence.stream(count))
+
+        truth = sized(clip.truth) if clip.truth is not None and protocol.name == "pairs" else None
+        hide = protocol.holes != "object" and truth is None
+        return _Case(sized(clip.frames), (grown(hole, protocol.grow) for hole in holes), truth, about, hide)
+
+    def _guided(self, clip: Clip, seed: int) -> _Case:
+        """Frame 0 is the image, the others are views of it, each with its own hole; only frame 0 is scored."""
+        assert self._size is not None
+        rng, (height, width) = np.random.default_rng(seed), self._size
+        image = eight_bits(next(iter(clip.frames.stream(1))))
+        large = np.asarray(resized(image, (height * 456 // 256, width * 456 // 256), self._protocol), np.uint8)
+        y, x = (large.shape[0] - height) // 2, (large.shape[1] - width) // 2
+        frames = [np.ascontiguousarray(large[y : y + height, x : x + width])]
+        frames += [view(large, self._size, rng) for _ in range(self._options.keyframes)]
+        holes = []
+        for _ in frames:
+            shape = free_form_shape((height * 3 // 4, width * 3 // 4), rng)
+            room = np.array([height - shape.shape[0], width - shape.shape[1]])
+            holes.append(placed(shape, self._size, rng.uniform(0, 1, 2) * room))
+        return _Case(iter(frames), iter(holes), about={"seed": seed, "scored": [0]})
 
 
-def _usable(clip: Clip, options: CaseOptions) -> _CaseSource:
-    """The clip with what the protocol needs of it. Raises MaskError or VideoError."""
-    protocol = options.protocol
-    masks = None
-    if protocol.holes in ("shuffled", "own", "object"):
-        if clip.masks is None:
-            raise MaskError(f"Clip {clip.name} has no masks, which the protocol {protocol.name} needs.")
-        masks = load_masks(clip.masks, clip.frames, clip.name, _inverted(clip, options))
-    elif options.masks is not None:
-        masks = _published(options.masks, clip)
-    if protocol.name == "pairs":
-        if clip.truth is None:
-            raise VideoError(f"Clip {clip.name} has no truth, which the protocol {protocol.name} needs.")
-        same_shape(clip.frames, clip.truth, "frames", "truth", clip.name)
-    return _CaseSource(clip, masks)
-
-
-def _inverted(clip: Clip, options: CaseOptions) -> bool:
-    """Whether black is missing in the clip's own masks."""
-    return (clip.missing_is_black or options.protocol.missing_is_black) != options.invert
-
-
-def _case(sources: list[_CaseSource], k: int, options: CaseOptions) -> _Case:
-    """The case of clip ``k``."""
-    clip, protocol = sources[k].clip, options.protocol
-    size = options.case_size or clip.frames.size
-    count = min(len(clip.frames), options.frames or len(clip.frames))
-
-    def sized(sequence: ImageSequence) -> Iterator[Pixels]:
-        return (resized(f, size, protocol) for f in sequence.stream(count))
-
-    about: dict[str, Any] = {}
-    holes: Iterator[Bool]
-    if protocol.holes == "shuffled":
-        donor = sources[_donors(len(sources), options.seed)[k]]
-        masks = donor.loaded
-        count = min(count, masks.n_frames)
-        about["holes"] = donor.clip.name
-        holes = (grown(stretched(masks[t], size), protocol.grow) for t in range(count))
-    elif protocol.holes in ("own", "object"):
-        masks = sources[k].loaded
-        holes = (grown(fitted(masks[t], size, protocol), protocol.grow) for t in range(count))
-    elif options.masks is not None:
-        masks = sources[k].loaded
-        about["holes"] = str(options.masks.name)
-        holes = (grown(stretched(masks[min(t, masks.n_frames - 1)], size), protocol.grow) for t in range(count))
-    else:
-        holes = _drawn(protocol, size, count, _seed(options.seed, clip.name), about)
-    truth = None
-    if clip.truth is not None and protocol.name == "pairs":
-        truth = sized(clip.truth)
-    return _Case(sized(clip.frames), holes, truth, about, hide=protocol.holes != "object" and truth is None)
+def _images(folder: Path, wanted: tuple[str, ...]) -> list[Clip]:
+    """Clips of one image: the images in a folder, or else the first frame of each clip in it."""
+    if not folder.is_dir() or not (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)):
+        return find_clips(folder, wanted)
+    clips = {p.stem: Clip(p.stem, ImageSequence(folder, (p,))) for p in files}
+    names = choose(list(clips), wanted, str(folder)) if wanted else list(clips)
+    return [clip for name, clip in clips.items() if name in names]
 
 
 def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, about: dict[str, Any]) -> Iterator[Bool]:
@@ -271,7 +266,7 @@ def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, abo
         yield from (hole for _ in range(count))
         return
     for _ in range(count):
-        yield grown(placed(shape, size, motion.at), protocol.grow)
+        yield placed(shape, size, motion.at)
         if protocol.holes == "moving":
             motion.step()
 
@@ -296,36 +291,6 @@ def _published(folder: Path, clip: Clip) -> Masks:
         raise MaskError(f"{folder} has no folder {clip.name}.", "Holes lie in MASKS/NAME/*.png.")
     own = ImageSequence(folder / clip.name)
     return load_masks(own, own, clip.name)
-
-
-def _images(folder: Path, options: CaseOptions) -> list[_CaseSource]:
-    """Clips of one image: the images in a folder, or else the first frame of each clip in it."""
-    if folder.is_dir() and (files := sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS)):
-        clips = [Clip(p.stem, ImageSequence(folder, (p,))) for p in files]
-        if options.clips:
-            names = choose([c.name for c in clips], options.clips, str(folder))
-            clips = [c for c in clips if c.name in names]
-        return [_CaseSource(clip) for clip in clips]
-    return [_CaseSource(clip) for clip in find_clips(folder, options.clips)]
-
-
-def _guided_case(clip: Clip, options: CaseOptions) -> _Case:
-    """Frame 0 is the image, the others are views of it, each with its own hole; only frame 0 is scored."""
-    size = options.case_size
-    assert size is not None
-    seed = _seed(options.seed, clip.name)
-    rng = np.random.default_rng(seed)
-    image = eight_bits(next(iter(clip.frames.stream(1))))
-    large = np.asarray(resized(image, (size[0] * 456 // 256, size[1] * 456 // 256), options.protocol), np.uint8)
-    y, x = ((large.shape[i] - size[i]) // 2 for i in (0, 1))
-    frames = [np.ascontiguousarray(large[y : y + size[0], x : x + size[1]])]
-    frames += [view(large, size, rng) for _ in range(options.keyframes)]
-    holes = []
-    for _ in frames:
-        shape = free_form_shape((size[0] * 3 // 4, size[1] * 3 // 4), rng)
-        room = np.array([size[0] - shape.shape[0], size[1] - shape.shape[1]])
-        holes.append(placed(shape, size, rng.uniform(0, 1, 2) * room))
-    return _Case(iter(frames), iter(holes), about={"seed": seed, "scored": [0]})
 
 
 def _write(folder: Path, case: _Case) -> int:

@@ -16,8 +16,7 @@ from vrm.evaluate.page.filmstrips import (
     write_strip,
     write_time_slice,
 )
-from vrm.evaluate.page.published import TABLES, tables_for
-from vrm.evaluate.page.summary import clip_rows, conditions, means_tables, remarks, run_protocols, set_lines
+from vrm.evaluate.page.summary import clip_rows, conditions, means_tables, published_tables, remarks, set_lines
 from vrm.evaluate.runs.run import EvaluationRun, RunRow
 from vrm.evaluate.scoring.score import ScoreOptions, find_cases
 from vrm.evaluate.scoring.tables import write_file
@@ -65,14 +64,14 @@ def write_page(run: EvaluationRun, options: ScoreOptions, events: Events) -> Non
     events.stage("page", sum(map(len, clips.values())))
     all_cases = []
     for name in run.cases:
-        rows = [row for row in run.rows if row.cases == name]
+        rows = run.rows_of(name)
         views = []
         for clip in clips[name]:
             views.append(_clip_view(run, name, clip, [row for row in rows if row.clip == clip.name], options))
             events.advance("page")
         said = [*remarks(rows), *set_lines(run, name)]
         all_cases.append({"name": name, "means": means_tables(rows), "remarks": said, "clips": views})
-    closest = tables_for(run_protocols(run))
+    closest, others = published_tables(run)
     text = (
         environment(__package__)
         .get_template("evaluation.html")
@@ -82,7 +81,7 @@ def write_page(run: EvaluationRun, options: ScoreOptions, events: Events) -> Non
             all_cases=all_cases,
             gain=GAIN,
             closest=closest,
-            others=[table for table in TABLES if table not in closest],
+            others=others,
         )
     )
     write_file(run.out / "index.html", text)

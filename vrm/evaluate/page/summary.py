@@ -6,9 +6,8 @@ import csv
 import io
 import json
 import math
-from typing import Any
 
-from vrm.evaluate.cases.make import RECORD
+from vrm.evaluate.cases.make import read_record
 from vrm.evaluate.page.published import TABLES, PublishedTable, tables_for
 from vrm.evaluate.runs.run import EvaluationRun, RunRow
 from vrm.evaluate.scoring.tables import cell, heading, markdown
@@ -21,18 +20,18 @@ def run_markdown(run: EvaluationRun) -> str:
     parts = ["## Engines and presets beside baselines\n", "```sh", run.command, "```\n"]
     parts += ["\n".join(f"- {line}" for line in conditions(run)), ""]
     for name in run.cases:
-        rows = [row for row in run.rows if row.cases == name]
-        parts.append(f"### {name}: {_what(run, name)}\n")
+        rows, record = run.rows_of(name), read_record(run.cases[name])
+        what = f"{record['what']} {record['size'] or ''}".strip() if record else "cases"
+        parts.append(f"### {name}: {what}\n")
         parts += [f"{title}\n\n{markdown(table)}" for title, table in means_tables(rows)]
         parts += [f"- {line}" for line in [*remarks(rows), *set_lines(run, name)]]
         parts += ["", f"Every clip of {name}:\n", markdown(clip_rows(rows))]
     parts.append("### Published, under other conditions: not comparable with the tables above line by line\n")
-    closest = tables_for(run_protocols(run))
-    for table in closest:
-        parts.append(published_markdown(table))
-    if others := [table for table in TABLES if table not in closest]:
+    closest, others = published_tables(run)
+    parts += map(_published_markdown, closest)
+    if others:
         parts.append("### Published, on other protocols than those above\n")
-        parts += [published_markdown(table) for table in others]
+        parts += map(_published_markdown, others)
     return "\n".join(parts)
 
 
@@ -55,21 +54,16 @@ def means_tables(rows: list[RunRow]) -> list[tuple[str, list[list[str]]]]:
     """Titles and tables of means: over all clips, then of all methods on each set of fewer clips that a method has."""
     clips = {method: _clips(rows, method) for method in _methods(rows)}
     every = list(dict.fromkeys(row.clip for row in rows))
-    tables = [(f"Means over the {len(every)} clips.", means_rows(rows, every))]
+    tables = [(f"Means over the {len(every)} clips.", _means_rows(rows, every))]
     for fewer in dict.fromkeys(tuple(own) for own in clips.values() if 0 < len(own) < len(every)):
         on = [row for row in rows if row.clip in fewer]
-        tables.append((f"All methods on {', '.join(fewer)} alone.", means_rows(on, list(fewer))))
+        tables.append((f"All methods on {', '.join(fewer)} alone.", _means_rows(on, list(fewer))))
     return tables
 
 
-def means_rows(rows: list[RunRow], clips: list[str] | None = None) -> list[list[str]]:
-    """A heading and a row for each method: means over clips and their spread.
-
-    Args:
-        rows: of one folder of cases.
-        clips: only methods that were run on all of these, and those that need weights; None = all methods.
-    """
-    names = measured(rows)
+def _means_rows(rows: list[RunRow], clips: list[str]) -> list[list[str]]:
+    """A heading and a row for each method that was run on all the clips or needs weights: means with their spread."""
+    names = _measures(rows)
     table = [["method", "clips", *map(heading, names), "s/frame", "peak MB"]]
     for method in _methods(rows):
         mine = [row for row in rows if row.method == method]
@@ -77,22 +71,22 @@ def means_rows(rows: list[RunRow], clips: list[str] | None = None) -> list[list[
         if not own and any(row.needs for row in mine):
             table.append([method, "needs weights", *("-" for _ in names), "-", "-"])
             continue
-        if clips is not None and 0 < len(mine) < len(clips):
+        if 0 < len(mine) < len(clips):
             continue
-        cells = [_with_spread(name, mean(_value(row, name) for row in own)) for name in names]
+        cells = [_with_spread(name, mean(row.value(name) for row in own)) for name in names]
         table.append([method, str(len(own)), *cells, *_costs(own)])
     return table
 
 
 def clip_rows(rows: list[RunRow]) -> list[list[str]]:
     """A heading, and a row for each clip and method that has its weights."""
-    names = measured(rows)
+    names = _measures(rows)
     table = [["clip", "method", *map(heading, names), "s/frame", "peak MB"]]
     for row in sorted(rows, key=lambda row: row.clip):
         if row.error:
             table.append([row.clip, row.method, *("failed" for _ in names), "-", "-"])
         elif row.score is not None:
-            table.append([row.clip, row.method, *(cell(name, _value(row, name)) for name in names), *_costs([row])])
+            table.append([row.clip, row.method, *(cell(name, row.value(name)) for name in names), *_costs([row])])
     return table
 
 
@@ -125,35 +119,39 @@ def remarks(rows: list[RunRow]) -> list[str]:
 
 def set_lines(run: EvaluationRun, name: str) -> list[str]:
     """Measures of all clips together, a line for each method."""
-    lines = []
-    for (cases, method), found in run.networks.items():
-        if cases == name:
-            values = (f"{k} {v if isinstance(v, str) else f'{v:.4f}'}" for k, v in found.items())
-            lines.append(f"{method}: {', '.join(values)}")
-    return lines
+    return [
+        f"{method}: " + ", ".join(f"{k} {v if isinstance(v, str) else f'{v:.4f}'}" for k, v in found.items())
+        for (cases, method), found in run.networks.items()
+        if cases == name
+    ]
 
 
-def measured(rows: list[RunRow]) -> list[str]:
-    """Names of the measures in the rows, in order."""
+def _measures(rows: list[RunRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows if row.score is not None for name in row.score.values))
 
 
-def published_markdown(table: PublishedTable) -> str:
-    """A table of a paper, and its conditions."""
+def published_tables(run: EvaluationRun) -> tuple[list[PublishedTable], list[PublishedTable]]:
+    """The tables of papers that are closest to a run's protocols, and the others."""
+    records = [read_record(path) for path in run.cases.values()]
+    closest = tables_for({str(record["protocol"]) for record in records if record})
+    return closest, [table for table in TABLES if table not in closest]
+
+
+def _published_markdown(table: PublishedTable) -> str:
     said = "".join(f"- {text}\n" for text in table.conditions)
     return f"#### {table.title}\n\n{said}\n{markdown(table.rows)}"
 
 
 def run_csv(run: EvaluationRun) -> str:
     """One row per case, method and clip, unrounded."""
-    names = measured(run.rows)
+    names = _measures(run.rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
         ["cases", "method", "clip", "frames", "seconds", "peak_mb", *names, "outside_max", "error", "needs"]
     )
     for row in run.rows:
-        values = ["" if (v := _value(row, name)) is None else repr(v) for name in names]
+        values = ["" if (v := row.value(name)) is None else repr(v) for name in names]
         outside = "" if row.score is None else row.score.outside_max
         facts = [row.cases, row.method, row.clip, row.frames, f"{row.seconds:.3f}", f"{row.peak_mb:.0f}"]
         writer.writerow([*facts, *values, outside, row.error, row.needs])
@@ -169,16 +167,11 @@ def run_text(run: EvaluationRun) -> str:
     """Tables of means, for the terminal."""
     text = ""
     for name in run.cases:
-        rows = [row for row in run.rows if row.cases == name]
+        rows = run.rows_of(name)
         for title, table in means_tables(rows):
             text += f"{name}: {title}\n{text_table(table)}"
         text += "".join(f"{line}\n" for line in [*remarks(rows), *set_lines(run, name)])
     return text + "".join(f"{name}: {what}\n" for name, what in run.needs.items())
-
-
-def run_protocols(run: EvaluationRun) -> set[str]:
-    """The names of the protocols by which the cases were made."""
-    return {str(record["protocol"]) for name in run.cases if (record := _protocol(run, name))}
 
 
 def _methods(rows: list[RunRow]) -> list[str]:
@@ -187,23 +180,6 @@ def _methods(rows: list[RunRow]) -> list[str]:
 
 def _clips(rows: list[RunRow], method: str) -> list[str]:
     return [row.clip for row in rows if row.method == method and not row.needs]
-
-
-def _what(run: EvaluationRun, name: str) -> str:
-    record = _protocol(run, name)
-    return f"{record['what']} {record['size'] or ''}".strip() if record else "cases"
-
-
-def _protocol(run: EvaluationRun, name: str) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads((run.cases[name] / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found
-
-
-def _value(row: RunRow, name: str) -> float | None:
-    return None if row.score is None else row.score.values.get(name)
 
 
 def _with_spread(name: str, found: Mean) -> str:

@@ -80,8 +80,6 @@ def choose_methods(
     Raises:
         UsageError: there is no such engine or preset, or one is named twice.
     """
-    if given_every < 0:
-        raise UsageError(f"--keyframes-every {given_every} is negative.", "0 gives no keyframes.")
     base = EngineOptions(**common)
     methods = [Method(name, name, base) for name in BASELINES]
     pairs = list(itertools.product(engines, presets))

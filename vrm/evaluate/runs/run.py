@@ -83,6 +83,9 @@ class RunRow:
     needs: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
 
+    def value(self, measure: str) -> float | None:
+        return None if self.score is None else self.score.values.get(measure)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values; infinite ones are the text "inf"."""
         names = ("cases", "method", "clip", "frames", "seconds", "peak_mb", "settings")
@@ -118,6 +121,9 @@ class EvaluationRun:
     text: str = ""
     networks: dict[tuple[str, str], dict[str, float | str]] = field(default_factory=dict)
     needs: dict[str, str] = field(default_factory=dict)
+
+    def rows_of(self, cases: str) -> list[RunRow]:
+        return [row for row in self.rows if row.cases == cases]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values; infinite ones are the text "inf"."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import numpy as np
 
 from vrm.errors import MaskError, UsageError, VideoError
 from vrm.evaluate.cases.clips import Clip, find_clips
-from vrm.evaluate.cases.make import RECORD
+from vrm.evaluate.cases.make import read_record
 from vrm.evaluate.cases.sequence import ImageSequence, at_depth, doubt, load_masks, open_sequence, read_at, same_shape
 from vrm.evaluate.scoring.feature_sets import Features, set_distances
 from vrm.evaluate.scoring.stream import CaseFrame, prefetch, read_case
@@ -86,8 +85,6 @@ class ScoreOptions:
         known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *FROM_NETWORKS, "standard", "all"}
         if unknown := [m for m in self.measures if m not in known]:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
-        if self.skip_every < 0 or (self.frames is not None and self.frames < 1):
-            raise UsageError("--skip-every and --frames take positive numbers.")
 
     def names(self, with_truth: bool) -> tuple[str, ...]:
         """The measures of a clip, in the order of tables."""
@@ -344,11 +341,8 @@ def _check(
 
 def scored_frames(cases: Path) -> dict[str, frozenset[int]]:
     """By case, the only frames that are scored, where the protocol says so."""
-    try:
-        record = json.loads((cases / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return {name: frozenset(about["scored"]) for name, about in record.get("clips", {}).items() if "scored" in about}
+    clips = read_record(cases).get("clips", {})
+    return {name: frozenset(about["scored"]) for name, about in clips.items() if "scored" in about}
 
 
 def _count(clip: Clip, options: ScoreOptions) -> int:
