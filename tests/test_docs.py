@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import re
 import runpy
 import shlex
@@ -165,6 +167,21 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.+)$", linked.read_text(encoding="utf-8"), re.M)
             assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, target
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "benchmarks" / "RESULTS.md"], ids=lambda page: page.name)
+def test_what_pages_name_in_the_code_is_there(page: Path) -> None:
+    pytest.importorskip("torch")
+    text = page.read_text(encoding="utf-8")
+    for name in set(re.findall(r"`(vrm(?:\.\w+)+)`", text)) - {"vrm.train_internal"}:  # of a release that had it
+        found: Any = vrm
+        for k, part in enumerate(name.split(".")[1:], 2):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(".".join(name.split(".")[:k]))
+            assert hasattr(found, part) or part in getattr(found, "__annotations__", {}), name
+            found = getattr(found, part, None)
+    for path in set(re.findall(r"`(vrm/[\w/]+(?:\.py)?)`", text)):
+        assert (ROOT / path).exists(), path
 
 
 def test_every_page_is_listed() -> None:

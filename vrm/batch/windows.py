@@ -15,7 +15,7 @@ from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import load_keyframes
 from vrm.engines.registry import create_engine
 from vrm.engines.runner import EngineInputs, Labels, OpenShot, engine_options
-from vrm.engines.window_tasks import BRIEF, HOLES, LABELS, Part
+from vrm.engines.window_tasks import DESCRIPTION, HOLES, LABELS, Part
 from vrm.errors import VideoError
 from vrm.events import Events
 from vrm.job.checkpoints import video_key
@@ -49,13 +49,13 @@ class Filler:
     """
 
     def __init__(self, source: Path, options: RemoveOptions, folder: Path, own: Path, events: Events) -> None:
-        self._brief: dict[str, Any] = json.loads((folder / BRIEF).read_text(encoding="utf-8"))
-        labels = folder / LABELS if self._brief["labels"] else options.mask.labels
-        segmenter = None if self._brief["labels"] else options.mask.segmenter
+        self._description: dict[str, Any] = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        labels = folder / LABELS if self._description["labels"] else options.mask.labels
+        segmenter = None if self._description["labels"] else options.mask.segmenter
         mask = replace(options.mask, save_to=None, labels=labels, segmenter=segmenter)
         options = replace(options, mask=mask, report=None, export_keyframes=None, resume=False)
         info = open_video(source, options.max_pixels, options.max_frames, options.stream)
-        if video_key(source) != self._brief["video"]:
+        if video_key(source) != self._description["video"]:
             raise VideoError(f"{source} is another file here.", "Every machine needs the same files.")
         found = unpack((folder / HOLES).read_bytes(), info.size, info.n_frames)
         if found is None:
@@ -63,12 +63,12 @@ class Filler:
         state = JobFolder(own, kept=True, common=folder)
         state.windows.mkdir(exist_ok=True)
         job = Job.begin(info, source, options, events, state)
-        job.first, job.last = self._brief["frames"]
+        job.first, job.last = self._description["frames"]
         self._job, self._engine = job, create_engine(engine_options(job))
-        self._coverage = CoverageLog(tuple(self._brief["telling"]))
+        self._coverage = CoverageLog(tuple(self._description["highlights"]))
         kept = ArrayFolder[Pixels](job.scratch("keyframes"))
         keyframes = load_keyframes(options.engine.keyframes, info, job.depth, options.max_pixels, kept).images
-        frames = job.open_frames(self._brief["at_once"])
+        frames = job.open_frames(self._description["at_once"])
         self._inputs = EngineInputs(frames, found[0], keyframes, lambda: labels_for_engine(job, found[0]))
         self._labels: Labels | None = None
         self._shot: tuple[int, OpenShot] | None = None
@@ -81,8 +81,8 @@ class Filler:
         """
         shot = self._open(part.shot)
         if part.window is not None:
-            window = Window(*self._brief["shots"][part.shot]["windows"][part.window])
-            patches = PatchStore(self._job.folder.windows, durable=self._brief["durable"])
+            window = Window(*self._description["shots"][part.shot]["windows"][part.window])
+            patches = PatchStore(self._job.folder.windows, durable=self._description["durable"])
             shot.fill(window, patches, self._coverage)
         peak = self._job.finish().peak_memory_mb
         return {"device": self._engine.device, "dtype": self._engine.dtype, "peak_memory_mb": peak}
@@ -97,7 +97,7 @@ class Filler:
             self._shot = None
             if self._engine.labelled and self._labels is None:
                 self._labels = self._inputs.labels()
-            facts = self._brief["shots"][number]
+            facts = self._description["shots"][number]
             windows = [Window(*numbers) for numbers in facts["windows"]]
             opened = OpenShot.prepare(
                 self._job, self._engine, self._inputs, self._labels, facts["start"], facts["stop"], windows
@@ -108,7 +108,7 @@ class Filler:
 
 def files_to_send(folder: Path) -> dict[str, bytes]:
     """What a machine that does not see the folder needs of it: name in it, and content. Windows are not needed."""
-    places = [folder / BRIEF, folder / HOLES]
+    places = [folder / DESCRIPTION, folder / HOLES]
     for name in (LABELS, FITS):
         places += sorted(path for path in (folder / name).rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in places}

@@ -21,7 +21,7 @@ from vrm.job.context import Job
 from vrm.job.packed_masks import pack
 from vrm.system.files import atomic_write
 
-BRIEF, HOLES, LABELS = "brief.json", "holes.bin", "labels"
+DESCRIPTION, HOLES, LABELS = "description.json", "holes.bin", "labels"
 """Files, and a folder, that a process finds in the job's folder."""
 
 
@@ -30,7 +30,7 @@ class Part:
     """What one process does at a time.
 
     Attributes:
-        shot: its place in the brief.
+        shot: its place in the task description.
         window: its place among the shot's windows; None = the shot is prepared.
         frames: how many it fills.
     """
@@ -93,20 +93,20 @@ def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
     if runner.engine.labelled:
         runner.inputs.labels()  # made once, here: they lie in the job's folder then
     folder = job.folder.path
-    brief = {
+    description = {
         "video": video_key(job.info.path),
         "frames": [job.first, job.last],
         "shots": [
             {"start": s.start, "stop": s.stop, "windows": [[w.start, w.stop, w.context_start, w.context_stop]
             for w in s.windows]} for s in runner.stretches
         ],
-        "telling": list(runner.coverage.highlights),
+        "highlights": list(runner.coverage.highlights),
         "labels": (folder / LABELS).is_dir(),
         "durable": job.folder.kept,
         "at_once": workers.at_once,
     }  # fmt: skip
     what = f"Scratch cannot be written in {folder}"
-    atomic_write(folder / BRIEF, json.dumps(brief), what)
+    atomic_write(folder / DESCRIPTION, json.dumps(description), what)
     atomic_write(folder / HOLES, pack(runner.inputs.holes, None), what)
     runner.take_over = True
     job.events.stage("fill", sum(part.frames for part in parts))

@@ -47,7 +47,7 @@ LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 
 MASKS, SHOTS, STEPS, MOVED, WINDOWS = "masks.bin", "shots.json", "steps.json", "moved.json", "windows"
 _DURABLE = (WINDOWS, "fits", MASKS, SHOTS, STEPS, MOVED)
-"""What a run that goes on can use; the rest of a state's folder is made anew."""
+"""What a run that goes on can use; the rest of the folder is deleted."""
 
 
 @dataclass

@@ -29,7 +29,7 @@ from vrm.motion.trajectories.trajectory import Trajectories, extend, grey_at, lo
 from vrm.types import Array, Bool
 
 _UNLIKE_BACKGROUND = 0.07
-"""Grey levels (of 1) between a keyframe and the background seen elsewhere, from which on it shows foreground."""
+"""Grey levels (of 1) between a keyframe and the background found in other frames, from which on it shows foreground."""
 
 _UNLIKE = 0.1
 """Difference of grey levels (of 1) above which the two directions do not show the same thing."""
@@ -227,7 +227,7 @@ class ForegroundTrajectories:
         return np.logical_or.reduce(near) if near else np.zeros(self.frames.size, np.bool_)
 
     def _unlike_background(self, t: int, tracker: TrajectoryTracker) -> Bool:
-        """Where a keyframe shows, in what was its hole, something other than the background seen elsewhere."""
+        """Where a keyframe shows, in what was its hole, something other than the background found elsewhere."""
         hole = self.keyframes[t]
         sides = []
         for way, by_frame in ((-1, tracker.backward), (1, tracker.forward)):
