@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from vrm.engines.base import Shot
+from vrm.events import Progress
 from vrm.motion.config import MotionConfig
 from vrm.motion.fill_cache import FillFolder
 from vrm.motion.propagation import propagate
@@ -75,7 +76,7 @@ class ShotView:
         depth: int,
         motion: MotionConfig,
         scratch: Path | None = None,
-        progress: Callable[[str, int, int], None] | None = None,
+        progress: Progress | None = None,
         keyframes: Mapping[int, Pixels] | None = None,
         labels: Callable[[int], U8] | None = None,
     ) -> None:

@@ -5,10 +5,11 @@ The last of them, what no frame shows, is ``synthesis.never_seen``: an engine as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Mapping, MutableMapping, Sequence
 
 import numpy as np
 
+from vrm.events import Progress
 from vrm.motion.candidates.calibration import calibrate
 from vrm.motion.candidates.nonlocal_frames import Aligner, choose_sources
 from vrm.motion.candidates.sampling import FrameCandidates, sample_candidates
@@ -26,8 +27,6 @@ from vrm.motion.trajectories.foreground import ForegroundTrajectories
 from vrm.motion.trajectories.tracker import TrajectoryTracker
 from vrm.system.threads import parallel_map
 from vrm.types import Bool, FlowEstimator
-
-Progress = Callable[[str, int, int], None]
 
 _NEAR = 24
 """Frames from a frame, or outside the window, within which a keyframe is used."""

@@ -11,12 +11,13 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vrm.errors import OutputError, VrmError, WeightsError
+from vrm.events import Progress, no_progress
 from vrm.selection.labels import hugging_face
 from vrm.selection.pretrained import model_type
 from vrm.selection.prompts import sam2
@@ -34,17 +35,13 @@ _TENSORS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 _PICKLE = "pytorch_model.bin"
 _KINDS = {"segmenter": hugging_face.KINDS, "sam": sam2.KINDS}
 
-Progress = Callable[[str, int, int], None]
-
 
 def is_repository(name: str) -> bool:
     """Whether it is OWNER/NAME, as the hub names its repositories, and no path of a card."""
     return _REPOSITORY.fullmatch(name) is not None and not name.endswith(".json") and not Path(name).exists()
 
 
-def fetch_model(
-    repository: str, overwrite: bool = False, progress: Progress = lambda stage, done, total: None
-) -> tuple[ModelCard, Path]:
+def fetch_model(repository: str, overwrite: bool = False, progress: Progress = no_progress) -> tuple[ModelCard, Path]:
     """Download a model for ``--segmenter`` or ``--sam`` into ``<cache>/vrm/weights/NAME``.
 
     Args:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vrm.errors import OutOfMemory
+from vrm.events import Progress
 
 _LIBRARIES_SAY = ("can't allocate memory", "Insufficient memory", "out of memory", "Cannot allocate memory")
 """How torch (CPU), OpenCV, CUDA and FFmpeg word it."""
@@ -67,9 +68,7 @@ def peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
 
 
-def bounded(
-    progress: Callable[[str, int, int], None], most: float, held: Callable[[], int | None] = resident
-) -> Callable[[str, int, int], None]:
+def bounded(progress: Progress, most: float, held: Callable[[], int | None] = resident) -> Progress:
     """A progress callback that also stops the work where it holds more than ``most`` bytes of memory.
 
     Args:

@@ -6,7 +6,7 @@ A step draws pictures, makes views of each (``vrm.train.data.views``), updates t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from vrm.errors import OutputError, WeightsError
+from vrm.events import Progress
 from vrm.nets.two_stream.ade20k import Ade20kFeatures, perceptual_loss
 from vrm.nets.two_stream.discriminator import (
     PatchDiscriminator,
@@ -52,7 +53,7 @@ _VALIDATED = 8
 
 
 def train_keyframe(
-    data: Path, out: Path, options: KeyframeTraining, progress: Callable[[str, int, int], None]
+    data: Path, out: Path, options: KeyframeTraining, progress: Progress
 ) -> tuple[WeightCard, list[Terms]]:
     """Train the generator and write weights, card, table and checkpoint into ``out``.
 

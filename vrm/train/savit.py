@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from vrm.errors import OutputError, UsageError
+from vrm.events import Progress
 from vrm.media.write.png import write_png
 from vrm.options.remove import EngineOptions
 from vrm.options.train import SavitJob
@@ -46,7 +47,7 @@ def clips_to_label(data: Path, job: SavitJob) -> list[tuple[Path, Path]]:
 
 
 def train_savit(
-    data: Path, out: Path, job: SavitJob, progress: Callable[[str, int, int], None], note: Callable[[str], None]
+    data: Path, out: Path, job: SavitJob, progress: Progress, note: Callable[[str], None]
 ) -> WeightCard | None:
     """Train on a folder of clips; weights, card, log, samples and the checkpoint go into ``out``.
 
@@ -99,7 +100,7 @@ def _compute(options: EngineOptions, processes: Processes) -> Compute:
 
 def _train(
     trainer: SavitTrainer, training: list[TrainingClip], validation: list[TrainingClip], out: Path, job: SavitJob,
-    checkpoint: Checkpoint, progress: Callable[[str, int, int], None], note: Callable[[str], None],
+    checkpoint: Checkpoint, progress: Progress, note: Callable[[str], None],
 ) -> None:  # fmt: skip
     config, processes, seed = trainer.config, trainer.processes, job.engine.seed
     dataset = ClipDataset(training, config.size, config.frames, seed, out / "decoded", local=config.local)

@@ -6,10 +6,11 @@ import hashlib
 import http.client
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from vrm.errors import OutputError, WeightsError
+from vrm.events import Progress, no_progress
 from vrm.version import __version__
 from vrm.weights.cards import WeightCard, known, own_folder, put_card, read_card, write
 from vrm.weights.convert.registry import FOREIGN, MODELS, OFFERED, converter
@@ -51,9 +52,7 @@ def import_weights(kind: str, file: Path, out: Path | None = None, overwrite: bo
     return card, folder
 
 
-def fetch_weights(
-    name: str, overwrite: bool = False, progress: Callable[[str, int, int], None] = lambda stage, done, total: None
-) -> tuple[WeightCard, Path]:
+def fetch_weights(name: str, overwrite: bool = False, progress: Progress = no_progress) -> tuple[WeightCard, Path]:
     """Download the file of a card into the user's own folder; it is kept only if size and checksum are the card's.
 
     Args:
@@ -94,7 +93,7 @@ def _card(name: str) -> WeightCard:
     return found
 
 
-def _download(card: WeightCard, partial: Path, progress: Callable[[str, int, int], None]) -> None:
+def _download(card: WeightCard, partial: Path, progress: Progress) -> None:
     digest, done = hashlib.sha256(), 0
     with partial.open("wb") as out:
         for chunk in coming(card.url):

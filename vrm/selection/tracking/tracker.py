@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vrm.events import Progress
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.classifier import PixelClassifier
@@ -52,7 +53,7 @@ def track_mask(
     start: int,
     stop: int,
     *,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Tracked:
     """Follow a masked object through one shot, forwards and backwards from every annotated frame.
 
