@@ -25,17 +25,11 @@ def normal_weights(module: nn.Module) -> None:
 def unit_variance(net: nn.Module, *batch: Tensor, tolerance: float = 0.02, steps: int = 12) -> None:
     """Initialise ``net`` in place so that each rescalable layer's output has unit variance on ``batch``.
 
-    A layer with an attribute ``deviation`` is brought to that standard deviation instead of 1.
-
     Convolutions get orthonormal weights and no bias; then, in the order of one forward pass, each module with a
-    ``rescale(factor)`` method is scaled until its output is there within ``tolerance``. Modules without that method
-    that set ``keeps_start`` (a head that starts at zero on purpose) are left as they are.
-
-    Args:
-        net: the network; random numbers come from torch's global generator (seed it before).
-        batch: what it takes, with real content.
-        tolerance: how near to 1 is near enough.
-        steps: most corrections per layer.
+    ``rescale(factor)`` method is scaled, at most ``steps`` times, until its output's standard deviation is within
+    ``tolerance`` of 1, or of its attribute ``deviation``. Modules without that method that set ``keeps_start`` (a head
+    that starts at zero on purpose) are left as they are. Random numbers come from torch's global generator (seed it
+    before); ``batch`` has real content.
     """
     kept = {c for m in net.modules() if getattr(m, "keeps_start", False) for c in m.modules()}
     for module in net.modules():

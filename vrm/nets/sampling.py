@@ -11,7 +11,6 @@ def warp(images: Tensor, flow: Tensor, outside: str = "zeros") -> Tensor:
     """Images ``(N, C, h, w)`` looked up bilinearly at ``p + flow(p)``, in the flow's precision.
 
     Args:
-        images: what is looked up.
         flow: ``(N, 2, h, w)``, x and y in pixels.
         outside: what lies outside the image: "zeros", or "border" for its nearest pixel.
     """

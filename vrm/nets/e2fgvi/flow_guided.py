@@ -48,15 +48,12 @@ class FlowGuidedAlignment(nn.Module):
             nn.init.zeros_(p)
 
     def forward(self, features: Tensor, seen: Tensor, flows: tuple[Tensor, Tensor]) -> Tensor:
-        """Align features.
+        """Align features to ``(B, channels, h, w)``.
 
         Args:
             features: ``(B, 2 channels, h, w)``: of the previous frame and of the one before it.
             seen: ``(B, 3 channels, h, w)``, from which the offsets are computed.
             flows: to either frame, ``(B, 2, h, w)``.
-
-        Returns:
-            ``(B, channels, h, w)``.
         """
         x = torch.cat([seen, *flows], 1)
         for conv in self.offsets[:-1]:
@@ -74,11 +71,7 @@ class FlowGuidedAlignment(nn.Module):
 
 
 class FlowGuide(nn.Module):
-    """Features of consecutive frames, propagated to each other.
-
-    Args:
-        channels: of the features, a multiple of 8.
-    """
+    """Features of consecutive frames, propagated to each other; ``channels`` is a multiple of 8."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -100,12 +93,8 @@ class FlowGuide(nn.Module):
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
         """Propagate features, always in single precision at least: flow needs it.
 
-        Args:
-            features: ``(B, T, channels, h, w)`` of consecutive frames.
-            images: ``(B, T, 3, h, w)`` in [0, 1], see ``reduced``.
-
-        Returns:
-            As features.
+        Features ``(B, T, channels, h, w)`` of consecutive frames to the same; images ``(B, T, 3, h, w)``, see
+        ``reduced``.
         """
         with torch.autocast(features.device.type, enabled=False):
             features = features.float() if features.dtype in (torch.bfloat16, torch.float16) else features

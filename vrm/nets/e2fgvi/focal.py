@@ -27,17 +27,11 @@ _HALF = WINDOW[0] // 2, WINDOW[1] // 2
 
 @dataclass(frozen=True)
 class FocalWindow:
-    """A window by the numbers of its tokens, and of other windows; both are counted row by row.
+    """A window by the numbers of its tokens, and of other windows; both are counted row by row."""
 
-    Attributes:
-        own: the tokens of the window.
-        seen: the tokens they attend to: their own and those around, some of them twice, as published.
-        pooled: the windows they attend to, each pooled to one token.
-    """
-
-    own: tuple[int, ...]
-    seen: tuple[int, ...]
-    pooled: tuple[int, ...]
+    own: tuple[int, ...]  # the tokens of the window
+    seen: tuple[int, ...]  # the tokens they attend to: their own and those around, some of them twice, as published
+    pooled: tuple[int, ...]  # the windows they attend to, each pooled to one token
 
 
 @functools.lru_cache(64)

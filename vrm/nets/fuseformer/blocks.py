@@ -53,12 +53,7 @@ class PatchEncoder(nn.Module):
 
 
 class PatchAttention(nn.Module):
-    """Multi-head self-attention over all tokens of all frames, no mask.
-
-    Args:
-        width: of the tokens.
-        heads: of width / heads channels each.
-    """
+    """Multi-head self-attention over all tokens of all frames, no mask."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -70,15 +65,11 @@ class PatchAttention(nn.Module):
         return self._attend(tokens, tokens)
 
     def at(self, tokens: Tensor, grid: Grid, places: list[tuple[int, Box]]) -> list[Tensor]:
-        """As ``forward``, for some tokens only.
+        """As ``forward`` for some tokens only: ``(1, n, width)`` for each place.
 
         Args:
             tokens: ``(1, T * tokens, width)``.
-            grid: of a frame.
             places: frames and boxes of token rows and columns.
-
-        Returns:
-            ``(1, n, width)`` for each place.
         """
         frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
         queries = [crop_tokens(frames[t : t + 1], grid, box) for t, box in places]
@@ -115,12 +106,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 class FusionFeedForward(nn.Module):
-    """F3N: overlapping tokens are averaged between its two layers.
-
-    Args:
-        width: of the tokens.
-        inner: of the layer between, a multiple of 49.
-    """
+    """F3N: overlapping tokens are averaged between its two layers; ``inner`` is a multiple of 49."""
 
     def __init__(self, width: int, inner: int) -> None:
         super().__init__()
@@ -150,10 +136,7 @@ class SoftSplit(nn.Module):
 class SoftComposition(nn.Module):
     """Tokens back to a feature map: overlaps are summed, and a learned map is added.
 
-    Args:
-        channels: of the map.
-        width: of the tokens.
-        field: height and width of the map that was trained on; at other sizes the learned map is interpolated.
+    ``field`` is the height and width of the map that was trained on; at other sizes the learned map is interpolated.
     """
 
     def __init__(self, channels: int, width: int, field: tuple[int, int]) -> None:

@@ -39,7 +39,6 @@ class Fusion:
     """Each cell becomes the mean of its tokens' values, activated, and tokens are taken from the cells again.
 
     Args:
-        grid: of a frame.
         activation: of cells; it must leave 0 as it is.
         around: rows and columns of the tokens that are given; None = all.
         box: those that are wanted; all tokens that share a cell with them must be given. None = those that are given.

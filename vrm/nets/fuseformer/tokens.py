@@ -19,24 +19,21 @@ CELLS = KERNEL * KERNEL
 
 @dataclass(frozen=True)
 class Grid:
-    """The tokens of a feature map of ``height`` by ``width`` cells."""
+    """The ``rows`` by ``cols`` tokens of a feature map of ``height`` by ``width`` cells."""
 
     height: int
     width: int
 
     @property
     def rows(self) -> int:
-        """Rows of tokens."""
         return (self.height - 1) // STRIDE + 1
 
     @property
     def cols(self) -> int:
-        """Columns of tokens."""
         return (self.width - 1) // STRIDE + 1
 
     @property
     def tokens(self) -> int:
-        """Tokens of one frame."""
         return self.rows * self.cols
 
     @property
@@ -93,16 +90,13 @@ def crop_tokens(tokens: Tensor, grid: Grid, box: Box) -> Tensor:
 
 
 def fold_part(tokens: Tensor, grid: Grid, box: Box, cells: Box) -> Tensor:
-    """As ``fold``, for the cells of a box alone, from those tokens that reach into it.
+    """As ``fold``, for the cells of a box alone, from those tokens that reach into it: ``(N, C, h, w)`` of the cells.
 
     Args:
         tokens: ``(N, n, C * 49)``, those of ``box`` in the order of rows.
         grid: of the whole map.
         box: of token rows and columns; at least ``grid.cover(cells)``.
         cells: which part of the map is wanted.
-
-    Returns:
-        ``(N, C, h, w)`` of the cells.
     """
     rows, cols = box[2] - box[0], box[3] - box[1]
     size = STRIDE * (rows - 1) + KERNEL, STRIDE * (cols - 1) + KERNEL

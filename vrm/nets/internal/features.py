@@ -21,11 +21,8 @@ _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class VggFeatures(nn.Module):
     """VGG-19 (Simonyan and Zisserman 2015) up to relu3_4, as the paper takes it.
 
-    Args:
-        path: torchvision's ``vgg19`` weights as safetensors; the names are ``features.N.weight`` and ``.bias``.
-
-    Raises:
-        WeightsError: the file is missing or holds something else.
+    ``path`` holds torchvision's ``vgg19`` weights as safetensors, named ``features.N.weight`` and ``.bias``. Raises
+    WeightsError: the file is missing or holds something else.
     """
 
     name = "VGG-19 relu3_4"
@@ -122,7 +119,7 @@ def _gabor_settings() -> Iterator[tuple[float, tuple[float, float, float], float
 
 
 def gabor(wavelength: float, colour: tuple[float, float, float], angle: float, phase: float, reach: int) -> Tensor:
-    """A wave under a bell, without a mean and of unit norm, times weights of the colours.
+    """A zero-mean wave of unit norm under a bell, times colour weights: ``(3, 2 * reach + 1, 2 * reach + 1)``.
 
     Args:
         wavelength: in pixels; the bell's deviation is 0.4 of it.
@@ -130,9 +127,6 @@ def gabor(wavelength: float, colour: tuple[float, float, float], angle: float, p
         angle: of the wave's direction, in radians from the x axis.
         phase: of the wave in its middle, in radians.
         reach: pixels each way.
-
-    Returns:
-        ``(3, 2 * reach + 1, 2 * reach + 1)``.
     """
     y, x = torch.meshgrid(*(torch.arange(-reach, reach + 1.0),) * 2, indexing="ij")
     bell = torch.exp(-(x * x + y * y) / (2 * (0.4 * wavelength) ** 2))

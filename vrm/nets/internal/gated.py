@@ -26,7 +26,6 @@ class GatedConv(nn.Module):
     """A gated convolution (Yu et al. 2019): ``ELU(features) * sigmoid(gates)``, both halves of one convolution.
 
     Args:
-        inputs: channels in.
         outputs: channels of the convolution; half of them come out. The paper's ``C[outputs, kernel, ...]``.
         kernel, stride, dilation: of the convolution; it is padded by reflection to keep the size (over the stride).
         up: enlarge the input twice first, bilinearly: the paper's ``D[...]``.
@@ -51,7 +50,7 @@ class GatedConv(nn.Module):
 
     @torch.no_grad()
     def rescale(self, factor: float) -> None:
-        """Multiply the features (not the gates) before their activation; used by data-dependent initialisation."""
+        """Multiply the features (not the gates) before their activation; for ``vrm.nets.init.unit_variance``."""
         half = self.conv.out_channels // 2
         self.conv.weight[:half] *= factor
         if self.conv.bias is not None:
@@ -74,7 +73,6 @@ class OutputConv(nn.Module):
 
     @torch.no_grad()
     def rescale(self, factor: float) -> None:
-        """Multiply the convolution; used by data-dependent initialisation."""
         self.conv.weight *= factor
         if self.conv.bias is not None:
             self.conv.bias *= factor

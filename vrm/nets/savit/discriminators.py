@@ -16,8 +16,7 @@ _SLOPE = 0.2
 class TemporalPatchDiscriminator(nn.Module):
     """T-PatchGAN (Chang et al. 2019) as FuseFormer has it: six 3x5x5 convolutions, five of them spectrally normalised.
 
-    Args:
-        base: width of the first layer (32 in the paper).
+    ``base`` is the width of the first layer (32 in the paper).
     """
 
     def __init__(self, base: int = 32) -> None:
@@ -45,9 +44,7 @@ class TemporalPatchDiscriminator(nn.Module):
 class SemanticDiscriminator(nn.Module):
     """SAD (Lee et al. 2023, Sec. 3.3): an encoder and tokens like the generator's, and one SAL to a score per token.
 
-    Args:
-        experts: C; the number of classes in the label maps, which are channels beside the image.
-        base, width: of encoder and tokens, as in the generator.
+    ``experts`` is C; as many classes are in the label maps, which are channels beside the image.
     """
 
     def __init__(self, experts: int, base: int = 64, width: int = 512) -> None:
@@ -58,14 +55,11 @@ class SemanticDiscriminator(nn.Module):
         self.apply(normal_weights)
 
     def forward(self, images: Tensor, routing: Tensor) -> Tensor:
-        """Score tokens.
+        """Scores ``(N, tokens)``: high where it looks real.
 
         Args:
             images: ``(N, 3 + C, H, W)``: the image in [-1, 1] and its one-hot label map.
             routing: the generator's mixture weights ``(N, tokens, C)``; no gradient flows to them.
-
-        Returns:
-            ``(N, tokens)``: high where it looks real.
         """
         scores: Tensor = self.score(self.split(self.encoder(images)), routing.detach())
         return scores[..., 0]

@@ -9,9 +9,7 @@ from torch.nn import functional as F
 def pixels(made: Tensor, truth: Tensor, hole: Tensor) -> Tensor:
     """L_pix, Eq. 6, as in FuseFormer's training, which the paper follows: the mean error in the hole plus that outside.
 
-    Args:
-        made, truth: ``(B, T, 3, H, W)`` in [-1, 1].
-        hole: ``(B, T, 1, H, W)``, 0 or 1.
+    Made and truth are ``(B, T, 3, H, W)`` in [-1, 1], the hole ``(B, T, 1, H, W)``, 0 or 1.
     """
     error = (made - truth).abs()
     known = 1 - hole

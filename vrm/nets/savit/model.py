@@ -35,35 +35,21 @@ reuse the same memory."""
 
 @dataclass(frozen=True)
 class SavitConfig:
-    """How the network is built. The defaults are SAVIT as published; ``ABLATIONS`` holds the paper's rows.
+    """How the network is built. The defaults are SAVIT as published; ``ABLATIONS`` holds the paper's rows."""
 
-    Attributes:
-        width: of the tokens (512; 256 in the ablations).
-        inner: width inside F3N, a multiple of 49.
-        heads: of the attention.
-        blocks: of the transformer.
-        base: width of the encoder's first layer, a multiple of 4.
-        field: cells of the feature map that is trained on: a quarter of height and width.
-        experts: C: how many classes label maps tell apart; 0 = no labels at all.
-        semantic_blocks: which blocks, counted from 0, mix experts (the fourth in the paper).
-        route: how labels enter the routing, see ``vrm.nets.savit.semantic.ROUTES``.
-        router: width of the router's middle layer; 0 = that of the tokens.
-        classify: whether tokens of semantic-aware blocks are classified (L_cls).
-        backbone: "fuseformer", or "e2fgvi" (Li et al., CVPR 2022): features are propagated along flow before the
-            transformer, which attends within windows, has no positional embedding, and GELU in the place of ReLU.
-    """
-
-    width: int = 512
-    inner: int = 1960
-    heads: int = 4
-    blocks: int = 8
-    base: int = 64
-    field: tuple[int, int] = (60, 108)
-    experts: int = 8
-    semantic_blocks: tuple[int, ...] = (3,)
-    route: str = "hardmax"
-    router: int = 0
-    classify: bool = True
+    width: int = 512  # of the tokens (512; 256 in the ablations)
+    inner: int = 1960  # width inside F3N, a multiple of 49
+    heads: int = 4  # of the attention
+    blocks: int = 8  # of the transformer
+    base: int = 64  # width of the encoder's first layer, a multiple of 4
+    field: tuple[int, int] = (60, 108)  # cells of the feature map that is trained on: a quarter of height and width
+    experts: int = 8  # C: how many classes label maps tell apart; 0 = no labels at all
+    semantic_blocks: tuple[int, ...] = (3,)  # which blocks, counted from 0, mix experts (the fourth in the paper)
+    route: str = "hardmax"  # how labels enter the routing, see ``vrm.nets.savit.semantic.ROUTES``
+    router: int = 0  # width of the router's middle layer; 0 = that of the tokens
+    classify: bool = True  # whether tokens of semantic-aware blocks are classified (L_cls)
+    # "fuseformer", or "e2fgvi" (Li et al., CVPR 2022): features are propagated along flow before the transformer,
+    # which attends within windows, has no positional embedding, and GELU in the place of ReLU
     backbone: str = "fuseformer"
 
     def __post_init__(self) -> None:
@@ -125,19 +111,13 @@ fifth."""
 
 @dataclass(frozen=True)
 class Output:
-    """The result of the network.
+    """The result of the network."""
 
-    Attributes:
-        frames: ``(B, T, 3, H, W)`` in [-1, 1].
-        routing: mixture weights ``(B, T, tokens, C)`` of each semantic-aware block.
-        scores: class scores ``(B, T, tokens, C)`` of each, where tokens are classified.
-        histogram: ``(B, T, tokens, C)``, or None without labels.
-    """
-
-    frames: Tensor
-    routing: list[Tensor] = field(default_factory=list)
+    frames: Tensor  # (B, T, 3, H, W) in [-1, 1]
+    routing: list[Tensor] = field(default_factory=list)  # mixture weights (B, T, tokens, C), one a semantic-aware block
+    # class scores (B, T, tokens, C) of each, where tokens are classified
     scores: list[Tensor] = field(default_factory=list)
-    histogram: Tensor | None = None
+    histogram: Tensor | None = None  # (B, T, tokens, C); None without labels
 
 
 class SavitBlock(nn.Module):
@@ -196,11 +176,7 @@ class SavitBlock(nn.Module):
 
 
 class Savit(nn.Module):
-    """The whole network.
-
-    Args:
-        config: how it is built.
-    """
+    """The whole network."""
 
     def __init__(self, config: SavitConfig) -> None:
         super().__init__()

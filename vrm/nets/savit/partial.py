@@ -26,17 +26,12 @@ for the first, and what lies between two of a map where it doubles one, half a p
 def last_block(
     block: nn.Module, tokens: Tensor, grid: Grid, histogram: Tensor | None, wanted: Sequence[tuple[int, Box]]
 ) -> list[Tensor]:
-    """The last block for some tokens only.
+    """The last block for some tokens only: for each wanted box its tokens ``(1, n, width)``.
 
     Args:
-        block: a ``Block``.
         tokens: ``(1, T * tokens, width)``, of all frames.
-        grid: of a frame.
         histogram: ``(1, T * tokens, C)`` if the block is semantic-aware.
         wanted: frame and box of token rows and columns.
-
-    Returns:
-        For each wanted box its tokens ``(1, n, width)``.
     """
     assert isinstance(block, SavitBlock)
     frames = tokens.reshape(-1, grid.tokens, tokens.shape[-1])
@@ -60,19 +55,14 @@ def cells_for(pixels: Box, grid: Grid) -> Box:
 
 
 def render(net: Savit, tokens: Tensor, features: Tensor, grid: Grid, box: Box, cells: Box, pixels: Box) -> Tensor:
-    """Composition and decoder for a box of pixels.
+    """Composition and decoder for a box of pixels, ``(1, 3, H, W)`` in [-1, 1].
 
     Args:
-        net: gives both.
         tokens: ``(1, n, width)``, those of ``box``.
         features: the encoder's ``(1, C, h, w)`` of the whole frame.
         grid: of the whole frame.
         box: of token rows and columns, at least ``grid.cover(cells)``.
         cells: at least ``cells_for(pixels, grid)``.
-        pixels: the box that is rendered.
-
-    Returns:
-        ``(1, 3, H, W)`` of the pixels, in [-1, 1].
     """
     at = (..., slice(cells[0], cells[2]), slice(cells[1], cells[3]))
     part = (

@@ -29,8 +29,7 @@ GROUPS: dict[int, tuple[int, ...]] = {
     2: (0, 0, 0, 0, 1, 1, 1, 1),
     1: (0,) * 8,
 }
-"""For fewer experts (Table 4, whose grouping was not published): which expert each super-category
-belongs to."""
+"""For fewer experts (Table 4, whose grouping was not published): the expert of each super-category."""
 
 Order = Callable[[Tensor, int], Tensor]
 """Puts the channels along an axis of a tensor in another order."""
@@ -45,13 +44,9 @@ def one_hot(labels: Tensor, experts: int) -> Tensor:
 
 
 def histograms(classes: Tensor) -> Tensor:
-    """s_i of Eq. 1: the share of each class in the area that a token covers.
+    """s_i of Eq. 1: the share of each class in the area that a token covers, ``(N, tokens, C)``, each summing to 1.
 
-    Args:
-        classes: one-hot maps ``(N, C, H, W)``; H and W multiples of 4.
-
-    Returns:
-        ``(N, tokens, C)``, each summing to 1; pixels outside the frame do not count.
+    ``classes`` are one-hot maps ``(N, C, H, W)``, H and W multiples of 4; pixels outside the frame do not count.
     """
     cells = F.avg_pool2d(classes, CELL)
     return F.avg_pool2d(cells, KERNEL, STRIDE, AROUND, count_include_pad=False).flatten(2).transpose(1, 2)
@@ -60,11 +55,7 @@ def histograms(classes: Tensor) -> Tensor:
 class Router(nn.Module):
     """Eq. 1: ``r_i = MLP(f_i) + hardmax(s_i)``; two layers, LeakyReLU between, sigmoid at the end.
 
-    Args:
-        width: of the tokens.
-        experts: C.
-        hidden: width of the middle layer.
-        route: see ``ROUTES``.
+    ``experts`` is C, ``hidden`` the width of the middle layer, ``route`` one of ``ROUTES``.
     """
 
     def __init__(self, width: int, experts: int, hidden: int, route: str = "hardmax") -> None:
@@ -86,12 +77,7 @@ class Router(nn.Module):
 
 
 class SemanticLinear(nn.Module):
-    """SAL, Eq. 2 and 3: ``f_i W_i`` with ``W_i = sum_c r_i(c) w^c``, and biases mixed alike.
-
-    Args:
-        inputs, outputs: of each expert.
-        experts: C.
-    """
+    """SAL, Eq. 2 and 3: ``f_i W_i`` with ``W_i = sum_c r_i(c) w^c``, and biases mixed alike; ``experts`` is C."""
 
     def __init__(self, inputs: int, outputs: int, experts: int) -> None:
         super().__init__()
@@ -131,14 +117,7 @@ class SemanticFeedForward(nn.Module):
     """SAFFN, Eq. 4: two semantic-aware layers that share one routing.
 
     The function between them (the backbone's fusion of overlapping tokens, if it has one, and its activation) is an
-    argument of the call, so that this module does not depend on the backbone.
-
-    Args:
-        width: of the tokens.
-        inner: of the layer between.
-        experts: C.
-        hidden: of the router.
-        route: see ``ROUTES``.
+    argument of the call, so that this module does not depend on the backbone. ``hidden`` is of the router.
     """
 
     def __init__(self, width: int, inner: int, experts: int, hidden: int, route: str = "hardmax") -> None:
@@ -154,7 +133,6 @@ class SemanticFeedForward(nn.Module):
         """Tokens ``(..., width)`` and histograms ``(..., C)`` to tokens alike and their routing ``(..., C)``.
 
         Args:
-            tokens, histogram: see above.
             between: the function between the layers.
             order: puts channels in the order in which it takes and gives them; None = the layers' own.
             within: picks those tokens that it gives among those that it takes; None = all.

@@ -50,9 +50,7 @@ def generator_loss(verdict: Tensor) -> Tensor:
 def discriminator_loss(real: Tensor, fake: Tensor, hole: Tensor) -> Tensor:
     """Real patches are real; patches of a fake are fake as far as they are hole, and real where they are known.
 
-    Args:
-        real, fake: verdicts ``(B, 1, h, w)``.
-        hole: ``(B, 1, H, W)`` 0 or 1.
+    Verdicts are ``(B, 1, h, w)``, the hole ``(B, 1, H, W)`` 0 or 1.
     """
     share = F.interpolate(hole, size=fake.shape[-2:], mode="bilinear", align_corners=False)
     return F.softplus(-real).mean() + (share * F.softplus(fake) + (1 - share) * F.softplus(-fake)).mean()

@@ -26,25 +26,16 @@ STRIDE = 8
 
 @dataclass(frozen=True)
 class TwoStreamConfig:
-    """How the generator is built.
+    """How the generator is built."""
 
-    Attributes:
-        blocks: of both streams.
-        cross: the first ``cross`` blocks attend to key frames.
-        width: channels of the first convolution; both streams have eight times as many.
-        grid: m; the GIF has m x m tokens.
-        heads: of reading, writing and attention.
-        spectral: fast Fourier convolutions in the LIF; otherwise grouped 3x3 ones.
-        streams: "both"; "global" is the transformer baseline (one read, attention alone, one write);
-            "local" the single-image baseline, which takes no key frames.
-    """
-
-    blocks: int = 4
-    cross: int = 2
-    width: int = 64
-    grid: int = 16
-    heads: int = 8
-    spectral: bool = True
+    blocks: int = 4  # of both streams
+    cross: int = 2  # the first ``cross`` blocks attend to key frames
+    width: int = 64  # channels of the first convolution; both streams have eight times as many
+    grid: int = 16  # m; the GIF has m x m tokens
+    heads: int = 8  # of reading, writing and attention
+    spectral: bool = True  # fast Fourier convolutions in the LIF; otherwise grouped 3x3 ones
+    # "both"; "global" is the transformer baseline (one read, attention alone, one write);
+    # "local" the single-image baseline, which takes no key frames
     streams: Literal["both", "global", "local"] = "both"
 
     def __post_init__(self) -> None:
@@ -61,13 +52,11 @@ class TwoStreamConfig:
 
     @property
     def settings(self) -> dict[str, int]:
-        """For a weight card."""
         numbers = {"blocks": self.blocks, "cross": self.cross, "width": self.width}
         return numbers | {"grid": self.grid, "heads": self.heads, "spectral": int(self.spectral)}
 
     @property
     def channels(self) -> int:
-        """Of both streams."""
         return STRIDE * self.width
 
     @property
@@ -88,16 +77,11 @@ CONFIGS = {
 
 @dataclass(frozen=True)
 class KeyFeatures:
-    """What T key frames contribute to any target; a tensor for each cross block.
+    """What T key frames contribute to any target; a tensor for each cross block."""
 
-    Attributes:
-        keys, values: ``(T, heads, M, c / heads)``.
-        written: ``(T, 2 c, h, w)``, see ``DeformableWrite.prepare``; empty without a local stream.
-    """
-
-    keys: tuple[Tensor, ...]
-    values: tuple[Tensor, ...]
-    written: tuple[Tensor, ...]
+    keys: tuple[Tensor, ...]  # (T, heads, M, c / heads)
+    values: tuple[Tensor, ...]  # likewise
+    written: tuple[Tensor, ...]  # (T, 2 c, h, w), see ``DeformableWrite.prepare``; empty without a local stream
 
     @classmethod
     def join(cls, parts: Sequence[KeyFeatures]) -> KeyFeatures:
@@ -223,13 +207,9 @@ class TwoStreamGenerator(nn.Module):
         return KeyFeatures(tuple(keys), tuple(values), tuple(written))
 
     def complete(self, target: Tensor, keys: KeyFeatures | None, flow: Tensor, error: Tensor) -> Tensor:
-        """As ``forward`` in eval mode, for one target ``(1, 4, H, W)``, from key features.
+        """As ``forward`` in eval mode, for one target ``(1, 4, H, W)``, from key features of T frames.
 
-        Args:
-            target: see ``forward``.
-            keys: of T frames, or None.
-            flow: ``(T, 2, H, W)``.
-            error: ``(T, 1, H, W)``.
+        Flow is ``(T, 2, H, W)``, its error ``(T, 1, H, W)``.
         """
         lif, tokens = self._encode(target)
         crossing = self.config.cross if keys is not None and keys.keys else 0
@@ -261,8 +241,7 @@ class TwoStreamGenerator(nn.Module):
 def fourier_position(h: int, w: int) -> Tensor:
     """Position of every cell (Jaegle et al. 2021): y, x in [-1, 1], then sines, then cosines of both in 64 bands.
 
-    Returns:
-        ``(1, 258, h, w)``.
+    The result is ``(1, 258, h, w)``.
     """
     ys, xs = torch.meshgrid(torch.linspace(-1, 1, h), torch.linspace(-1, 1, w), indexing="ij")
     position = torch.stack([ys, xs])  # (2, h, w)

@@ -69,20 +69,19 @@ class FourierConv(nn.Module):
 
 
 class FourierResidual(nn.Module):
-    """Two fast Fourier convolutions and a skip."""
+    """Two fast Fourier convolutions and a skip: ``(B, channels, h, w)`` to the same."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first, self.second = FourierConv(channels), FourierConv(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, channels, h, w)`` to the same."""
         out: Tensor = x + self.second(self.first(x))
         return out
 
 
 class ConvResidual(nn.Module):
-    """A 3x3 convolution in groups of channels, batch norm, ReLU and a skip: used instead of Fourier convolutions."""
+    """A grouped 3x3 convolution, batch norm, ReLU and a skip, instead of Fourier convolutions; shapes are the same."""
 
     def __init__(self, channels: int, groups: int = 4) -> None:
         super().__init__()
@@ -90,6 +89,5 @@ class ConvResidual(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, channels, h, w)`` to the same."""
         out: Tensor = x + self.norm(self.conv(x)).relu()
         return out

@@ -29,10 +29,7 @@ def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
 class Read(nn.Module):
     """Eq. 1: each GIF token takes a weighted sum of its patch of the LIF, with one softmax per head.
 
-    Args:
-        channels: of both streams.
-        heads: each weighs its own share of the value channels.
-        m: the LIF is cut into m x m patches.
+    The LIF is cut into m x m patches; each head weighs its own share of the value channels.
     """
 
     def __init__(self, channels: int, heads: int, m: int) -> None:
@@ -62,10 +59,7 @@ class Read(nn.Module):
 
 
 class Write(nn.Module):
-    """Eq. 2: each pixel of a patch takes its token's value, times the gate of each head.
-
-    Arguments as for ``Read``.
-    """
+    """Eq. 2: each pixel of a patch takes its token's value, times the gate of each head. Arguments as for ``Read``."""
 
     def __init__(self, channels: int, heads: int, m: int) -> None:
         super().__init__()
@@ -119,14 +113,9 @@ class KeyframeAttention(nn.Module):
     def forward(
         self, tokens: Tensor, more: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Attend.
+        """Tokens ``(B, M, c)`` to tokens, and their own keys and values ``(B, heads, M, c / heads)``.
 
-        Args:
-            tokens: ``(B, M, c)``.
-            more: keys and values of key frames ``(B, heads, N, c / heads)``, appended to the tokens' own.
-
-        Returns:
-            Tokens, and their own keys and values ``(B, heads, M, c / heads)``.
+        ``more`` are keys and values of key frames ``(B, heads, N, c / heads)``, appended to the tokens' own.
         """
         normed = self.norm(tokens)  # (B, M, c)
         query, key, value = (self._split(layer(normed)) for layer in (self.query, self.key, self.value))
@@ -156,10 +145,9 @@ class DeformableWrite(nn.Module):
         self.value = nn.Conv2d(channels + 1, channels, 1)
 
     def forward(self, lif: Tensor, keys: Tensor, flow: Tensor, error: Tensor) -> Tensor:
-        """The target's LIF, written to.
+        """The target's LIF ``(B, c, h, w)``, written to.
 
         Args:
-            lif: of the target, ``(B, c, h, w)``.
             keys: LIF of the key frames, ``(B, T, c, h, w)``.
             flow: from the target to each, ``(B, T, 2, h, w)``, in pixels of the LIF.
             error: of the flow, ``(B, T, 1, h, w)``.
