@@ -45,22 +45,16 @@ class Shot(Protocol):
     def propagation(self, window: Window, given: Mapping[int, Pixels] | None = None) -> Propagation:
         """What motion found for the window's frames (cached; computed on first use).
 
-        Args:
-            window: which frames.
-            given: whole frames by number: what they show in the hole is known (``vrm.engines.shot.KeyframedShot``),
-                and things that move by themselves are followed to it.
+        ``given`` are whole frames by number: what they show in the hole is known (``vrm.engines.shot.KeyframedShot``),
+        and things that move by themselves are tracked to it.
         """
         ...
 
 
 class Session(Protocol):
-    """One engine at work on one shot.
+    """One engine at work on one shot."""
 
-    Attributes:
-        notes: what the user should know of it, one sentence each.
-    """
-
-    notes: tuple[str, ...]
+    notes: tuple[str, ...]  # what the user should know of it, one sentence each
 
     def fill(self, window: Window) -> dict[int, Patch]:
         """Patches for the frames of the window that have a hole, keyed by frame. Pure: same call, same bytes."""
@@ -92,31 +86,21 @@ class HasSplitPoints(Protocol):
     def split_points(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
         """Frames of the shot ``start..stop-1`` at which windows may meet, ascending.
 
-        Args:
-            start, stop: the shot.
-            holes: grown masks of the video.
-            given: frames of the video that the user has cleaned.
+        ``holes`` are the grown masks of the video, ``given`` its frames that the user has cleaned.
         """
         ...
 
 
 class Engine(Protocol):
-    """Removes what the masks cover.
+    """Removes what the masks cover."""
 
-    Attributes:
-        name: as in ``--engine``.
-        device, dtype: where and in which number format it works, after "auto" was decided, in words.
-        labelled: asks the shot for label maps.
-        generates: can begin without a single frame that the user has cleaned.
-        keeps: ``prepare`` takes long, and keeps what it made in ``EngineOptions.fits``: sessions that other processes
-            open on the same shot take that over.
-    """
-
-    name: str
-    device: str
+    name: str  # as in ``--engine``
+    device: str  # where it works, and in which number format, after "auto" was decided, in words
     dtype: str
-    labelled: bool
-    generates: bool
+    labelled: bool  # asks the shot for label maps
+    generates: bool  # can begin without a single frame that the user has cleaned
+    # ``prepare`` takes long, and keeps what it made in ``EngineOptions.fits``: sessions that other processes open on
+    # the same shot take that over.
     keeps: bool
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:

@@ -20,16 +20,10 @@ RELIABLE = 0.5
 
 
 def coverage_map(fill: HoleFill, size: tuple[int, int], origins: Mapping[int, U8] | None = None) -> U8:
-    """Where each new pixel of a frame comes from.
+    """Where each new pixel of a frame of ``size`` comes from: ``SEEN``, ``UNRELIABLE``, ``NEVER`` or ``GIVEN``.
 
-    Args:
-        fill: what motion found.
-        size: ``(height, width)``.
-        origins: such maps of frames that motion took for whole though they had a hole: a pixel fetched from what was
-            filled there is as little seen as that was.
-
-    Returns:
-        uint8 ``(H, W)``: 0 outside the hole, else ``SEEN``, ``UNRELIABLE``, ``NEVER`` or ``GIVEN``.
+    ``origins`` are such maps of frames that motion took for whole though they had a hole: a pixel fetched from what was
+    filled there is as little seen as that was. The result is uint8 ``(H, W)``, 0 outside the hole.
     """
     out = np.zeros(size, np.uint8)
     values = np.where(fill.seen, np.where(fill.confidence >= RELIABLE, SEEN, UNRELIABLE), NEVER).astype(np.uint8)
@@ -54,12 +48,7 @@ def frame_coverage(t: int, coverage: U8) -> FrameCoverage:
 class CoverageLog:
     """Coverage of every filled frame, and what the report shows of its highlights.
 
-    Args:
-        highlights: frames that the report's page shows.
-
-    Attributes:
-        maps: coverage maps of the highlights, by frame.
-        views: pictures about them that the engine has to show, by frame.
+    ``maps`` holds the coverage maps of the highlights, and ``views`` what the engine has to show of them, by frame.
     """
 
     def __init__(self, highlights: tuple[int, ...] = ()) -> None:

@@ -29,7 +29,6 @@ class MotionEngine:
             self._notes = (f"The engine motion works on the processor: --device {options.device} makes no difference.",)
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
-        """The session that fills the shot; there is nothing to prepare."""
         return PrefillSession(shot, self._notes)
 
 
@@ -40,7 +39,6 @@ class PrefillSession:
         self.shot, self.notes = shot, notes
 
     def fill(self, window: Window) -> dict[int, Patch]:
-        """Patches of the window's frames that have a hole."""
         found = self.shot.propagation(window)
         patches = {}
         for t, fill in found.fills.items():

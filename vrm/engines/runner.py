@@ -37,35 +37,23 @@ Labels = Callable[[int], U8]
 
 @dataclass(frozen=True)
 class EngineInputs:
-    """What an engine is given of a video.
-
-    Attributes:
-        frames: random access to them.
-        holes: grown masks: what is to be filled.
-        keyframes: frames that the user has cleaned, by number.
-        labels: gives the labels when an engine first asks; None where the user gave neither labels nor a segmenter.
-    """
+    """What an engine is given of a video."""
 
     frames: FrameCache
-    holes: Masks
-    keyframes: Mapping[int, Pixels]
+    holes: Masks  # grown masks: what is to be filled
+    keyframes: Mapping[int, Pixels]  # frames that the user has cleaned, by number
+    # gives the labels when an engine first asks; None where the user gave neither labels nor a segmenter
     labels: Callable[[], Labels | None]
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """What is to be filled of one shot.
+    """What is to be filled of one shot."""
 
-    Attributes:
-        start, stop: the shot, as far as the engine looks.
-        wanted: the frames of it that are to be filled, where they have a hole.
-        windows: in order.
-    """
-
-    start: int
+    start: int  # the shot ``start..stop-1``, as far as the engine looks
     stop: int
-    wanted: range
-    windows: tuple[Window, ...]
+    wanted: range  # the frames of it that are to be filled, where they have a hole
+    windows: tuple[Window, ...]  # in order
 
 
 @dataclass
@@ -107,11 +95,7 @@ class EngineRunner:
     ``plan`` first; then, for each of ``windows()``, ``restore`` or ``fill``.
 
     Attributes:
-        engine: the job's; another one where memory ran out.
         moved: the device has no room for the network, and all is done on the processor.
-        keyframes: frames that the user has cleaned, by number.
-        patches: what was filled.
-        stretches: what is to be filled, planned.
         take_over: windows that others have finished are used: an interrupted run, or processes beside this one.
 
     Raises:
@@ -157,8 +141,7 @@ class EngineRunner:
     ) -> None:
         """Plan windows for the frames ``wanted`` of all shots, ``(start, stop)`` each.
 
-        Raises:
-            UsageError, WeightsError: a shot needs a keyframe and has none.
+        Raises UsageError or WeightsError: a shot needs a keyframe and has none.
         """
         self.inputs, self.coverage = inputs, CoverageLog(highlights)
         job, holes = self._job, inputs.holes
@@ -207,9 +190,7 @@ class EngineRunner:
     def fill(self, window: Window) -> None:
         """Fill a window and keep it; where memory runs out, go a step down instead: ``windows`` plans it anew.
 
-        Raises:
-            OutOfMemory: there is no smaller way to work, or ``--no-fallback`` was given.
-            VrmError: whatever the engine meets.
+        Raises OutOfMemory: there is no smaller way to work, or ``--no-fallback`` was given.
         """
         failed: Exception | None = None
         try:
@@ -298,15 +279,10 @@ class EngineRunner:
 
 @dataclass(frozen=True)
 class Step:
-    """One step down.
+    """One step down."""
 
-    Attributes:
-        options: what the engine is made with from here on.
-        words: what changes, as the end of a sentence.
-    """
-
-    options: EngineOptions
-    words: str
+    options: EngineOptions  # what the engine is made with from here on
+    words: str  # what changes, as the end of a sentence
 
 
 def lower(options: EngineOptions, asked: EngineOptions, device: str, dtype: str) -> Step | None:
@@ -336,12 +312,10 @@ def _half(device: str) -> str:
 
 
 def is_memory(error: Exception) -> bool:
-    """Whether an error means that memory ran out."""
     return isinstance(error, OutOfMemory) or is_shortage(error)
 
 
 def engine_options(job: Job, moved: bool = False) -> EngineOptions:
-    """The options an engine of this job is made with."""
     found = job.options.engine
     if job.folder.kept:
         found = replace(found, fits=job.folder.fits)

@@ -19,19 +19,13 @@ from vrm.types import U8, Bool, Masks, Pixels
 
 
 class KeyframedShot:
-    """A shot some of whose frames are known whole: the engine's or the user's keyframes.
-
-    Args:
-        shot: the shot.
-        given: those frames by number; only their pixels in the hole are taken.
-    """
+    """A shot some of whose frames, ``given``, are known whole (keyframes); only their pixels in the hole are taken."""
 
     def __init__(self, shot: Shot, given: Mapping[int, Pixels]) -> None:
         self.start, self.stop, self.size = shot.start, shot.stop, shot.size
         self._shot, self._given = shot, given
 
     def frame(self, t: int) -> Pixels:
-        """Frame t of the shot, its hole filled if it was given."""
         frame = self._shot.frame(t)
         if t not in self._given:
             return frame
@@ -41,7 +35,6 @@ class KeyframedShot:
         return out
 
     def hole(self, t: int) -> Bool:
-        """The hole of frame t: none if the frame was given."""
         return np.zeros(self.size, np.bool_) if t in self._given else self._shot.hole(t)
 
     def filled(self, within: range) -> dict[int, Bool]:
@@ -51,65 +44,41 @@ class KeyframedShot:
 
 
 class ShotView:
-    """Frames, holes, windows and propagation of the frames ``start..stop-1``.
+    """Frames, holes, windows and propagation of the frames ``start..stop-1``, see ``vrm.engines.base.Shot``.
 
     Args:
-        store: where the frames come from.
         holes: grown masks of the whole video.
-        start, stop: the shot.
         windows: as ``plan_windows`` made them for this shot.
         depth: 8, or 16 for deeper sources.
-        motion: how to propagate.
         scratch: an existing folder for what motion finds and engines keep; None keeps it in memory.
         progress: told ``(stage, done, total)`` while motion works.
         keyframes: frames the user has cleaned, by number.
-        labels: ``labels(t)``, the super-categories of frame t with the hole completed, uint8 ``(H, W)``, or None.
     """
 
     def __init__(
-        self,
-        store: FrameCache,
-        holes: Masks,
-        start: int,
-        stop: int,
-        windows: list[Window],
-        depth: int,
-        motion: MotionConfig,
-        scratch: Path | None = None,
-        progress: Progress | None = None,
-        keyframes: Mapping[int, Pixels] | None = None,
-        labels: Callable[[int], U8] | None = None,
-    ) -> None:
-        self.start, self.stop = start, stop
-        self.size = holes.size
-        self.depth = depth
-        self.keyframes = keyframes or {}
-        self.labels = labels
-        self._store = store
-        self._holes = holes
-        self._windows = windows
-        self._motion = motion
-        self.scratch = scratch
-        self._progress = progress
+        self, store: FrameCache, holes: Masks, start: int, stop: int, windows: list[Window], depth: int,
+        motion: MotionConfig, scratch: Path | None = None, progress: Progress | None = None,
+        keyframes: Mapping[int, Pixels] | None = None, labels: Callable[[int], U8] | None = None,
+    ) -> None:  # fmt: skip
+        self.start, self.stop, self.size, self.depth = start, stop, holes.size, depth
+        self.keyframes, self.labels, self.scratch = keyframes or {}, labels, scratch
+        self._store, self._holes, self._windows = store, holes, windows
+        self._motion, self._progress = motion, progress
         self._found: tuple[Window, frozenset[int], Propagation] | None = None
 
     def frame(self, t: int) -> Pixels:
-        """Frame t, uint8 or uint16 ``(H, W, 3)`` RGB."""
         return self._store.frame(t)
 
     def hole(self, t: int) -> Bool:
-        """The grown mask of frame t, bool ``(H, W)``."""
         return self._holes[t]
 
     def windows(self) -> list[Window]:
-        """In order; together they cover every frame with a hole."""
         return list(self._windows)
 
     def propagation(self, window: Window, given: Mapping[int, Pixels] | None = None) -> Propagation:
-        """What motion found for the window's frames; the last result is kept."""
         kind = frozenset(given or {})
         if self._found is None or self._found[:2] != (window, kind):
-            self._found = None  # first, so that its memory and files are free
+            self._found = None  # only the last is kept; first, so that its memory and files are free
             self._found = window, kind, self._propagate(KeyframedShot(self, given) if given else self, window)
         return self._found[2]
 

@@ -30,15 +30,9 @@ def _cuts(start: int, stop: int, side: int) -> list[tuple[int, int]]:
 
 
 def in_tiles(box: Box, side: int, render: Callable[[Box], F32]) -> F32:
-    """Render ``box`` tile by tile and cross-fade where tiles overlap.
+    """Render ``box``, float32 ``(H, W, C)``, in tiles of ``side`` pixels that are cross-faded where they overlap.
 
-    Args:
-        box: what is wanted.
-        side: of a tile, in pixels.
-        render: float32 ``(h, w, C)`` of a tile's box.
-
-    Returns:
-        Float32 ``(H, W, C)`` of the whole box.
+    ``render`` gives the float32 ``(h, w, C)`` of a tile's box.
     """
     boxes = tile_boxes(box, side)
     if len(boxes) == 1:

@@ -27,47 +27,32 @@ DESCRIPTION, HOLES, LABELS = "description.json", "holes.bin", "labels"
 
 @dataclass(frozen=True)
 class Part:
-    """What one process does at a time.
+    """What one process does at a time."""
 
-    Attributes:
-        shot: its place in the task description.
-        window: its place among the shot's windows; None = the shot is prepared.
-        frames: how many it fills.
-    """
-
-    shot: int
-    window: int | None
-    frames: int = 0
+    shot: int  # its place in the task description
+    window: int | None  # its place among the shot's windows; None = the shot is prepared
+    frames: int = 0  # how many it fills
 
 
 @dataclass(frozen=True)
 class Done:
-    """A part that is over.
-
-    Attributes:
-        part: which.
-        facts: device, dtype and peak memory of the process that did it, or None: memory ran out, and the part is left
-            to whoever began.
-    """
+    """A part that is over."""
 
     part: Part
+    # device, dtype and peak memory of the process that did it; None: memory ran out, and the part is left to the
+    # process that began.
     facts: dict[str, Any] | None
 
 
 class Workers(Protocol):
-    """Processes that do parts of one video.
+    """Processes that do parts of one video."""
 
-    Attributes:
-        at_once: most of them that work in the scratch folder of this machine.
-    """
-
-    at_once: int
+    at_once: int  # most of them that work in the scratch folder of this machine
 
     def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
         """Do parts, those of preparing before their shot's windows, and leave what they make in the folder.
 
-        Raises:
-            VrmError: one of them failed, whatever was tried.
+        Raises VrmError: one of them failed, whatever was tried.
         """
         ...
 
@@ -77,13 +62,7 @@ class Workers(Protocol):
 
 
 def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
-    """Have processes fill the planned windows, as far as memory allows; ``runner`` then takes them over.
-
-    Args:
-        job: the job.
-        runner: which has planned its windows.
-        workers: the processes.
-    """
+    """Have processes fill the planned windows, as far as memory allows; ``runner`` then takes them over."""
     parts = list(_parts(runner))
     filled = [part for part in parts if part.window is not None]
     if runner.lowered or runner.moved or not filled:  # they have the same device

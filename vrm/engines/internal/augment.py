@@ -23,17 +23,12 @@ KERNELS = (1, 3, 5)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One change ``g``.
+    """One change ``g``."""
 
-    Attributes:
-        matrix: 2x3, row-major: pixel offsets from the centre in the changed image to those in the image.
-        light: factor of the intensity.
-        kernel: side of the Gaussian, 1, 3 or 5.
-    """
-
+    # 2x3, row-major: pixel offsets from the centre in the changed image to those in the image
     matrix: tuple[float, ...]
-    light: float = 1.0
-    kernel: int = 1
+    light: float = 1.0  # factor of the intensity
+    kernel: int = 1  # side of the Gaussian, 1, 3 or 5
 
     @classmethod
     def draw(cls, rng: np.random.Generator) -> Augmentation:

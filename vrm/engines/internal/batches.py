@@ -34,17 +34,11 @@ LEAST_PIECE = 1000 / (960 * 540)
 
 @dataclass(frozen=True)
 class TrainingRegion:
-    """The region of a shot that a network is fitted to, at one size.
+    """The region of a shot that a network is fitted to, at one size."""
 
-    Attributes:
-        frames: uint8 ``(T, h, w, 3)``.
-        holes: bool ``(T, h, w)``.
-        coarser: uint8 ``(T, h, w, 3)``, the enlarged result of the coarser network; None for the coarsest.
-    """
-
-    frames: U8
-    holes: Bool
-    coarser: U8 | None = None
+    frames: U8  # (T, h, w, 3)
+    holes: Bool  # (T, h, w)
+    coarser: U8 | None = None  # (T, h, w, 3), the enlarged result of the coarser network; None for the coarsest
 
     def grid_masks(self) -> list[Bool]:
         """The grid mask set: cells of ``PATCH`` pixels of all masks, without those that hold next to nothing."""
@@ -60,26 +54,17 @@ class TrainingRegion:
 
 @dataclass(frozen=True)
 class FitBatch:
-    """Patches of a region. All ``(B, ., h, w)``; colours in [-1, 1].
+    """Patches of a region. All ``(B, ., h, w)``; colours in [-1, 1]."""
 
-    Attributes:
-        frame: X_i, with the object itself in the hole.
-        hole: M_i, 0 or 1.
-        hidden: M_i or M'_t, 0 or 1.
-        coarser: the enlarged result of the coarser network, or None.
-        target, target_hole: X_t and M_t of another frame, at the same place.
-    """
-
-    frame: Tensor
-    hole: Tensor
-    hidden: Tensor
-    coarser: Tensor | None
-    target: Tensor
-    target_hole: Tensor
+    frame: Tensor  # X_i, with the object itself in the hole
+    hole: Tensor  # M_i, 0 or 1
+    hidden: Tensor  # M_i or M'_t, 0 or 1
+    coarser: Tensor | None  # the enlarged result of the coarser network
+    target: Tensor  # X_t of another frame, at the same place
+    target_hole: Tensor  # M_t
 
     @property
     def x(self) -> Tensor:
-        """See ``network_input``."""
         return network_input(self.frame, self.hidden, self.coarser)
 
 

@@ -39,7 +39,6 @@ class InternalEngine:
             self.device, self.dtype = self.compute.names
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
-        """Fit to the shot, if the preset says so, and return the session that fills it."""
         if not self.keeps:
             return PrefillSession(shot)
         from vrm.engines.internal.fit import InternalSession, fit_shot

@@ -57,7 +57,6 @@ class FittedRegion:
 
     @property
     def native(self) -> tuple[int, int]:
-        """Its height and width."""
         return self.box[2] - self.box[0], self.box[3] - self.box[1]
 
     def sizes(self) -> list[tuple[int, int]]:
@@ -104,15 +103,11 @@ def fit_shot(
     shot: Shot, compute: Compute, steps: int, width: int, seed: int, progress: Progress,
     checkpoint: Callable[[int], HalfFit] | None = None,
 ) -> InternalSession:  # fmt: skip
-    """Fit a coarse network, and finer ones where the region is large, to frames of a shot.
+    """Fit a coarse network, and finer ones where the region is large, to frames of a shot; motion is never asked.
 
     Args:
-        shot: only frames and holes are asked for, never motion.
-        compute: where.
         steps: of each network; the paper takes 80,000.
-        width: of the networks.
         seed: of the crops and masks.
-        progress: hears of each step.
         checkpoint: gives for each network, by number, where its unfinished fit is kept and resumed from.
     """
     region = fitted_region(shot)
@@ -176,10 +171,7 @@ def spread(times: list[int], most: int) -> list[int]:
 class InternalSession:
     """The fitted networks alone fill the hole, each frame by itself.
 
-    Attributes:
-        region: what they are fitted to; None where nothing is masked.
-        networks: coarse to fine.
-        notes: what the user should know.
+    ``region`` is what they are fitted to, None where nothing is masked; ``networks`` are in order, coarse to fine.
     """
 
     def __init__(
@@ -189,7 +181,6 @@ class InternalSession:
         self.shot, self.region, self.networks, self.compute, self.notes = shot, region, networks, compute, notes
 
     def state(self) -> Kept:
-        """The fit, to be kept between runs."""
         nets = [network.net for network in self.networks]
         tensors = {f"{k}.{name}": value for k, net in enumerate(nets) for name, value in net.state_dict().items()}
         about = {
@@ -227,7 +218,6 @@ class InternalSession:
         return TrainingRegion(frames, holes, coarser)
 
     def fill(self, window: Window) -> dict[int, Patch]:
-        """Patches of the window's frames that have a hole."""
         patches: dict[int, Patch] = {}
         if self.region is None:
             return patches

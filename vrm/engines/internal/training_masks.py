@@ -1,7 +1,6 @@
 """Holes in known pixels, which the network fitted to one video learns to fill.
 
-Each is a mask of any frame, moved at random (Ouyang et al. 2021, Eq. 1 and Appendix B,
-boundary-aware sampling).
+Each is a mask of any frame, moved at random (Ouyang et al. 2021, Eq. 1 and Appendix B, boundary-aware sampling).
 """
 
 from __future__ import annotations
@@ -29,15 +28,9 @@ def shift(mask: Bool, dy: int, dx: int) -> Bool:
 
 
 def translated(mask: Bool, hole: Box | None, rng: np.random.Generator) -> Bool:
-    """M'_t of Eq. 1: a mask at a random place, five times likelier near the real hole than elsewhere (Appendix B).
+    """M'_t of Eq. 1: the mask ``(H, W)`` of any frame t at a random place, see ``near_place``; empty if ``mask`` is.
 
-    Args:
-        mask: bool ``(H, W)``: the mask of any frame t.
-        hole: the box of frame i's real hole, or None: then every place is equally likely.
-        rng: draws everything.
-
-    Returns:
-        Bool ``(H, W)``; empty if ``mask`` is.
+    ``hole`` is the box of frame i's real hole; None: then every place is equally likely.
     """
     box = bounding_box(mask)
     if box is None:

@@ -24,11 +24,7 @@ DIRECTIONS = ("backwards", "forwards")
 
 
 class FlowGuidedAlignment(nn.Module):
-    """A modulated deformable 3x3 convolution of two feature maps, to where two flows point.
-
-    Args:
-        channels: of each map, a multiple of 8.
-    """
+    """A modulated deformable 3x3 convolution of two maps of ``channels`` (a multiple of 8), where two flows point."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

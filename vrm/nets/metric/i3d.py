@@ -30,9 +30,8 @@ _MIXED = {
 class I3d(nn.Module):
     """Inflated Inception-v1.
 
-    Args:
-        batch_statistics: batch normalisation uses the statistics of the clip itself, not the learned ones, because the
-            published VFID code forgets to leave training mode. Nothing is learned in either case.
+    With ``batch_statistics`` batch normalisation uses the statistics of the clip itself, not the learned ones, because
+    the published VFID code forgets to leave training mode. Nothing is learned in either case.
     """
 
     def __init__(self, batch_statistics: bool = False) -> None:

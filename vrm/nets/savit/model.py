@@ -162,10 +162,8 @@ class SavitBlock(nn.Module):
     def fed(self, tokens: Tensor, fusion: Fusion, histogram: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """The feed-forward half: tokens ``(N, given, width)`` of N frames to ``(N, wanted, width)``, and routing.
 
-        Args:
-            tokens: after the attention, its change added.
-            fusion: of the tokens, from those given to those wanted.
-            histogram: ``(N, given, C)`` if the block is semantic-aware.
+        Tokens come after the attention, its change added; ``fusion`` takes them from those given to those wanted; the
+        histogram ``(N, given, C)`` is there if the block is semantic-aware.
         """
         inner, kept = self.norm2(tokens), fusion.within(tokens)
         if isinstance(self.feed_forward, SemanticFeedForward):

@@ -146,8 +146,6 @@ class SemanticFeedForward(nn.Module):
 def token_classification(scores: Tensor, histogram: Tensor) -> Tensor:
     """L_cls, Eq. 9, as a mean over tokens: cross-entropy of a token's scores against its histogram.
 
-    Args:
-        scores: ``(..., C)``, of one linear layer on the tokens of a semantic-aware block.
-        histogram: ``(..., C)``, each summing to 1.
+    Scores ``(..., C)`` are of one linear layer on the tokens of a semantic-aware block, histograms ``(..., C)``.
     """
     return -(histogram * scores.float().log_softmax(-1)).sum(-1).mean()

@@ -10,11 +10,7 @@ from torch.nn import functional as F
 
 
 class PatchDiscriminator(nn.Module):
-    """Judges overlapping patches (Wang et al. 2018, pix2pixHD): four 4x4 convolutions down, one more, and the verdict.
-
-    Args:
-        width: channels of the first convolution.
-    """
+    """Judges overlapping patches (Wang et al. 2018, pix2pixHD): four 4x4 convolutions down, one more, the verdict."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
