@@ -16,9 +16,7 @@ from vrm.system.files import DAMAGED, atomic_write, writing
 class Checkpoint:
     """One file with the state of a training, replaced as a whole.
 
-    Args:
-        path: of the file.
-        identity: what must be the same for a training to go on from it, plain values by name.
+    ``identity``, plain values by name, must be the same for a training to go on from it.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, object]) -> None:
@@ -39,8 +37,7 @@ class Checkpoint:
     def restore(self, load: Callable[[dict[str, Any]], None], device: torch.device) -> None:
         """Hand the state to ``load`` (a trainer's ``load_state_dict``), its tensors on the device.
 
-        Raises:
-            WeightsError: it is of another training, or damaged.
+        Raises WeightsError: it is of another training, or damaged.
         """
         try:
             found = torch.load(self.path, map_location=device, weights_only=True)

@@ -38,8 +38,7 @@ def keyframe(data: Path, output: Path, events: Events, **words: Any) -> WeightCa
 def savit(data: Path, output: Path, events: Events, label: Label, **words: Any) -> WeightCard | None:
     """Train SAVIT, after ``label`` has labelled clips without maps; the words of ``SavitJob``.
 
-    Returns:
-        The card; None in the further processes that ``torchrun`` started.
+    Returns the card, or None in the further processes that ``torchrun`` started.
     """
     options = build(SavitJob, words)
     if options.segmenter is not None:

@@ -12,17 +12,11 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that train one network.
+    """This process among those that train one network."""
 
-    Attributes:
-        rank: its number; the first writes logs and weights.
-        count: how many there are.
-        local: its number on this machine, which is that of its GPU.
-    """
-
-    rank: int = 0
-    count: int = 1
-    local: int = 0
+    rank: int = 0  # its number; the first writes logs and weights
+    count: int = 1  # how many there are
+    local: int = 0  # its number on this machine, which is that of its GPU
 
     @classmethod
     def joined(cls) -> Processes:

@@ -38,30 +38,20 @@ class FitCheckpoint(Protocol):
 
 
 def fit(
-    net: nn.Module,
-    loss: Callable[[nn.Module, int], Tensor],
-    steps: int,
-    rate: float,
-    compute: Compute,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-    checkpoint: FitCheckpoint | None = None,
+    net: nn.Module, loss: Callable[[nn.Module, int], Tensor], steps: int, rate: float, compute: Compute,
+    progress: Callable[[int, int], None] = lambda done, total: None, checkpoint: FitCheckpoint | None = None,
     rngs: Sequence[np.random.Generator] = (),
-) -> None:
-    """Fit ``net`` in place with Adam and leave it in eval mode.
+) -> None:  # fmt: skip
+    """Fit ``net``, placed by ``compute.place``, in place with Adam and leave it in eval mode.
 
     Args:
-        net: placed by ``compute.place``.
         loss: ``(net, step)`` to a scalar; draws its own batch. Steps count from 1.
-        steps: optimiser steps.
-        rate: Adam's learning rate.
-        compute: gives the autocast context of each step.
         progress: called after each step with (done, total).
         checkpoint: the state is kept there whenever it is due and at the end; a fit that finds a state there goes on
             from it, to the weights of a fit that was never interrupted.
         rngs: every generator that ``loss`` draws from, beside torch's own: their states are kept as well.
 
-    Raises:
-        EngineError: the loss is no longer finite.
+    Raises EngineError: the loss is no longer finite.
     """
     trainer = _Fit(net, loss, steps, rate, compute, rngs)
     found = None if checkpoint is None else checkpoint.read()

@@ -55,10 +55,7 @@ _VALIDATED = 8
 def train_keyframe(
     data: Path, out: Path, options: KeyframeTraining, progress: Progress
 ) -> tuple[WeightCard, list[Terms]]:
-    """Train the generator and write weights, card, table and checkpoint into ``out``.
-
-    Returns:
-        The card, and the table's lines.
+    """Train the generator and write weights, card, table and checkpoint into ``out``; the card and the lines.
 
     Raises:
         UsageError: there is too little to train on.
@@ -131,7 +128,6 @@ class KeyframeTrainer(TrainedNetworks):
         return o.rate * rise * fall
 
     def step(self, batch: list[Example]) -> Terms:
-        """See ``vrm.train.loop.Trainer``."""
         self.done += 1
         generator, discriminator = self.generator.train(), self.discriminator.train()
         self.set_rates({"generator": self.rate, "discriminator": 0.1 * self.rate})

@@ -44,14 +44,9 @@ class Log:
 
 
 def comparison(frames: U8, holes: Bool, filled: U8) -> U8:
-    """Three rows of up to five frames: with grey holes, filled by the network, and as they were.
+    """Three rows of up to five frames, uint8 ``(3 H, T W, 3)``: with grey holes, as filled, and as they were.
 
-    Args:
-        frames, filled: uint8 ``(T, H, W, 3)``.
-        holes: bool ``(T, H, W)``.
-
-    Returns:
-        uint8 ``(3 H, T W, 3)``.
+    Frames and filled are uint8 ``(T, H, W, 3)``, holes bool ``(T, H, W)``.
     """
     seen = frames.copy()
     seen[holes] = 128

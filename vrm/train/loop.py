@@ -24,13 +24,9 @@ BatchT = TypeVar("BatchT", contravariant=True)
 
 
 class Trainer(Protocol[BatchT]):
-    """Networks and their optimisers.
+    """Networks and their optimisers."""
 
-    Attributes:
-        done: steps taken so far.
-    """
-
-    done: int
+    done: int  # steps taken so far
 
     def step(self, batch: BatchT) -> Terms:
         """Take one step on a batch and count it in ``done``; gives the terms of its loss."""
@@ -47,37 +43,26 @@ class Trainer(Protocol[BatchT]):
 
 @dataclass(frozen=True)
 class Every:
-    """An action between steps.
+    """An action between steps."""
 
-    Attributes:
-        steps: it is done after each of these many steps, and after the last one.
-        action: takes the number of steps done, and the mean of each loss term since its last call.
-    """
-
-    steps: int
+    steps: int  # it is done after each of these many steps, and after the last one
+    # takes the number of steps done, and the mean of each loss term since its last call
     action: Callable[[int, Terms], None]
 
 
 def train(
-    trainer: Trainer[BatchT],
-    batches: Iterator[BatchT],
-    steps: int,
-    progress: Callable[[int, int], None],
-    actions: Sequence[Every] = (),
-    interrupted: Callable[[], None] | None = None,
-) -> None:
+    trainer: Trainer[BatchT], batches: Iterator[BatchT], steps: int, progress: Callable[[int, int], None],
+    actions: Sequence[Every] = (), interrupted: Callable[[], None] | None = None,
+) -> None:  # fmt: skip
     """Train up to step ``steps``, from where the trainer is.
 
     Args:
-        trainer: takes the steps.
         batches: at least as many as there are steps left.
-        steps: the last step's number.
         progress: called after each step and its actions with (done, steps).
         actions: done in this order.
         interrupted: called after Ctrl-C, once the step under way is complete: the place to save the trainer's state.
 
-    Raises:
-        EngineError: a loss is no longer finite.
+    Raises EngineError: a loss is no longer finite.
     """
     sums = [_Sums() for _ in actions]
     before = trainer.done

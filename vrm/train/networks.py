@@ -36,7 +36,6 @@ class TrainedNetworks:
         self.done = 0
 
     def set_rates(self, rates: Mapping[str, float]) -> None:
-        """Set the learning rate of each network's optimiser."""
         for name, rate in rates.items():
             for group in self.optimisers[name].param_groups:
                 group["lr"] = rate
@@ -54,7 +53,6 @@ class TrainedNetworks:
         self.scaler.update()
 
     def state_dict(self) -> dict[str, Any]:
-        """See ``vrm.train.loop.Trainer``."""
         return {
             "done": self.done,
             "nets": {name: net.state_dict() for name, net in self.nets.items()},
@@ -63,7 +61,7 @@ class TrainedNetworks:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See ``vrm.train.loop.Trainer``. Raises RuntimeError or KeyError for a state of other networks."""
+        """Raises RuntimeError or KeyError for a state of other networks."""
         for name, net in self.nets.items():
             net.load_state_dict(state["nets"][name])
             self.optimisers[name].load_state_dict(state["optimisers"][name])

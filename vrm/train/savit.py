@@ -31,8 +31,7 @@ from vrm.weights.cards import WeightCard, save
 def clips_to_label(data: Path, job: SavitJob) -> list[tuple[Path, Path]]:
     """Every clip of the data, and the folder its label maps belong into.
 
-    Raises:
-        UsageError: there are no clips, the configuration takes no labels, or several processes would make them.
+    Raises UsageError: there are no clips, the configuration takes no labels, or several processes would make them.
     """
     config = SavitTraining.read(job.config)
     if not config.network.experts:
@@ -51,14 +50,13 @@ def train_savit(
 ) -> WeightCard | None:
     """Train on a folder of clips; weights, card, log, samples and the checkpoint go into ``out``.
 
+    Returns the card; None in processes other than the first.
+
     Raises:
         UsageError: there are no clips or no labels, or a clip that is to be held out is not there.
         OutputError: ``out`` holds a training or weights of that name already.
         WeightsError: the checkpoint, or the weights to start from, do not fit.
         EngineError: the losses are no longer finite.
-
-    Returns:
-        The card; None in processes other than the first.
     """
     config = SavitTraining.read(job.config)
     if job.steps is not None:

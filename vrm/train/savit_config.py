@@ -19,56 +19,33 @@ REFERENCES = 3
 
 @dataclass(frozen=True)
 class SavitTraining:
-    """The network and its training. The defaults are the paper's.
+    """The network and its training. The defaults are the paper's."""
 
-    Attributes:
-        network: what is trained; its ``field`` follows from ``size``.
-        size: height and width of the frames, multiples of 4.
-        frames: of a sample; 8 for E2FGVI, of which 5 follow one another.
-        batch: samples of a step, over all devices.
-        steps: of the generator; the discriminators take as many.
-        rate: Adam's, with beta 0 and 0.99.
-        drop_at, drop_to: after ``drop_at`` steps the rate is multiplied by ``drop_to``.
-        adversarial, classification, semantic: lambda_adv, lambda_cls and lambda_sad of Eq. 5; at 0 a term, and the
-            discriminator behind it, is left out.
-        patch_base: width of the temporal patch discriminator.
-        average: decay of an exponential moving average of the weights, kept instead of the last ones; 0 = none.
-        workers: processes that read clips.
-        log_every, look_every, save_every: steps between lines of the log, validations, and checkpoints.
-        looks: samples of a validation.
-    """
-
-    network: SavitConfig = field(default_factory=SavitConfig)
-    size: tuple[int, int] = (240, 432)
-    frames: int = 5
-    batch: int = 8
-    steps: int = 500_000
-    rate: float = 1e-4
-    drop_at: int = 400_000
+    network: SavitConfig = field(default_factory=SavitConfig)  # its ``field`` follows from ``size``
+    size: tuple[int, int] = (240, 432)  # height and width of the frames, multiples of 4
+    frames: int = 5  # of a sample; 8 for E2FGVI, of which 5 follow one another
+    batch: int = 8  # samples of a step, over all devices
+    steps: int = 500_000  # of the generator; the discriminators take as many
+    rate: float = 1e-4  # Adam's, with beta 0 and 0.99
+    drop_at: int = 400_000  # after so many steps the rate is multiplied by ``drop_to``
     drop_to: float = 0.1
-    adversarial: float = 0.01
-    classification: float = 0.01
-    semantic: float = 0.001
-    patch_base: int = 32
+    adversarial: float = 0.01  # lambda_adv of Eq. 5; at 0 a term, and the discriminator behind it, is left out
+    classification: float = 0.01  # lambda_cls
+    semantic: float = 0.001  # lambda_sad
+    patch_base: int = 32  # width of the temporal patch discriminator
+    # decay of an exponential moving average of the weights, kept instead of the last ones; 0 = none
     average: float = 0.0
-    workers: int = 4
-    log_every: int = 100
-    look_every: int = 5000
-    save_every: int = 5000
-    looks: int = 16
+    workers: int = 4  # processes that read clips
+    log_every: int = 100  # steps between lines of the log
+    look_every: int = 5000  # between validations
+    save_every: int = 5000  # between checkpoints
+    looks: int = 16  # samples of a validation
 
     def __post_init__(self) -> None:
         if any(n % CELL or n < 4 * CELL for n in self.size):
             raise UsageError(f"Frames of {self.size[1]}x{self.size[0]} cannot be trained on.", "Give multiples of 4.")
-        counts = (
-            self.frames,
-            self.batch,
-            self.steps,
-            self.log_every,
-            self.look_every,
-            self.save_every,
-            self.patch_base,
-        )
+        every = self.log_every, self.look_every, self.save_every
+        counts = self.frames, self.batch, self.steps, self.patch_base, *every
         if self.frames < self.local:
             raise UsageError(f"E2FGVI cannot be trained on samples of {self.frames} frames.", "Give at least 2.")
         if min(counts) < 1 or self.rate <= 0 or self.workers < 0 or self.looks < 0 or not 0 <= self.average < 1:
@@ -101,8 +78,7 @@ class SavitTraining:
     def named(cls, name: str) -> SavitTraining:
         """A row of the paper's tables, trained as the paper does, or "small": at most 8 M parameters, label-free.
 
-        Raises:
-            UsageError: there is no configuration of that name.
+        Raises UsageError: there is no configuration of that name.
         """
         if name == "small":
             network = SavitConfig(256, 588, 4, 8, 32, (40, 72), 0, (), classify=False)
@@ -122,8 +98,7 @@ class SavitTraining:
     def read(cls, given: str) -> SavitTraining:
         """A configuration by name, or from a TOML file: ``base`` names one, ``[network]`` and ``[training]`` change it.
 
-        Raises:
-            UsageError: it cannot be read, or holds what is unknown.
+        Raises UsageError: it cannot be read, or holds what is unknown.
         """
         path = Path(given)
         if path.suffix != ".toml":

@@ -29,17 +29,11 @@ BETAS = (0.0, 0.99)
 
 @dataclass(frozen=True)
 class SavitBatch:
-    """Samples on the device.
+    """Samples on the device."""
 
-    Attributes:
-        truth: ``(B, T, 3, H, W)`` in [-1, 1].
-        hole: ``(B, T, 1, H, W)``, 0 or 1.
-        labels: ``(B, T, H, W)`` integers, or None.
-    """
-
-    truth: Tensor
-    hole: Tensor
-    labels: Tensor | None
+    truth: Tensor  # (B, T, 3, H, W) in [-1, 1]
+    hole: Tensor  # (B, T, 1, H, W), 0 or 1
+    labels: Tensor | None  # (B, T, H, W) integers
 
     @property
     def masked(self) -> Tensor:
@@ -52,7 +46,6 @@ class SavitBatch:
 
     @classmethod
     def of(cls, samples: list[Sample], device: torch.device) -> SavitBatch:
-        """Samples of equal shape, stacked."""
         frames = torch.from_numpy(np.stack([s.frames for s in samples])).to(device)
         hole = torch.from_numpy(np.stack([s.holes for s in samples])).to(device)
         labels = [s.labels for s in samples if s.labels is not None]
@@ -70,13 +63,7 @@ def batches(samples: Iterator[Sample], size: int, device: torch.device) -> Itera
 
 
 class SavitTrainer(TrainedNetworks):
-    """Generator, discriminators and their losses.
-
-    Args:
-        config: what is trained and how.
-        compute: where; the nets are placed there.
-        processes: among which gradients are averaged.
-    """
+    """Generator, discriminators and their losses."""
 
     def __init__(self, config: SavitTraining, compute: Compute, processes: Processes | None = None) -> None:
         self.config = config
@@ -171,11 +158,9 @@ class SavitTrainer(TrainedNetworks):
         return {"held-out frame PSNR": frame, "held-out hole PSNR": hole}, picture
 
     def state_dict(self) -> dict[str, Any]:
-        """See ``vrm.train.loop.Trainer``."""
         return super().state_dict() | {"average": self.average}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """See ``vrm.train.loop.Trainer``."""
         super().load_state_dict(state)
         if self.average is not None:
             for own, a in zip(self.average, state["average"], strict=True):

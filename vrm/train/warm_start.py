@@ -18,21 +18,13 @@ _NOISE = 0.02
 
 @torch.no_grad()
 def warm_start(net: Savit, name: str) -> str:
-    """Load weights into a network in place; each expert starts as a share of the layer it replaces.
+    """Load weights into a network, freshly made, in place; each expert starts as a share of the layer it replaces.
 
     Weights of the same network are loaded as they are. Those of one without labels or experts fill what they have:
     new input channels start at zero, each expert at a fifth of the layer it replaces with a little noise (the mixture
-    weights sum to about five), router and classifier as initialised.
+    weights sum to about five), router and classifier as initialised. ``name`` is theirs or their file.
 
-    Args:
-        net: freshly made.
-        name: of the weights, or their file.
-
-    Returns:
-        What was done, in words.
-
-    Raises:
-        WeightsError: there are none of that name, or their shapes differ otherwise.
+    Returns what was done, in words. Raises WeightsError: there are none of that name, or their shapes differ otherwise.
     """
     found = find(name, "savit")
     if found is None:

@@ -82,14 +82,7 @@ _Patch = tuple[int, int, tuple[slice, slice], Bool]
 
 
 def draw_batch(region: TrainingRegion, pieces: Sequence[Bool], rng: np.random.Generator, compute: Compute) -> FitBatch:
-    """A random batch.
-
-    Args:
-        region: what is learned.
-        pieces: the grid mask set for fine batches; empty for coarse ones, which hide whole masks.
-        rng: draws everything.
-        compute: where the batch goes.
-    """
+    """A random batch; ``pieces``: the grid mask set for fine batches, empty for coarse ones, which hide whole masks."""
     count, h, w = region.holes.shape
     drawn: list[_Patch] = []
     for _ in range(BATCH):
@@ -147,12 +140,8 @@ def total_loss(
 ) -> Tensor:
     """Eq. 7 on a batch; with ``features=None`` (the first stage) the reconstruction loss alone.
 
-    Args:
-        net: gives (fine, coarse); both are supervised with Eq. 2, the fine one by all terms.
-        batch: what to learn.
-        compute: where.
-        features: of the ambiguity loss; see ``vrm.nets.internal.features``.
-        rng: draws the change of Eq. 4.
+    ``net`` gives (fine, coarse); both are supervised with Eq. 2, the fine one by all terms. ``features`` are those of
+    the ambiguity loss, see ``vrm.nets.internal.features``; ``rng`` draws the change of Eq. 4.
     """
     fine, coarse = net(compute.put(batch.x))
     loss = reconstruction(fine.float(), batch.frame, batch.hole)

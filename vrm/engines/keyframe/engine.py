@@ -66,8 +66,7 @@ class KeyframeEngine:
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Generate the keyframes that are missing, if there is a network, and return the session that fills the rest.
 
-        Raises:
-            WeightsError: there is neither a network nor a keyframe in the shot.
+        Raises WeightsError: there is neither a network nor a keyframe in the shot.
         """
         own = [t for t in shot.keyframes if shot.start <= t < shot.stop and shot.hole(t).any()]
         given = KnownFrames(dict.fromkeys(own, shot.keyframes))
@@ -98,14 +97,7 @@ class KeyframeEngine:
 
 
 class KeyframeSession:
-    """Propagation from keyframes and from everything else that is seen.
-
-    Args:
-        shot: the frames.
-        own: the user's keyframes.
-        generated: those of the network.
-        notes: what the user should know.
-    """
+    """Propagation from keyframes, the user's ``own`` and the generated, and from everything else that is seen."""
 
     def __init__(
         self, shot: Shot, own: Mapping[int, Pixels], generated: GeneratedKeyframes, notes: tuple[str, ...] = ()
@@ -117,7 +109,6 @@ class KeyframeSession:
         self._found: list[Propagation] = []
 
     def fill(self, window: Window) -> dict[int, Patch]:
-        """Patches of the window's frames that have a hole."""
         self._found = []
         patches = {t: self._patch(t) for t in self.keyframes if window.start <= t < window.stop}
         for part in self._parts(window):

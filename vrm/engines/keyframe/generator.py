@@ -60,11 +60,7 @@ class KeyframeGenerator:
 
 
 def load_generator(card: WeightCard, folder: Path, compute: Compute, preset: str = "balanced") -> KeyframeGenerator:
-    """The network of a card; the preset decides how many context frames it looks at.
-
-    Raises:
-        WeightsError: the file is damaged or does not fit the network.
-    """
+    """The network of a card; the preset decides how many context frames it looks at. Raises WeightsError."""
     net = TwoStreamGenerator(TwoStreamConfig.from_settings(card.settings))
     load_into(net, card, folder)
     compute.place(net.eval())
@@ -90,11 +86,8 @@ def generate_keyframes(
     """Complete a grid of frames; each is context for the next, and so are the user's own.
 
     Args:
-        shot: the frames.
         given: keyframes that exist already.
-        generator: the network.
         prealign: let motion fill what it saw reliably, first.
-        progress: hears of each frame.
         folder: the frames are kept in it, and taken from it if they are there already.
 
     Returns:
@@ -199,7 +192,6 @@ class _Completion:
         return out
 
     def _key(self, t: int) -> KeyFeatures:
-        """Features of a context frame, cached."""
         if t not in self._features:
             x = self._tensor(as_float(self._frame(t)), self._hole(t))
             with self.generator.compute.autocast():

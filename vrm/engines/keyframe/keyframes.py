@@ -18,13 +18,9 @@ _GAP = KEYFRAME_GRID // 2
 
 @dataclass(frozen=True, eq=False)
 class KnownFrames(Mapping[int, Pixels]):
-    """Complete frames by number, each read from its own store when it is asked for.
+    """Complete frames by number, each read from its own store when it is asked for."""
 
-    Attributes:
-        stores: for each frame number the mapping that holds the frame.
-    """
-
-    stores: Mapping[int, Mapping[int, Pixels]]
+    stores: Mapping[int, Mapping[int, Pixels]]  # for each frame number the mapping that holds the frame
 
     def __getitem__(self, t: int) -> Pixels:
         return self.stores[t][t]
@@ -71,15 +67,10 @@ class KeyframeOrigins(Mapping[int, U8]):
 
 
 def grid_times(start: int, stop: int, holed: Callable[[int], bool], given: Collection[int]) -> list[int]:
-    """Frames to generate, ascending: every 20th of the shot that has a hole.
+    """Frames to generate, ascending: every 20th of the shot ``start..stop-1`` that has a hole.
 
     A passage of holes between two of these gets its middle frame. Frames near a keyframe that was given in the same
     passage are left out.
-
-    Args:
-        start, stop: the shot.
-        holed: whether a frame has a hole.
-        given: keyframes that exist already.
     """
     times = []
     for first, last in _passages(t for t in range(start, stop) if holed(t)):

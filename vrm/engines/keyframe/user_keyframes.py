@@ -23,29 +23,20 @@ _STRANGE = 12.0
 
 @dataclass(frozen=True)
 class UserKeyframes:
-    """Frames that the user has cleaned.
+    """Frames that the user has cleaned."""
 
-    Attributes:
-        images: by frame number, in the stored orientation and at the depth that engines see.
-        notes: what the user should know, one sentence each.
-    """
-
-    images: Mapping[int, Pixels]
-    notes: tuple[str, ...] = ()
+    images: Mapping[int, Pixels]  # by frame number, in the stored orientation and at the depth that engines see
+    notes: tuple[str, ...] = ()  # what the user should know, one sentence each
 
 
 def load_keyframes(
-    wanted: Sequence[tuple[int, Path]],
-    info: VideoInfo,
-    depth: int,
-    most: int = MOST_PIXELS,
+    wanted: Sequence[tuple[int, Path]], info: VideoInfo, depth: int, most: int = MOST_PIXELS,
     store: MutableMapping[int, Pixels] | None = None,
-) -> UserKeyframes:
+) -> UserKeyframes:  # fmt: skip
     """Read the pictures of ``--keyframe``, at the video's size and orientation.
 
     Args:
         wanted: frame numbers and pictures, in the displayed orientation.
-        info: the video.
         depth: 8 or 16: bits of the frames that engines see.
         most: pixels that a picture may have.
         store: an empty mapping for the pictures (they may lie on disk); a dict by default.
@@ -72,10 +63,7 @@ def load_keyframes(
 def judge_keyframe(t: int, image: Pixels, frame: Pixels, hole: Bool) -> str | None:
     """A warning if a keyframe differs from the video outside the hole, as another frame would, or is not used.
 
-    Args:
-        t: the frame's number.
-        image, frame: the keyframe and the video's frame, of one size and depth.
-        hole: bool ``(H, W)``.
+    ``image`` and ``frame`` are the keyframe and the video's frame, of one size and depth.
     """
     if not hole.any():
         return f"The keyframe of frame {t} is not used: nothing is removed there."
@@ -100,9 +88,7 @@ def check_shots(
 ) -> None:
     """Refuse a shot that has a hole and no keyframe, unless a network generates keyframes.
 
-    Raises:
-        UsageError: other shots have keyframes.
-        WeightsError: there are no keyframes at all.
+    Raises UsageError; WeightsError where there are no keyframes at all.
     """
     if generates:
         return

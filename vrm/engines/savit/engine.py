@@ -56,7 +56,6 @@ class SavitEngine:
         self.labelled = bool(self.net.config.experts)
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
-        """Check the labels, if the network needs any, and return the session that fills the shot."""
         preset = self.options.preset
         prefill = preset != "paper" if self.options.prefill is None else self.options.prefill
         share = min(1.0, (self.options.memory_gb or 3) / 3)
@@ -68,8 +67,7 @@ class SavitEngine:
 def load_network(name: str) -> Savit:
     """The network of weights by name or path; "auto" is the first that is here.
 
-    Raises:
-        WeightsError: there are none, or they do not fit.
+    Raises WeightsError: there are none, or they do not fit.
     """
     found = find(name, "savit")
     if found is None:
@@ -95,18 +93,12 @@ def in_working_format(net: Savit, dtype: torch.dtype) -> Savit:
 
 @dataclass(frozen=True)
 class EncodedFrame:
-    """What the encoder makes of a frame.
+    """What the encoder makes of a frame."""
 
-    Attributes:
-        features: the encoder's, ``(1, C, h, w)``.
-        tokens: ``(1, tokens, width)``.
-        histogram: ``(1, tokens, C)``, or None.
-        small: the frame that flow is estimated on (``vrm.nets.e2fgvi.flow_guided.reduced``), or None without flow.
-    """
-
-    features: Tensor
-    tokens: Tensor
-    histogram: Tensor | None
+    features: Tensor  # (1, C, h, w)
+    tokens: Tensor  # (1, tokens, width)
+    histogram: Tensor | None  # (1, tokens, C)
+    # the frame that flow is estimated on (``vrm.nets.e2fgvi.flow_guided.reduced``); None without flow
     small: Tensor | None = None
 
     @property
@@ -119,11 +111,7 @@ _Key = tuple[int, CropRegion, Window | None]
 
 
 class SavitSession:
-    """Fills a shot's holes window by window.
-
-    Attributes:
-        notes: what the user should know.
-    """
+    """Fills a shot's holes window by window."""
 
     def __init__(
         self, shot: Shot, net: Savit, schedule: FrameSchedule, compute: Compute, prefill: bool, cache_bytes: int,
@@ -156,7 +144,6 @@ class SavitSession:
         self._label(first)
 
     def fill(self, window: Window) -> dict[int, Patch]:
-        """Patches of the window's frames that have a hole."""
         frames = PrefilledFrames(self.shot, window, self.prefill)
         start, stop = self.shot.start, self.shot.stop
         wanted = [t for t in range(window.start, window.stop) if self.shot.hole(t).any()]

@@ -19,17 +19,11 @@ SURE, DOUBTFUL = 0.5, 0.25
 
 @dataclass(frozen=True)
 class Prediction:
-    """The network's image of one frame in one run.
+    """The network's image of one frame in one run."""
 
-    Attributes:
-        region: that the network worked on.
-        at: which part of it the image shows, in pixels of the network.
-        image: float32 ``(h, w, 3)`` in [0, 1].
-    """
-
-    region: CropRegion
-    at: Box
-    image: F32
+    region: CropRegion  # that the network worked on
+    at: Box  # the part of it that the image shows, in pixels of the network
+    image: F32  # (h, w, 3) in [0, 1]
 
 
 class PrefilledFrames:

@@ -18,15 +18,10 @@ _LEAST_AROUND = 48
 
 @dataclass(frozen=True)
 class CropRegion:
-    """A part of the frames, and the size the network works on it at.
+    """A part of the frames, and the size the network works on it at."""
 
-    Attributes:
-        box: the part, in pixels of the frame.
-        size: height and width for the network, multiples of 4.
-    """
-
-    box: Box
-    size: tuple[int, int]
+    box: Box  # the part, in pixels of the frame
+    size: tuple[int, int]  # height and width for the network, multiples of 4
 
     @property
     def native(self) -> tuple[int, int]:
@@ -90,13 +85,7 @@ def whole_frame(frame: tuple[int, int], size: tuple[int, int]) -> CropRegion:
 def region_around(holes: Iterable[Bool], frame: tuple[int, int], pixels: float) -> CropRegion | None:
     """The surroundings of holes: half their extent on every side, or more where ``pixels`` allows at native size.
 
-    Args:
-        holes: bool ``(H, W)``.
-        frame: height and width.
-        pixels: most that the network works on; a larger part is reduced to that.
-
-    Returns:
-        None where there is no hole.
+    ``frame`` is its height and width; a part of more than ``pixels`` is reduced to that. None where there is no hole.
     """
     box = union_box(bounding_box(hole) for hole in holes)
     if box is None:

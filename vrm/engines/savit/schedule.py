@@ -7,26 +7,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class FrameSchedule:
-    """The runs of the network over a shot.
+    """The runs of the network over a shot."""
 
-    Attributes:
-        stride: frames between the centres of two runs.
-        reach: a run fills the frames up to this distance from its centre.
-        every: distance of the shot's reference frames, which a run sees and does not fill.
-        references: most reference frames of a run, the nearest ones, so that memory does not grow with the shot.
-        area: pixels the network works on, as a multiple of those it was trained on.
-        crop: work on the surroundings of the hole, at native size where ``area`` allows; else on the whole frame at the
-            size of training.
-        halves: average predictions as published: each new one counts as much as all before it.
-    """
-
-    stride: int = 5
-    reach: int = 5
-    every: int = 10
-    references: int = 8
-    area: float = 1.0
+    stride: int = 5  # frames between the centres of two runs
+    reach: int = 5  # a run fills the frames up to this distance from its centre
+    every: int = 10  # distance of the shot's reference frames, which a run sees and does not fill
+    references: int = 8  # most of a run, the nearest ones, so that memory does not grow with the shot
+    area: float = 1.0  # pixels the network works on, as a multiple of those it was trained on
+    # work on the surroundings of the hole, at native size where ``area`` allows; else on the whole frame at the size of
+    # training
     crop: bool = True
-    halves: bool = False
+    halves: bool = False  # average predictions as published: each new one counts as much as all before it
 
     def centres(self, start: int, first: int, last: int) -> list[int]:
         """The centres, counted from the shot's start, of the runs that fill a frame of ``first..last-1``."""
@@ -39,7 +30,6 @@ class FrameSchedule:
         return [c for c in centres if c < stop] or centres
 
     def neighbours(self, centre: int, start: int, stop: int) -> range:
-        """The frames that a run fills."""
         return range(max(start, centre - self.reach), min(stop, centre + self.reach + 1))
 
     def references_of(self, centre: int, start: int, stop: int) -> list[int]:

@@ -34,19 +34,12 @@ _PICTURES = 512
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """One clip.
+    """One clip."""
 
-    Attributes:
-        name: of its folder, or of its file without the ending.
-        path: the folder of frames, or the video.
-        frames: the pictures in order; none for a video.
-        labels: its super-category maps in the same order; none without.
-    """
-
-    name: str
-    path: Path
-    frames: tuple[Path, ...] = ()
-    labels: tuple[Path, ...] = ()
+    name: str  # of its folder, or of its file without the ending
+    path: Path  # the folder of frames, or the video
+    frames: tuple[Path, ...] = ()  # the pictures in order; none for a video
+    labels: tuple[Path, ...] = ()  # its super-category maps in the same order
 
 
 def find_clips(data: Path, labels: Path | None = None, least: int = 1) -> list[TrainingClip]:
@@ -111,27 +104,19 @@ def hold_out(clips: list[TrainingClip], names: tuple[str, ...]) -> tuple[list[Tr
 
 @dataclass(frozen=True)
 class Sample:
-    """Frames of one clip with holes over them.
+    """Frames of one clip with holes over them."""
 
-    Attributes:
-        frames: uint8 ``(T, H, W, 3)``.
-        holes: bool ``(T, H, W)``.
-        labels: uint8 ``(T, H, W)``, super-categories 0..7, or None.
-    """
-
-    frames: U8
-    holes: Bool
-    labels: U8 | None
+    frames: U8  # (T, H, W, 3)
+    holes: Bool  # (T, H, W)
+    labels: U8 | None  # (T, H, W), super-categories 0..7
 
 
 class ClipDataset(Dataset[Sample | VrmError]):
-    """Samples of clips by number; equal numbers give equal samples.
+    """Samples of ``count`` frames of clips by number; equal numbers give equal samples.
 
     Args:
         clips: at least one.
         size: height and width that frames are brought to.
-        count: frames of a sample.
-        seed: of everything random.
         scratch: videos are decoded into this folder once.
         validation: samples are consecutive frames from the middle of each clip in turn, never flipped.
         local: as E2FGVI samples: the first ``local`` frames are consecutive, the others from anywhere in the clip.
@@ -250,8 +235,7 @@ class PictureDataset:
     def split(self, share: float) -> tuple[PictureDataset, PictureDataset]:
         """Pictures or clips for training, and an evenly spread share of them, at least one, for validation.
 
-        Raises:
-            UsageError: none would be left for training.
+        Raises UsageError: none would be left for training.
         """
         count = max(1, round(len(self) * share))
         if len(self) <= count:

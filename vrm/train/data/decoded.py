@@ -20,7 +20,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 def decoded(path: Path, folder: Path, size: tuple[int, int], frames: range) -> U8:
-    """Frames of a clip, from a file in ``folder``; the file is made on first use.
+    """Frames of a clip, uint8 ``(T, H, W, 3)``, read-only: mapped from a file in ``folder`` that is made on first use.
 
     It is written under a name of its own and renamed, so a reader sees all of it or nothing; processes that make it at
     the same time make the same file. Its name depends on the clip's path and on when it was changed, so that two clips
@@ -28,16 +28,10 @@ def decoded(path: Path, folder: Path, size: tuple[int, int], frames: range) -> U
 
     Args:
         path: a video, or a folder of numbered frames.
-        folder: made if need be.
         size: ``(height, width)``; frames are brought to it by ``at_size``.
         frames: which are decoded; those beyond the clip's end do not count.
 
-    Returns:
-        uint8 ``(T, H, W, 3)``, mapped from the file, read-only.
-
-    Raises:
-        VideoError: the clip cannot be read.
-        OutputError: the folder cannot be written.
+    Raises VideoError: the clip cannot be read; OutputError: the folder cannot be written.
     """
     try:
         about = path.stat()

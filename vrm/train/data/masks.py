@@ -71,13 +71,7 @@ def _closed_curve(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 class ShapeMotion:
     """The path of a moving shape: speed and direction change a little on every frame, and turn back at the borders.
 
-    Args:
-        shape: ``(h, w)`` of the shape's box.
-        size: ``(H, W)`` of the frame.
-        rng: draws everything.
-
-    Attributes:
-        at: (y, x) of the box's corner.
+    The shape's box is of size ``(h, w)``, its corner ``at`` (y, x).
     """
 
     def __init__(self, shape: tuple[int, int], size: tuple[int, int], rng: np.random.Generator) -> None:
@@ -88,7 +82,6 @@ class ShapeMotion:
         self._direction = float(rng.uniform(0, 2 * np.pi))
 
     def step(self) -> None:
-        """Move on to the next frame."""
         self._speed = abs(self._speed + self._rng.normal(0, _SPEED_CHANGE))
         self._direction += self._rng.normal(0, _TURN)
         move = self._speed * np.array([np.sin(self._direction), np.cos(self._direction)])

@@ -22,21 +22,13 @@ from vrm.types import U8, Bool
 
 @dataclass(frozen=True)
 class Example:
-    """What the generator learns from; arrays are float32.
+    """What the generator learns from; arrays are float32."""
 
-    Attributes:
-        truth: ``(3, H, W)`` in [0, 1]: the target, whole.
-        target: ``(4, H, W)``: the target without its hole, and the hole.
-        keys: ``(T, 4, H, W)``.
-        flow: ``(T, 2, H, W)``, from the target to each.
-        error: ``(T, 1, H, W)``.
-    """
-
-    truth: np.ndarray
-    target: np.ndarray
-    keys: np.ndarray
-    flow: np.ndarray
-    error: np.ndarray
+    truth: np.ndarray  # (3, H, W) in [0, 1]: the target, whole
+    target: np.ndarray  # (4, H, W): the target without its hole, and the hole
+    keys: np.ndarray  # (T, 4, H, W)
+    flow: np.ndarray  # (T, 2, H, W), from the target to each
+    error: np.ndarray  # (T, 1, H, W)
 
 
 def picture_side(side: int) -> int:
@@ -45,12 +37,7 @@ def picture_side(side: int) -> int:
 
 
 class Views:
-    """Makes views of pictures.
-
-    Args:
-        side: of the square views, pixels.
-        count: views of each picture, the target among them.
-    """
+    """Makes ``count`` views of pictures, the target among them, square, of ``side`` pixels."""
 
     def __init__(self, side: int, count: int) -> None:
         self.side, self.count = side, count
