@@ -286,12 +286,9 @@ class Step:
 
 
 def lower(options: EngineOptions, asked: EngineOptions, device: str, dtype: str) -> Step | None:
-    """The next smaller way to work, or None where there is none.
+    """The next smaller way to work, or None.
 
-    Args:
-        options: what the engine was made with.
-        asked: the user's own options.
-        device, dtype: what the engine decided on.
+    The engine was made with ``options`` and decided on device and dtype; ``asked`` are the user's own options.
     """
     memory, whole = (o.memory_gb or DEFAULT_GB for o in (options, asked))
     on_cpu = device == "cpu"

@@ -13,13 +13,8 @@ _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: 
 def check_types(config: type, values: Mapping[str, object], where: str = "") -> None:
     """Check that every value has its field's type; only fields of numbers, text and lists are checked.
 
-    Args:
-        config: a dataclass.
-        values: by field name; names that are no field are not checked here.
-        where: the table that the names belong to, for the message: "[training]".
-
-    Raises:
-        UsageError: a value of another type; names the key, the value and the type.
+    Names that are no field of the dataclass ``config`` are not checked here; ``where`` is the table that they belong
+    to, for the message: "[training]". Raises UsageError, which names the key, the value and the type.
     """
     hints = get_type_hints(config)
     for name, value in values.items():

@@ -15,15 +15,9 @@ Cell = str | int | float
 
 
 class Log:
-    """A CSV file that grows by rows.
+    """A CSV file that grows by rows; its folder is made. Raises OutputError.
 
-    Args:
-        path: of the file; its folder is made.
-        columns: the first row of a new file.
-        append: go on with a file that exists; otherwise it is emptied.
-
-    Raises:
-        OutputError: it cannot be written.
+    ``columns`` are the first row of a new file; a file that exists is emptied, unless ``append`` says to go on with it.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], append: bool) -> None:

@@ -34,35 +34,20 @@ MODEL_CARD = "vrm.json"
 
 @dataclass(frozen=True)
 class WeightCard:
-    """What is known about a file of weights; everything without a default must be on the card.
+    """What is known about a file of weights; everything without a default must be on the card."""
 
-    Attributes:
-        name: what the user calls it.
-        file: name of the safetensors file beside the card.
-        sha256: of the file, in hex.
-        bytes: of the file.
-        licence: SPDX identifier of the weights.
-        network: which network they belong to: "fuser", "savit".
-        settings: what that network is built with, plain JSON values.
-        data: what they were trained on, each with its licence.
-        training: steps, hardware in words, date.
-        notes: anything else worth knowing.
-        url: where ``vrm weights fetch`` gets the file, or empty.
-        paper: what they were published with, or empty.
-    """
-
-    name: str
-    file: str
-    sha256: str
-    bytes: int
-    licence: str
-    network: str
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    data: str = ""
-    training: str = ""
-    notes: str = ""
-    url: str = ""
-    paper: str = ""
+    name: str  # what the user calls it
+    file: str  # name of the safetensors file beside the card
+    sha256: str  # of the file, in hex
+    bytes: int  # of the file
+    licence: str  # SPDX identifier of the weights
+    network: str  # which network they belong to: "savit", "two-stream", "lpips", ...
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what that network is built with, plain JSON values
+    data: str = ""  # what they were trained on, each with its licence
+    training: str = ""  # steps, hardware in words, date
+    notes: str = ""  # anything else worth knowing
+    url: str = ""  # where ``vrm weights fetch`` gets the file
+    paper: str = ""  # what they were published with
 
     def __post_init__(self) -> None:
         if not (self.name and self.licence and self.network):
@@ -73,24 +58,15 @@ class WeightCard:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known about a model of several files that was fetched.
+    """What is known about a model of several files that was fetched."""
 
-    Attributes:
-        name: of its folder.
-        repository, revision: where it was fetched from; the revision is a commit.
-        licence: as stated there, or NOASSERTION.
-        network: what it is good for: "segmenter", "sam".
-        files: sha256, in hex, of each file by name.
-        bytes: of all files.
-    """
-
-    name: str
-    repository: str
-    revision: str
-    licence: str
-    network: str
-    files: Mapping[str, str]
-    bytes: int
+    name: str  # of its folder
+    repository: str  # where it was fetched from
+    revision: str  # a commit
+    licence: str  # as stated there, or NOASSERTION
+    network: str  # what it is good for: "segmenter", "sam"
+    files: Mapping[str, str]  # sha256, in hex, of each file by name
+    bytes: int  # of all files
 
     def __post_init__(self) -> None:
         if not (self.name and self.licence and self.network and self.files):
@@ -164,7 +140,7 @@ def cards(folder: Path | None = None) -> list[WeightCard]:
 def known(folder: Path | None = None) -> list[tuple[WeightCard, Path]]:
     """Every card and the folder it lies in: of one folder, or of what ships and then the user's own.
 
-    Files in the user's own folder that are no cards are none of our business.
+    Files in the user's own folder that are no cards are left alone.
     """
     if folder is not None:
         return [(card, folder) for card in cards(folder)]
@@ -177,12 +153,9 @@ def known(folder: Path | None = None) -> list[tuple[WeightCard, Path]]:
 
 
 def named(name: str, folder: Path | None = None) -> tuple[WeightCard, Path]:
-    """The card of that name and the folder its file lies in.
+    """The card of that name, or beside the safetensors file of that path, and the folder that the file lies in.
 
-    A path to a safetensors file with its card beside it is a name as well.
-
-    Raises:
-        WeightsError: no card has that name, or its file is not here.
+    Raises WeightsError: no card has that name, or its file is not here.
     """
     path = Path(name)
     if path.suffix in FOREIGN:
@@ -211,8 +184,7 @@ def named(name: str, folder: Path | None = None) -> tuple[WeightCard, Path]:
 def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCard, Path] | None:
     """The card ``named`` so; for "auto" the first for the network whose file is here, or None.
 
-    Raises:
-        WeightsError: see ``named``; or they belong to another network.
+    Raises WeightsError: see ``named``; or they belong to another network.
     """
     if name == "auto":
         here = (one for one in known(folder) if one[0].network == network and (one[1] / one[0].file).is_file())
@@ -224,7 +196,7 @@ def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCar
 
 
 def located(name: str, network: str, option: str) -> Path:
-    """Where the weights lie that a word of the command line means.
+    """Where the weights lie that a word of the command line means; nothing is fetched without being asked for.
 
     Args:
         name: a path to a file or folder; the name of a folder among the user's weights (``<cache>/vrm/weights/NAME``),
@@ -232,8 +204,7 @@ def located(name: str, network: str, option: str) -> Path:
         network: as cards call it: "segmenter", "sam", "lpips", ...
         option: the word, for messages.
 
-    Raises:
-        WeightsError: it is none of these, or damaged; nothing is fetched without being asked for.
+    Raises WeightsError: it is none of these, or damaged.
     """
     path = Path(name)
     if path.exists():
@@ -261,8 +232,7 @@ def located(name: str, network: str, option: str) -> Path:
 def load(card: WeightCard, folder: Path | None = None) -> dict[str, torch.Tensor]:
     """The tensors of a card's file, after size and checksum have been verified.
 
-    Raises:
-        WeightsError: the file is missing, damaged or not safetensors.
+    Raises WeightsError: the file is missing, damaged or not safetensors.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load as parse
@@ -293,11 +263,7 @@ def verify(card: WeightCard, folder: Path) -> None:
 
 
 def load_into(net: torch.nn.Module, card: WeightCard, folder: Path | None = None) -> None:
-    """Load a card's weights into a network, strictly: every name and shape must agree.
-
-    Raises:
-        WeightsError: see ``load``; or names or shapes differ.
-    """
+    """Load a card's weights into a network, strictly. Raises WeightsError: see ``load``; or names or shapes differ."""
     state = {name: tensor.float() for name, tensor in load(card, folder).items()}
     try:
         net.load_state_dict(state, strict=True)
@@ -306,28 +272,16 @@ def load_into(net: torch.nn.Module, card: WeightCard, folder: Path | None = None
 
 
 def save(net: torch.nn.Module, folder: Path, **about: Any) -> WeightCard:
-    """Write a network's weights in half precision, and their card.
-
-    Args:
-        net: its state is written.
-        folder: where to.
-        about: the card's fields but file, sha256 and bytes.
-    """
+    """Write a network's weights in half precision, and their card, see ``write``."""
     import torch
 
     return write({k: v.detach().to(torch.float16) for k, v in net.state_dict().items()}, folder, **about)
 
 
 def write(tensors: Mapping[str, torch.Tensor], folder: Path, **about: Any) -> WeightCard:
-    """Write tensors as they are, and their card; files appear whole or not at all.
+    """Write tensors as they are, and their card; files appear whole or not at all, and the folder is made if need be.
 
-    Args:
-        tensors: by name.
-        folder: made if need be.
-        about: the card's fields but file, sha256 and bytes.
-
-    Raises:
-        OutputError: the folder cannot be written.
+    ``about`` are the card's fields but file, sha256 and bytes. Raises OutputError: the folder cannot be written.
     """
     from safetensors.torch import save as serialise
 
@@ -341,8 +295,7 @@ def write(tensors: Mapping[str, torch.Tensor], folder: Path, **about: Any) -> We
 def put_card(card: WeightCard, folder: Path, make: Callable[[Path], object]) -> None:
     """Let ``make`` write a card's file under a temporary name, then rename it and write the card beside it.
 
-    Raises:
-        OutputError: the folder cannot be written.
+    Raises OutputError: the folder cannot be written.
     """
     path = folder / card.file
     shown = {name: value for name, value in asdict(card).items() if value or name not in ("url", "paper")}

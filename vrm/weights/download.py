@@ -20,16 +20,13 @@ _SECONDS = 60.0
 
 
 def import_weights(kind: str, file: Path, out: Path | None = None, overwrite: bool = False) -> tuple[WeightCard, Path]:
-    """Convert a foreign checkpoint once; safetensors and their card are written.
+    """Convert a foreign checkpoint once; safetensors and their card are written. Gives the card and its folder.
 
     Args:
         kind: what it is, a name of ``registry.FOREIGN``.
         file: the checkpoint.
         out: a ``.safetensors`` file or a folder; None = the user's own folder, under the name of the kind.
         overwrite: replace weights that are there.
-
-    Returns:
-        The card, and the folder it lies in.
 
     Raises:
         WeightsError: the kind is unknown, or the file is damaged or something else.

@@ -34,12 +34,10 @@ back in the wrong place."""
 
 
 class KeyframeEngine:
-    """See the module.
+    """See the module; attributes as in ``vrm.engines.base.Engine``.
 
-    Attributes:
-        device, dtype: where the network works and in which number format; the processor's where there is no network.
-        generates: a network makes the keyframes that the user did not give.
-        keeps: as ``generates``: generated keyframes are kept for other processes.
+    Device and dtype are the network's, or the processor's where there is none; a network makes the keyframes that the
+    user did not give (``generates``), which are kept for other processes (``keeps``).
     """
 
     name = "keyframe"

@@ -47,12 +47,9 @@ class CropRegion:
         return np.asarray(cv2.resize(part, self.size[::-1], interpolation=cv2.INTER_NEAREST), np.uint8)
 
     def to_frame(self, image: F32, at: Box, wanted: Box) -> F32:
-        """A box of the frame, cut from an image at the network's size.
+        """The box ``wanted`` of the frame, cut from an image at the network's size.
 
-        Args:
-            image: float32 ``(h, w, 3)`` of the box ``at``, which reaches around ``wanted``.
-            at: in pixels of the network.
-            wanted: in pixels of the frame.
+        The image, float32 ``(h, w, 3)``, is of the box ``at`` in pixels of the network, which reaches around it.
         """
         h, w = wanted[2] - wanted[0], wanted[3] - wanted[1]
         if self.native == self.size:

@@ -45,13 +45,8 @@ class TrainingClip:
 def find_clips(data: Path, labels: Path | None = None, least: int = 1) -> list[TrainingClip]:
     """Every clip of a folder (``vrm.media.read.clips``) that has at least ``least`` frames.
 
-    Args:
-        data: YouTube-VOS, DAVIS, or a folder of videos and of folders of frames.
-        labels: a folder with a folder of maps for each clip; None = none are wanted.
-        least: frames.
-
-    Raises:
-        UsageError: there is none, or a clip has no labels or not as many as frames.
+    ``data`` is YouTube-VOS, DAVIS, or a folder of videos and of folders of frames; ``labels`` has a folder of maps for
+    each clip, None = none are wanted. Raises UsageError: there is no clip, or not as many labels as frames.
     """
     if not data.is_dir():
         raise UsageError(f"{data} is not a folder.", "Give a folder of videos or of folders of frames.")
@@ -213,13 +208,8 @@ def load_samples(dataset: ClipDataset, numbers: range, workers: int) -> Iterator
 class PictureDataset:
     """Every picture in a folder; or, where there are none, the middle frames of every clip in it.
 
-    Args:
-        data: the folder.
-        shorter: pictures and frames whose shorter side is longer than this are reduced to it.
-        scratch: clips are decoded into this folder, when they are first asked for.
-
-    Raises:
-        UsageError: the folder holds neither.
+    Those whose shorter side is longer than ``shorter`` are reduced to it; clips are decoded into the folder
+    ``scratch``, when they are first asked for. Raises UsageError: the folder holds neither.
     """
 
     def __init__(self, data: Path, shorter: int, scratch: Path) -> None:

@@ -24,9 +24,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """What a checkpoint holds: its tensors by name, or parts that hold them.
 
     Safetensors are read as such; everything else by torch with ``weights_only=True``, so that no code in it runs.
-
-    Raises:
-        WeightsError: the file is missing, damaged, or holds more than tensors and plain values.
+    Raises WeightsError: the file is missing, damaged, or holds more than tensors and plain values.
     """
     if not path.is_file():
         raise WeightsError(f"{path} is not there.", "Give the checkpoint file that you downloaded.")
@@ -62,8 +60,7 @@ def _culprit(error: pickle.UnpicklingError) -> str:
 def read_tensors(path: Path, *parts: str) -> dict[str, Tensor]:
     """The tensors of a checkpoint by name: those of the first of ``parts`` that it has, else all of it.
 
-    Raises:
-        WeightsError: see ``read_checkpoint``; or it does not hold tensors alone there.
+    Raises WeightsError: see ``read_checkpoint``; or it does not hold tensors alone there.
     """
     held = read_checkpoint(path)
     try:
@@ -75,8 +72,7 @@ def read_tensors(path: Path, *parts: str) -> dict[str, Tensor]:
 def state_of(held: Mapping[str, Any], *parts: str) -> dict[str, Tensor]:
     """The tensors by name: those of the first of ``parts`` that is there, else all; ``module.`` prefixes dropped.
 
-    Raises:
-        WeightsError: what is there is not all tensors.
+    Raises WeightsError: what is there is not all tensors.
     """
     inner: Any = next((held[part] for part in parts if part in held), held)
     if not isinstance(inner, Mapping) or not inner or not all(isinstance(v, Tensor) for v in inner.values()):
@@ -97,8 +93,7 @@ def rename(
         expected: our names, with tensors of the right shapes (of a network on the meta device).
         what: what the checkpoint is meant to be, for messages.
 
-    Raises:
-        WeightsError: names the tensors that are unknown, missing, or of another shape.
+    Raises WeightsError, which names the tensors that are unknown, missing, or of another shape.
     """
     found = {name: torch.zeros((), dtype=torch.long) for name in expected if name.endswith(_COUNTER)}
     unknown = []
@@ -125,16 +120,9 @@ def rename(
 def same_names(
     held: Mapping[str, Any], build: Callable[[], nn.Module], what: str, without: str | None = None
 ) -> dict[str, Tensor]:
-    """The tensors of a network whose published names are ours.
+    """The tensors of a network whose published names are ours. Raises WeightsError: see ``rename``.
 
-    Args:
-        held: the checkpoint.
-        build: makes the network.
-        what: see ``rename``.
-        without: tensors whose names begin so are left out, of the checkpoint and of the network.
-
-    Raises:
-        WeightsError: see ``rename``.
+    Tensors whose names begin with ``without`` are left out, of the checkpoint and of the network that ``build`` makes.
     """
 
     def kept(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -62,8 +62,7 @@ def split_qkv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def convert(held: Mapping[str, Any]) -> Converted:
     """The generator of a checkpoint.
 
-    Raises:
-        WeightsError: it is not an E2FGVI checkpoint; names the tensor that is unknown, missing or of another shape.
+    Raises WeightsError: it is not E2FGVI's; names the tensor that is unknown, missing or of another shape.
     """
     state = state_of(held, "netG")
     if any(name.startswith("sc.bias_conv.") for name in state):

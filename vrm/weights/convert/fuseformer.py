@@ -49,8 +49,7 @@ def _halved(name: str) -> str:
 def convert(held: Mapping[str, Any]) -> Converted:
     """The generator of a checkpoint; full size and the small one of SAVIT's ablations are told apart by width.
 
-    Raises:
-        WeightsError: it is not a FuseFormer checkpoint; names the tensor that is unknown, missing or of another shape.
+    Raises WeightsError: it is not FuseFormer's; names the tensor that is unknown, missing or of another shape.
     """
     state = state_of(held, "netG")
     width = next((v.shape[0] for k, v in state.items() if k.endswith("query_embedding.weight")), None)

@@ -53,13 +53,9 @@ _OURS = {"attn1": "attend1", "attn2": "attend2", "block1": "local1", "block2": "
 
 
 def convert(checkpoint: Mapping[str, Any]) -> Converted:
-    """Turn an official checkpoint into the tensors of a ``TwoStreamGenerator``.
+    """Turn an official checkpoint, with a ``state_dict`` or the bare one, into the tensors of a ``TwoStreamGenerator``.
 
-    Args:
-        checkpoint: as read with ``torch.load(..., weights_only=True)``: with a ``state_dict``, or the bare one.
-
-    Raises:
-        WeightsError: it holds something else, lacks tensors, has others, or shapes differ.
+    Raises WeightsError: it holds something else, lacks tensors, has others, or shapes differ.
     """
     import torch
 

@@ -17,35 +17,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Converted:
-    """What a converter makes of a foreign state.
+    """What a converter makes of a foreign state."""
 
-    Attributes:
-        tensors: by our names; exactly those of the network, or the converter has refused.
-        network: which network they belong to, as on a card.
-        settings: what that network is built with, as on a card.
-    """
-
-    tensors: Mapping[str, Tensor]
-    network: str
-    settings: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]  # by our names; exactly those of the network, or the converter has refused
+    network: str  # which network they belong to, as on a card
+    settings: Mapping[str, Any]  # what that network is built with, as on a card
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """A kind of checkpoint that others publish.
+    """A kind of checkpoint that others publish."""
 
-    Attributes:
-        target: "module:function"; the function takes the state by foreign names and returns ``Converted``, or raises
-            WeightsError. It is imported when it is needed.
-        licence: of the published weights, SPDX, or NOASSERTION where their authors state none.
-        paper: what they were published with.
-        source: where their authors offer them, in words.
-    """
-
+    # "module:function", imported when it is needed; the function takes the state by foreign names and returns
+    # ``Converted``, or raises WeightsError
     target: str
-    licence: str
-    paper: str
-    source: str
+    licence: str  # of the published weights, SPDX, or NOASSERTION where their authors state none
+    paper: str  # what they were published with
+    source: str  # where their authors offer them, in words
 
 
 FOREIGN: dict[str, Foreign] = {
@@ -139,11 +127,7 @@ MODELS: dict[str, str] = {
 
 
 def converter(name: str) -> Callable[[Mapping[str, Tensor]], Converted]:
-    """The function that converts checkpoints of that kind.
-
-    Raises:
-        WeightsError: there is none of that name.
-    """
+    """The function that converts checkpoints of that kind. Raises WeightsError: there is none of that name."""
     if name not in FOREIGN:
         raise WeightsError(f"'{name}' is not a kind of checkpoint.", f"Choose from: {', '.join(FOREIGN)}.")
     module, _, function = FOREIGN[name].target.partition(":")
