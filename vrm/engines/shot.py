@@ -90,13 +90,8 @@ class ShotView:
         context, motion, keyframes = range(window.context_start, window.context_stop), self._motion, None
         if isinstance(shot, KeyframedShot):
             motion, keyframes = motion.with_keyframes(), shot.filled(context)
+        fills = None if self.scratch is None else FillFolder(self.scratch)
         return propagate(
-            shot,
-            range(window.start, window.stop),
-            context,
-            motion,
-            nonlocal_frames=context,
-            keyframes=keyframes,
-            fills=None if self.scratch is None else FillFolder(self.scratch),
-            progress=self._progress,
-        )
+            shot, range(window.start, window.stop), context, motion, nonlocal_frames=context, keyframes=keyframes,
+            fills=fills, progress=self._progress,
+        )  # fmt: skip

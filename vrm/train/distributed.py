@@ -42,7 +42,6 @@ class Processes:
 
     @torch.no_grad()
     def average(self, net: nn.Module) -> None:
-        """Average gradients among the processes."""
         if self.count < 2:
             return
         for p in net.parameters():

@@ -87,13 +87,10 @@ def train_keyframe(
             checkpoint.write(trainer.state_dict())
 
         train(
-            trainer,
-            _Examples(training, options).batches(trainer.done + 1),
-            options.steps,
-            lambda done, total: progress("train", done, total),
-            [Every(options.check_every, check)],
+            trainer, _Examples(training, options).batches(trainer.done + 1), options.steps,
+            lambda done, total: progress("train", done, total), [Every(options.check_every, check)],
             lambda: checkpoint.write(trainer.state_dict()),
-        )
+        )  # fmt: skip
     card = save(
         trainer.generator.eval(), out, name=options.name, licence=options.licence, network="two-stream",
         settings=options.network,

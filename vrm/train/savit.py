@@ -128,14 +128,8 @@ def _train(
             if not trainer.done:
                 validate(0, {})
         actions.append(Every(config.save_every, lambda step, terms: checkpoint.write(trainer.state_dict())))
-    train(
-        trainer,
-        batches(samples, config.batch // processes.count, trainer.compute.device),
-        config.steps,
-        lambda done, total: progress("train", done, total),
-        actions,
-        save_interrupted,
-    )
+    drawn = batches(samples, config.batch // processes.count, trainer.compute.device)
+    train(trainer, drawn, config.steps, lambda done, total: progress("train", done, total), actions, save_interrupted)
 
 
 def _save(

@@ -30,8 +30,8 @@ class SavitTraining:
     drop_at: int = 400_000  # after so many steps the rate is multiplied by ``drop_to``
     drop_to: float = 0.1
     adversarial: float = 0.01  # lambda_adv of Eq. 5; at 0 a term, and the discriminator behind it, is left out
-    classification: float = 0.01  # lambda_cls
-    semantic: float = 0.001  # lambda_sad
+    classification: float = 0.01  # lambda_cls, likewise
+    semantic: float = 0.001  # lambda_sad, likewise
     patch_base: int = 32  # width of the temporal patch discriminator
     # decay of an exponential moving average of the weights, kept instead of the last ones; 0 = none
     average: float = 0.0

@@ -37,7 +37,6 @@ class SavitBatch:
 
     @property
     def masked(self) -> Tensor:
-        """The truth, 0 in the hole."""
         return self.truth * (1 - self.hole)
 
     def composite(self, made: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from platformdirs import user_cache_path
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 FOREIGN = (".pth", ".pt", ".ckpt", ".bin", ".tar")
 """Endings of checkpoints of other code bases, which ``vrm weights import`` converts."""
 
+CardT = TypeVar("CardT", "WeightCard", "ModelCard")
 
 MODEL_CARD = "vrm.json"
 """The card of a model that is a folder of files, among them."""
@@ -86,11 +87,7 @@ def models() -> list[tuple[ModelCard, Path]]:
 
 def read_model_card(folder: Path) -> ModelCard:
     """The card in a model's folder. Raises WeightsError: there is none, or it lacks something."""
-    path = folder / MODEL_CARD
-    try:
-        return ModelCard(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise WeightsError(f"The card {path} cannot be read: {error}.") from error
+    return _read(ModelCard, folder / MODEL_CARD)
 
 
 def verify_model(card: ModelCard, folder: Path) -> None:
@@ -128,11 +125,7 @@ def fetched(file: str) -> Path | None:
 
 
 def cards(folder: Path | None = None) -> list[WeightCard]:
-    """All cards in a folder (default: what ships), by name.
-
-    Raises:
-        WeightsError: a card cannot be read or lacks something.
-    """
+    """All cards in a folder (default: what ships), by name. Raises WeightsError: a card cannot be read."""
     folder = folder or weights_folder()
     return [read_card(path) for path in sorted(folder.glob("*.json"))] if folder is not None else []
 
@@ -229,7 +222,7 @@ def located(name: str, network: str, option: str) -> Path:
     return folder / card.file
 
 
-def load(card: WeightCard, folder: Path | None = None) -> dict[str, torch.Tensor]:
+def load(card: WeightCard, folder: Path) -> dict[str, torch.Tensor]:
     """The tensors of a card's file, after size and checksum have been verified.
 
     Raises WeightsError: the file is missing, damaged or not safetensors.
@@ -237,9 +230,6 @@ def load(card: WeightCard, folder: Path | None = None) -> dict[str, torch.Tensor
     from safetensors import SafetensorError
     from safetensors.torch import load as parse
 
-    folder = folder or weights_folder()
-    if folder is None:
-        raise WeightsError(f"The weights '{card.name}' are missing.")
     path = folder / card.file
     verify(card, folder)
     try:
@@ -262,7 +252,7 @@ def verify(card: WeightCard, folder: Path) -> None:
         raise WeightsError(f"{path} is damaged: its size or checksum is not the card's.", again)
 
 
-def load_into(net: torch.nn.Module, card: WeightCard, folder: Path | None = None) -> None:
+def load_into(net: torch.nn.Module, card: WeightCard, folder: Path) -> None:
     """Load a card's weights into a network, strictly. Raises WeightsError: see ``load``; or names or shapes differ."""
     state = {name: tensor.float() for name, tensor in load(card, folder).items()}
     try:
@@ -310,7 +300,11 @@ def put_card(card: WeightCard, folder: Path, make: Callable[[Path], object]) -> 
 
 def read_card(path: Path) -> WeightCard:
     """The card in a file. Raises WeightsError: it cannot be read, or lacks something."""
+    return _read(WeightCard, path)
+
+
+def _read(kind: type[CardT], path: Path) -> CardT:
     try:
-        return WeightCard(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return kind(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise WeightsError(f"The card {path} cannot be read: {error}.") from error

@@ -16,7 +16,8 @@ from torch import nn
 
 from vrm.engines.base import Shot
 from vrm.engines.internal.batches import FitBatch, TrainingRegion, draw_batch, network_input, total_loss
-from vrm.engines.pixels import from_float, resized, resized_mask
+from vrm.engines.motion import to_patch
+from vrm.engines.pixels import resized, resized_mask
 from vrm.engines.tiling import in_tiles
 from vrm.events import Progress
 from vrm.job.checkpoints import HalfFit, Kept
@@ -125,16 +126,12 @@ def fit_shot(
         compute.place(net)
         loss = _Loss(session.training_region(spread(times, most), size), features, steps, rng, compute)
         unit_variance(net, compute.put(loss.batch().x))
+        kept = None if checkpoint is None else checkpoint(k)
         fit(
-            net,
-            loss,
-            steps,
-            RATE / 2 if k else RATE,
-            compute,
+            net, loss, steps, RATE / 2 if k else RATE, compute,
             lambda done, _, before=k * steps: progress("fit", before + done, len(sizes) * steps),  # type: ignore[misc]
-            None if checkpoint is None else checkpoint(k),
-            (rng,),
-        )
+            kept, (rng,),
+        )  # fmt: skip
         session.networks.append(FittedNetwork(net, size))
     return session
 
@@ -223,9 +220,8 @@ class InternalSession:
             return patches
         with self.compute.running(0), torch.inference_mode():
             for t in range(window.start, window.stop):
-                box = bounding_box(self.shot.hole(t))
-                if box is not None:
-                    patches[t] = self._patch(t, box, self.region)
+                if self.shot.hole(t).any():
+                    patches[t] = self._patch(t, self.region)
         return patches
 
     def result(self, t: int) -> F32:
@@ -257,15 +253,11 @@ class InternalSession:
         made = in_tiles((0, 0, h, w), TILE, render)
         return np.where(hole[..., None], made, frame).astype(np.float32)
 
-    def _patch(self, t: int, box: Box, region: FittedRegion) -> Patch:
-        frame, hole = self.shot.frame(t), self.shot.hole(t)
+    def _patch(self, t: int, region: FittedRegion) -> Patch:
+        index = np.flatnonzero(self.shot.hole(t))
         rgb = (resized(self.result(t), region.native) + 1) / 2
-        out = frame[box[0] : box[2], box[1] : box[3]].copy()
-        inside = hole[box[0] : box[2], box[1] : box[3]]
-        y0, x0 = region.box[:2]
-        part = rgb[box[0] - y0 : box[2] - y0, box[1] - x0 : box[3] - x0]
-        out[inside] = from_float(part[inside], frame)
-        return Patch(box, out)
+        rows, cols = np.divmod(index, self.shot.size[1])
+        return to_patch(self.shot.frame(t), index, rgb[rows - region.box[0], cols - region.box[1]])
 
 
 def _eight_bit(image: F32) -> U8:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from vrm.engines.base import Session, Shot
 from vrm.engines.coverage import coverage_map
-from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, masked_times
+from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, KnownFrames, grid_times
 from vrm.engines.motion import to_patch
 from vrm.engines.shot import KeyframedShot
 from vrm.errors import WeightsError
@@ -59,7 +59,8 @@ class KeyframeEngine:
     def split_points(self, start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
         """The keyframes of a shot, the user's and those that will be generated."""
         own = {t for t in given if start <= t < stop and holes.box(t) is not None}
-        return sorted(own.union(masked_times(start, stop, holes, own) if self.generates else ()))
+        generated = grid_times(start, stop, lambda t: holes.box(t) is not None, own) if self.generates else []
+        return sorted(own.union(generated))
 
     def prepare(self, shot: Shot, progress: Progress) -> Session:
         """Generate the keyframes that are missing, if there is a network, and return the session that fills the rest.

@@ -10,7 +10,7 @@ import numpy as np
 from vrm.engines.base import Shot
 from vrm.report.model import GIVEN
 from vrm.shots.highlights import KEYFRAME_GRID
-from vrm.types import U8, Masks, Pixels
+from vrm.types import U8, Pixels
 
 _GAP = KEYFRAME_GRID // 2
 """Frames without a hole that do not end a passage of holes."""
@@ -82,11 +82,6 @@ def grid_times(start: int, stop: int, holed: Callable[[int], bool], given: Colle
         near = [k for k in given if k in passage]
         times += [t for t in found if not any(abs(t - k) < KEYFRAME_GRID for k in near)]
     return times
-
-
-def masked_times(start: int, stop: int, holes: Masks, given: Collection[int]) -> list[int]:
-    """``grid_times`` for the masks of a video."""
-    return grid_times(start, stop, lambda t: holes.box(t) is not None, given)
 
 
 def _passages(holed: Iterable[int]) -> list[tuple[int, int]]:

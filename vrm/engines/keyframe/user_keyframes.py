@@ -88,7 +88,7 @@ def check_shots(
 ) -> None:
     """Refuse a shot that has a hole and no keyframe, unless a network generates keyframes.
 
-    Raises UsageError; WeightsError where there are no keyframes at all.
+    Raises UsageError where other shots have keyframes, WeightsError where there are none at all.
     """
     if generates:
         return

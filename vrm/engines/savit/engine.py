@@ -16,7 +16,7 @@ from torch import Tensor
 
 from vrm.engines.base import Session, Shot
 from vrm.engines.savit.frames import Prediction, PrefilledFrames
-from vrm.engines.savit.region import CropRegion, region_around, whole_frame
+from vrm.engines.savit.region import CropRegion, region_around
 from vrm.engines.savit.schedule import SCHEDULES, FrameSchedule
 from vrm.errors import UsageError, WeightsError
 from vrm.events import Progress
@@ -227,7 +227,7 @@ class SavitSession:
         config, schedule = self.net.config, self.schedule
         trained = config.field[0] * CELL, config.field[1] * CELL
         if not schedule.crop:
-            return whole_frame(self.shot.size, trained)
+            return CropRegion((0, 0, *self.shot.size), trained)
         start, stop = self.shot.start, self.shot.stop
         group = (centre - start) // GROUP
         if group not in self._regions:

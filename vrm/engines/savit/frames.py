@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vrm.engines.base import Shot
+from vrm.engines.motion import to_patch
 from vrm.engines.pixels import from_float
 from vrm.engines.savit.region import CropRegion
 from vrm.motion.refinement.detail import restore_detail
@@ -89,7 +90,4 @@ class PrefilledFrames:
                 sure = np.ones_like(sure)
             motion = restore_detail(fill, fill.rgb, frame.shape[:2])
             rgb[at] = sure * motion + (1 - sure) * rgb[at]
-        out = frame[y0:y1, x0:x1].copy()
-        inside = hole[y0:y1, x0:x1]
-        out[inside] = from_float(rgb[inside], frame)
-        return Patch(box, out)
+        return to_patch(frame, np.flatnonzero(hole), rgb[hole[y0:y1, x0:x1]])

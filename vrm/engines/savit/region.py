@@ -74,11 +74,6 @@ class CropRegion:
         return np.ascontiguousarray(image[y0:y1, x0:x1])
 
 
-def whole_frame(frame: tuple[int, int], size: tuple[int, int]) -> CropRegion:
-    """The whole frame at a size."""
-    return CropRegion((0, 0, *frame), size)
-
-
 def region_around(holes: Iterable[Bool], frame: tuple[int, int], pixels: float) -> CropRegion | None:
     """The surroundings of holes: half their extent on every side, or more where ``pixels`` allows at native size.
 

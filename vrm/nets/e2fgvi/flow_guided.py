@@ -7,6 +7,8 @@ the flow (second order: from the two frames before; Chan et al., BasicVSR++, CVP
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,15 +30,8 @@ class FlowGuidedAlignment(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.offsets = nn.ModuleList(
-            nn.Conv2d(a, b, 3, 1, 1)
-            for a, b in (
-                (3 * channels + 4, channels),
-                (channels, channels),
-                (channels, channels),
-                (channels, 27 * GROUPS),
-            )
-        )
+        widths = (3 * channels + 4, channels, channels, channels, 27 * GROUPS)
+        self.offsets = nn.ModuleList(nn.Conv2d(a, b, 3, 1, 1) for a, b in pairwise(widths))
         self.weight = nn.Parameter(torch.empty(channels, 2 * channels, 3, 3))
         self.bias = nn.Parameter(torch.zeros(channels))
         nn.init.kaiming_uniform_(self.weight, a=5**0.5)

@@ -95,7 +95,12 @@ class GaborFeatures(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        bank = [gabor(*at, self.reach) for at in _gabor_settings()]
+        bank = [
+            gabor(wavelength, colour, math.pi * k / count, phase, self.reach)
+            for wavelength, colour, count in _GABOR
+            for k in range(count)
+            for phase in (0.0, math.pi / 2)
+        ]
         self.register_buffer("weight", torch.stack(bank), persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -109,13 +114,6 @@ class GaborFeatures(nn.Module):
             found.append(F.adaptive_avg_pool2d(both, (h, w)))
             image = F.avg_pool2d(image, 2)
         return torch.cat(found, 1)
-
-
-def _gabor_settings() -> Iterator[tuple[float, tuple[float, float, float], float, float]]:
-    for wavelength, colour, count in _GABOR:
-        for k in range(count):
-            for phase in (0.0, math.pi / 2):
-                yield wavelength, colour, math.pi * k / count, phase
 
 
 def gabor(wavelength: float, colour: tuple[float, float, float], angle: float, phase: float, reach: int) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -95,10 +96,8 @@ class _Mixed(nn.Module):
         self.b3b = _Unit(before, f, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        from torch import cat
-
         pooled = _pool(x, (3, 3, 3), (1, 1, 1))
-        return cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1)
+        return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(pooled)], 1)
 
 
 def _same(x: Tensor, kernel: tuple[int, int, int], stride: tuple[int, int, int]) -> Tensor:

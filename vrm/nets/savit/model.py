@@ -114,7 +114,8 @@ class Output:
     """The result of the network."""
 
     frames: Tensor  # (B, T, 3, H, W) in [-1, 1]
-    routing: list[Tensor] = field(default_factory=list)  # mixture weights (B, T, tokens, C), one a semantic-aware block
+    # mixture weights (B, T, tokens, C) of each semantic-aware block
+    routing: list[Tensor] = field(default_factory=list)
     # class scores (B, T, tokens, C) of each, where tokens are classified
     scores: list[Tensor] = field(default_factory=list)
     histogram: Tensor | None = None  # (B, T, tokens, C); None without labels
@@ -150,9 +151,8 @@ class SavitBlock(nn.Module):
             x, mixed = self.fed(frames[part] + changes[part], fusion, None if shares is None else shares[part])
             made.append(x)
             routing += [] if mixed is None else [mixed]
-        return torch.cat(made).reshape(tokens.shape), torch.cat(routing).reshape(
-            *tokens.shape[:2], -1
-        ) if routing else None
+        whole = torch.cat(routing).reshape(*tokens.shape[:2], -1) if routing else None
+        return torch.cat(made).reshape(tokens.shape), whole
 
     def normed(self, tokens: Tensor) -> Tensor:
         """Tokens normalised for the attention, converted once to the number format of its layers."""
@@ -207,15 +207,13 @@ class Savit(nn.Module):
         """
         b, t = frames.shape[:2]
         classes = None if not self.config.experts else self.classes(labels, frames)
-        features = self.encode(frames.flatten(0, 1), None if classes is None else classes)
+        features = self.encode(frames.flatten(0, 1), classes)
         grid = Grid(*features.shape[2:])
         if self.guide is not None:
             apart, small = (x.reshape(b, t, *x.shape[1:]) for x in (features, reduced(frames.flatten(0, 1))))
             propagated = self.guide(apart[:, :local], small[:, :local])
             features = torch.cat([propagated, apart[:, propagated.shape[1] :]], 1).flatten(0, 1)  # (B * T, C, h, w)
-        histogram = None
-        if classes is not None:
-            histogram = histograms(classes).reshape(b, t * grid.tokens, -1)
+        histogram = None if classes is None else histograms(classes).reshape(b, t * grid.tokens, -1)
         tokens, routing, scores = self.transform(
             self.tokens(features, grid).reshape(b, t * grid.tokens, -1), grid, histogram
         )

@@ -87,12 +87,10 @@ class KeyFeatures:
     def join(cls, parts: Sequence[KeyFeatures]) -> KeyFeatures:
         """The features of several frames, joined along T."""
 
-        def joined(lists: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-            return tuple(torch.cat(same) for same in zip(*lists, strict=True))
+        def joined(name: str) -> tuple[Tensor, ...]:
+            return tuple(torch.cat(same) for same in zip(*(getattr(p, name) for p in parts), strict=True))
 
-        return cls(
-            joined([p.keys for p in parts]), joined([p.values for p in parts]), joined([p.written for p in parts])
-        )
+        return cls(joined("keys"), joined("values"), joined("written"))
 
 
 class ConvNorm(nn.Module):

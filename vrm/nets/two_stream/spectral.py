@@ -81,7 +81,7 @@ class FourierResidual(nn.Module):
 
 
 class ConvResidual(nn.Module):
-    """A grouped 3x3 convolution, batch norm, ReLU and a skip, instead of Fourier convolutions; shapes are the same."""
+    """A grouped 3x3 convolution, batch norm, ReLU and a skip: ``FourierResidual`` without the spectrum."""
 
     def __init__(self, channels: int, groups: int = 4) -> None:
         super().__init__()

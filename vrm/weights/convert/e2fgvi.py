@@ -10,9 +10,8 @@ from torch import Tensor
 
 from vrm.errors import WeightsError
 from vrm.nets.savit.model import ABLATIONS
+from vrm.weights.convert import fuseformer
 from vrm.weights.convert.checkpoint import state_of
-from vrm.weights.convert.fuseformer import converted
-from vrm.weights.convert.fuseformer import ours as fuseformer
 from vrm.weights.convert.registry import Converted
 
 _RULES = (
@@ -34,13 +33,7 @@ _CONSTANT = re.compile(r"update_spynet\.(mean|std)|transformer\.\d+\.attn\.valid
 
 
 def ours(name: str) -> str | None:
-    """Our name for one of theirs, or None."""
-    for pattern, own in _RULES:
-        found = re.fullmatch(pattern, name)
-        if found is not None:
-            # The layers that find offsets are numbered with those between them, two by two.
-            return re.sub(r"\boffsets\.(\d+)\b", lambda m: f"offsets.{int(m[1]) // 2}", found.expand(own))
-    return fuseformer(name)
+    return fuseformer.ours(name, (*_RULES, *fuseformer.RULES))
 
 
 def split_qkv(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -72,4 +65,4 @@ def convert(held: Mapping[str, Any]) -> Converted:
         )
     if not any(name.startswith("feat_prop_module.") for name in state):
         raise WeightsError("This is not an E2FGVI checkpoint: nothing in it propagates features (feat_prop_module).")
-    return converted(split_qkv(state), ours, ABLATIONS["e2fgvi"], "E2FGVI at 432x240")
+    return fuseformer.converted(split_qkv(state), ours, ABLATIONS["e2fgvi"], "E2FGVI at 432x240")

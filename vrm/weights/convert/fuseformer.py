@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
 from vrm.weights.convert.checkpoint import rename, state_of
 from vrm.weights.convert.registry import Converted
 
-_RULES = (
+RULES = (
     (r"encoder\.layers\.(\d+)\.(weight|bias)", r"encoder.convs.\1.\2"),
     (r"ss\.embedding\.(weight|bias)", r"split.linear.\1"),
     (r"add_pos_emb\.pos_emb", "position"),
@@ -32,18 +32,13 @@ _RULES = (
 """Their names and ours."""
 
 
-def ours(name: str) -> str | None:
-    """Our name for one of theirs, or None."""
-    for pattern, own in _RULES:
+def ours(name: str, rules: Iterable[tuple[str, str]] = RULES) -> str | None:
+    """Our name for one of theirs, or None. Their convolutions are numbered with the layers between, two by two."""
+    for pattern, own in rules:
         found = re.fullmatch(pattern, name)
         if found is not None:
-            return _halved(found.expand(own))
+            return re.sub(r"\b(convs|offsets)\.(\d+)\b", lambda m: f"{m[1]}.{int(m[2]) // 2}", found.expand(own))
     return None
-
-
-def _halved(name: str) -> str:
-    """Their convolutions are numbered with the layers between them, two by two."""
-    return re.sub(r"\bconvs\.(\d+)\b", lambda m: f"convs.{int(m[1]) // 2}", name)
 
 
 def convert(held: Mapping[str, Any]) -> Converted:

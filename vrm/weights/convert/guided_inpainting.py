@@ -119,7 +119,6 @@ def our_name(name: str, blocks: int) -> str | None:
 
 
 def _block(rest: str) -> str | None:
-    """Our name of a module of a block."""
     part, _, inner = rest.partition(".")
     if part in _PARTS:
         ours = _PARTS[part].get(inner)
