@@ -85,7 +85,7 @@ def test_a_part_of_the_map_is_folded_as_the_whole_is(cells):
     box = grid.cover(cells)
     tokens = torch.randn(1, grid.tokens, 2 * 49, dtype=torch.float64)
     whole = tk.fold(tokens, grid)
-    part = tk.fold_part(tk.crop_tokens(tokens, grid, box), grid, box, cells)
+    part = tk.fold_part(tk.crop_tokens(tokens, grid, box), box, cells)
     at = (..., slice(cells[0], cells[2]), slice(cells[1], cells[3]))
     assert torch.allclose(part, whole[at], atol=1e-12)
 

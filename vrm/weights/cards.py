@@ -124,28 +124,20 @@ def fetched(file: str) -> Path | None:
     return path if path.is_file() else None
 
 
-def cards(folder: Path | None = None) -> list[WeightCard]:
-    """All cards in a folder (default: what ships), by name. Raises WeightsError: a card cannot be read."""
-    folder = folder or weights_folder()
-    return [read_card(path) for path in sorted(folder.glob("*.json"))] if folder is not None else []
+def known() -> list[tuple[WeightCard, Path]]:
+    """Every card and the folder it lies in, by name: of what ships, then the user's own.
 
-
-def known(folder: Path | None = None) -> list[tuple[WeightCard, Path]]:
-    """Every card and the folder it lies in: of one folder, or of what ships and then the user's own.
-
-    Files in the user's own folder that are no cards are left alone.
+    Files in the user's own folder that are no cards are left alone. Raises WeightsError: a card that ships is broken.
     """
-    if folder is not None:
-        return [(card, folder) for card in cards(folder)]
     ships, own = weights_folder(), own_folder()
-    found = [(card, ships) for card in cards(ships)] if ships is not None else []
+    found = [(read_card(path), ships) for path in sorted(ships.glob("*.json"))] if ships is not None else []
     for path in sorted(own.glob("*.json")):
         with contextlib.suppress(WeightsError):
             found.append((read_card(path), own))
     return found
 
 
-def named(name: str, folder: Path | None = None) -> tuple[WeightCard, Path]:
+def named(name: str) -> tuple[WeightCard, Path]:
     """The card of that name, or beside the safetensors file of that path, and the folder that the file lies in.
 
     Raises WeightsError: no card has that name, or its file is not here.
@@ -161,28 +153,28 @@ def named(name: str, folder: Path | None = None) -> tuple[WeightCard, Path]:
         if not path.is_file():
             raise WeightsError(f"{name} is not there.", "See vrm weights list.")
         return card, path.parent
-    for card, place in known(folder):
+    for card, place in known():
         if card.name == name:
             holder = next((p for p in (place, own_folder()) if (p / card.file).is_file()), None)
             if holder is None:
                 way = f"Get them: vrm weights fetch {name}" if card.url else f"Put {card.file} into {place}."
                 raise WeightsError(f"The weights '{name}' are not here.", way)
             return card, holder
-    names = ", ".join(card.name for card, _ in known(folder)) or "none"
+    names = ", ".join(card.name for card, _ in known()) or "none"
     raise WeightsError(
         f"There are no weights named '{name}'.", f"Known: {names}; vrm weights list says what can be fetched."
     )
 
 
-def find(name: str, network: str, folder: Path | None = None) -> tuple[WeightCard, Path] | None:
+def find(name: str, network: str) -> tuple[WeightCard, Path] | None:
     """The card ``named`` so; for "auto" the first for the network whose file is here, or None.
 
     Raises WeightsError: see ``named``; or they belong to another network.
     """
     if name == "auto":
-        here = (one for one in known(folder) if one[0].network == network and (one[1] / one[0].file).is_file())
+        here = (one for one in known() if one[0].network == network and (one[1] / one[0].file).is_file())
         return next(here, None)
-    card, place = named(name, folder)
+    card, place = named(name)
     if card.network != network:
         raise WeightsError(f"The weights '{name}' belong to the network '{card.network}', not '{network}'.")
     return card, place

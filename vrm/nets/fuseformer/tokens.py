@@ -89,13 +89,12 @@ def crop_tokens(tokens: Tensor, grid: Grid, box: Box) -> Tensor:
     return split.flatten(1, 2)
 
 
-def fold_part(tokens: Tensor, grid: Grid, box: Box, cells: Box) -> Tensor:
+def fold_part(tokens: Tensor, box: Box, cells: Box) -> Tensor:
     """As ``fold``, for the cells of a box alone, from those tokens that reach into it: ``(N, C, h, w)`` of the cells.
 
     Args:
         tokens: ``(N, n, C * 49)``, those of ``box`` in the order of rows.
-        grid: of the whole map.
-        box: of token rows and columns; at least ``grid.cover(cells)``.
+        box: of token rows and columns; at least ``Grid.cover(cells)``.
         cells: which part of the map is wanted.
     """
     rows, cols = box[2] - box[0], box[3] - box[1]

@@ -63,12 +63,12 @@ class OutputConv(nn.Module):
     deviation = 0.4
     """Standard deviation that initialisation aims at, that of pictures in [-1, 1]: 1 would saturate the tanh."""
 
-    def __init__(self, inputs: int, outputs: int = 3) -> None:
+    def __init__(self, inputs: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 1)
+        self.conv = nn.Conv2d(inputs, 3, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, inputs, H, W)`` to ``(B, outputs, H, W)`` in [-1, 1]."""
+        """``(B, inputs, H, W)`` to ``(B, 3, H, W)`` in [-1, 1]."""
         return torch.tanh(self.conv(x))
 
     @torch.no_grad()

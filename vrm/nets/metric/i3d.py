@@ -29,13 +29,9 @@ _MIXED = {
 
 
 class I3d(nn.Module):
-    """Inflated Inception-v1.
+    """Inflated Inception-v1."""
 
-    With ``batch_statistics`` batch normalisation uses the statistics of the clip itself, not the learned ones, because
-    the published VFID code forgets to leave training mode. Nothing is learned in either case.
-    """
-
-    def __init__(self, batch_statistics: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.Conv3d_1a_7x7 = _Unit(3, 64, 7, (2, 2, 2))
         self.Conv3d_2b_1x1 = _Unit(64, 64, 1)
@@ -43,7 +39,7 @@ class I3d(nn.Module):
         for name, (channels, branches) in _MIXED.items():
             self.add_module(name, _Mixed(channels, branches))
         self.requires_grad_(False)
-        self.use_batch_statistics(batch_statistics)
+        self.use_batch_statistics(False)
 
     def use_batch_statistics(self, wanted: bool) -> None:
         """Choose which statistics batch normalisation uses; the learned ones stay as they are."""

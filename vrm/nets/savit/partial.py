@@ -65,9 +65,7 @@ def render(net: Savit, tokens: Tensor, features: Tensor, grid: Grid, box: Box, c
         cells: at least ``cells_for(pixels, grid)``.
     """
     at = (..., slice(cells[0], cells[2]), slice(cells[1], cells[3]))
-    part = (
-        features[at] + fold_part(net.composition.linear(tokens), grid, box, cells) + net.composition.bias_for(grid)[at]
-    )
+    part = features[at] + fold_part(net.composition.linear(tokens), box, cells) + net.composition.bias_for(grid)[at]
     size = grid.height, grid.width
     half = _doubled(cells, size)
     full = _doubled(half, (2 * size[0], 2 * size[1]))

@@ -83,9 +83,9 @@ class FourierResidual(nn.Module):
 class ConvResidual(nn.Module):
     """A grouped 3x3 convolution, batch norm, ReLU and a skip: ``FourierResidual`` without the spectrum."""
 
-    def __init__(self, channels: int, groups: int = 4) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=groups, padding_mode="reflect")
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1, bias=False, groups=4, padding_mode="reflect")
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
