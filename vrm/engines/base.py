@@ -46,7 +46,7 @@ class Shot(Protocol):
         """What motion found for the window's frames (cached; computed on first use).
 
         ``given`` are whole frames by number: what they show in the hole is known (``vrm.engines.shot.KeyframedShot``),
-        and things that move by themselves are tracked to it.
+        and moving foreground is tracked to it.
         """
         ...
 

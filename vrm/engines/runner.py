@@ -188,7 +188,7 @@ class EngineRunner:
         return True
 
     def fill(self, window: Window) -> None:
-        """Fill a window and keep it; where memory runs out, go a step down instead: ``windows`` plans it anew.
+        """Fill a window and keep it; where memory runs out, go a step down instead: ``windows`` plans it again.
 
         Raises OutOfMemory: there is no smaller way to work, or ``--no-fallback`` was given.
         """

@@ -42,7 +42,10 @@ class I3d(nn.Module):
         self.use_batch_statistics(False)
 
     def use_batch_statistics(self, wanted: bool) -> None:
-        """Choose which statistics batch normalisation uses; the learned ones stay as they are."""
+        """Choose whether batch normalisation uses the clip's own statistics or the learned ones, which never change.
+
+        The published VFID code uses the clip's: it forgets to leave training mode.
+        """
         self.eval()
         for module in self.modules():
             if isinstance(module, nn.BatchNorm3d):

@@ -61,7 +61,7 @@ class Views:
         )
 
     def of(self, picture: U8) -> list[U8]:
-        """``count`` views uint8 ``(side, side, 3)`` of a picture ``(H, W, 3)``; torch's generator is the chance."""
+        """``count`` views uint8 ``(side, side, 3)`` of a picture ``(H, W, 3)``, drawn with torch's generator."""
         wide = picture_side(self.side)
         h, w = picture.shape[:2]
         scale = wide / min(h, w)
