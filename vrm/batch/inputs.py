@@ -44,11 +44,8 @@ def is_folder_of_videos(path: Path) -> bool:
 
 
 def read_list(stream: BinaryIO) -> list[Path]:
-    """The paths of a list: one a line, or ended by zero bytes as ``find -print0`` writes them.
-
-    Raises:
-        UsageError: it never ends.
-    """
+    """The paths of a list: one a line, or ended by zero bytes as ``find -print0`` has it. Raises UsageError: it is
+    endless."""
     data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise UsageError(f"The list on standard input is longer than {MOST_BYTES >> 20} MB.", "Is it a list of names?")
@@ -66,7 +63,6 @@ def find_sources(
     A folder of numbered frames is one input; any other folder stands for the videos in it.
 
     Args:
-        inputs: files and folders.
         recursive: look into sub-folders too; those of numbered frames are then inputs as well.
         leave: sub-folders to pass over, because results and masks lie there.
         results: leave out ``NAME-clean`` beside ``NAME``, which an earlier run has written there.
@@ -174,8 +170,6 @@ def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> 
 
     Args:
         folder: holds the masks, or folders of label maps.
-        sources: the videos.
-        what: what errors call one of them.
 
     Raises:
         MaskError: some have none, or two; all of them are named.
@@ -226,6 +220,5 @@ def _entries(folder: Path, videos: Collection[Path]) -> dict[str, list[Path]]:
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:
-    """The first few of many names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -39,7 +39,6 @@ class ManifestRow:
 
     Attributes:
         line: its number in the file, from 1.
-        input: path.
         output: as written, or None.
         words: options; what is read is relative to the manifest, what is written (``WRITTEN``) as it stands.
     """
@@ -55,7 +54,6 @@ def read_manifest(path: Path, text: str | None = None) -> list[ManifestRow]:
 
     Args:
         path: the file; what it names is relative to its folder.
-        text: its content, where it has been read already.
 
     Raises:
         UsageError: it cannot be read, or lines are wrong; the first ten are named, with what to write instead.
@@ -154,7 +152,6 @@ def _table(text: str) -> Iterator[tuple[int, dict[str, Any] | VrmError]]:
 
 
 def _wrong_head(names: list[str]) -> UsageError | None:
-    """What is wrong with the line of column names."""
     words = [_word(name) for name in names if name]
     twice = next((name for name in names if name and words.count(_word(name)) > 1), None)
     if twice is not None:
@@ -165,7 +162,6 @@ def _wrong_head(names: list[str]) -> UsageError | None:
 
 
 def _word(name: str) -> str:
-    """A column's name as the option's keyword."""
     word = name.lower().lstrip("-").replace("-", "_").replace(" ", "_")
     return "class_" if word == "class" else word
 

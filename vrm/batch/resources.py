@@ -21,7 +21,6 @@ class Share:
     device: str
 
     def of(self, words: dict[str, Any]) -> dict[str, Any]:
-        """Options of a job for a process that has this share."""
         bound = {} if self.memory_gb is None else {"memory": self.memory_gb}
         return words | {"threads": self.threads, "device": self.device} | bound
 
@@ -31,8 +30,6 @@ def share_resources(processes: int, options: EngineOptions, gpus: int) -> tuple[
 
     Args:
         processes: how many were asked for; where GPUs are used, no more than there are of those.
-        options: threads, memory and device of all together.
-        gpus: how many the machine has.
 
     Returns:
         A share for each process, and notes.

@@ -31,8 +31,7 @@ def plan(
 ) -> list[BatchJob]:
     """The jobs for inputs or a manifest, everything checked that can be; ``-`` among inputs reads names from stdin.
 
-    Raises:
-        VrmError: something is wrong; nothing was done.
+    Raises VrmError: something is wrong; nothing was done.
     """
     if batch.manifest is not None:
         if inputs:
@@ -50,7 +49,6 @@ def plan(
 
 
 def stands_for_many(text: str) -> bool:
-    """Whether one input is a list of names, or a folder of videos."""
     return text == "-" or is_folder_of_videos(Path(text))
 
 
@@ -58,10 +56,7 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
     """Work on every job of a plan.
 
     Args:
-        jobs: from ``vrm.batch.plan``.
         words: of the whole command: what of the machine may be used is decided from these.
-        batch: how.
-        events: hears of each job and of the end.
 
     Returns:
         What became of each, if none failed.
@@ -149,7 +144,6 @@ class _Progress:
         self._outcomes: dict[int, Outcome] = {}
 
     def skip_existing(self) -> list[BatchJob]:
-        """The jobs that have work in them; the others are over."""
         for job in self._jobs:
             if job.exists:
                 self._end(Outcome(job.index, str(job.input), str(job.output), "skipped"))
@@ -170,7 +164,7 @@ class _Progress:
         self._end(_outcome(job, result, time.monotonic() - begin))
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Of every job, in order; those that are not over are left."""
+        """Of every job that is over, in order."""
         for job in self._jobs:
             yield self._outcomes.get(job.index) or Outcome(job.index, str(job.input), str(job.output), "left")
 

@@ -44,8 +44,6 @@ class PartWorkers:
 
     Args:
         executor: closed when the parts are done.
-        input: the video.
-        words: of the job.
     """
 
     def __init__(self, executor: Executor, input: Path, words: dict[str, Any]) -> None:
@@ -53,7 +51,6 @@ class PartWorkers:
         self._executor, self._input, self._words = executor, input, words
 
     def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
-        """See ``vrm.engines.window_tasks.Workers``."""
         from vrm.engines.window_tasks import Done
 
         part_of: dict[Task, Part] = {}
@@ -75,5 +72,4 @@ class PartWorkers:
                 yield Done(part_of[message.task], message.result.get("facts"))
 
     def close(self) -> None:
-        """See ``vrm.engines.window_tasks.Workers``."""
         self._executor.close()

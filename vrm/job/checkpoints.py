@@ -47,24 +47,19 @@ class Kept:
 
 
 class FitFolder:
-    """The fits of one job.
+    """The fits of one job; the folder is made when the first is kept.
 
     A job's own fits come first, each for its own shot. Those that were lent (``lend``) are other jobs' on the same
     video and object: of these the nearest shot's will do. They are copied when a job begins, so that a job that goes
     on after an interruption finds what it found at first.
-
-    Args:
-        folder: where they lie; made when the first is kept.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, kind: str, start: int) -> Kept | None:
-        """The job's own fit of that kind to the shot that starts at ``start``, else the nearest that was lent, or None.
-
-        A file that cannot be read counts as none.
-        """
+        """The job's own fit to the shot that starts at ``start``, else the nearest lent one, or None; unreadable files
+        are none."""
         own = self._read(self.folder / f"{kind}-{start}.safetensors")
         if own is not None:
             return own
@@ -149,7 +144,6 @@ class HalfFit:
 
     @property
     def due(self) -> bool:
-        """Time has passed since the last."""
         return self._clock() - self._last >= APART
 
     def write(self, state: dict[str, Any]) -> None:

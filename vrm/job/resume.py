@@ -90,7 +90,6 @@ class JobFolder:
             atomic_write(self.path / name, json.dumps(value), what, durable=True)
 
     def ready(self, output: Path) -> None:
-        """The output is complete, and about to get its name."""
         if self.kept:
             mark_done(self.path, output)
 
@@ -115,9 +114,7 @@ def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterat
 
     It goes when the work is done. Where a run with ``--resume`` ends otherwise, what it finished stays.
 
-    Raises:
-        OutputError: there is no place for it.
-        UsageError: another process works on the same job.
+    Raises OutputError: there is no place for it; UsageError: another process works on the same job.
     """
     about = {
         "input": str(info.path.absolute()),

@@ -108,14 +108,8 @@ def _gate(root: Path) -> Iterator[None]:
 
 
 def new_folder(about: dict[str, Any]) -> Claim:
-    """A fresh private folder, claimed.
-
-    Args:
-        about: what ``vrm clean`` says of it: input, output.
-
-    Raises:
-        OutputError: there is no place for it.
-    """
+    """A fresh private folder, claimed; ``about`` is what ``vrm clean`` says of it: input, output. Raises
+    OutputError."""
     root = scratch_root()
     with writing(f"No scratch folder can be made in {root}"), _gate(root):
         folder = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=root))
@@ -210,9 +204,7 @@ class Entry:
     """One scratch folder.
 
     Attributes:
-        path: where it lies.
         state: "running", "interrupted" (``--resume`` goes on from it) or "abandoned" (its process was killed).
-        bytes: what it takes.
         changed: seconds since the epoch when something in it last changed.
         about: input, output, as far as they are known.
     """

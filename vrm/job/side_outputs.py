@@ -33,9 +33,7 @@ _TINT = (220, 40, 60)
 class FolderOutput:
     """A folder of pictures that appears when the ``with`` block ends well and a picture was added.
 
-    Args:
-        folder: where to; pictures in it that have the same names are replaced.
-        what: they are, as the error's subject: "Masks".
+    Pictures that are there already under the same names are replaced. ``what`` is the error's subject: "Masks".
     """
 
     def __init__(self, folder: Path, what: str) -> None:
@@ -96,11 +94,7 @@ def write_overlay(info: VideoInfo, masks: Masks, plan: OutputPlan, told: Callabl
 
 
 class SideOutputs:
-    """What a job writes beside the video: masks, cleaned keyframes, the report with its pictures.
-
-    Attributes:
-        highlights: frames that the report's page shows.
-    """
+    """What a job writes beside the video: masks, cleaned keyframes, the report, whose page shows ``highlights``."""
 
     def __init__(self, job: Job) -> None:
         options = job.options
@@ -126,10 +120,7 @@ class SideOutputs:
     def choose(self, objects: Masks, holes: Masks, shots: list[tuple[int, int]], given: Collection[int]) -> None:
         """Write the masks, and choose the frames to be looked at while they are composited.
 
-        Args:
-            objects, holes: the masks, and the same grown.
-            shots: ``(start, stop)`` of each.
-            given: frames that the user has cleaned.
+        ``objects`` are the masks, ``holes`` the same grown, ``given`` the frames that the user has cleaned.
         """
         if self._options.mask.save_to is not None:
             write_masks(self._info, objects, self._masks)
@@ -170,7 +161,6 @@ class SideOutputs:
         )
 
     def _displayed(self, array: np.ndarray) -> np.ndarray:
-        """Turned as the video is for display."""
         return np.ascontiguousarray(np.rot90(array, -self._info.rotation // 90))
 
 

@@ -32,7 +32,6 @@ class FrameCache:
     Args:
         decode: ``decode(start, stop)`` yields the frames ``start..stop-1`` of the video in order.
         stop: one past the last frame that may be asked for.
-        folder: an existing scratch folder.
         memory_bytes: how much is kept in memory.
         disk_bytes: how much is kept in all (at least two chunks are).
     """
@@ -69,7 +68,7 @@ class FrameCache:
             return self._frames[t]
 
     def close(self) -> None:
-        """Stop decoding and drop everything; the memory goes back to the system, as others need it now."""
+        """Stop decoding and drop everything; the memory goes back to the system."""
         with self._lock:
             self._decoding = None
             self._chunks.clear()
@@ -100,10 +99,7 @@ class FrameCache:
 def durable_frames(folder: Path, whole: Callable[[int], Pixels], hole: Callable[[int], Bool]) -> ArrayFolder[Pixels]:
     """Frames, or maps of their size, by number, that outlast the process; only what lies under the hole is kept.
 
-    Args:
-        folder: see ``ArrayFolder``.
-        whole: what a frame shows outside its hole.
-        hole: bool ``(H, W)`` of a frame.
+    ``whole`` gives what a frame shows outside its hole, ``hole`` its bool ``(H, W)``.
     """
 
     def pack(t: int, frame: Pixels) -> Sequence[np.ndarray]:
