@@ -43,8 +43,7 @@ class TaskRetried:
 
 @dataclass(frozen=True)
 class TaskFinished:
-    """A task is over; ``result`` is as ``TaskPerformer.perform`` gives it, ``worker`` the process or machine that did
-    it."""
+    """A task is over: ``result`` as of ``TaskPerformer.perform``, ``worker`` the process or machine that did it."""
 
     task: Task
     result: dict[str, Any]

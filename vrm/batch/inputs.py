@@ -44,8 +44,7 @@ def is_folder_of_videos(path: Path) -> bool:
 
 
 def read_list(stream: BinaryIO) -> list[Path]:
-    """The paths of a list: one a line, or ended by zero bytes as ``find -print0`` has it. Raises UsageError: it is
-    endless."""
+    """The paths of a list: one a line, or ended by zero bytes (``find -print0``). Raises UsageError: it never ends."""
     data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise UsageError(f"The list on standard input is longer than {MOST_BYTES >> 20} MB.", "Is it a list of names?")

@@ -72,8 +72,7 @@ class Filler:
         self._shot: tuple[int, OpenShot] | None = None
 
     def do(self, part: Part) -> dict[str, Any]:
-        """Do one part; what it makes lies in the folder. Returns the "device" and "dtype" used, and
-        "peak_memory_mb"."""
+        """Do one part, whose files go into the folder; returns "device" and "dtype" used, and "peak_memory_mb"."""
         shot = self._open(part.shot)
         if part.window is not None:
             window = Window(*self._description["shots"][part.shot]["windows"][part.window])

@@ -58,8 +58,8 @@ class FitFolder:
         self.folder = folder
 
     def find(self, kind: str, start: int) -> Kept | None:
-        """The job's own fit to the shot that starts at ``start``, else the nearest lent one, or None; unreadable files
-        are none."""
+        """The job's own fit to the shot that starts at ``start``, else the nearest lent one; unreadable files are
+        skipped."""
         own = self._read(self.folder / f"{kind}-{start}.safetensors")
         if own is not None:
             return own

@@ -123,8 +123,7 @@ def _meets(path: Path, read: Path, *, whole: bool) -> bool:
 
 
 def check_memory(info: VideoInfo, options: RemoveOptions) -> None:
-    """Refuse a ``--memory`` that the video cannot be worked in, and name the least that would do. Raises
-    OutOfMemory."""
+    """Refuse a ``--memory`` that the video cannot be worked in, naming the least that does. Raises OutOfMemory."""
     engine = options.engine
     if engine.memory_gb is None:
         return

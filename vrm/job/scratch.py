@@ -108,8 +108,7 @@ def _gate(root: Path) -> Iterator[None]:
 
 
 def new_folder(about: dict[str, Any]) -> Claim:
-    """A fresh private folder, claimed; ``about`` is what ``vrm clean`` says of it: input, output. Raises
-    OutputError."""
+    """A fresh private folder, claimed; ``vrm clean`` shows ``about``: input, output. Raises OutputError."""
     root = scratch_root()
     with writing(f"No scratch folder can be made in {root}"), _gate(root):
         folder = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=root))

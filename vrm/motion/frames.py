@@ -38,7 +38,6 @@ class WorkingFrames:
     """Grey frames and holes at working size, each read once and kept.
 
     Args:
-        shot: the frames.
         longest: working frames are not larger than this on the longer side.
 
     Attributes:
@@ -86,7 +85,6 @@ class HolePixels:
     """Pixels of a hole at full size, and the working pixel each belongs to.
 
     Args:
-        frames: the working frames, which know both sizes.
         index: int64 ``(N,)``: flat indices in a frame at full size.
 
     Attributes:

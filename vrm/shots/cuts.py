@@ -29,8 +29,7 @@ def small(rgb: Pixels) -> Pixels:
 
 
 def find_shots(pictures: Iterable[tuple[int, Pixels]]) -> list[tuple[int, int]]:
-    """Cut consecutive frames, ``(number, picture)`` with pictures as of ``small``, into shots ``(start, stop)`` without
-    gaps."""
+    """Cut consecutive frames, ``(number, picture)`` as of ``small``, into shots ``(start, stop)`` without gaps."""
     from scenedetect import FrameTimecode  # slow to import; a video that passes through needs no cuts
     from scenedetect.detectors import AdaptiveDetector
 

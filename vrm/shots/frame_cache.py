@@ -32,6 +32,7 @@ class FrameCache:
     Args:
         decode: ``decode(start, stop)`` yields the frames ``start..stop-1`` of the video in order.
         stop: one past the last frame that may be asked for.
+        folder: an existing scratch folder.
         memory_bytes: how much is kept in memory.
         disk_bytes: how much is kept in all (at least two chunks are).
     """

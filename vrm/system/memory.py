@@ -69,8 +69,7 @@ def peak_mb() -> float:
 
 
 def bounded(progress: Progress, most: float, held: Callable[[], int | None] = resident) -> Progress:
-    """A progress callback ``(stage, done, total)`` that raises OutOfMemory where more than ``most`` bytes are
-    ``held``."""
+    """A progress callback ``(stage, done, total)`` that raises OutOfMemory if more than ``most`` bytes are ``held``."""
 
     def watched(stage: str, done: int, total: int) -> None:
         progress(stage, done, total)

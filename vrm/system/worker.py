@@ -74,8 +74,7 @@ class Worker:
             self._process.stdin.close()
 
     def end(self, patience: float | None = None) -> int:
-        """Interrupt it and wait; kill it after ``patience`` seconds (``PATIENCE``). Returns the exit code; negative: a
-        signal."""
+        """Interrupt it and wait; kill it after ``patience`` seconds. Returns the exit code; negative: a signal."""
         self.interrupt()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE if patience is None else patience)
@@ -109,8 +108,7 @@ def death(code: int) -> EngineError:
 
 
 def serve(perform: Callable[[Record, TextIO], Record]) -> None:
-    """The worker's side: do tasks until the input ends, then exit; ``perform`` writes records to the file it is
-    given."""
+    """The worker's side: do tasks until the input ends, then exit; ``perform(task, out)`` writes records to ``out``."""
     # Ctrl-C reaches every process of a terminal, but the one that started this one decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _raise_interrupt)

@@ -58,11 +58,7 @@ class Frame:
     def from_native(
         cls, native: av.VideoFrame, index: int, time_base: Fraction, *, top_field_first: bool = False
     ) -> Frame:
-        """Wrap a decoded frame that has a pts.
-
-        Raises:
-            VideoError: its pixel format cannot be worked on.
-        """
+        """Wrap a decoded frame that has a pts. Raises VideoError: its pixel format cannot be worked on."""
         layout = layout_of(native.format.name)
         tags = frame_tags(native)
         key, interlaced = bool(native.key_frame), bool(native.interlaced_frame)

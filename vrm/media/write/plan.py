@@ -33,7 +33,6 @@ class OutputPlan:
         codec: the codec it writes.
         picture: size, pixel format, colour, times the encoder is opened with.
         layout: the planar layout of the frames it is given.
-        options, muxer_options: for the encoder and the muxer.
         time_base: of the pts that are written: the source's own; the frame period in AVI.
         start: when the source's first frame is shown, in seconds.
         source, stream: the file that the other streams are copied from, and its video stream that is worked on; None =
@@ -43,7 +42,6 @@ class OutputPlan:
         streams: the source's other streams that come along.
         display_matrix: nine integers, or empty.
         chapters: whether the source's come along.
-        overwrite: replace an existing output.
         notes: a line for each decision that the user should know of.
         kept, lost: what comes along, and everything that does not.
     """
@@ -72,12 +70,10 @@ class OutputPlan:
 
     @property
     def pix_fmt(self) -> str:
-        """FFmpeg's name of the written pixel format."""
         return self.picture.pix_fmt
 
     @property
     def colour(self) -> Colour:
-        """The colour tags that are written."""
         return self.picture.colour
 
 
@@ -96,9 +92,7 @@ def plan_output(
     Encoder and container are opened in memory, so that what they refuse shows now.
 
     Args:
-        info: the source.
         out: the file to write, or the folder for a folder of frames.
-        options: codec, quality, pixel format, overwriting.
         copy_streams: take the source's other streams, chapters and metadata along.
         side_by_side: frames are twice as wide as the source's, and nothing else is taken along: a preview.
 

@@ -31,10 +31,6 @@ class Remuxer:
 
     A context manager; it opens the source a second time, beside the reader.
 
-    Args:
-        plan: which streams come along.
-        out: where they are written to.
-
     Attributes:
         video: the output's stream for the encoded picture.
         copied: packets written, by index of the source's stream.

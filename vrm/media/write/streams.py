@@ -42,8 +42,7 @@ class CopiedStreams:
 def plan_streams(info: VideoInfo, container: Container) -> CopiedStreams:
     """Decide for each of the source's other streams: copied, converted, or lost.
 
-    Raises:
-        OutputError: the container cannot hold a sound or video stream.
+    Raises OutputError: the container cannot hold a sound or video stream.
     """
     result = CopiedStreams()
     with open_input(info.path) as source:

@@ -34,11 +34,8 @@ class WriteReport:
     """What was written.
 
     Attributes:
-        path: the finished file or folder.
-        frames: frames written.
         bytes: size of the file, or of all files of the folder.
         packets: packets copied, by index of the source's stream.
-        kept, lost, notes: as planned.
     """
 
     path: Path
@@ -64,11 +61,9 @@ def write_video(
     the decoder gave them.
 
     Args:
-        plan: from ``plan_output``.
         frames: in order of time.
         part: the frames are a part of the source, to which the other streams are cut. The output then starts at the
             source's own start time, as it does where no streams are copied.
-        progress: called after each frame.
         ready: called with the complete file (or folder) just before it gets its name.
 
     Raises:
@@ -92,11 +87,7 @@ def write_frames(
     progress: Progress | None = None,
     ready: Callable[[Path], None] | None = None,
 ) -> WriteReport:
-    """Write frames as a folder of PNGs with the names of the source's frames.
-
-    Raises:
-        OutputError: the disk is full or the folder cannot be written to.
-    """
+    """Write frames as a folder of PNGs with the names of the source's frames. Raises as ``write_video``."""
     assert plan.source is not None
     names = [p.stem for p in frame_files(plan.source)]
     written = 0

@@ -80,11 +80,8 @@ def calibrate(
     """How errors in this clip compare to the usual, from pixels held out in a stretch in the middle of the window.
 
     Args:
-        shot: the frames and holes.
-        window: the frames to fill.
         config: how they will be filled; here with fewer rounds and fewer non-local frames.
         nonlocal_frames: frames that may be aligned directly.
-        estimator: optical flow.
     """
     times = [t for t in window if shot.hole(t).any()]
     if len(times) < 3:

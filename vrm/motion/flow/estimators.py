@@ -50,8 +50,6 @@ class RaftFlow:
         weights: of ``raft_small`` or ``raft_large``: a safetensors file or its tensors by name; None for an untrained
             network (tests).
         large: which of the two.
-        iterations: refinement steps.
-        device: torch device.
     """
 
     def __init__(

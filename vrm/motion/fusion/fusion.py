@@ -32,7 +32,6 @@ def fuse(
         hole: bool ``(h, w)`` with N pixels.
         candidates: their expected errors set, at least one valid at each pixel.
         screening: see ``gradient_domain.blend``.
-        sharpness: see ``SHARPNESS``.
 
     Returns:
         The hole's colours, float32 ``(N[, 3])`` in [0, 1].

@@ -57,8 +57,6 @@ def blend_keyframes(
     """Average keyframes into the fills of the frames near them. In place.
 
     Args:
-        found: the fills, as good as they are otherwise.
-        shot: the frames.
         keyframes: frames without a hole that had one.
         strength: share of a keyframe in the frame next to it where the two show the same, 0..1; 0 = nothing is done.
         estimator: flow between pictures.
@@ -118,7 +116,6 @@ def _aligned(part: Array, key: Array, inside: Bool, estimator: FlowEstimator, sc
     Args:
         part, key: the same part of both frames, float32 ``(h, w, 3)`` in [0, 1].
         inside: bool ``(h, w)``: the filled hole.
-        estimator, scale: see ``blend_keyframes``.
 
     Returns:
         The picture, float32 ``(h, w, 3)``, and the places it comes from, float32 ``(h, w, 2)``, pixels (x, y).

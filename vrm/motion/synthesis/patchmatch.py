@@ -47,7 +47,6 @@ def complete_by_patches(image: Array, unknown: Bool, usable: Bool, seed: int = 0
         image: float32 ``(h, w, 3)`` in [0, 1], smoothly inpainted where unknown.
         unknown: bool ``(h, w)``.
         usable: bool ``(h, w)``: what may be copied; unknown pixels never are.
-        seed: of the search.
 
     Returns:
         float32 like the image; equal to it outside ``unknown``, and everywhere if nothing can be copied.
