@@ -57,8 +57,7 @@ class ClusterExecutor(Executor):
             it), or HOST:PORT.
         most: most tasks under way; None = as many as fit.
 
-    Raises:
-        UsageError: Ray is not installed, no cluster answers, or no machine of it is large enough.
+    Raises UsageError: Ray is not installed, no cluster answers, or no machine of it is large enough.
     """
 
     def __init__(self, address: str, options: EngineOptions, most: int | None, note: Callable[[str], None]) -> None:

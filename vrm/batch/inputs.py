@@ -66,8 +66,7 @@ def find_sources(
         leave: sub-folders to pass over, because results and masks lie there.
         results: leave out ``NAME-clean`` beside ``NAME``, which an earlier run has written there.
 
-    Returns:
-        The inputs, and notes on what was left out.
+    Returns the inputs, and notes on what was left out.
 
     Raises:
         VideoError: something is missing, or a folder holds no videos.
@@ -170,8 +169,7 @@ def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> 
     Args:
         folder: holds the masks, or folders of label maps.
 
-    Raises:
-        MaskError: some have none, or two; all of them are named.
+    Raises MaskError: some have none, or two; all of them are named.
     """
     videos = {source.path.resolve() for source in sources}
     entries = {below: _entries(folder / below, videos) for below in {Path(), *(source.below for source in sources)}}

@@ -55,8 +55,7 @@ def read_manifest(path: Path, text: str | None = None) -> list[ManifestRow]:
     Args:
         path: the file; what it names is relative to its folder.
 
-    Raises:
-        UsageError: it cannot be read, or lines are wrong; the first ten are named, with what to write instead.
+    Raises UsageError: it cannot be read, or lines are wrong; the first ten are named, with what to write instead.
     """
     if text is None:
         text = _read(path)

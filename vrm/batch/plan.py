@@ -48,11 +48,7 @@ class BatchJob:
 
 
 def plan_inputs(
-    inputs: Sequence[Path],
-    output: str | Path | None,
-    words: dict[str, Any],
-    batch: BatchOptions,
-    listed: bool = False,
+    inputs: Sequence[Path], output: str | Path | None, words: dict[str, Any], batch: BatchOptions, listed: bool = False
 ) -> tuple[list[BatchJob], list[str]]:
     """Jobs for files and folders, and notes.
 

@@ -31,11 +31,7 @@ def share_resources(processes: int, options: EngineOptions, gpus: int) -> tuple[
     Args:
         processes: how many were asked for; where GPUs are used, no more than there are of those.
 
-    Returns:
-        A share for each process, and notes.
-
-    Raises:
-        UsageError: too little memory for each.
+    Returns a share for each process, and notes. Raises UsageError: too little memory for each.
     """
     notes = []
     devices = [options.device]

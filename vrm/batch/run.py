@@ -58,8 +58,7 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
     Args:
         words: of the whole command: what of the machine may be used is decided from these.
 
-    Returns:
-        What became of each, if none failed.
+    Returns what became of each, if none failed.
 
     Raises:
         BatchError: some failed; all others are done. The summary was told to ``events`` before.

@@ -42,8 +42,7 @@ class Filler:
         folder: with the task description; what is made goes there.
         own: a scratch folder for this process alone.
 
-    Raises:
-        VrmError: files that were there before are missing.
+    Raises VrmError: files that were there before are missing.
     """
 
     def __init__(self, source: Path, options: RemoveOptions, folder: Path, own: Path, events: Events) -> None:

@@ -27,8 +27,7 @@ def preflight(
 ) -> tuple[str, ...]:
     """Check everything about a job that can be checked before its masks are known; first tidy up after killed ones.
 
-    Returns:
-        What the user should know.
+    Returns what the user should know.
 
     Raises:
         UsageError: see ``refuse_clashes``.
@@ -95,8 +94,7 @@ def refuse_clashes(
         whole: a target that is a folder is replaced as a whole, not only the pictures in it.
         overlay: a further video that is written.
 
-    Raises:
-        UsageError: names both.
+    Raises UsageError: names both.
     """
     seen: dict[Path, str] = {}
     written = written_by(target, options) | ({} if overlay is None else {"--overlay": overlay})

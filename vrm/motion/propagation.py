@@ -55,8 +55,7 @@ def propagate(
         estimator: optical flow; ``DisFlow`` by default.
         progress: called with ``(stage, done, total)``.
 
-    Returns:
-        A ``HoleFill`` for each frame of the window that has a hole.
+    Returns a ``HoleFill`` for each frame of the window that has a hole.
     """
     flow, keyframes = estimator or DisFlow(), keyframes or {}
     frames = WorkingFrames(shot, config.longest)

@@ -78,12 +78,7 @@ class OutputPlan:
 
 
 def plan_output(
-    info: VideoInfo,
-    out: Path,
-    options: OutputOptions,
-    *,
-    copy_streams: bool = True,
-    side_by_side: bool = False,
+    info: VideoInfo, out: Path, options: OutputOptions, *, copy_streams: bool = True, side_by_side: bool = False
 ) -> OutputPlan:
     """Decide and check everything about the output before any work is done.
 

@@ -66,8 +66,7 @@ def write_video(
             source's own start time, as it does where no streams are copied.
         ready: called with the complete file (or folder) just before it gets its name.
 
-    Raises:
-        OutputError: the disk is full, the folder cannot be written to, or the encoder gave up.
+    Raises OutputError: the disk is full, the folder cannot be written to, or the encoder gave up.
     """
     if plan.container == FRAMES:
         return write_frames(plan, frames, progress=progress, ready=ready)

@@ -87,10 +87,7 @@ class BestAlignments:
         column = number[rows, cols]
         return {
             f"nonlocal {k}": Correspondences(
-                "nonlocal",
-                np.where(column >= 0, self.source[k][column], -1),
-                self.xy[k][column],
-                self.error[k][column],
+                "nonlocal", np.where(column >= 0, self.source[k][column], -1), self.xy[k][column], self.error[k][column]
             )
             for k in range(len(self.source))
         }

@@ -53,11 +53,7 @@ class RaftFlow:
     """
 
     def __init__(
-        self,
-        weights: Path | Mapping[str, Any] | None,
-        large: bool = True,
-        iterations: int = 12,
-        device: str = "cpu",
+        self, weights: Path | Mapping[str, Any] | None, large: bool = True, iterations: int = 12, device: str = "cpu"
     ) -> None:
         import torch
         from torchvision.models.optical_flow import raft_large, raft_small  # type: ignore[import-untyped]

@@ -43,8 +43,7 @@ def sample_frames(
         source: int ``(N,)``, frame numbers; negative = none (zeros come back).
         xy: float32 ``(N, 2)``, places in the source frames.
 
-    Returns:
-        Colours ``(N[, 3])`` and differences ``(4, N[, 3])``.
+    Returns colours ``(N[, 3])`` and differences ``(4, N[, 3])``.
     """
     shape = (len(source),) if channels == 1 else (len(source), channels)
     colour, differences = np.zeros(shape, np.float32), np.zeros((4, *shape), np.float32)
@@ -79,8 +78,7 @@ def blend(image: Array, hole: Bool, colour: Array, differences: Array, screening
         screening: weight of the colours against the gradients.
         cycles: of the solver.
 
-    Returns:
-        float32 like the image, the hole filled.
+    Returns float32 like the image, the hole filled.
     """
     start = image.copy()
     start[hole] = colour

@@ -38,8 +38,7 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
         rgb: float32 ``(N, 3)`` in [0, 1]: the hole's colours, averaged from the fill's candidates.
         most: detail is strengthened at most so many times.
 
-    Returns:
-        Float32 ``(N, 3)`` in [0, 1].
+    Returns float32 ``(N, 3)`` in [0, 1].
     """
     scale = length_scale(size)
     detail, local = odd(_DETAIL * scale), odd(_LOCAL * scale)

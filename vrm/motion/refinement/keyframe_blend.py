@@ -75,13 +75,7 @@ def blend_keyframes(
 
 
 def _blended(
-    fill: HoleFill,
-    shot: FrameAccess,
-    t: int,
-    keys: list[int],
-    strength: float,
-    estimator: FlowEstimator,
-    scale: float,
+    fill: HoleFill, shot: FrameAccess, t: int, keys: list[int], strength: float, estimator: FlowEstimator, scale: float
 ) -> HoleFill:
     """The fill of frame t with those keyframes averaged in; where one of them weighs most, it is the source."""
     hole = shot.hole(t)
@@ -117,8 +111,7 @@ def _aligned(part: Array, key: Array, inside: Bool, estimator: FlowEstimator, sc
         part, key: the same part of both frames, float32 ``(h, w, 3)`` in [0, 1].
         inside: bool ``(h, w)``: the filled hole.
 
-    Returns:
-        The picture, float32 ``(h, w, 3)``, and the places it comes from, float32 ``(h, w, 2)``, pixels (x, y).
+    Returns the picture, float32 ``(h, w, 3)``, and the places it comes from, float32 ``(h, w, 2)``, pixels (x, y).
     """
     h, w = inside.shape
     flow = estimator(_grey(part, scale), _grey(key, scale))

@@ -58,8 +58,7 @@ def extend(
         hole: bool ``(h, w)``, the frame's hole at working size.
         onward: the neighbour's trajectories in the same direction, None if it has none (no hole, or the context ends).
 
-    Returns:
-        None if the hole is empty.
+    Returns None if the hole is empty.
     """
     if pair is None:
         return None
