@@ -56,11 +56,7 @@ Message = TaskStarted | TaskEvent | TaskRetried | TaskFinished
 
 
 class Executor(ABC):
-    """Does tasks in other processes, several at the same time.
-
-    Attributes:
-        at_once: most tasks that are under way on one machine.
-    """
+    """Does tasks in other processes, on one machine at most ``at_once`` at the same time."""
 
     at_once: int
 

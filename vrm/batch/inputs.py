@@ -18,11 +18,9 @@ from vrm.selection.masks.source import ENDINGS as MASK_ENDINGS
 
 @dataclass(frozen=True)
 class Source:
-    """One input.
+    """One input: a video file, or a folder of numbered frames.
 
-    Attributes:
-        path: a video file, or a folder of numbered frames.
-        below: the sub-folder it was found in, below the folder that was given; empty for what was named itself.
+    ``below``: the sub-folder it was found in, below the folder that was given; empty for what was named itself.
     """
 
     path: Path
@@ -161,15 +159,10 @@ def _not_files(folder: Path) -> list[Path]:
 
 
 def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> list[Path]:
-    """For each source the mask in ``folder`` that has its name: a picture, a folder of them, or a video.
+    """For each source what has its name in ``folder``: a picture, a folder of pictures or label maps, or a video.
 
     ``a.mkv`` finds ``a.mkv.png`` or ``a.mkv/`` before ``a.png``, ``a/`` or ``a.mp4``. What lies in a sub-folder looks
-    in the same sub-folder of ``folder`` first.
-
-    Args:
-        folder: holds the masks, or folders of label maps.
-
-    Raises MaskError: some have none, or two; all of them are named.
+    in the same sub-folder of ``folder`` first. Raises MaskError: some have none, or two; all of them are named.
     """
     videos = {source.path.resolve() for source in sources}
     entries = {below: _entries(folder / below, videos) for below in {Path(), *(source.below for source in sources)}}

@@ -52,10 +52,8 @@ class ManifestRow:
 def read_manifest(path: Path, text: str | None = None) -> list[ManifestRow]:
     """The rows of a manifest; blank lines, and lines that begin with #, are passed over.
 
-    Args:
-        path: the file; what it names is relative to its folder.
-
-    Raises UsageError: it cannot be read, or lines are wrong; the first ten are named, with what to write instead.
+    What it names is relative to its folder. Raises UsageError: it cannot be read, or lines are wrong; the first ten are
+    named, with what to write instead.
     """
     if text is None:
         text = _read(path)
@@ -142,10 +140,8 @@ def _table(text: str) -> Iterator[tuple[int, dict[str, Any] | VrmError]]:
                 return
             continue
         if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
-            yield (
-                number,
-                UsageError(f"has {len(cells)} cells, but there are {len(names)} columns: quote what holds commas"),
-            )
+            many = f"has {len(cells)} cells, but there are {len(names)} columns: quote what holds commas"
+            yield number, UsageError(many)
             continue
         yield number, {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
 
@@ -203,9 +199,8 @@ def _refuse_nested(declared: Option, value: Any) -> None:
     """Raise UsageError for JSON that no option takes: objects, and lists where there is one value."""
     lists = declared.several or declared.commas
     one = str | int | float
-    if not isinstance(value, one) and not (
-        lists and isinstance(value, list) and all(isinstance(item, one) for item in value)
-    ):
+    items = value if lists and isinstance(value, list) else [value]
+    if not all(isinstance(item, one) for item in items):
         kinds = "text, a number, or a list of them" if lists else "text, a number, or true or false"
         raise UsageError(f"{declared.name} is {str(value)[:80]!r}, not {kinds}.")
     if declared.several and isinstance(value, int | float):

@@ -26,12 +26,10 @@ class Share:
 
 
 def share_resources(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Share], list[str]]:
-    """Share threads, ``--memory`` and GPUs out among processes.
+    """A share of threads, ``--memory`` and GPUs for each process, and notes.
 
-    Args:
-        processes: how many were asked for; where GPUs are used, no more than there are of those.
-
-    Returns a share for each process, and notes. Raises UsageError: too little memory for each.
+    ``processes`` is how many were asked for; where GPUs are used, no more than there are of those are made. Raises
+    UsageError: too little memory for each.
     """
     notes = []
     devices = [options.device]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vrm.batch.executor import Executor, Message, TaskEvent, TaskFinished, TaskRetried, TaskStarted
+from vrm.batch.executor import Executor, Message, TaskEvent, TaskFinished, TaskRetried
 from vrm.batch.inputs import is_folder_of_videos, read_list
 from vrm.batch.local import LocalExecutor
 from vrm.batch.manifest import WRITTEN
@@ -53,12 +53,9 @@ def stands_for_many(text: str) -> bool:
 
 
 def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, events: Events) -> Summary:
-    """Work on every job of a plan.
+    """Work on every job of a plan; returns what became of each, if none failed.
 
-    Args:
-        words: of the whole command: what of the machine may be used is decided from these.
-
-    Returns what became of each, if none failed.
+    ``words`` are those of the whole command: what of the machine may be used is decided from these.
 
     Raises:
         BatchError: some failed; all others are done. The summary was told to ``events`` before.
@@ -173,13 +170,10 @@ class _Progress:
             return
         if job.index not in self._relays:
             self._relays[job.index] = _Relay(self._events.job(job.index, str(job.input), str(job.output)))
-        match message:
-            case TaskStarted():
-                pass
-            case TaskEvent():
-                self._relays[job.index].tell(message.record)
-            case TaskFinished():
-                self._end(_outcome(job, message.result, message.seconds, message.worker, message.tries))
+        if isinstance(message, TaskEvent):
+            self._relays[job.index].tell(message.record)
+        elif isinstance(message, TaskFinished):
+            self._end(_outcome(job, message.result, message.seconds, message.worker, message.tries))
 
     def _end(self, outcome: Outcome) -> None:
         self._outcomes[outcome.job] = outcome

@@ -40,11 +40,7 @@ def perform_split(job: BatchJob, executor: Executor, events: Events) -> dict[str
 
 
 class PartWorkers:
-    """An executor as the workers of one video (``vrm.engines.window_tasks.Workers``).
-
-    Args:
-        executor: closed when the parts are done.
-    """
+    """An executor, closed at the end, as the workers of one video (``vrm.engines.window_tasks.Workers``)."""
 
     def __init__(self, executor: Executor, input: Path, words: dict[str, Any]) -> None:
         self.at_once = executor.at_once

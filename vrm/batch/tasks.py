@@ -58,11 +58,7 @@ def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part, afte
 
 
 class TaskPerformer:
-    """Does tasks; the video of the last part stays open for the next part.
-
-    Args:
-        own: name of the folder, beside the files of a part, that this process has to itself.
-    """
+    """Does tasks, in a folder ``own`` beside a part's files; a part's video stays open for the next part."""
 
     def __init__(self, own: str) -> None:
         self._own = own

@@ -209,9 +209,6 @@ def _sweep_leftovers(there: dict[str, Any]) -> None:
         remove_partial(Path(name), there["pid"])
 
 
-# --- what shapes a result ---------------------------------------------------------------------------------------
-
-
 def fingerprint(facts: dict[str, Any]) -> str:
     """A name for facts; others have another name."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
@@ -270,9 +267,4 @@ def _shared_fits(info: VideoInfo, options: RemoveOptions) -> Path:
     if mask.points or mask.boxes or mask.classes:
         goes += f"{mask.points}{mask.boxes}{mask.classes}{mask.labels}{mask.segmenter}{mask.sam}"
     name = f"{video_key(info.path)}-{hashlib.sha256(goes.encode()).hexdigest()[:12]}"
-    return fits_root() / name
-
-
-def fits_root() -> Path:
-    """The folder of all fits that later jobs are lent."""
-    return user_cache_path("vrm") / "fits"
+    return user_cache_path("vrm") / "fits" / name

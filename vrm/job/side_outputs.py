@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import cv2
 import numpy as np
@@ -33,7 +32,7 @@ _TINT = (220, 40, 60)
 class FolderOutput:
     """A folder of pictures that appears when the ``with`` block ends well and a picture was added.
 
-    Pictures that are there already under the same names are replaced. ``what`` is the error's subject: "Masks".
+    Pictures of the same names are replaced. ``what`` is the error's subject: "Masks".
     """
 
     def __init__(self, folder: Path, what: str) -> None:
@@ -44,11 +43,9 @@ class FolderOutput:
         self._partial = self._place.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         with self._writing():
-            self._place.__exit__(kind, error, trace)
+            self._place.__exit__(*error)
 
     def add(self, name: str, picture: Pixels) -> None:
         """Write one picture as PNG. Raises OutputError."""
@@ -112,10 +109,8 @@ class SideOutputs:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._places.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._places.__exit__(*error)
 
     def choose(self, objects: Masks, holes: Masks, shots: list[tuple[int, int]], given: Collection[int]) -> None:
         """Write the masks, and choose the frames to be looked at while they are composited.

@@ -37,8 +37,7 @@ class FrameAccess(Protocol):
 class WorkingFrames:
     """Grey frames and holes at working size, each read once and kept.
 
-    Args:
-        longest: working frames are not larger than this on the longer side.
+    ``longest``: working frames are not larger than this on the longer side.
 
     Attributes:
         scale: working pixels per pixel of the shot, <= 1.
@@ -84,8 +83,7 @@ class WorkingFrames:
 class HolePixels:
     """Pixels of a hole at full size, and the working pixel each belongs to.
 
-    Args:
-        index: int64 ``(N,)``: flat indices in a frame at full size.
+    ``index``: int64 ``(N,)``: flat indices in a frame at full size.
 
     Attributes:
         rows, cols: int64 ``(N,)``: the working pixels.

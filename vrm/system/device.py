@@ -31,12 +31,7 @@ class ComputeOptions(Protocol):
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how networks run.
-
-    Attributes:
-        dtype: what autocast computes convolutions in; float32 means no autocast.
-        threads: CPU threads for torch.
-    """
+    """Where and how networks run: autocast computes convolutions in ``dtype`` (float32: no autocast)."""
 
     device: torch.device
     dtype: torch.dtype

@@ -116,22 +116,18 @@ def same_samples(layout: PixelLayout, formats: Sequence[str]) -> str | None:
     if not formats or layout.name in formats:
         return layout.name
     for name in formats:
-        if name.startswith("yuvj"):
-            continue
-        other = layout_of(name) if _is_known(name) else None
-        if other is not None and other.name == layout.name:
+        if not name.startswith("yuvj") and _layout_name(name) == layout.name:
             return name
     if layout.name == "gbrp":  # bgr0 has an unused byte where bgra has its alpha
         return next((f for f in ("bgr0", "rgb24", "bgr24") if f in formats), None)
     return None
 
 
-def _is_known(pix_fmt: str) -> bool:
+def _layout_name(pix_fmt: str) -> str:
     try:
-        layout_of(pix_fmt)
+        return layout_of(pix_fmt).name
     except VideoError:
-        return False
-    return True
+        return ""
 
 
 def quality_options(encoder: VideoEncoder, crf: int | None, lossless: bool) -> dict[str, str]:

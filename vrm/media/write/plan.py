@@ -104,14 +104,11 @@ def plan_output(
     _check_target(info, out, options, folder=False)
     facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
-    copied = CopiedStreams()
-    if copy_streams and info.container != FRAMES:
-        copied = plan_streams(info, container)
     whole = copy_streams and info.container != FRAMES
+    copied = plan_streams(info, container) if whole else CopiedStreams()
     kept, lost, notes = picture_words(info, facts, video, container)
     if whole and facts.chapters:
         (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
-    streams = tuple(copied.streams)
     return OutputPlan(
         out,
         container.muxer,
@@ -127,7 +124,7 @@ def plan_output(
         info.stream,
         video.encoder.exact_times and container.muxer != "avi",
         video.lossless,
-        streams,
+        tuple(copied.streams),
         facts.display_matrix,
         bool(facts.chapters) and whole and container.chapters,
         options.overwrite,
@@ -135,9 +132,6 @@ def plan_output(
         tuple(kept + copied.kept),
         tuple(lost + copied.lost),
     )
-
-
-# --- where it goes ----------------------------------------------------------------------------------------------
 
 
 def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:
@@ -182,9 +176,6 @@ def _same(out: Path, source: Path) -> bool:
         return out.resolve() == source.resolve() or (out.exists() and out.samefile(source))
     except OSError:
         return False
-
-
-# --- a folder of pictures ---------------------------------------------------------------------------------------
 
 
 def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPlan:

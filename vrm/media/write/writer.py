@@ -93,13 +93,12 @@ def write_frames(
     source = _FrameSource(frames)
     with _explained(plan, source), atomic_folder(plan.path) as partial:
         partial.mkdir()
-        for frame in source:
+        for written, frame in enumerate(source, 1):
             try:
                 write_png(partial / f"{names[frame.index]}.png", frame)
             except OutputError as error:
                 reason = disk_error(error) or error.what
                 raise OutputError(f"Writing frames to {plan.path} failed: {reason}.", error.fix) from error
-            written += 1
             if progress is not None:
                 progress(written)
         if ready is not None:
@@ -185,9 +184,6 @@ class _VideoTrack:
         if time is not None:
             self._remuxer.until(time * packet.time_base)
         self._out.mux_one(packet)
-
-
-# --- what goes wrong ----------------------------------------------------------------------------------------------
 
 
 class _FrameSource:

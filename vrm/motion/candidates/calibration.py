@@ -50,12 +50,7 @@ _BELIEF = 0.7
 
 
 class HeldOutShot:
-    """A shot whose holes also cover their own copies, moved by a fixed offset to where pixels are known.
-
-    Args:
-        shot: the real one.
-        offset: ``(dy, dx)`` of the copies.
-    """
+    """A shot whose holes also cover their own copies, moved by ``offset`` ``(dy, dx)`` to where pixels are known."""
 
     def __init__(self, shot: FrameAccess, offset: tuple[int, int]) -> None:
         self.shot, self.offset = shot, offset
