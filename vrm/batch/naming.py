@@ -1,4 +1,4 @@
-"""Where a result goes: the one name when nobody says, and the place of each of many."""
+"""Where a result goes: the name of one by default, and the place of each of many."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class _Progress:
         self._end(_outcome(job, result, time.monotonic() - begin))
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Of every job that is over, in order."""
+        """Of every job, in order; those that are not over are left."""
         for job in self._jobs:
             yield self._outcomes.get(job.index) or Outcome(job.index, str(job.input), str(job.output), "left")
 

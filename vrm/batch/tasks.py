@@ -58,7 +58,7 @@ def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part, afte
 
 
 class TaskPerformer:
-    """Does tasks, in a folder ``own`` beside a part's files; a part's video stays open for the next part."""
+    """Does tasks, with a folder ``own`` of its own beside a part's files; a part's video stays open for the next."""
 
     def __init__(self, own: str) -> None:
         self._own = own

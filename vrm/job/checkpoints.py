@@ -58,8 +58,7 @@ class FitFolder:
         self.folder = folder
 
     def find(self, kind: str, start: int) -> Kept | None:
-        """The job's own fit to the shot that starts at ``start``, else the nearest lent one; unreadable files are
-        skipped."""
+        """The job's own fit of that kind to the shot from ``start``, else the nearest lent; unreadable files are skipped."""
         own = self._read(self.folder / f"{kind}-{start}.safetensors")
         if own is not None:
             return own
@@ -138,7 +137,7 @@ class HalfFit:
             found = torch.load(io.BytesIO(self.path.read_bytes()), map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
-        except Exception:  # whatever a damaged file makes the reader say: the fit begins anew
+        except Exception:  # a damaged file can raise anything: the fit begins again
             return None
         return found if isinstance(found, dict) else None
 

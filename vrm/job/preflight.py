@@ -82,6 +82,7 @@ def read_by(source: Path, options: RemoveOptions) -> dict[Path, str]:
 
 
 def written_by(target: Path, options: RemoveOptions) -> dict[str, Path]:
+    """Every path that a job writes, by the option that says it."""
     return {"-o": target} | paths_written(options)
 
 

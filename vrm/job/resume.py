@@ -90,6 +90,7 @@ class JobFolder:
             atomic_write(self.path / name, json.dumps(value), what, durable=True)
 
     def ready(self, output: Path) -> None:
+        """The output is complete, and about to get its name."""
         if self.kept:
             mark_done(self.path, output)
 
@@ -129,7 +130,7 @@ def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterat
     try:
         yield job
         if job.kept:
-            with contextlib.suppress(OutputError):  # the result is there, and what could be kept beside it a gift
+            with contextlib.suppress(OutputError):  # the result is there; fits for later runs are an extra
                 FitFolder(job.fits).publish(_shared_fits(info, options))
     except BaseException:
         if job.kept and _tidied(job.path):

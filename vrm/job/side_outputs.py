@@ -76,7 +76,7 @@ def overlay_plan(info: VideoInfo, path: Path, overwrite: bool) -> OutputPlan:
 
 
 def write_overlay(info: VideoInfo, masks: Masks, plan: OutputPlan, told: Callable[[int], None]) -> None:
-    """The video with what goes tinted red inside a white line, to be looked at; ``told`` how many frames are done."""
+    """The video with the selection tinted red inside a white line; ``told`` is called with how many frames are done."""
     size = plan.picture.size[::-1]
 
     def tinted(frame: Frame) -> Frame:

@@ -183,7 +183,7 @@ def _delete(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk; a file system that cannot, and Windows, are left in peace."""
+    """Bring a folder's names to the disk; does nothing on Windows or where the file system cannot."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

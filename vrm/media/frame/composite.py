@@ -47,7 +47,7 @@ def side_by_side(before: Frame, after: Frame) -> Frame:
 
 
 def paste(frame: Frame, rgb: Pixels, alpha: F32, box: Box) -> Frame:
-    """The frame with a patch composited into its planes.
+    """The frame, itself not changed, with a patch composited into its planes.
 
     An alpha plane is interpolated under the mask from the opacity around it: what is removed from an opaque picture
     leaves it opaque, what is removed from a transparent one leaves it transparent.

@@ -32,7 +32,7 @@ class ClipPath:
 
 
 def clip_paths(folder: Path, bare: bool = True) -> list[ClipPath]:
-    """Every video and every folder in a folder of clips, or in a data set's folder of frames, by path.
+    """Every video and every folder in an existing folder of clips, or in a data set's folder of frames, by path.
 
     Hidden files are left out. ``bare``: pictures may also lie in a clip's folder itself, as they do in data sets; see
     ``clip_frames``.

@@ -93,9 +93,9 @@ def video_stream(container: InputContainer, path: Path, index: int | None) -> Vi
 
 
 def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecContext:
-    """A decoder, not open yet, with as many threads as FFmpeg chooses. Raises VideoError: there is none.
+    """A decoder, not open yet, for an open container's stream, with as many threads as FFmpeg chooses.
 
-    ``alpha``: the packets carry an alpha plane that the default decoder does not read.
+    ``alpha``: the packets carry an alpha plane that the default decoder does not read. Raises VideoError: no decoder.
     """
     context: VideoCodecContext | None = stream.codec_context
     if context is None or not context.is_decoder:
