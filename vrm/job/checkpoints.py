@@ -58,7 +58,7 @@ class FitFolder:
         self.folder = folder
 
     def find(self, kind: str, start: int) -> Kept | None:
-        """The job's own fit of that kind to the shot from ``start``, else the nearest lent; unreadable files are skipped."""
+        """The job's own fit of that kind to the shot from ``start``, else the nearest lent; skips unreadable files."""
         own = self._read(self.folder / f"{kind}-{start}.safetensors")
         if own is not None:
             return own
