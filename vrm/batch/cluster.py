@@ -45,7 +45,6 @@ class Requirements:
     memory: int
 
     def room(self, node: dict[str, float]) -> int:
-        """How many such tasks a machine with these resources can do at the same time."""
         asked = {"CPU": self.cpus, "GPU": self.gpus, "memory": self.memory}
         return int(min(node.get(name, 0) // count for name, count in asked.items() if count))
 
@@ -56,12 +55,9 @@ class ClusterExecutor(Executor):
     Args:
         address: "auto" (the cluster of this machine, or of RAY_ADDRESS), "local" (started for this run and ended with
             it), or HOST:PORT.
-        options: threads, memory and device of each task.
         most: most tasks under way; None = as many as fit.
-        note: told what the user should know.
 
-    Raises:
-        UsageError: Ray is not installed, no cluster answers, or no machine of it is large enough.
+    Raises UsageError: Ray is not installed, no cluster answers, or no machine of it is large enough.
     """
 
     def __init__(self, address: str, options: EngineOptions, most: int | None, note: Callable[[str], None]) -> None:
@@ -81,9 +77,7 @@ class ClusterExecutor(Executor):
     def check_files(self, input: Path, words: dict[str, Any]) -> None:
         """Have every machine that could take a task say whether it can work on a video.
 
-        Raises:
-            UsageError: one has another vrm.
-            VideoError: one does not see the video, or another file that is named.
+        Raises UsageError: one has another vrm; VideoError: one does not see the video, or another file that is named.
         """
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -102,7 +96,6 @@ class ClusterExecutor(Executor):
                 raise as_error(refused)
 
     def options_here(self, words: dict[str, Any]) -> dict[str, Any]:
-        """See ``Executor``."""
         # This machine need not have the GPU that tasks have.
         device = {"device": "auto"} if words.get("device") == "cuda" else {}
         return words | {"threads": self._needs.cpus} | device
@@ -134,7 +127,6 @@ class ClusterExecutor(Executor):
         return self._most is None or len(self._running) < self._most
 
     def _nodes(self) -> list[dict[str, Any]]:
-        """The machines that could take a task."""
         return [n for n in self._ray.nodes() if n["Alive"] and self._needs.room(n["Resources"])]
 
     def _begin(self, task: Task, work: dict[str, Any]) -> Iterator[Message]:
@@ -200,7 +192,7 @@ class RecordedEvents(Events):
 
 
 def _perform(work: dict[str, Any], *files: dict[str, bytes]) -> dict[str, Any]:
-    """The task, on whichever machine; ``files`` are those that it reads."""
+    """The task, on this machine of the cluster; ``files`` are those that it reads."""
     begin, events, made = time.monotonic(), RecordedEvents(), dict[str, bytes]()
     refused = _refusal(work["vrm"], [work["input"]])
     if refused is not None:
@@ -223,7 +215,7 @@ def _perform(work: dict[str, Any], *files: dict[str, bytes]) -> dict[str, Any]:
 
 
 def _refusal(version: str, named: list[str]) -> dict[str, Any] | None:
-    """Why this machine cannot work on files of these names for a vrm of that version, as ``failure`` says it."""
+    """Why this machine cannot work on files of these names for a vrm of that version, see ``failure``; or None."""
     node = socket.gethostname()
     missing = [name for name in named if not Path(name).exists()]
     error: VrmError | None = None
@@ -237,10 +229,7 @@ def _refusal(version: str, named: list[str]) -> dict[str, Any] | None:
 
 
 def connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
-    """Ray, connected, and whether it was not before.
-
-    It is silent, and does without its habit of installing the driver's environment on the cluster.
-    """
+    """Ray, connected and silent, and whether it was not before; it does not install the driver's environment."""
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with needed_by("--ray"):
@@ -266,7 +255,7 @@ def connect(address: str, options: EngineOptions) -> tuple[Any, bool]:
 
 
 def requirements(ray: Any, options: EngineOptions, local: bool, note: Callable[[str], None]) -> Requirements:
-    """What each task asks for; what no machine has is refused here, or would be waited for for ever."""
+    """What each task asks for; what no machine has is refused here, else the wait would have no end."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     if options.device.startswith("cuda:"):
         raise UsageError(f"--device {options.device} means nothing to --ray, which hands out GPUs.", "Give cuda.")
@@ -286,7 +275,6 @@ def requirements(ray: Any, options: EngineOptions, local: bool, note: Callable[[
 
 
 def absolute(words: dict[str, Any]) -> dict[str, Any]:
-    """Options whose paths mean the same in any working folder."""
     return place_paths(words, Path.absolute, READ, WRITTEN, MODEL)
 
 

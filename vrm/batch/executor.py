@@ -43,15 +43,7 @@ class TaskRetried:
 
 @dataclass(frozen=True)
 class TaskFinished:
-    """A task is over.
-
-    Attributes:
-        task: which.
-        result: see ``vrm.batch.tasks.TaskPerformer.perform``.
-        seconds: from beginning to end.
-        worker: the process or machine that did it.
-        tries: how often it was begun.
-    """
+    """A task is over: ``result`` as of ``TaskPerformer.perform``, ``worker`` the process or machine that did it."""
 
     task: Task
     result: dict[str, Any]
@@ -64,11 +56,7 @@ Message = TaskStarted | TaskEvent | TaskRetried | TaskFinished
 
 
 class Executor(ABC):
-    """Does tasks in other processes, several at the same time.
-
-    Attributes:
-        at_once: most tasks that are under way on one machine.
-    """
+    """Does tasks in other processes, on one machine at most ``at_once`` at the same time."""
 
     at_once: int
 
@@ -100,8 +88,8 @@ class Executor(ABC):
 
     @abstractmethod
     def options_here(self, words: dict[str, Any]) -> dict[str, Any]:
-        """The options of a video for this process, while the others do parts of it: with the threads and memory of one
-        of them, so that the result is that of one process which has as much."""
+        """Options of a video for this process while others do its parts: threads and memory of one of them, so that the
+        result is that of one process which has as much."""
 
     @property
     @abstractmethod
@@ -122,7 +110,6 @@ class Executor(ABC):
         """Wait a while, and say what has happened meanwhile."""
 
     def _next(self) -> Task | None:
-        """Take a task that can be begun now."""
         for k, task in enumerate(self._waiting):
             if task.after is None or task.after in self._succeeded:
                 return self._waiting.pop(k)
@@ -143,7 +130,7 @@ class Executor(ABC):
         return TaskFinished(task, result, seconds, worker, self._begun[task])
 
     def _lose(self, task: Task, why: VrmError, seconds: float, worker: str = "", pid: str = "*") -> Iterator[Message]:
-        """The process or machine that worked on a task is lost; ``pid`` was its number, if that is known."""
+        """The process or machine that worked on a task is lost; ``pid`` was its process number, if known."""
         if "output" in task.work:
             remove_partial(Path(task.work["output"]), pid)
         if self._stopped:

@@ -18,11 +18,9 @@ from vrm.selection.masks.source import ENDINGS as MASK_ENDINGS
 
 @dataclass(frozen=True)
 class Source:
-    """One input.
+    """One input: a video file, or a folder of numbered frames.
 
-    Attributes:
-        path: a video file, or a folder of numbered frames.
-        below: the sub-folder it was found in, below the folder that was given; empty for what was named itself.
+    ``below``: the sub-folder it was found in, below the folder that was given; empty for what was named itself.
     """
 
     path: Path
@@ -44,11 +42,7 @@ def is_folder_of_videos(path: Path) -> bool:
 
 
 def read_list(stream: BinaryIO) -> list[Path]:
-    """The paths of a list: one a line, or ended by zero bytes as ``find -print0`` writes them.
-
-    Raises:
-        UsageError: it never ends.
-    """
+    """The paths of a list: one a line, or ended by zero bytes (``find -print0``). Raises UsageError: it never ends."""
     data = stream.read(MOST_BYTES + 1)
     if len(data) > MOST_BYTES:
         raise UsageError(f"The list on standard input is longer than {MOST_BYTES >> 20} MB.", "Is it a list of names?")
@@ -66,13 +60,11 @@ def find_sources(
     A folder of numbered frames is one input; any other folder stands for the videos in it.
 
     Args:
-        inputs: files and folders.
         recursive: look into sub-folders too; those of numbered frames are then inputs as well.
         leave: sub-folders to pass over, because results and masks lie there.
         results: leave out ``NAME-clean`` beside ``NAME``, which an earlier run has written there.
 
-    Returns:
-        The inputs, and notes on what was left out.
+    Returns the inputs, and notes on what was left out.
 
     Raises:
         VideoError: something is missing, or a folder holds no videos.
@@ -167,18 +159,10 @@ def _not_files(folder: Path) -> list[Path]:
 
 
 def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> list[Path]:
-    """For each source the mask in ``folder`` that has its name: a picture, a folder of them, or a video.
+    """For each source what has its name in ``folder``: a picture, a folder of pictures or label maps, or a video.
 
     ``a.mkv`` finds ``a.mkv.png`` or ``a.mkv/`` before ``a.png``, ``a/`` or ``a.mp4``. What lies in a sub-folder looks
-    in the same sub-folder of ``folder`` first.
-
-    Args:
-        folder: holds the masks, or folders of label maps.
-        sources: the videos.
-        what: what errors call one of them.
-
-    Raises:
-        MaskError: some have none, or two; all of them are named.
+    in the same sub-folder of ``folder`` first. Raises MaskError: some have none, or two; all of them are named.
     """
     videos = {source.path.resolve() for source in sources}
     entries = {below: _entries(folder / below, videos) for below in {Path(), *(source.below for source in sources)}}
@@ -226,6 +210,5 @@ def _entries(folder: Path, videos: Collection[Path]) -> dict[str, list[Path]]:
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:
-    """The first few of many names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -41,7 +41,6 @@ class LocalExecutor(Executor):
         self._heard: queue.SimpleQueue[tuple[Worker, Record | None]] = queue.SimpleQueue()
 
     def options_here(self, words: dict[str, Any]) -> dict[str, Any]:
-        """See ``Executor``."""
         return self._slots[0].share.of(words)
 
     def stop(self) -> None:

@@ -39,7 +39,6 @@ class ManifestRow:
 
     Attributes:
         line: its number in the file, from 1.
-        input: path.
         output: as written, or None.
         words: options; what is read is relative to the manifest, what is written (``WRITTEN``) as it stands.
     """
@@ -53,12 +52,8 @@ class ManifestRow:
 def read_manifest(path: Path, text: str | None = None) -> list[ManifestRow]:
     """The rows of a manifest; blank lines, and lines that begin with #, are passed over.
 
-    Args:
-        path: the file; what it names is relative to its folder.
-        text: its content, where it has been read already.
-
-    Raises:
-        UsageError: it cannot be read, or lines are wrong; the first ten are named, with what to write instead.
+    What it names is relative to its folder. Raises UsageError: it cannot be read, or lines are wrong; the first ten are
+    named, with what to write instead.
     """
     if text is None:
         text = _read(path)
@@ -145,16 +140,13 @@ def _table(text: str) -> Iterator[tuple[int, dict[str, Any] | VrmError]]:
                 return
             continue
         if len(cells) > len(names) and any(cell.strip() for cell in cells[len(names) :]):
-            yield (
-                number,
-                UsageError(f"has {len(cells)} cells, but there are {len(names)} columns: quote what holds commas"),
-            )
+            many = f"has {len(cells)} cells, but there are {len(names)} columns: quote what holds commas"
+            yield number, UsageError(many)
             continue
         yield number, {name: cell.strip() for name, cell in zip(names, cells, strict=False) if cell.strip()}
 
 
 def _wrong_head(names: list[str]) -> UsageError | None:
-    """What is wrong with the line of column names."""
     words = [_word(name) for name in names if name]
     twice = next((name for name in names if name and words.count(_word(name)) > 1), None)
     if twice is not None:
@@ -165,7 +157,6 @@ def _wrong_head(names: list[str]) -> UsageError | None:
 
 
 def _word(name: str) -> str:
-    """A column's name as the option's keyword."""
     word = name.lower().lstrip("-").replace("-", "_").replace(" ", "_")
     return "class_" if word == "class" else word
 
@@ -208,9 +199,8 @@ def _refuse_nested(declared: Option, value: Any) -> None:
     """Raise UsageError for JSON that no option takes: objects, and lists where there is one value."""
     lists = declared.several or declared.commas
     one = str | int | float
-    if not isinstance(value, one) and not (
-        lists and isinstance(value, list) and all(isinstance(item, one) for item in value)
-    ):
+    items = value if lists and isinstance(value, list) else [value]
+    if not all(isinstance(item, one) for item in items):
         kinds = "text, a number, or a list of them" if lists else "text, a number, or true or false"
         raise UsageError(f"{declared.name} is {str(value)[:80]!r}, not {kinds}.")
     if declared.several and isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""Where a result goes: the one name when nobody says, and the place of each of many."""
+"""Where a result goes: the name of one by default, and the place of each of many."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from vrm.options.remove import RemoveOptions
 def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -> Path:
     """Where the result of one video goes: as named, into a folder that is named (and made here), or beside the video.
 
-    Raises:
-        OSError: the folder cannot be made.
+    Raises OSError: the folder cannot be made.
     """
     if output is None:
         return default_output(input, options)
@@ -24,8 +23,7 @@ def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -
 def default_output(input: Path, options: RemoveOptions) -> Path:
     """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
 
-    An ending that is not written here becomes ``.mkv``; so does one that cannot hold FFV1, which lossless output
-    without a codec is.
+    ``.mkv`` replaces an ending that is not written here, or that cannot hold FFV1 (lossless output without a codec).
     """
     if input.is_dir():
         return input.with_name(f"{input.resolve().name}-clean")

@@ -28,7 +28,6 @@ class BatchJob:
 
     Attributes:
         index: from 0, in the order of the work.
-        input, output: paths.
         words: for ``build_options``.
         line: of the manifest, or 0.
         exists: the output is there, and stays as it is.
@@ -45,16 +44,11 @@ class BatchJob:
 
     @property
     def where(self) -> str:
-        """How errors call it."""
         return f"line {self.line}" if self.line else str(self.input)
 
 
 def plan_inputs(
-    inputs: Sequence[Path],
-    output: str | Path | None,
-    words: dict[str, Any],
-    batch: BatchOptions,
-    listed: bool = False,
+    inputs: Sequence[Path], output: str | Path | None, words: dict[str, Any], batch: BatchOptions, listed: bool = False
 ) -> tuple[list[BatchJob], list[str]]:
     """Jobs for files and folders, and notes.
 
@@ -62,8 +56,7 @@ def plan_inputs(
     are ``listed`` by a program, ``output`` is a folder, and a ``mask`` or ``labels`` folder holds one of each video's
     name.
 
-    Raises:
-        VrmError: anything that can be seen to be wrong before the first video is opened.
+    Raises VrmError: anything that can be seen to be wrong before the first video is opened.
     """
     kept = [words.get(word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
     leave = [Path(path) for path in (output, *kept) if path is not None]
@@ -91,11 +84,7 @@ def plan_inputs(
 
 
 def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> list[BatchJob]:
-    """Jobs for the lines of a manifest; the command line's words hold where a line has none of its own.
-
-    Raises:
-        UsageError: lines are wrong; the first of them are named.
-    """
+    """Jobs for the lines of a manifest; the command line's words hold where a line has none. Raises UsageError."""
     common, reports = _common(words)
     for word in ("save_masks", "export_keyframes"):
         if word in common:
@@ -116,7 +105,6 @@ def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], 
 
 
 def _single(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> BatchJob:
-    """The job of a single input: its words are its own."""
     options = _options(words)
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
     target = Path(output) if named and output is not None else _target(source, output, options)

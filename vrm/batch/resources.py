@@ -21,24 +21,15 @@ class Share:
     device: str
 
     def of(self, words: dict[str, Any]) -> dict[str, Any]:
-        """Options of a job for a process that has this share."""
         bound = {} if self.memory_gb is None else {"memory": self.memory_gb}
         return words | {"threads": self.threads, "device": self.device} | bound
 
 
 def share_resources(processes: int, options: EngineOptions, gpus: int) -> tuple[list[Share], list[str]]:
-    """Share threads, ``--memory`` and GPUs out among processes.
+    """A share of threads, ``--memory`` and GPUs for each process, and notes.
 
-    Args:
-        processes: how many were asked for; where GPUs are used, no more than there are of those.
-        options: threads, memory and device of all together.
-        gpus: how many the machine has.
-
-    Returns:
-        A share for each process, and notes.
-
-    Raises:
-        UsageError: too little memory for each.
+    ``processes`` is how many were asked for; where GPUs are used, no more than there are of those are made. Raises
+    UsageError: too little memory for each.
     """
     notes = []
     devices = [options.device]

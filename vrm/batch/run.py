@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from vrm.batch.executor import Executor, Message, TaskEvent, TaskFinished, TaskRetried, TaskStarted
+from vrm.batch.executor import Executor, Message, TaskEvent, TaskFinished, TaskRetried
 from vrm.batch.inputs import is_folder_of_videos, read_list
 from vrm.batch.local import LocalExecutor
 from vrm.batch.manifest import WRITTEN
@@ -31,8 +31,7 @@ def plan(
 ) -> list[BatchJob]:
     """The jobs for inputs or a manifest, everything checked that can be; ``-`` among inputs reads names from stdin.
 
-    Raises:
-        VrmError: something is wrong; nothing was done.
+    Raises VrmError: something is wrong; nothing was done.
     """
     if batch.manifest is not None:
         if inputs:
@@ -50,21 +49,13 @@ def plan(
 
 
 def stands_for_many(text: str) -> bool:
-    """Whether one input is a list of names, or a folder of videos."""
     return text == "-" or is_folder_of_videos(Path(text))
 
 
 def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, events: Events) -> Summary:
-    """Work on every job of a plan.
+    """Work on every job of a plan; returns what became of each, if none failed.
 
-    Args:
-        jobs: from ``vrm.batch.plan``.
-        words: of the whole command: what of the machine may be used is decided from these.
-        batch: how.
-        events: hears of each job and of the end.
-
-    Returns:
-        What became of each, if none failed.
+    ``words`` are those of the whole command: what of the machine may be used is decided from these.
 
     Raises:
         BatchError: some failed; all others are done. The summary was told to ``events`` before.
@@ -149,7 +140,6 @@ class _Progress:
         self._outcomes: dict[int, Outcome] = {}
 
     def skip_existing(self) -> list[BatchJob]:
-        """The jobs that have work in them; the others are over."""
         for job in self._jobs:
             if job.exists:
                 self._end(Outcome(job.index, str(job.input), str(job.output), "skipped"))
@@ -180,13 +170,10 @@ class _Progress:
             return
         if job.index not in self._relays:
             self._relays[job.index] = _Relay(self._events.job(job.index, str(job.input), str(job.output)))
-        match message:
-            case TaskStarted():
-                pass
-            case TaskEvent():
-                self._relays[job.index].tell(message.record)
-            case TaskFinished():
-                self._end(_outcome(job, message.result, message.seconds, message.worker, message.tries))
+        if isinstance(message, TaskEvent):
+            self._relays[job.index].tell(message.record)
+        elif isinstance(message, TaskFinished):
+            self._end(_outcome(job, message.result, message.seconds, message.worker, message.tries))
 
     def _end(self, outcome: Outcome) -> None:
         self._outcomes[outcome.job] = outcome

@@ -40,20 +40,13 @@ def perform_split(job: BatchJob, executor: Executor, events: Events) -> dict[str
 
 
 class PartWorkers:
-    """An executor as the workers of one video (``vrm.engines.window_tasks.Workers``).
-
-    Args:
-        executor: closed when the parts are done.
-        input: the video.
-        words: of the job.
-    """
+    """An executor, closed at the end, as the workers of one video (``vrm.engines.window_tasks.Workers``)."""
 
     def __init__(self, executor: Executor, input: Path, words: dict[str, Any]) -> None:
         self.at_once = executor.at_once
         self._executor, self._input, self._words = executor, input, words
 
     def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
-        """See ``vrm.engines.window_tasks.Workers``."""
         from vrm.engines.window_tasks import Done
 
         part_of: dict[Task, Part] = {}
@@ -75,5 +68,4 @@ class PartWorkers:
                 yield Done(part_of[message.task], message.result.get("facts"))
 
     def close(self) -> None:
-        """See ``vrm.engines.window_tasks.Workers``."""
         self._executor.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,6 @@ class Outcome:
 
     Attributes:
         job: its number, from 0, in the order of the work.
-        input, output: paths.
-        status: see ``STATUSES``.
         seconds: from beginning to end.
         frames, masked_frames: written, and of those changed.
         coverage: share of the filled pixels that were found in other frames, 0..1; None if it is not done.
@@ -54,28 +51,20 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of all.
-
-    Attributes:
-        outcomes: in the order of the work.
-        seconds: of the whole batch.
-    """
+    """What became of all, in the order of the work; ``seconds`` are those of the whole batch."""
 
     outcomes: tuple[Outcome, ...]
     seconds: float
 
     def count(self, status: str) -> int:
-        """How many ended so."""
-        return Counter(outcome.status for outcome in self.outcomes)[status]
+        return sum(outcome.status == status for outcome in self.outcomes)
 
     def to_dict(self) -> dict[str, Any]:
-        """Counts, seconds, and under ``jobs`` every outcome."""
         counts = {status: self.count(status) for status in STATUSES}
         jobs = [outcome.to_dict() for outcome in self.outcomes]
         return {"total": len(jobs), **counts, "seconds": round(self.seconds, 3), "jobs": jobs}
 
     def table(self) -> str:
-        """A line for each, and one for all."""
         rows = [("", "seconds", "frames", "seen", "", "")]
         for o in self.outcomes:
             seen = "" if o.coverage is None else f"{o.coverage:.0%}"
@@ -103,14 +92,9 @@ class Summary:
 
 
 def check_summary(path: Path, overwrite: bool) -> None:
-    """Make sure before the work that a summary can be written, over nothing but an earlier one.
+    """Before the work: a summary can be written, over nothing but an earlier one or, if ``overwrite``, a file.
 
-    Args:
-        path: the file.
-        overwrite: whatever is there may go.
-
-    Raises:
-        OutputError: something else is there, or its folder cannot be written to.
+    Raises OutputError: something else is there, or its folder cannot be written to.
     """
     try:
         path.absolute().parent.mkdir(parents=True, exist_ok=True)

@@ -31,11 +31,9 @@ class Task:
     """What an executor does in one piece.
 
     Attributes:
-        name: what notes call it.
         work: plain values for ``TaskPerformer.perform``.
         after: a task that must have succeeded before; if it fails, this one is never begun.
         folder: holds files that the task reads and writes, for machines that do not see it to be sent.
-        tries: see ``TRIES``.
     """
 
     name: str
@@ -52,7 +50,7 @@ def video_task(input: Path, output: Path, words: dict[str, Any], tries: int = TR
 
 
 def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part, after: Task | None = None) -> Task:
-    """A part of one video, whose description lies in ``folder``."""
+    """A part of one video, whose task description lies in ``folder``."""
     at = {"folder": str(folder), "shot": part.shot, "window": part.window}
     name = f"{input}, shot {part.shot + 1}, {'preparing' if part.window is None else f'window {part.window + 1}'}"
     work = {"vrm": __version__, "input": str(input), "words": plain(words), "part": at}
@@ -60,11 +58,7 @@ def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part, afte
 
 
 class TaskPerformer:
-    """Does tasks; the video of the last part stays open for the next part.
-
-    Args:
-        own: name of the folder, beside the files of a part, that this process has to itself.
-    """
+    """Does tasks, with a folder ``own`` of its own beside a part's files; a part's video stays open for the next."""
 
     def __init__(self, own: str) -> None:
         self._own = own
@@ -72,14 +66,11 @@ class TaskPerformer:
         self._key = ""
 
     def perform(self, work: dict[str, Any], events: Events, workers: Workers | None = None) -> dict[str, Any]:
-        """Do one task; ``workers`` fill a video's windows, if there are any.
+        """Do one task; ``workers`` fill a video's windows, if there are any. Only KeyboardInterrupt is raised.
 
         Returns:
             ``{"report": {...}}`` of a video, ``{"facts": {...}}`` of a part (see ``Filler.do``), or
             ``{"error": {...}}``, see ``failure``.
-
-        Raises:
-            KeyboardInterrupt: passed on.
         """
         try:
             with translate_errors():
@@ -92,7 +83,6 @@ class TaskPerformer:
         return result
 
     def close(self) -> None:
-        """Let go of what is open."""
         if self._filler is not None:
             self._filler.close()
         self._filler = None

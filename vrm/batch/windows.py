@@ -35,17 +35,14 @@ FITS = "fits"
 
 
 class Filler:
-    """A process's hold on one video: opened once, then asked for parts.
+    """One video, opened once by this process, which then does parts of it.
 
     Args:
-        source: the video.
-        options: of the job; what is written beside the video is left to whoever began.
+        options: of the job; what is written beside the video is left to the process that began.
         folder: with the task description; what is made goes there.
         own: a scratch folder for this process alone.
-        events: told what goes on.
 
-    Raises:
-        VrmError: what was there is not there any more.
+    Raises VrmError: files that were there before are missing.
     """
 
     def __init__(self, source: Path, options: RemoveOptions, folder: Path, own: Path, events: Events) -> None:
@@ -74,11 +71,7 @@ class Filler:
         self._shot: tuple[int, OpenShot] | None = None
 
     def do(self, part: Part) -> dict[str, Any]:
-        """Do one part; what it makes lies in the folder.
-
-        Returns:
-            Facts as plain values: "device" and "dtype" that were used, "peak_memory_mb".
-        """
+        """Do one part, whose files go into the folder; returns "device" and "dtype" used, and "peak_memory_mb"."""
         shot = self._open(part.shot)
         if part.window is not None:
             window = Window(*self._description["shots"][part.shot]["windows"][part.window])
@@ -88,7 +81,6 @@ class Filler:
         return {"device": self._engine.device, "dtype": self._engine.dtype, "peak_memory_mb": peak}
 
     def close(self) -> None:
-        """Let go of frames."""
         self._shot = None
         self._inputs.frames.close()
 
@@ -107,7 +99,7 @@ class Filler:
 
 
 def files_to_send(folder: Path) -> dict[str, bytes]:
-    """What a machine that does not see the folder needs of it: name in it, and content. Windows are not needed."""
+    """By name in the folder, the files that a machine which does not see it needs: all but windows."""
     places = [folder / DESCRIPTION, folder / HOLES]
     for name in (LABELS, FITS):
         places += sorted(path for path in (folder / name).rglob("*") if path.is_file())

@@ -47,24 +47,18 @@ class Kept:
 
 
 class FitFolder:
-    """The fits of one job.
+    """The fits of one job; the folder is made when the first is kept.
 
     A job's own fits come first, each for its own shot. Those that were lent (``lend``) are other jobs' on the same
     video and object: of these the nearest shot's will do. They are copied when a job begins, so that a job that goes
     on after an interruption finds what it found at first.
-
-    Args:
-        folder: where they lie; made when the first is kept.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def find(self, kind: str, start: int) -> Kept | None:
-        """The job's own fit of that kind to the shot that starts at ``start``, else the nearest that was lent, or None.
-
-        A file that cannot be read counts as none.
-        """
+        """The job's own fit of that kind to the shot from ``start``, else the nearest lent; skips unreadable files."""
         own = self._read(self.folder / f"{kind}-{start}.safetensors")
         if own is not None:
             return own
@@ -143,13 +137,12 @@ class HalfFit:
             found = torch.load(io.BytesIO(self.path.read_bytes()), map_location="cpu", weights_only=True)
         except FileNotFoundError:
             return None
-        except Exception:  # whatever a damaged file makes the reader say: the fit begins anew
+        except Exception:  # a damaged file can raise anything: the fit begins again
             return None
         return found if isinstance(found, dict) else None
 
     @property
     def due(self) -> bool:
-        """Time has passed since the last."""
         return self._clock() - self._last >= APART
 
     def write(self, state: dict[str, Any]) -> None:

@@ -24,11 +24,7 @@ class Item:
     """One thing in the cache.
 
     Attributes:
-        kind: see ``KINDS``.
-        path: where it lies.
-        bytes: what it takes.
         changed: seconds since the epoch.
-        about: what it is, in words.
         running: a job uses it.
         removed: it is gone now.
     """
@@ -42,7 +38,6 @@ class Item:
     removed: bool = False
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
         return asdict(self) | {"path": str(self.path)}
 
 
@@ -101,13 +96,9 @@ def _item(kind: str, path: Path, about: str) -> Item:
 
 
 def clear(items: list[Item], kinds: list[str], seconds: float = 0.0, now: float | None = None) -> list[Item]:
-    """Remove what is of the kinds named, not running, and has not changed for so many seconds.
+    """Remove what is of these kinds, not running, and unchanged for so many seconds; what is gone is marked.
 
-    Returns:
-        The items, those that are gone marked.
-
-    Raises:
-        OutputError: something could not be removed; the rest is.
+    Raises OutputError: something could not be removed; the rest is.
     """
     now = time.time() if now is None else now
     after, failed = [], []
@@ -142,7 +133,6 @@ def _gone(item: Item) -> bool:
 
 
 def text(items: list[Item]) -> str:
-    """A line for each thing, and one for each kind."""
     lines = []
     for kind in KINDS:
         own = [item for item in items if item.kind == kind]

@@ -33,7 +33,6 @@ class Job:
     """One video under way.
 
     Attributes:
-        info, target, options, events: what the job was asked.
         folder: its scratch folder, and what an interrupted run left in it.
         first, last: the frames that are worked on, last excluded.
         report: filled as the work goes on.
@@ -54,8 +53,7 @@ class Job:
     def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, folder: JobFolder) -> Job:
         """Resolve the range, set the threads and seed of OpenCV, and start the report.
 
-        Raises:
-            UsageError: the range holds no frame.
+        Raises UsageError: the range holds no frame.
         """
         engine = options.engine
         cv2.setNumThreads(engine.cpu_threads)
@@ -150,20 +148,12 @@ class Job:
         self.note(*reader.warnings)
 
     def finish(self) -> RemoveReport:
-        """Close the report."""
         self.report.peak_memory_mb = max(self.report.peak_memory_mb, peak_mb())
         return self.report
 
 
 @contextlib.contextmanager
 def open_job(info: VideoInfo, target: Path, options: RemoveOptions, events: Events) -> Iterator[Job]:
-    """A job with a scratch folder: fresh, or with ``--resume`` the one an interrupted run left.
-
-    The folder goes when the work is done. Where a run with ``--resume`` ends otherwise, what it finished stays.
-
-    Raises:
-        OutputError: there is no place for it.
-        UsageError: another process works on the same job.
-    """
+    """A job with a scratch folder; see ``resume.open_folder``, also for the errors."""
     with open_folder(info, target, options) as folder:
         yield Job.begin(info, target, options, events, folder)

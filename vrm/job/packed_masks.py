@@ -12,7 +12,6 @@ _HEAD = 8
 
 
 def pack(masks: Masks, about: Any) -> bytes:
-    """Masks, and plain values that go with them, as bytes."""
     frames, parts, at = [], [], 0
     for t in masks.frames():
         packed = masks.packed(t)

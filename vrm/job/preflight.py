@@ -27,8 +27,7 @@ def preflight(
 ) -> tuple[str, ...]:
     """Check everything about a job that can be checked before its masks are known; first tidy up after killed ones.
 
-    Returns:
-        What the user should know.
+    Returns what the user should know.
 
     Raises:
         UsageError: see ``refuse_clashes``.
@@ -65,28 +64,15 @@ def check_filling(
     wanted: range,
     at_once: int = 1,
 ) -> str | None:
-    """Check what filling will take, now that the holes are known.
+    """Check what filling the ``wanted`` frames by ``at_once`` processes takes; a warning if memory may not do.
 
-    Args:
-        info, options: of the job.
-        folder: scratch.
-        holes: grown masks.
-        shots: ``(start, stop)`` of each.
-        wanted: the frames that are filled.
-        at_once: processes that fill them.
-
-    Returns:
-        A warning where the bound on memory may not do.
-
-    Raises:
-        OutputError: scratch has not enough room.
+    ``holes`` are the grown masks, ``folder`` is scratch. Raises OutputError: it has not enough room.
     """
     check_disk(info, folder, holes, [shot for shot in shots if touches(shot, wanted)], at_once)
     return hole_warning(info, options.engine, holes)
 
 
 def touches(shot: tuple[int, int], wanted: range) -> bool:
-    """Whether any frame of a shot is wanted."""
     return shot[0] < wanted.stop and shot[1] > wanted.start
 
 
@@ -106,13 +92,10 @@ def refuse_clashes(
     """Refuse a job that would write over what it reads, ``--overwrite`` or not, or two things to one place.
 
     Args:
-        source, target: what the job is about.
-        options: of the job.
         whole: a target that is a folder is replaced as a whole, not only the pictures in it.
         overlay: a further video that is written.
 
-    Raises:
-        UsageError: names both.
+    Raises UsageError: names both.
     """
     seen: dict[Path, str] = {}
     written = written_by(target, options) | ({} if overlay is None else {"--overlay": overlay})
@@ -139,11 +122,7 @@ def _meets(path: Path, read: Path, *, whole: bool) -> bool:
 
 
 def check_memory(info: VideoInfo, options: RemoveOptions) -> None:
-    """Refuse a ``--memory`` that the video cannot be worked in, and say the least that would do.
-
-    Raises:
-        OutOfMemory: before any work.
-    """
+    """Refuse a ``--memory`` that the video cannot be worked in, naming the least that does. Raises OutOfMemory."""
     engine = options.engine
     if engine.memory_gb is None:
         return
@@ -157,10 +136,9 @@ def check_memory(info: VideoInfo, options: RemoveOptions) -> None:
 
 
 def least_gb(info: VideoInfo, options: EngineOptions) -> float:
-    """The smallest bound in GB, in tenths, that a video of this size should need; measured, see benchmarks/RESULTS.md.
+    """The smallest bound in GB, in tenths, for a video of this size; measured, see benchmarks/RESULTS.md.
 
-    Raises:
-        WeightsError: there are no weights of the name asked for.
+    Raises WeightsError: there are no weights of the name asked for.
     """
     fixed, each = LEAST[_kind(options)]
     return max(LEAST_GB, -(-int((fixed + each * frame_bytes(info)) / 1e7) // 10) / 10)
@@ -204,17 +182,9 @@ def hole_warning(info: VideoInfo, options: EngineOptions, holes: Masks) -> str |
 
 
 def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[int, int]], at_once: int = 1) -> None:
-    """Refuse work whose frames, fills and patches do not fit into scratch.
+    """Refuse frames, fills and patches that do not fit into scratch, which may hold an earlier run's windows.
 
-    Args:
-        info: the video.
-        folder: scratch, maybe with an earlier run's windows.
-        holes: what is to be filled.
-        shots: where.
-        at_once: processes that fill it.
-
-    Raises:
-        OutputError: before the engine starts.
+    Raises OutputError: before the engine starts.
     """
     each = 3 if info.bit_depth == 8 else 6
     times = [t for start, stop in shots for t in range(start, stop) if holes.box(t) is not None]
@@ -230,11 +200,7 @@ def check_disk(info: VideoInfo, folder: Path, holes: Masks, shots: list[tuple[in
 
 
 def check_output_disk(info: VideoInfo, plan: OutputPlan) -> str | None:
-    """Refuse an output that cannot fit where it goes; a warning where it may not.
-
-    Raises:
-        OutputError: before any work.
-    """
+    """Refuse (OutputError) an output that cannot fit where it goes; a warning where it may not."""
     raw = frame_bytes(info) * info.n_frames
     if plan.lossless:
         least, likely = raw // 10, raw // 2

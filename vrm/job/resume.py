@@ -115,9 +115,7 @@ def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterat
 
     It goes when the work is done. Where a run with ``--resume`` ends otherwise, what it finished stays.
 
-    Raises:
-        OutputError: there is no place for it.
-        UsageError: another process works on the same job.
+    Raises OutputError: there is no place for it; UsageError: another process works on the same job.
     """
     about = {
         "input": str(info.path.absolute()),
@@ -132,7 +130,7 @@ def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterat
     try:
         yield job
         if job.kept:
-            with contextlib.suppress(OutputError):  # the result is there, and what could be kept beside it a gift
+            with contextlib.suppress(OutputError):  # the result is there; fits for later runs are an extra
                 FitFolder(job.fits).publish(_shared_fits(info, options))
     except BaseException:
         if job.kept and _tidied(job.path):
@@ -212,9 +210,6 @@ def _sweep_leftovers(there: dict[str, Any]) -> None:
         remove_partial(Path(name), there["pid"])
 
 
-# --- what shapes a result ---------------------------------------------------------------------------------------
-
-
 def fingerprint(facts: dict[str, Any]) -> str:
     """A name for facts; others have another name."""
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
@@ -273,9 +268,4 @@ def _shared_fits(info: VideoInfo, options: RemoveOptions) -> Path:
     if mask.points or mask.boxes or mask.classes:
         goes += f"{mask.points}{mask.boxes}{mask.classes}{mask.labels}{mask.segmenter}{mask.sam}"
     name = f"{video_key(info.path)}-{hashlib.sha256(goes.encode()).hexdigest()[:12]}"
-    return fits_root() / name
-
-
-def fits_root() -> Path:
-    """The folder of all fits that later jobs are lent."""
-    return user_cache_path("vrm") / "fits"
+    return user_cache_path("vrm") / "fits" / name

@@ -85,10 +85,10 @@ def _acquired(lock: BaseFileLock) -> bool:
 
 
 def _unused(folder: Path) -> Claim | None:
-    """Claim a folder that is nobody's any more.
+    """Claim a folder whose process has ended; None if it is in use.
 
     One without a lock is of an older vrm, which took none: it counts as used until it has not changed for a day. Half
-    deleted ones are nobody's.
+    deleted ones are in no use.
     """
     deleted = folder.name.startswith(_GONE)
     if not deleted and not (folder / LOCK).exists() and time.time() - measure(folder)[1] < _DAY:
@@ -108,14 +108,7 @@ def _gate(root: Path) -> Iterator[None]:
 
 
 def new_folder(about: dict[str, Any]) -> Claim:
-    """A fresh private folder, claimed.
-
-    Args:
-        about: what ``vrm clean`` says of it: input, output.
-
-    Raises:
-        OutputError: there is no place for it.
-    """
+    """A fresh private folder, claimed; ``vrm clean`` shows ``about``: input, output. Raises OutputError."""
     root = scratch_root()
     with writing(f"No scratch folder can be made in {root}"), _gate(root):
         folder = Path(tempfile.mkdtemp(prefix=PRIVATE, dir=root))
@@ -181,7 +174,7 @@ def description(folder: Path) -> dict[str, Any]:
 
 def remove(claim: Claim) -> None:
     """Delete a claimed folder and give up the claim. What cannot be deleted stays."""
-    # Renamed first: whoever looks meanwhile finds no half of a job to go on from.
+    # Renamed first: another process finds no half of a job to go on from meanwhile.
     gone = claim.folder.with_name(f"{_GONE}{claim.folder.name}-{os.getpid()}")
     try:
         claim.folder.rename(gone)
@@ -210,9 +203,7 @@ class Entry:
     """One scratch folder.
 
     Attributes:
-        path: where it lies.
         state: "running", "interrupted" (``--resume`` goes on from it) or "abandoned" (its process was killed).
-        bytes: what it takes.
         changed: seconds since the epoch when something in it last changed.
         about: input, output, as far as they are known.
     """
@@ -255,7 +246,7 @@ def measure(folder: Path) -> tuple[int, float]:
 
 
 def discard(folder: Path) -> bool:
-    """Delete a folder nobody works in; False if somebody does."""
+    """Delete a folder that no process works in; False if one does."""
     with _gate(folder.parent):
         claim = _unused(folder)
         if claim is None:

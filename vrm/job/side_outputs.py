@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import cv2
 import numpy as np
@@ -33,9 +32,7 @@ _TINT = (220, 40, 60)
 class FolderOutput:
     """A folder of pictures that appears when the ``with`` block ends well and a picture was added.
 
-    Args:
-        folder: where to; pictures in it that have the same names are replaced.
-        what: they are, as the error's subject: "Masks".
+    Pictures of the same names are replaced. ``what`` is the error's subject: "Masks".
     """
 
     def __init__(self, folder: Path, what: str) -> None:
@@ -46,11 +43,9 @@ class FolderOutput:
         self._partial = self._place.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         with self._writing():
-            self._place.__exit__(kind, error, trace)
+            self._place.__exit__(*error)
 
     def add(self, name: str, picture: Pixels) -> None:
         """Write one picture as PNG. Raises OutputError."""
@@ -81,7 +76,7 @@ def overlay_plan(info: VideoInfo, path: Path, overwrite: bool) -> OutputPlan:
 
 
 def write_overlay(info: VideoInfo, masks: Masks, plan: OutputPlan, told: Callable[[int], None]) -> None:
-    """The video with what goes tinted red inside a white line, to be looked at; ``told`` how many frames are done."""
+    """The video with the selection tinted red inside a white line; ``told`` is called with how many frames are done."""
     size = plan.picture.size[::-1]
 
     def tinted(frame: Frame) -> Frame:
@@ -96,11 +91,7 @@ def write_overlay(info: VideoInfo, masks: Masks, plan: OutputPlan, told: Callabl
 
 
 class SideOutputs:
-    """What a job writes beside the video: masks, cleaned keyframes, the report with its pictures.
-
-    Attributes:
-        highlights: frames that the report's page shows.
-    """
+    """What a job writes beside the video: masks, cleaned keyframes, the report, whose page shows ``highlights``."""
 
     def __init__(self, job: Job) -> None:
         options = job.options
@@ -118,18 +109,13 @@ class SideOutputs:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._places.__exit__(kind, error, trace)
+    def __exit__(self, *error: Any) -> None:
+        self._places.__exit__(*error)
 
     def choose(self, objects: Masks, holes: Masks, shots: list[tuple[int, int]], given: Collection[int]) -> None:
         """Write the masks, and choose the frames to be looked at while they are composited.
 
-        Args:
-            objects, holes: the masks, and the same grown.
-            shots: ``(start, stop)`` of each.
-            given: frames that the user has cleaned.
+        ``objects`` are the masks, ``holes`` the same grown, ``given`` the frames that the user has cleaned.
         """
         if self._options.mask.save_to is not None:
             write_masks(self._info, objects, self._masks)
@@ -170,7 +156,6 @@ class SideOutputs:
         )
 
     def _displayed(self, array: np.ndarray) -> np.ndarray:
-        """Turned as the video is for display."""
         return np.ascontiguousarray(np.rot90(array, -self._info.rotation // 90))
 
 

@@ -13,11 +13,7 @@ from vrm.system.array_folder import ArrayFolder
 
 
 class FillFolder(ArrayFolder[HoleFill]):
-    """Fills by frame number: the recent ones in memory, the others in files, which go when the mapping does.
-
-    Args:
-        parent: an existing scratch folder; the files go into a folder of their own in it.
-    """
+    """Fills by frame number: the recent ones in memory, others in files in a folder of their own, deleted with it."""
 
     def __init__(self, parent: Path) -> None:
         super().__init__(parent, None, _arrays, _fill)

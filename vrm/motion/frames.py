@@ -37,9 +37,7 @@ class FrameAccess(Protocol):
 class WorkingFrames:
     """Grey frames and holes at working size, each read once and kept.
 
-    Args:
-        shot: the frames.
-        longest: working frames are not larger than this on the longer side.
+    ``longest``: working frames are not larger than this on the longer side.
 
     Attributes:
         scale: working pixels per pixel of the shot, <= 1.
@@ -85,9 +83,7 @@ class WorkingFrames:
 class HolePixels:
     """Pixels of a hole at full size, and the working pixel each belongs to.
 
-    Args:
-        frames: the working frames, which know both sizes.
-        index: int64 ``(N,)``: flat indices in a frame at full size.
+    ``index``: int64 ``(N,)``: flat indices in a frame at full size.
 
     Attributes:
         rows, cols: int64 ``(N,)``: the working pixels.

@@ -120,11 +120,9 @@ def push_pull(values: Array, weight: Array) -> Array:
     """Fill in pixels of weight 0 from coarser averages (Gortler et al., "The Lumigraph", 1996, section 3.4.3).
 
     Args:
-        values: float32 ``(h, w)`` or ``(h, w, c)``.
-        weight: float32 ``(h, w)`` in [0, 1]: how much each value counts.
-
-    Returns:
-        float32 like values: where the weight is 1 as given, else smooth. Zeros if no weight is positive.
+        values: float32 ``(h, w)`` or ``(h, w, c)``, like the result.
+        weight: float32 ``(h, w)`` in [0, 1]: where it is 1 the value stays, elsewhere the result is smooth; zeros if no
+            weight is positive.
     """
     weighted = values * (weight if values.ndim == 2 else weight[..., None])
     return _push_pull(weighted.astype(np.float32), weight.astype(np.float32))
@@ -152,12 +150,9 @@ def interpolate_laplace(values: Array, unknown: Bool, cycles: int = 2) -> Array:
     """The solution of Laplace's equation through the known values: the smoothest surface there is.
 
     Args:
-        values: float32 ``(h, w)`` or ``(h, w, c)``, c <= 4.
+        values: float32 ``(h, w)`` or ``(h, w, c)``, c <= 4, like the result, where known pixels stay.
         unknown: bool ``(h, w)``; if all pixels are unknown the result is zero.
         cycles: V-cycles, from where push-pull begins.
-
-    Returns:
-        float32 like values, known pixels as given.
     """
     if not unknown.any():
         return values.astype(np.float32)

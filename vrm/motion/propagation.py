@@ -47,10 +47,7 @@ def propagate(
     """Fill the holes of a window's frames from where their background is seen.
 
     Args:
-        shot: the frames and holes.
-        window: frames to fill.
         context: frames that trajectories may pass through; as many are read as they need.
-        config: see ``MotionConfig``.
         nonlocal_frames: frames that may be aligned directly, where ``config.nonlocal_frames`` allows any.
         keyframes: frames without a hole that had one, and that hole (bool ``(H, W)``), by number; things that move by
             themselves are followed to these.
@@ -58,8 +55,7 @@ def propagate(
         estimator: optical flow; ``DisFlow`` by default.
         progress: called with ``(stage, done, total)``.
 
-    Returns:
-        A ``HoleFill`` for each frame of the window that has a hole.
+    Returns a ``HoleFill`` for each frame of the window that has a hole.
     """
     flow, keyframes = estimator or DisFlow(), keyframes or {}
     frames = WorkingFrames(shot, config.longest)

@@ -29,14 +29,7 @@ def small(rgb: Pixels) -> Pixels:
 
 
 def find_shots(pictures: Iterable[tuple[int, Pixels]]) -> list[tuple[int, int]]:
-    """Cut a stretch of consecutive frames into shots.
-
-    Args:
-        pictures: ``(frame number, uint8 BGR picture)`` in order, as ``small`` makes them.
-
-    Returns:
-        ``(start, stop)`` frame numbers of each shot, in order, without gaps.
-    """
+    """Cut consecutive frames, ``(number, picture)`` as of ``small``, into shots ``(start, stop)`` without gaps."""
     from scenedetect import FrameTimecode  # slow to import; a video that passes through needs no cuts
     from scenedetect.detectors import AdaptiveDetector
 

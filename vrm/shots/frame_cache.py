@@ -69,7 +69,7 @@ class FrameCache:
             return self._frames[t]
 
     def close(self) -> None:
-        """Stop decoding and drop everything; the memory goes back to the system, as others need it now."""
+        """Stop decoding and drop everything; the memory goes back to the system."""
         with self._lock:
             self._decoding = None
             self._chunks.clear()
@@ -100,10 +100,7 @@ class FrameCache:
 def durable_frames(folder: Path, whole: Callable[[int], Pixels], hole: Callable[[int], Bool]) -> ArrayFolder[Pixels]:
     """Frames, or maps of their size, by number, that outlast the process; only what lies under the hole is kept.
 
-    Args:
-        folder: see ``ArrayFolder``.
-        whole: what a frame shows outside its hole.
-        hole: bool ``(H, W)`` of a frame.
+    ``whole`` gives what a frame shows outside its hole, ``hole`` its bool ``(H, W)``.
     """
 
     def pack(t: int, frame: Pixels) -> Sequence[np.ndarray]:

@@ -25,12 +25,7 @@ _FACTS = "facts"
 
 @dataclass(frozen=True)
 class Extra:
-    """What goes with a window's patches, for the report.
-
-    Attributes:
-        facts: plain JSON values.
-        arrays: by name.
-    """
+    """What goes with a window's patches, for the report: plain JSON values, and arrays by name."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -64,8 +59,7 @@ class PatchStore:
     def add(self, window: Window, patches: Mapping[int, Patch], extra: Extra | None = None) -> None:
         """Keep a window's patches; windows come in order. Where one overlaps the last, the two are cross-faded.
 
-        Raises:
-            OutputError: scratch is full.
+        Raises OutputError: scratch is full.
         """
         extra = extra or Extra()
         boxes = {str(t): list(patch.box) for t, patch in patches.items()}

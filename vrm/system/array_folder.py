@@ -56,8 +56,7 @@ class ArrayFolder(MutableMapping[int, Value], Generic[Value]):
         durable: the files lie in ``parent`` itself, which is made, and outlast the process and a loss of power; intact
             ones that are there already belong to the mapping.
 
-    Raises:
-        OutputError: the disk takes no more; on setting and on reading, as either may move another value to a file.
+    Raises OutputError: the disk takes no more; on setting and on reading, as either may move another value to a file.
     """
 
     memory_bytes = 32 << 20

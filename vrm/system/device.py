@@ -31,13 +31,7 @@ class ComputeOptions(Protocol):
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how networks run.
-
-    Attributes:
-        device: torch device.
-        dtype: what autocast computes convolutions in; float32 means no autocast.
-        threads: CPU threads for torch.
-    """
+    """Where and how networks run: autocast computes convolutions in ``dtype`` (float32: no autocast)."""
 
     device: torch.device
     dtype: torch.dtype
@@ -58,7 +52,6 @@ class Compute:
         return x.to(self.device).contiguous(memory_format=torch.channels_last)
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """The context in which forward passes run."""
         return torch.autocast(self.device.type, dtype=self.dtype, enabled=self.dtype != torch.float32)
 
     @contextlib.contextmanager
@@ -75,23 +68,16 @@ class Compute:
 
 
 def choose(options: ComputeOptions) -> Compute:
-    """Device, dtype and threads for the options: cuda, else mps, else cpu; bf16 where the machine declares it.
+    """Device, dtype and threads: cuda, else mps, else cpu; bf16 where the hardware declares it.
 
-    The choice goes by what the hardware declares, never by a timing, so that equal runs give equal bytes.
-
-    Raises:
-        UsageError: the device or number format asked for is not there.
+    Nothing is timed to choose, so that equal runs give equal bytes. Raises UsageError: what is asked for is not there.
     """
     device = _device(options.device)
     return Compute(device, _dtype(options.dtype, device), options.cpu_threads)
 
 
 def choose_for_training(options: ComputeOptions) -> Compute:
-    """The same for training on many clips; fp16, whose losses would have to be scaled, is not trained in.
-
-    Raises:
-        UsageError: see ``choose``; or fp16 was asked for.
-    """
+    """The same for training on many clips; UsageError for fp16 too, whose losses would have to be scaled."""
     if options.dtype == "fp16":
         raise UsageError("--dtype fp16 is not trained in.", "Use bf16 or fp32.")
     return choose(options)

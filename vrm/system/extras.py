@@ -24,14 +24,11 @@ EXTRAS = {
 
 @contextlib.contextmanager
 def needed_by(what: str, extra: str | None = None) -> Iterator[None]:
-    """Around code that imports optional packages: where one is not installed, say that ``what`` needs it.
+    """Around code that imports optional packages: a missing one becomes MissingPackage, with the lines to type.
 
     Args:
         what: begins the message: "--engine savit".
         extra: the one that brings all that ``what`` needs; None = the one that brings the missing package.
-
-    Raises:
-        MissingPackage: with the lines to type.
     """
     try:
         yield

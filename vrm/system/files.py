@@ -40,12 +40,7 @@ _VANISHED = "Its folder has vanished: run again, and let nothing else tidy up th
 
 
 def disk_error(error: BaseException | None, among: Collection[int] = tuple(DISK)) -> str | None:
-    """Why a disk took no more, in words, if that is what an error is about (or what it came from); else None.
-
-    Args:
-        error: any.
-        among: the system's numbers of errors that count.
-    """
+    """Why a disk took no more, in words, if an error (or what it came from) has a number ``among`` these; else None."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in among and error.errno in DISK:
             return DISK[error.errno]
@@ -100,8 +95,7 @@ def atomic_write(path: Path, content: Content, what: str = "", *, durable: bool 
         what: begins the error's sentence; by default the path cannot be written.
         durable: it outlasts a loss of power from the moment it appears.
 
-    Raises:
-        OutputError: the disk is full, or may not be written to; nothing is left behind.
+    Raises OutputError: the disk is full, or may not be written to; nothing is left behind.
     """
     with (
         writing(what or f"{path} cannot be written"),
@@ -189,7 +183,7 @@ def _delete(path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk; a file system that cannot, and Windows, are left in peace."""
+    """Bring a folder's names to the disk; does nothing on Windows or where the file system cannot."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

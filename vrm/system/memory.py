@@ -18,7 +18,7 @@ _LIBRARIES_SAY = ("can't allocate memory", "Insufficient memory", "out of memory
 
 
 def c_library_call(name: str) -> Callable[..., int] | None:
-    """A function of the C library by name; None where there is no such function (other systems)."""
+    """A function of the C library by name; None where there is none (other systems than Linux)."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -36,7 +36,7 @@ def give_back() -> None:
 
 
 def free_caches() -> None:
-    """Let go of what nobody needs after memory ran out: garbage, free pages, and what torch keeps of a GPU's memory."""
+    """After memory ran out: collect garbage, give free pages back, and what torch keeps of a GPU's memory."""
     gc.collect()
     give_back()
     torch = sys.modules.get("torch")
@@ -69,16 +69,7 @@ def peak_mb() -> float:
 
 
 def bounded(progress: Progress, most: float, held: Callable[[], int | None] = resident) -> Progress:
-    """A progress callback that also stops the work where it holds more than ``most`` bytes of memory.
-
-    Args:
-        progress: told first, ``(stage, done, total)``.
-        most: the bound.
-        held: what the process holds now.
-
-    Raises:
-        OutOfMemory: from the callback.
-    """
+    """A progress callback ``(stage, done, total)`` that raises OutOfMemory if more than ``most`` bytes are ``held``."""
 
     def watched(stage: str, done: int, total: int) -> None:
         progress(stage, done, total)
@@ -96,7 +87,7 @@ def bounded(progress: Progress, most: float, held: Callable[[], int | None] = re
 
 
 def is_shortage(error: BaseException) -> bool:
-    """True if an error of whichever library means that memory ran out."""
+    """Whether any library's error means that memory ran out."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return any(words in str(error) for words in _LIBRARIES_SAY)

@@ -15,9 +15,7 @@ Result = TypeVar("Result")
 def parallel_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """``function`` of each item, in order, on as many threads as OpenCV may use (``cv2.setNumThreads``).
 
-    Args:
-        function: independent of the other items, and safe to call from several threads.
-        items: what to call it with. When the caller stops early, the items not begun are dropped.
+    It must be safe to call from several threads. When the caller stops early, the items not begun are dropped.
     """
     work = list(items)
     threads = min(cv2.getNumThreads(), len(work))

@@ -36,8 +36,8 @@ Record = dict[str, Any]
 def command(module: str) -> tuple[str, ...]:
     """The command that runs ``main()`` of a module, which calls ``serve``.
 
-    It is a program of its own: who calls vrm from Python needs no ``if __name__ == "__main__"``, and nothing is
-    imported from the folder one happens to be in.
+    A program of its own: a caller of vrm needs no ``if __name__ == "__main__"``, and nothing is imported from the
+    working folder.
     """
     code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; main()"
     return sys.executable, "-P", "-c", code
@@ -58,7 +58,6 @@ class Worker:
 
     @property
     def pid(self) -> int:
-        """Of the process."""
         return self._process.pid
 
     def begin(self, task: Record) -> None:
@@ -75,11 +74,7 @@ class Worker:
             self._process.stdin.close()
 
     def end(self, patience: float | None = None) -> int:
-        """Interrupt it, wait for its end, kill it if that does not come within ``patience`` seconds (``PATIENCE``).
-
-        Returns:
-            The exit code; negative: the signal it died of.
-        """
+        """Interrupt it and wait; kill it after ``patience`` seconds. Returns the exit code; negative: a signal."""
         self.interrupt()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE if patience is None else patience)
@@ -113,11 +108,7 @@ def death(code: int) -> EngineError:
 
 
 def serve(perform: Callable[[Record, TextIO], Record]) -> None:
-    """The worker's side: do tasks until the input ends, then exit.
-
-    Args:
-        perform: given a task, and where to write records; returns the result.
-    """
+    """The worker's side: do tasks until the input ends, then exit; ``perform(task, out)`` writes records to ``out``."""
     # Ctrl-C reaches every process of a terminal, but the one that started this one decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _raise_interrupt)

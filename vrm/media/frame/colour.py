@@ -46,8 +46,7 @@ def _or(value: int, default: int) -> int:
 def rgb_to_yuv(matrix: int) -> F32:
     """The 3x3 matrix from R, G, B in [0, 1] to Y in [0, 1] and U, V in [-0.5, 0.5] (H.273, 8.3).
 
-    Raises:
-        KeyError: the matrix code is not one that ``resolve`` gives for YUV.
+    Raises KeyError: the matrix code is not one that ``resolve`` gives for YUV.
     """
     if matrix == _YCGCO:
         return np.array([[0.25, 0.5, 0.25], [-0.25, 0.5, -0.25], [0.5, 0, -0.5]], np.float32)

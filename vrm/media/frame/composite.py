@@ -27,8 +27,7 @@ _ALPHA_MARGIN = 8
 def composite(frame: Frame, patch: Patch, box: Box, alpha: F32) -> Frame:
     """The frame with a patch composited under ``alpha`` (float32 ``(h, w)`` in [0, 1]) in ``box``; checked.
 
-    Raises:
-        RuntimeError: a sample outside the mask would have changed, which is a bug.
+    Raises RuntimeError: a sample outside the mask would have changed, which is a bug.
     """
     after = paste(frame, patch.part(box), alpha, box)
     changed = changed_outside(frame, after, alpha, box)
@@ -48,13 +47,12 @@ def side_by_side(before: Frame, after: Frame) -> Frame:
 
 
 def paste(frame: Frame, rgb: Pixels, alpha: F32, box: Box) -> Frame:
-    """The frame with a patch composited into its planes.
+    """The frame, itself not changed, with a patch composited into its planes.
 
     An alpha plane is interpolated under the mask from the opacity around it: what is removed from an opaque picture
     leaves it opaque, what is removed from a transparent one leaves it transparent.
 
     Args:
-        frame: not changed.
         rgb: uint8 or uint16 (full scale) ``(h, w, 3)``, in the frame's own transfer and primaries.
         alpha: float32 ``(h, w)`` in [0, 1]: 1 replaces, 0 leaves the sample untouched.
         box: where ``rgb`` and ``alpha`` lie in the frame.
@@ -62,8 +60,7 @@ def paste(frame: Frame, rgb: Pixels, alpha: F32, box: Box) -> Frame:
     Returns:
         A frame that differs at most where ``support`` is True; the frame itself if alpha is 0 throughout.
 
-    Raises:
-        ValueError: shapes that do not fit.
+    Raises ValueError: shapes that do not fit.
     """
     y0, x0, y1, x1 = box
     height, width = frame.size
@@ -92,13 +89,7 @@ def paste(frame: Frame, rgb: Pixels, alpha: F32, box: Box) -> Frame:
 
 
 def support(alpha: F32, box: Box, layout: PixelLayout, size: tuple[int, int]) -> tuple[Bool, ...]:
-    """The samples of each plane that ``paste`` may change, as bool arrays of the planes' sizes.
-
-    Args:
-        alpha, box: as for ``paste``.
-        layout: of the frame.
-        size: its ``(height, width)``.
-    """
+    """The samples of each plane that ``paste`` may change under ``alpha``, as bool arrays of the planes' sizes."""
     whole = np.zeros(size, np.bool_)
     whole[box[0] : box[2], box[1] : box[3]] = alpha > 0
     return tuple(_reduced(whole, layout) if layout.is_chroma(k) else whole for k in range(layout.n_planes))

@@ -58,30 +58,18 @@ class Frame:
     def from_native(
         cls, native: av.VideoFrame, index: int, time_base: Fraction, *, top_field_first: bool = False
     ) -> Frame:
-        """Wrap a decoded frame that has a pts.
-
-        Raises:
-            VideoError: its pixel format cannot be worked on.
-        """
+        """Wrap a decoded frame that has a pts. Raises VideoError: its pixel format cannot be worked on."""
         layout = layout_of(native.format.name)
         tags = frame_tags(native)
+        colour = resolve(tags, layout.family, native.height, native.width)
+        pts = native.pts if native.pts is not None else 0
         key, interlaced = bool(native.key_frame), bool(native.interlaced_frame)
         # An encoder would repeat the source's picture types, which fits neither its own order nor its quality.
         native.pict_type = 0
         return cls(
-            index,
-            native.pts if native.pts is not None else 0,
-            native.duration or 0,
-            time_base,
-            layout,
-            resolve(tags, layout.family, native.height, native.width),
-            tags,
-            native,
-            native,
-            key,
-            interlaced,
+            index, pts, native.duration or 0, time_base, layout, colour, tags, native, native, key, interlaced,
             top_field_first,
-        )
+        )  # fmt: skip
 
     @classmethod
     def from_planes(

@@ -36,7 +36,6 @@ class PixelLayout:
         family: "yuv", "rgb" or "gray".
         depth: bits per sample, 8 to 16.
         sub_x, sub_y: log2 of the chroma subsampling.
-        alpha: True if the last plane is an alpha plane.
         source: the format of the decoder's frames; equal to ``name`` unless they are rearranged.
     """
 
@@ -58,7 +57,6 @@ class PixelLayout:
         return (1 if self.family == "gray" else 3) + int(self.alpha)
 
     def is_chroma(self, plane: int) -> bool:
-        """Whether a plane holds (perhaps subsampled) chroma."""
         return self.family == "yuv" and plane in (1, 2)
 
     def plane_size(self, plane: int, height: int, width: int) -> tuple[int, int]:

@@ -20,10 +20,8 @@ class ClipPath:
 
     Attributes:
         name: of its folder, or of its file without the ending (with it where another file differs only there).
-        path: its folder or video.
         frames: the folder of pictures or the video that holds its frames; None if ``path`` holds none.
         masks: the folder of its masks, in a data set that keeps them apart from the frames.
-        error: what is wrong with the folder.
     """
 
     name: str
@@ -34,13 +32,10 @@ class ClipPath:
 
 
 def clip_paths(folder: Path, bare: bool = True) -> list[ClipPath]:
-    """Every video and every folder in a folder of clips, or in a data set's folder of frames, by path.
+    """Every video and every folder in an existing folder of clips, or in a data set's folder of frames, by path.
 
-    Hidden files are left out. See ``clip_frames`` for where a clip's folder may hold its frames.
-
-    Args:
-        folder: must exist.
-        bare: pictures may also lie in the clip's folder itself, as they always do in data sets.
+    Hidden files are left out. ``bare``: pictures may also lie in a clip's folder itself, as they do in data sets; see
+    ``clip_frames``.
     """
     places = ((folder / name, size) for name in _DATA_SETS for size in _SIZES)
     data_set = next((p for p in places if (p[0] / "JPEGImages" / p[1]).is_dir()), None)
@@ -92,8 +87,7 @@ def clip_frames(folder: Path, bare: bool) -> Path | None:
 def named_pictures(folder: Path, *names: str) -> Path | None:
     """The first of ``folder/name`` that exists: a folder of pictures or the one video in it, or a video ``name.mp4``.
 
-    Raises:
-        VideoError: there are several videos of that name.
+    Raises VideoError: there are several videos of that name.
     """
     for name in names:
         path = folder / name

@@ -26,11 +26,7 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 def open_input(path: Path) -> InputContainer:
-    """Open a media file for reading.
-
-    Raises:
-        VideoError: it does not exist, may not be read, or is no media file.
-    """
+    """Open a media file for reading. Raises VideoError: it does not exist, may not be read, or is no media file."""
     if path.exists() and not path.is_file():
         raise VideoError(f"{path} is no file, but a pipe or a device.", "Videos are read more than once: give a file.")
     if path.exists() and not path.stat().st_size:
@@ -81,11 +77,7 @@ def codec_name(stream: Stream) -> str:
 
 
 def video_stream(container: InputContainer, path: Path, index: int | None) -> VideoStream:
-    """The video stream to work on: the first one, or the one with that index in the container.
-
-    Raises:
-        VideoError: there is none; the message lists what there is.
-    """
+    """The first video stream, or the one with that index in the container. Raises VideoError, listing what there is."""
     videos = [s for s in container.streams if isinstance(s, VideoStream) and not is_cover(s)]
     if index is None and videos:
         return videos[0]
@@ -101,15 +93,9 @@ def video_stream(container: InputContainer, path: Path, index: int | None) -> Vi
 
 
 def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecContext:
-    """A decoder, not open yet, with as many threads as FFmpeg chooses.
+    """A decoder, not open yet, for an open container's stream, with as many threads as FFmpeg chooses.
 
-    Args:
-        stream: of an open container.
-        path: for messages.
-        alpha: the packets carry an alpha plane that the default decoder does not read.
-
-    Raises:
-        VideoError: there is no decoder for it.
+    ``alpha``: the packets carry an alpha plane that the default decoder does not read. Raises VideoError: no decoder.
     """
     context: VideoCodecContext | None = stream.codec_context
     if context is None or not context.is_decoder:

@@ -71,8 +71,7 @@ class StreamDecoder:
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded frames in presentation order, in the stream's time base; damaged packets are skipped.
 
-        Raises:
-            VideoError: there is no decoder for the stream.
+        Raises VideoError: there is no decoder for the stream.
         """
         context: VideoCodecContext | None = None
         for packet in self.packets():

@@ -24,8 +24,7 @@ FRAME_RATE = Fraction(25)
 def frame_files(folder: Path) -> list[Path]:
     """The folder's pictures in the order of the numbers in their names.
 
-    Raises:
-        VideoError: there is no such folder, or it holds no pictures.
+    Raises VideoError: there is no such folder, or it holds no pictures.
     """
     try:
         files = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS and not p.name.startswith(".")]
@@ -48,8 +47,7 @@ def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
 def probe_folder(folder: Path) -> VideoInfo:
     """What ``probe`` says of a folder of frames, from the headers of all its files.
 
-    Raises:
-        VideoError: no frames, or frames of different sizes or depths; names the file.
+    Raises VideoError: no frames, or frames of different sizes or depths; names the file.
     """
     files = frame_files(folder)
     height, width, channels, bits = image_facts(files[0])
@@ -96,8 +94,7 @@ def _joined(a: int, b: int) -> int:
 def read_folder(info: VideoInfo, start: int, stop: int | None) -> Iterator[Frame]:
     """The frames ``start..stop-1``; to the last where ``stop`` is None.
 
-    Raises:
-        VideoError: a picture cannot be read, or has changed since the folder was probed.
+    Raises VideoError: a picture cannot be read, or has changed since the folder was probed.
     """
     layout = layout_of(info.pix_fmt)
     files = frame_files(info.path)

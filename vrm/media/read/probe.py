@@ -44,13 +44,12 @@ _SIDE_DATA = {
 def probe(
     path: Path, stream: int | None = None, *, most_frames: int | None = None, most_pixels: int | None = None
 ) -> VideoInfo:
-    """What is in a video file or a folder of frames.
+    """What is in a video file or a folder of pictures, whose rate is 25 frames per second.
 
     The number of frames is exact for an undamaged file: from the index where the container has a complete one, else
     by reading all packets (nothing is decoded for it).
 
     Args:
-        path: a video file, or a folder of pictures (then the rate is 25 frames per second).
         stream: index of the video stream in the container; default: the first that is no cover picture.
         most_frames: a video with more is refused as soon as they are counted.
         most_pixels: a video whose header claims larger frames is refused before anything of it is decoded.

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from types import TracebackType
 from typing import Any, Self
 
 import av
@@ -54,11 +53,7 @@ _INDEXED_FILES = 16
 class Reader:
     """The frames of one video file or folder of frames.
 
-    Args:
-        info: what ``probe`` said about it.
-
     Attributes:
-        info: the same.
         lost: frames that the file promises and that do not decode; final once reading has reached the end.
         warnings: what else is odd, one sentence each.
     """
@@ -72,13 +67,10 @@ class Reader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Stop what is being read."""
         while self._running:
             self._running.pop().close()
 
@@ -88,8 +80,7 @@ class Reader:
         A damaged packet is skipped, without a gap in the numbers. A start far into a part that this process has read
         before is reached by seeking.
 
-        Raises:
-            VideoError: nothing decodes, or the picture changes its size or format.
+        Raises VideoError: nothing decodes, or the picture changes its size or format.
         """
         if stop is not None and stop <= start:
             return
@@ -228,7 +219,7 @@ def _timed(natives: Iterator[av.VideoFrame], info: VideoInfo, stream: av.VideoSt
 
 
 class _ReadAhead:
-    """An iterator over frames that are decoded in a thread of its own, a few in advance."""
+    """Frames, decoded a few in advance in a thread of its own."""
 
     _END = object()
 

@@ -35,7 +35,6 @@ class Mastering:
 
     @property
     def display(self) -> bool:
-        """Whether the mastering display is complete."""
         return bool(self.primaries and self.luminance)
 
 
@@ -44,14 +43,11 @@ class SourceFacts:
     """What the encoder and the muxer need to know about the source.
 
     Attributes:
-        time_base: of the video stream.
         start: pts of the first frame in seconds.
         field_order: FFmpeg's AVFieldOrder.
         display_matrix: nine integers of the display matrix, or empty.
-        mastering: HDR static metadata, or None.
         captions: closed captions (A/53) in the first frame.
         data: in words, the kinds of per-frame data in the first frame that no encoder here writes.
-        chapters: number of chapters.
         constant_rate: the container states that the frame rate does not vary.
         sample_aspect: as stated; 0 where the source says nothing.
     """
@@ -78,11 +74,7 @@ _UNWRITTEN = {
 
 
 def read_facts(path: Path, stream: int) -> SourceFacts:
-    """The facts of a video's stream; its first frame is decoded.
-
-    Raises:
-        VideoError: the file cannot be opened.
-    """
+    """The facts of a video's stream; its first frame is decoded. Raises VideoError: the file cannot be opened."""
     try:
         with open_input(path) as source:
             video = source.streams[stream]

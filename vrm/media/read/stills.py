@@ -28,11 +28,7 @@ MOST_PIXELS = 8192 * 8192
 
 
 def check_size(path: Path, most: int = MOST_PIXELS) -> None:
-    """Refuse a picture by its header, before anything of it is unpacked.
-
-    Raises:
-        VideoError: it has more than ``most`` pixels; names the limit.
-    """
+    """Refuse a picture by its header, before anything is unpacked. Raises VideoError: more than ``most`` pixels."""
     height, width, _, kind = png_header(path)
     if kind < 0:
         try:
@@ -53,12 +49,9 @@ def read_image(path: Path, most: int = MOST_PIXELS) -> Pixels:
 
     Grey with alpha and palettes come as RGB(A); a camera's orientation tag is not applied.
 
-    Args:
-        path: the file.
-        most: pixels it may have; see ``check_size``.
-
     Raises:
-        VideoError: the file is missing, is no picture, is too large, or holds other than 8 or 16 bit integers.
+        VideoError: the file is missing, is no picture, has more than ``most`` pixels, or holds other than 8 or 16 bit
+            integers.
     """
     check_size(path, most)
     try:
@@ -88,11 +81,7 @@ def _from_opencv(image: Any) -> Pixels:
 
 
 def read_index(path: Path, most: int = MOST_PIXELS) -> U8:
-    """The palette indices ``(H, W)`` of a palette PNG of at most ``most`` pixels.
-
-    Raises:
-        VideoError: the file is missing, too large, or is no palette PNG.
-    """
+    """The palette indices ``(H, W)`` of a palette PNG. Raises VideoError: it is missing, too large, or another file."""
     check_size(path, most)
     if png_header(path)[3] != _PALETTE:
         raise VideoError(f"{path} is not a PNG with a palette.")
@@ -105,22 +94,14 @@ def read_index(path: Path, most: int = MOST_PIXELS) -> U8:
 
 
 def read_mask(path: Path, most: int = MOST_PIXELS) -> tuple[Pixels, bool]:
-    """A mask picture as stored: ``(indices, True)`` for a palette PNG, else ``(read_image(path), False)``.
-
-    Raises:
-        VideoError: the file cannot be read.
-    """
+    """A mask as stored: ``(indices, True)`` of a palette PNG, else ``(read_image(path), False)``. Raises VideoError."""
     if png_header(path)[3] == _PALETTE:
         return read_index(path, most), True
     return read_image(path, most), False
 
 
 def png_header(path: Path) -> tuple[int, int, int, int]:
-    """``(height, width, bits per sample, colour type)`` of a PNG; zeros and -1 for another file.
-
-    Raises:
-        VideoError: it is no file, or cannot be opened.
-    """
+    """``(height, width, bits per sample, colour type)`` of a PNG; zeros and -1 for another file. Raises VideoError."""
     try:
         if path.exists() and not path.is_file():
             raise VideoError(f"The picture {path} cannot be read: it is a folder, a pipe or a device.")
@@ -135,11 +116,7 @@ def png_header(path: Path) -> tuple[int, int, int, int]:
 
 
 def image_facts(path: Path) -> tuple[int, int, int, int]:
-    """``(height, width, channels, bits)`` of a picture, from its header alone where the format allows.
-
-    Raises:
-        VideoError: the file is no picture.
-    """
+    """``(height, width, channels, bits)`` of a picture, where possible from its header alone. Raises VideoError."""
     height, width, bits, colour = png_header(path)
     if colour in _PNG_CHANNELS:
         return height, width, _PNG_CHANNELS[colour], 16 if bits == 16 else 8

@@ -23,12 +23,9 @@ class Container:
 
     Attributes:
         muxer: FFmpeg's name of it.
-        label: what people call it.
         codec: video codec where the source's own does not fit.
         subtitles: codec that text subtitles of other kinds are converted to; empty = none fits.
-        chapters: whether it holds chapters.
         tick: ticks per second of its one clock; 0 = each stream has its own.
-        options: muxer options.
         codecs: those that players find in it, where its muxer would take any as private data; empty = ask the muxer.
     """
 
@@ -76,11 +73,7 @@ TEXT_SUBTITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text")
 
 
 def container_of(path: Path) -> Container:
-    """The container that a file's ending stands for.
-
-    Raises:
-        UsageError: it stands for none.
-    """
+    """The container that a file's ending stands for. Raises UsageError."""
     try:
         return CONTAINERS[path.suffix.lower()]
     except KeyError:

@@ -41,7 +41,6 @@ class EncoderChoice:
         layout: of the frames it will be given.
         time_base: of the pts that are written.
         lossless: decoding gives the frames' samples back.
-        notes: why it is not the source's own codec, and the like.
     """
 
     encoder: VideoEncoder
@@ -145,8 +144,7 @@ def _own_encoders(codec: str) -> tuple[VideoEncoder, ...]:
 def asked_layout(pix_fmt: str | None, source: PixelLayout) -> PixelLayout:
     """The layout of ``--pix-fmt``, or the source's own.
 
-    Raises:
-        UsageError: no encoder takes such a format; names near ones.
+    Raises UsageError: no encoder takes such a format; names near ones.
     """
     if pix_fmt is None:
         return source
@@ -169,11 +167,7 @@ def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
 
 
 def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
-    """Set an encoder up for this video, and open it into a header in memory.
-
-    Raises:
-        _DoesNotFit: it cannot.
-    """
+    """Set an encoder up for this video, and open it into a header in memory. Raises _DoesNotFit: it cannot."""
     info, facts, options = wish.info, wish.facts, wish.options
     avi = wish.container.muxer == "avi"
     pix_fmt, note = _format_for(encoder, wish.target, wish.container)

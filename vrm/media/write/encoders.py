@@ -29,13 +29,8 @@ class VideoEncoder:
     """One of FFmpeg's video encoders, and how it is used here.
 
     Attributes:
-        name: FFmpeg's name.
-        codec: the codec it writes.
-        label: what people call the codec.
         quality: the option for its quality, "" if it has none ("qscale": a fixed quantiser).
-        default: its visually lossless value.
-        worst: its largest value.
-        options: further options.
+        default, worst: its visually lossless value, and its largest.
         lossless: options that make it bit-exact; None = it cannot; {} = it always is.
         params: the option that takes the codec library's own ``key=value:...`` settings.
         exact_times: takes any time base; others are given a plain count, and their packets get the times afterwards.
@@ -99,11 +94,7 @@ _H264 = {"Constrained Baseline": "baseline", "Baseline": "baseline", "Main": "ma
 
 
 def encoders_of(name: str) -> tuple[VideoEncoder, ...]:
-    """The encoders that a codec's or an encoder's name stands for.
-
-    Raises:
-        UsageError: there is none; names the nearest ones.
-    """
+    """The encoders that a codec's or an encoder's name stands for. Raises UsageError, with the nearest names."""
     wanted = _ALIASES.get(name.lower(), name.lower())
     exact = tuple(e for e in ENCODERS if e.name == wanted)
     found = exact or tuple(e for e in ENCODERS if e.codec == wanted)
@@ -125,29 +116,24 @@ def same_samples(layout: PixelLayout, formats: Sequence[str]) -> str | None:
     if not formats or layout.name in formats:
         return layout.name
     for name in formats:
-        if name.startswith("yuvj"):
-            continue
-        other = layout_of(name) if _is_known(name) else None
-        if other is not None and other.name == layout.name:
+        if not name.startswith("yuvj") and _layout_name(name) == layout.name:
             return name
     if layout.name == "gbrp":  # bgr0 has an unused byte where bgra has its alpha
         return next((f for f in ("bgr0", "rgb24", "bgr24") if f in formats), None)
     return None
 
 
-def _is_known(pix_fmt: str) -> bool:
+def _layout_name(pix_fmt: str) -> str:
     try:
-        layout_of(pix_fmt)
+        return layout_of(pix_fmt).name
     except VideoError:
-        return False
-    return True
+        return ""
 
 
 def quality_options(encoder: VideoEncoder, crf: int | None, lossless: bool) -> dict[str, str]:
     """The encoder's options for a quality; ``crf`` None = visually lossless.
 
-    Raises:
-        UsageError: the encoder has no such setting, or it is out of its range.
+    Raises UsageError: the encoder has no such setting, or it is out of its range.
     """
     if lossless:
         if encoder.lossless is None:
@@ -225,7 +211,6 @@ class PictureFormat:
 
     Attributes:
         size: ``(height, width)``.
-        pix_fmt: FFmpeg's name of their pixel format.
         colour: tags that are written; 2 and None mean that nothing is stated.
         sample_aspect: width over height of a pixel.
         rate: nominal frames per second.
@@ -249,8 +234,7 @@ class PictureFormat:
 def add_encoder(out: OutputContainer, encoder: str, picture: PictureFormat, options: dict[str, str]) -> VideoStream:
     """Add a video stream to ``out``, its encoder set up and open.
 
-    Raises:
-        av.error.FFmpegError, ValueError: the encoder or the container refuses.
+    Raises av.error.FFmpegError, ValueError: the encoder or the container refuses.
     """
     if picture.mastering is not None:
         stream = add_carrier(out, encoder, picture.mastering)

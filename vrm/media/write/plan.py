@@ -33,7 +33,6 @@ class OutputPlan:
         codec: the codec it writes.
         picture: size, pixel format, colour, times the encoder is opened with.
         layout: the planar layout of the frames it is given.
-        options, muxer_options: for the encoder and the muxer.
         time_base: of the pts that are written: the source's own; the frame period in AVI.
         start: when the source's first frame is shown, in seconds.
         source, stream: the file that the other streams are copied from, and its video stream that is worked on; None =
@@ -43,7 +42,6 @@ class OutputPlan:
         streams: the source's other streams that come along.
         display_matrix: nine integers, or empty.
         chapters: whether the source's come along.
-        overwrite: replace an existing output.
         notes: a line for each decision that the user should know of.
         kept, lost: what comes along, and everything that does not.
     """
@@ -72,22 +70,15 @@ class OutputPlan:
 
     @property
     def pix_fmt(self) -> str:
-        """FFmpeg's name of the written pixel format."""
         return self.picture.pix_fmt
 
     @property
     def colour(self) -> Colour:
-        """The colour tags that are written."""
         return self.picture.colour
 
 
 def plan_output(
-    info: VideoInfo,
-    out: Path,
-    options: OutputOptions,
-    *,
-    copy_streams: bool = True,
-    side_by_side: bool = False,
+    info: VideoInfo, out: Path, options: OutputOptions, *, copy_streams: bool = True, side_by_side: bool = False
 ) -> OutputPlan:
     """Decide and check everything about the output before any work is done.
 
@@ -96,9 +87,7 @@ def plan_output(
     Encoder and container are opened in memory, so that what they refuse shows now.
 
     Args:
-        info: the source.
         out: the file to write, or the folder for a folder of frames.
-        options: codec, quality, pixel format, overwriting.
         copy_streams: take the source's other streams, chapters and metadata along.
         side_by_side: frames are twice as wide as the source's, and nothing else is taken along: a preview.
 
@@ -115,14 +104,11 @@ def plan_output(
     _check_target(info, out, options, folder=False)
     facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
-    copied = CopiedStreams()
-    if copy_streams and info.container != FRAMES:
-        copied = plan_streams(info, container)
     whole = copy_streams and info.container != FRAMES
+    copied = plan_streams(info, container) if whole else CopiedStreams()
     kept, lost, notes = picture_words(info, facts, video, container)
     if whole and facts.chapters:
         (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
-    streams = tuple(copied.streams)
     return OutputPlan(
         out,
         container.muxer,
@@ -138,7 +124,7 @@ def plan_output(
         info.stream,
         video.encoder.exact_times and container.muxer != "avi",
         video.lossless,
-        streams,
+        tuple(copied.streams),
         facts.display_matrix,
         bool(facts.chapters) and whole and container.chapters,
         options.overwrite,
@@ -146,9 +132,6 @@ def plan_output(
         tuple(kept + copied.kept),
         tuple(lost + copied.lost),
     )
-
-
-# --- where it goes ----------------------------------------------------------------------------------------------
 
 
 def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:
@@ -193,9 +176,6 @@ def _same(out: Path, source: Path) -> bool:
         return out.resolve() == source.resolve() or (out.exists() and out.samefile(source))
     except OSError:
         return False
-
-
-# --- a folder of pictures ---------------------------------------------------------------------------------------
 
 
 def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPlan:

@@ -26,14 +26,9 @@ def picture_of(frame: Frame) -> Pixels:
 
 
 def write_png(path: Path, picture: Pixels | Frame) -> None:
-    """Write a picture as a PNG file.
+    """Write a PNG, replacing it: a frame, or uint8 or uint16 ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA.
 
-    Args:
-        path: the file; replaced if it exists.
-        picture: uint8 or uint16 ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA; or a frame.
-
-    Raises:
-        OutputError: the file cannot be written.
+    Raises OutputError.
     """
     pixels: Any = picture_of(picture) if isinstance(picture, Frame) else picture
     if pixels.ndim == 3:
@@ -45,15 +40,9 @@ def write_png(path: Path, picture: Pixels | Frame) -> None:
 
 
 def write_index(path: Path, index: U8, palette: U8) -> None:
-    """Write palette indices as a palette PNG; ``read_index`` gives them back.
+    """Write palette indices, uint8 ``(H, W)``, as a palette PNG, replacing it; ``read_index`` gives them back.
 
-    Args:
-        path: the file; replaced if it exists.
-        index: uint8 ``(H, W)``.
-        palette: uint8 ``(256, 3)`` RGB.
-
-    Raises:
-        OutputError: the file cannot be written.
+    ``palette`` is uint8 ``(256, 3)`` RGB. Raises OutputError.
     """
     picture = Image.fromarray(np.ascontiguousarray(index))
     picture.putpalette(palette.tobytes())

@@ -15,11 +15,7 @@ from vrm.types import U8, VideoInfo
 
 
 def preview_plan(info: VideoInfo, path: Path, size: tuple[int, int], *, overwrite: bool = False) -> OutputPlan:
-    """How a preview of ``info`` is written, its frames ``size`` (stored height and width, even).
-
-    Raises:
-        UsageError, OutputError: see ``plan_output``.
-    """
+    """How a preview is written, its frames of stored ``(height, width)`` ``size``, even. Raises as ``plan_output``."""
     height, width = size
     shown = replace(info, height=height, width=width, pix_fmt="yuv420p", bit_depth=8, codec="h264")
     return plan_output(shown, path, OutputOptions(codec="h264", crf=23, overwrite=overwrite), copy_streams=False)

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
@@ -30,10 +29,6 @@ class Remuxer:
     """Sets up the streams of an output and copies the source's other packets into it, in order of time.
 
     A context manager; it opens the source a second time, beside the reader.
-
-    Args:
-        plan: which streams come along.
-        out: where they are written to.
 
     Attributes:
         video: the output's stream for the encoded picture.
@@ -73,9 +68,7 @@ class Remuxer:
     def __enter__(self) -> Remuxer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._source is not None:
             self._source.close()
 

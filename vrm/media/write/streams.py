@@ -16,11 +16,9 @@ from vrm.types import VideoInfo
 
 @dataclass(frozen=True)
 class StreamPlan:
-    """What becomes of one of the source's other streams.
+    """What becomes of one of the source's other streams, which has this index, kind and codec.
 
-    Attributes:
-        index, kind, codec: of the source's stream.
-        target: codec that its text is converted to; "attachment" for a cover picture; empty = packets are copied.
+    ``target``: codec that its text is converted to; "attachment" for a cover picture; empty = packets are copied.
     """
 
     index: int
@@ -42,8 +40,7 @@ class CopiedStreams:
 def plan_streams(info: VideoInfo, container: Container) -> CopiedStreams:
     """Decide for each of the source's other streams: copied, converted, or lost.
 
-    Raises:
-        OutputError: the container cannot hold a sound or video stream.
+    Raises OutputError: the container cannot hold a sound or video stream.
     """
     result = CopiedStreams()
     with open_input(info.path) as source:

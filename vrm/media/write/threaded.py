@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Self
 
 from vrm.media.frame.frame import Frame
@@ -36,9 +35,7 @@ class ThreadedWriter:
         if self._error is not None:
             raise self._error
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         self._abandoned = error is not None
         self._put(None)
         self._thread.join()

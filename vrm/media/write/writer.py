@@ -34,11 +34,8 @@ class WriteReport:
     """What was written.
 
     Attributes:
-        path: the finished file or folder.
-        frames: frames written.
         bytes: size of the file, or of all files of the folder.
         packets: packets copied, by index of the source's stream.
-        kept, lost, notes: as planned.
     """
 
     path: Path
@@ -64,15 +61,12 @@ def write_video(
     the decoder gave them.
 
     Args:
-        plan: from ``plan_output``.
         frames: in order of time.
         part: the frames are a part of the source, to which the other streams are cut. The output then starts at the
             source's own start time, as it does where no streams are copied.
-        progress: called after each frame.
         ready: called with the complete file (or folder) just before it gets its name.
 
-    Raises:
-        OutputError: the disk is full, the folder cannot be written to, or the encoder gave up.
+    Raises OutputError: the disk is full, the folder cannot be written to, or the encoder gave up.
     """
     if plan.container == FRAMES:
         return write_frames(plan, frames, progress=progress, ready=ready)
@@ -92,24 +86,19 @@ def write_frames(
     progress: Progress | None = None,
     ready: Callable[[Path], None] | None = None,
 ) -> WriteReport:
-    """Write frames as a folder of PNGs with the names of the source's frames.
-
-    Raises:
-        OutputError: the disk is full or the folder cannot be written to.
-    """
+    """Write frames as a folder of PNGs with the names of the source's frames. Raises as ``write_video``."""
     assert plan.source is not None
     names = [p.stem for p in frame_files(plan.source)]
     written = 0
     source = _FrameSource(frames)
     with _explained(plan, source), atomic_folder(plan.path) as partial:
         partial.mkdir()
-        for frame in source:
+        for written, frame in enumerate(source, 1):
             try:
                 write_png(partial / f"{names[frame.index]}.png", frame)
             except OutputError as error:
                 reason = disk_error(error) or error.what
                 raise OutputError(f"Writing frames to {plan.path} failed: {reason}.", error.fix) from error
-            written += 1
             if progress is not None:
                 progress(written)
         if ready is not None:
@@ -195,9 +184,6 @@ class _VideoTrack:
         if time is not None:
             self._remuxer.until(time * packet.time_base)
         self._out.mux_one(packet)
-
-
-# --- what goes wrong ----------------------------------------------------------------------------------------------
 
 
 class _FrameSource:

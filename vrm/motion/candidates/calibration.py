@@ -50,12 +50,7 @@ _BELIEF = 0.7
 
 
 class HeldOutShot:
-    """A shot whose holes also cover their own copies, moved by a fixed offset to where pixels are known.
-
-    Args:
-        shot: the real one.
-        offset: ``(dy, dx)`` of the copies.
-    """
+    """A shot whose holes also cover their own copies, moved by ``offset`` ``(dy, dx)`` to where pixels are known."""
 
     def __init__(self, shot: FrameAccess, offset: tuple[int, int]) -> None:
         self.shot, self.offset = shot, offset
@@ -80,11 +75,8 @@ def calibrate(
     """How errors in this clip compare to the usual, from pixels held out in a stretch in the middle of the window.
 
     Args:
-        shot: the frames and holes.
-        window: the frames to fill.
         config: how they will be filled; here with fewer rounds and fewer non-local frames.
         nonlocal_frames: frames that may be aligned directly.
-        estimator: optical flow.
     """
     times = [t for t in window if shot.hole(t).any()]
     if len(times) < 3:

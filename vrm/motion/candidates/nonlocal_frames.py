@@ -53,7 +53,6 @@ class Alignment:
     """Frame t in terms of a non-local frame, on a box around t's hole at working size. Arrays are of the box.
 
     Attributes:
-        source: the non-local frame's number.
         xy: float32 ``(h, w, 2)``: places in it, working pixels.
         valid: bool: inside that frame and not in its hole.
         error: float32: difference of grey levels (0..1) on the known pixels around, continued into the hole.
@@ -88,22 +87,14 @@ class BestAlignments:
         column = number[rows, cols]
         return {
             f"nonlocal {k}": Correspondences(
-                "nonlocal",
-                np.where(column >= 0, self.source[k][column], -1),
-                self.xy[k][column],
-                self.error[k][column],
+                "nonlocal", np.where(column >= 0, self.source[k][column], -1), self.xy[k][column], self.error[k][column]
             )
             for k in range(len(self.source))
         }
 
 
 class Aligner:
-    """Aligns frames directly; keeps each frame's features.
-
-    Args:
-        frames: filled grey frames and holes.
-        estimator: the flow that refines the homography.
-    """
+    """Aligns filled grey frames directly and keeps each one's features; ``estimator`` refines the homography."""
 
     def __init__(self, frames: WorkingFrames, estimator: FlowEstimator) -> None:
         self.frames, self.estimator = frames, estimator

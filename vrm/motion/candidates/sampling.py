@@ -48,12 +48,7 @@ def sample_candidates(
 ) -> FrameCandidates:
     """Sample what is seen of frame t elsewhere, add single-frame inpainting, and set the expected errors.
 
-    Args:
-        frames: the working frames, which know the shot.
-        t: the frame.
-        pixels: of its hole, not empty; they may be a part of it.
-        seen: where these are seen, by name; at least one.
-        calibration: of this clip.
+    ``pixels`` are all or some of its hole's, at least one; ``seen`` holds by name where these are seen, at least one.
     """
     shot = frames.shot
     hole, asked = shot.hole(t), np.zeros(shot.size, np.bool_)

@@ -90,13 +90,11 @@ def camera_motion(flow: Array, usable: Bool, tolerance: float = 1.0) -> tuple[np
 def background_moves(shot: FrameAccess, places: Mapping[int, Bool], within: tuple[int, int]) -> bool:
     """Whether most of what is known around places in the holes departs from the camera's motion.
 
+    True as well where nothing tells: no known pixel around, a single frame.
+
     Args:
-        shot: the frames and holes.
         places: by frame, bool ``(H, W)``.
         within: the first and the last frame that they are compared with.
-
-    Returns:
-        True as well where nothing tells: no known pixel around, a single frame.
     """
     frames, flow = WorkingFrames(shot, _LONGEST), DisFlow()
     shares = [_moving_share(frames, flow, t, frames.shrunk(place), within) for t, place in places.items()]

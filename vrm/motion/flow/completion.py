@@ -71,7 +71,6 @@ def completed_pairs(
     """Flow from a frame to its neighbour and back, estimated around their holes and completed in them.
 
     Args:
-        estimator: optical flow.
         first, second: the two frames, grey ``(h, w)``.
         hole, next_hole: bool ``(h, w)``, at least one not empty.
         reach: pixels around the holes that flow is estimated on, at least; half the holes' size, if that is more.

@@ -32,7 +32,6 @@ def context_flow(
     """Flow between two squares, for frames of ``size``.
 
     Args:
-        estimator: optical flow.
         here, there: see ``square``.
         hole, other_hole: see ``square_hole``; flow there is interpolated from around it.
         size: ``(height, width)`` of the result.

@@ -50,16 +50,10 @@ class RaftFlow:
         weights: of ``raft_small`` or ``raft_large``: a safetensors file or its tensors by name; None for an untrained
             network (tests).
         large: which of the two.
-        iterations: refinement steps.
-        device: torch device.
     """
 
     def __init__(
-        self,
-        weights: Path | Mapping[str, Any] | None,
-        large: bool = True,
-        iterations: int = 12,
-        device: str = "cpu",
+        self, weights: Path | Mapping[str, Any] | None, large: bool = True, iterations: int = 12, device: str = "cpu"
     ) -> None:
         import torch
         from torchvision.models.optical_flow import raft_large, raft_small  # type: ignore[import-untyped]

@@ -18,7 +18,6 @@ class Correspondences:
     """Where N pixels of a hole are seen in other frames.
 
     Attributes:
-        kind: how they were found.
         source: int ``(N,)``: the other frame's number, -1 = nowhere.
         xy: float32 ``(N, 2)``: the place in it, working pixels.
         error: float32 ``(N,)``: for trajectories the forward-backward error accumulated along them, working pixels;
@@ -38,7 +37,6 @@ class Candidate:
     """Colours and gradients for the N hole pixels of a frame.
 
     Attributes:
-        kind: where it comes from.
         colour: float32 ``(N[, 3])``.
         differences: float32 ``(4, N[, 3])``: colour minus that of each neighbour, see ``gradient_domain.sample``.
         valid: bool ``(N,)``.

@@ -48,11 +48,8 @@ def single_frame_prior(image: Array, hole: Bool, scale: float) -> Array:
 
     Args:
         image: float32 ``(h, w[, 3])``, read outside the hole.
-        hole: bool ``(h, w)``, N pixels.
+        hole: bool ``(h, w)``, N pixels; the result is float32 ``(N,)``.
         scale: see ``frames.length_scale``.
-
-    Returns:
-        float32 ``(N,)``.
     """
     known = (~hole).astype(np.float32)
     grey = image if image.ndim == 2 else image.mean(-1)
@@ -81,7 +78,6 @@ def set_expected_errors(
         candidates: exactly one is of single-frame inpainting.
         inside: bool ``(h, w)`` with the N hole pixels.
         scale: see ``frames.length_scale``.
-        calibration: of this clip.
     """
     blur = _HoleBlur(inside, odd(7 * scale))
     fetched = [c for c in candidates if c.kind != "single-frame"]

@@ -32,10 +32,8 @@ def fuse(
         hole: bool ``(h, w)`` with N pixels.
         candidates: their expected errors set, at least one valid at each pixel.
         screening: see ``gradient_domain.blend``.
-        sharpness: see ``SHARPNESS``.
 
-    Returns:
-        The hole's colours, float32 ``(N[, 3])`` in [0, 1].
+    Returns the hole's colours, float32 ``(N[, 3])`` in [0, 1].
     """
     colour = np.zeros_like(candidates[0].colour)
     differences = np.zeros_like(candidates[0].differences)

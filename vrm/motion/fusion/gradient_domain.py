@@ -25,12 +25,8 @@ STEPS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 def sample(image: Array, xy: Array) -> tuple[Array, Array]:
     """Colour and differences to the four neighbours, at points of a source frame, each sampled once.
 
-    Args:
-        image: float32 ``(h, w)`` or ``(h, w, 3)``.
-        xy: float32 ``(N, 2)``.
-
-    Returns:
-        Colours ``(N[, 3])`` and differences ``(4, N[, 3])``: colour minus the neighbour's, in the order of ``STEPS``.
+    Of an image float32 ``(h, w[, 3])`` at ``(N, 2)`` float32: colours ``(N[, 3])`` and differences ``(4, N[, 3])``,
+    which are colour minus the neighbour's, in the order of ``STEPS``.
     """
     colour = remap(image, xy, cv2.INTER_CUBIC)
     around = [colour - remap(image, xy + np.array(s, np.float32), cv2.INTER_CUBIC) for s in STEPS]
@@ -44,13 +40,10 @@ def sample_frames(
 
     Args:
         part_of: gives a box of a frame, float32 in [0, 1].
-        size: of the frames.
         source: int ``(N,)``, frame numbers; negative = none (zeros come back).
         xy: float32 ``(N, 2)``, places in the source frames.
-        channels: 1 or 3.
 
-    Returns:
-        Colours ``(N[, 3])`` and differences ``(4, N[, 3])``.
+    Returns colours ``(N[, 3])`` and differences ``(4, N[, 3])``.
     """
     shape = (len(source),) if channels == 1 else (len(source), channels)
     colour, differences = np.zeros(shape, np.float32), np.zeros((4, *shape), np.float32)
@@ -85,8 +78,7 @@ def blend(image: Array, hole: Bool, colour: Array, differences: Array, screening
         screening: weight of the colours against the gradients.
         cycles: of the solver.
 
-    Returns:
-        float32 like the image, the hole filled.
+    Returns float32 like the image, the hole filled.
     """
     start = image.copy()
     start[hole] = colour

@@ -19,8 +19,7 @@ def inpaint_frame(image: Array, hole: Bool) -> Array:
         image: float32 ``(h, w)`` or ``(h, w, 3)`` in [0, 1]; what it holds in the hole is not looked at.
         hole: bool ``(h, w)``.
 
-    Returns:
-        float32 like the image, the hole filled; mid-grey if all is hole.
+    Returns float32 like the image, the hole filled; mid-grey if all is hole.
     """
     box = bounding_box(hole)
     if box is None:

@@ -35,13 +35,10 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
     left out: candidates are not blended with them, and a step at the border is no detail.
 
     Args:
-        fill: what motion found for the frame.
         rgb: float32 ``(N, 3)`` in [0, 1]: the hole's colours, averaged from the fill's candidates.
-        size: (height, width) of the frame.
         most: detail is strengthened at most so many times.
 
-    Returns:
-        Float32 ``(N, 3)`` in [0, 1].
+    Returns float32 ``(N, 3)`` in [0, 1].
     """
     scale = length_scale(size)
     detail, local = odd(_DETAIL * scale), odd(_LOCAL * scale)
@@ -59,15 +56,11 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
 
 
 def detail_energy(candidates: Iterable[Candidate], index: np.ndarray, size: tuple[int, int]) -> Array:
-    """Energy of the candidates' own detail at each pixel of the hole, averaged by their weights.
+    """Energy of the candidates' own detail at each of the hole's N pixels, averaged by their weights: float32 ``(N,)``.
 
     Args:
         candidates: their expected errors set; half precision is enough for this.
-        index: int64 ``(N,)``: flat indices of the hole's pixels.
-        size: (height, width) of the frame.
-
-    Returns:
-        Float32 ``(N,)``.
+        index: int64 ``(N,)``: flat indices of the hole's pixels in a frame of that size (height, width).
     """
     inside, detail = _inside(index, size), odd(_DETAIL * length_scale(size))
     energy, weight = np.zeros(inside.shape, np.float32), np.full(inside.shape, 1e-20, np.float32)
@@ -100,13 +93,7 @@ def _high(image: Array, counts: Bool, size: int) -> Array:
 
 
 def _local_mean(values: Array, counts: Bool, size: int) -> Array:
-    """Mean over the pixels that count in a window around each pixel.
-
-    Args:
-        values: float32 ``(h, w[, C])``.
-        counts: bool ``(h, w)``.
-        size: of the square window, odd.
-    """
+    """Mean of ``values``, float32 ``(h, w[, C])``, over the pixels that count in a square window of an odd size."""
     square, nothing = (size, size), cv2.BORDER_CONSTANT
     share = np.maximum(cv2.blur(counts.astype(np.float32), square, borderType=nothing), 1e-3)
     counted = values * counts if values.ndim == 2 else values * counts[..., None]

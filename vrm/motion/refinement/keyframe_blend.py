@@ -57,8 +57,6 @@ def blend_keyframes(
     """Average keyframes into the fills of the frames near them. In place.
 
     Args:
-        found: the fills, as good as they are otherwise.
-        shot: the frames.
         keyframes: frames without a hole that had one.
         strength: share of a keyframe in the frame next to it where the two show the same, 0..1; 0 = nothing is done.
         estimator: flow between pictures.
@@ -77,13 +75,7 @@ def blend_keyframes(
 
 
 def _blended(
-    fill: HoleFill,
-    shot: FrameAccess,
-    t: int,
-    keys: list[int],
-    strength: float,
-    estimator: FlowEstimator,
-    scale: float,
+    fill: HoleFill, shot: FrameAccess, t: int, keys: list[int], strength: float, estimator: FlowEstimator, scale: float
 ) -> HoleFill:
     """The fill of frame t with those keyframes averaged in; where one of them weighs most, it is the source."""
     hole = shot.hole(t)
@@ -118,10 +110,8 @@ def _aligned(part: Array, key: Array, inside: Bool, estimator: FlowEstimator, sc
     Args:
         part, key: the same part of both frames, float32 ``(h, w, 3)`` in [0, 1].
         inside: bool ``(h, w)``: the filled hole.
-        estimator, scale: see ``blend_keyframes``.
 
-    Returns:
-        The picture, float32 ``(h, w, 3)``, and the places it comes from, float32 ``(h, w, 2)``, pixels (x, y).
+    Returns the picture, float32 ``(h, w, 3)``, and the places it comes from, float32 ``(h, w, 2)``, pixels (x, y).
     """
     h, w = inside.shape
     flow = estimator(_grey(part, scale), _grey(key, scale))

@@ -40,9 +40,7 @@ def temporal_filter(
 
     Args:
         found: with fills whose ``confidence`` is set.
-        shot: the frames.
         tracker: knows the flow between neighbour frames.
-        config: of ``filter_strength`` and ``filter_power``.
         keyframes: frames without a hole that had one: the filter begins with them.
     """
     times = sorted(found.fills)
@@ -97,7 +95,6 @@ def _averaged(
         scale: working pixels, in which the flow is, per pixel.
         neighbour: its number and the colours of its hole.
         share_of: the neighbour's share by confidence.
-        fill, shot, t, pair: as the names say.
     """
     hole = shot.hole(t)
     y0, x0, y1, x1 = box_around(hole, 1)

@@ -65,7 +65,6 @@ def synthesise_never_seen(shot: FrameAccess, found: Propagation, patches: Mutabl
     """Replace smooth inpainting in what was never seen by texture that stays in its place. In place.
 
     Args:
-        shot: the frames and holes.
         found: what motion found; its ``seen`` tells what was not.
         patches: by frame, every hole filled; those changed are set anew.
     """
@@ -92,9 +91,9 @@ def synthesise_never_seen(shot: FrameAccess, found: Propagation, patches: Mutabl
 
 
 class _Unfinished:
-    """Frames as far as they are filled (a ``FrameAccess``), and what is still to be synthesised in them as their holes.
+    """Frames (a ``FrameAccess``) as far as they are filled; their holes are what is still to be synthesised.
 
-    Args: see ``synthesise_never_seen``; ``least`` is the fewest pixels that are worth it.
+    ``least`` is the fewest pixels that are worth it; the rest as in ``synthesise_never_seen``.
     """
 
     def __init__(
@@ -113,7 +112,6 @@ class _Unfinished:
         self._pairs: dict[tuple[int, int], FlowPair | None] = {}
 
     def frame(self, t: int) -> Pixels:
-        """Frame t with its patch."""
         frame = self._shot.frame(t)
         if t in self._patches:
             frame = frame.copy()
@@ -122,7 +120,6 @@ class _Unfinished:
         return frame
 
     def hole(self, t: int) -> Bool:
-        """What is still to be synthesised in frame t."""
         return self._mask(self._missing, t)
 
     def areas(self) -> dict[int, int]:
@@ -232,8 +229,8 @@ class _Unfinished:
 def _without_specks(index: np.ndarray, missing: Bool, size: tuple[int, int], least: float) -> np.ndarray:
     """Flat indices of what is missing of a hole, without small islands either way.
 
-    A few pixels that a stray trajectory found in the midst of what was never seen would be taken for known, and all
-    around them be made to match.
+    A few pixels that a stray trajectory found amid what was never seen would be taken for known, and all around them
+    made to match.
     """
     hole, mask = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
     hole.reshape(-1)[index] = 1

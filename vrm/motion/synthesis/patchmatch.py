@@ -47,10 +47,8 @@ def complete_by_patches(image: Array, unknown: Bool, usable: Bool, seed: int = 0
         image: float32 ``(h, w, 3)`` in [0, 1], smoothly inpainted where unknown.
         unknown: bool ``(h, w)``.
         usable: bool ``(h, w)``: what may be copied; unknown pixels never are.
-        seed: of the search.
 
-    Returns:
-        float32 like the image; equal to it outside ``unknown``, and everywhere if nothing can be copied.
+    Returns float32 like the image; equal to it outside ``unknown``, and everywhere if nothing can be copied.
     """
     usable = usable & ~unknown
     if not unknown.any() or not _centres(usable).any():

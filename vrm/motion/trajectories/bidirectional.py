@@ -46,7 +46,6 @@ def refine_bidirectional(
     Args:
         frames: the working frames, filled.
         t: the frame; nothing is done unless it has trajectories in both directions.
-        backward, forward: trajectories by frame.
         max_error: trajectories of more accumulated error are not looked at.
         estimator: flow between the pictures that the two directions give.
     """

@@ -51,12 +51,9 @@ def correct_drift(
 
     Args:
         frames: the working frames, filled.
-        t: the frame that the trajectories start in.
         found: trajectories along the motion of the foreground.
-        key: a keyframe's number.
         foreground: bool ``(h, w)``: where the keyframe shows foreground.
         max_error: trajectories of more accumulated error are not looked at.
-        estimator: flow between the two pictures.
 
     Returns:
         The trajectories; those given if the foreground is not visible beside the hole, or fits no better than before.

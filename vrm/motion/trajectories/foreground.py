@@ -54,7 +54,7 @@ class ForegroundTrajectories:
     """Trajectories of the foreground through the holes of a window, and what is seen split by what is in front.
 
     Args:
-        tracker: trajectories of the background, found already.
+        tracker: of the background, whose trajectories are found already.
         keyframes: the holes that keyframes had (bool ``(h, w)``, working size), by number.
         window: the frames that are filled, and those up to the nearest keyframes around them.
 

@@ -69,7 +69,6 @@ class ForegroundFlow:
         frames: the working frames, filled.
         keyframes: the holes that keyframes had (bool ``(h, w)``, working size), by number.
         window: first to last frame, keyframes among them.
-        estimator: optical flow.
 
     Attributes:
         pairs: by frame and neighbour; None where no thing is seen to move around the holes.

@@ -68,7 +68,6 @@ class RigidAlignment:
     """A frame in terms of a keyframe, where that shows a thing, on a box at working size. Arrays are of the box.
 
     Attributes:
-        source: the keyframe's number.
         box: ``(y0, x0, y1, x1)``.
         xy: float32 ``(h, w, 2)``: places in the keyframe.
         shown: bool ``(h, w)``: the keyframe shows the thing there, and it is expected to look the same.
@@ -88,7 +87,6 @@ class RigidAligner:
     Args:
         frames: the working frames.
         shown: bool ``(h, w)`` by number: where keyframes show things.
-        window: frames they are followed through.
         estimator: flow, for what an affine motion does not explain.
     """
 
@@ -208,7 +206,6 @@ def look_up_rigid(
 
     Args:
         found: frame t in terms of keyframes, one on either side at most.
-        t, rows, cols: which pixels.
         chained: bool ``(N,)`` by number of the nearest keyframes: trajectories lead to a thing there. These vote for
             keyframes that the frame was not aligned with.
     """
@@ -231,11 +228,8 @@ def look_up_rigid(
 def _correlated(key: U8, here: U8, visible: Bool, start: Array, corner: tuple[int, int]) -> tuple[float, Array]:
     """The affine motion (2x3) from a part of a keyframe to another frame, and the correlation there.
 
-    Args:
-        key: the part, whose upper left corner (x, y) in its frame is ``corner``.
-        here: the other frame.
-        visible: bool, the pixels of it that count.
-        start: where the search begins.
+    ``corner`` is the upper left corner (x, y) of the part ``key`` in its frame, ``visible`` the pixels (bool) of
+    ``here`` that count, ``start`` where the search begins.
     """
     local = _in_part(start, corner, 1)
     mask = visible.view(np.uint8) * np.uint8(255)

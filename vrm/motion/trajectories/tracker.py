@@ -44,8 +44,6 @@ class TrajectoryTracker:
 
     Args:
         frames: working frames; their holes are filled here.
-        config: see ``MotionConfig``.
-        estimator: optical flow.
         window: the frames whose trajectories are wanted.
         context: frames that trajectories may pass through.
 

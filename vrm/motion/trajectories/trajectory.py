@@ -56,12 +56,9 @@ def extend(
     Args:
         pair: flow to the neighbour; None if the hole is empty.
         hole: bool ``(h, w)``, the frame's hole at working size.
-        neighbour: the neighbour's frame number.
-        next_hole: the neighbour's hole.
         onward: the neighbour's trajectories in the same direction, None if it has none (no hole, or the context ends).
 
-    Returns:
-        None if the hole is empty.
+    Returns None if the hole is empty.
     """
     if pair is None:
         return None
