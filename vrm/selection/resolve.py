@@ -38,8 +38,7 @@ class GivenMasks:
     """What the user gave, as far as it is known before any frame was looked at.
 
     Attributes:
-        loaded: masks from files or label maps.
-        prompted: clicks or boxes add to them.
+        prompted: clicks or boxes add to the masks from files or label maps.
         reach: the frames whose shots have to be known; all that is worked on where masks are to be tracked.
     """
 
@@ -49,18 +48,12 @@ class GivenMasks:
 
     @property
     def empty(self) -> bool:
-        """Nothing goes."""
         return self.loaded.masks.empty and not self.prompted
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which pixels go.
-
-    Attributes:
-        masks: of all frames, grown and feathered.
-        labels: makes what engines that route by content ask for, see ``labels_for_engine``.
-    """
+    """Which pixels go; ``labels`` makes what engines that route by content ask for, see ``labels_for_engine``."""
 
     masks: ShapedMasks
     labels: Callable[[], Callable[[int], U8] | None]
@@ -160,9 +153,10 @@ def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameCach
         given = close_dropouts(given.masks, frames.frame, shots, job.progress)
         job.note(*given.notes)
     masks = prompted.masks(given)
-    if masks is None and given.annotated is None:
-        return given.masks
-    masks = _tracked(job, given, given.annotated or frozenset(), shots, frames) if masks is None else masks
+    if masks is None:
+        if given.annotated is None:
+            return given.masks
+        masks = _tracked(job, given, given.annotated, shots, frames)
     job.folder.write_masks(masks, job.report.notes[said:])
     return masks
 

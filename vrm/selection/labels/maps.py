@@ -34,16 +34,10 @@ _CHUNK = 16
 class LabelMaps:
     """The label map of every frame of a video, read when asked for.
 
-    Args:
-        folder: holds maps as described above.
-        info: the video they belong to. PNGs are in its displayed orientation, a label video in the stored one.
-        span: ``(first, last)`` of the frames that are worked on; there may be maps for these only.
+    PNGs are in the video's displayed orientation, a label video in the stored one. There may be maps for the frames of
+    the span ``(first, last)`` only.
 
-    Attributes:
-        taxonomy: what the values mean.
-
-    Raises:
-        MaskError: no maps there, or of another size or count than the video, or values without a meaning.
+    Raises MaskError: no maps there, or of another size or count than the video, or values without a meaning.
     """
 
     def __init__(self, folder: Path, info: VideoInfo, span: tuple[int, int] | None = None) -> None:
@@ -98,7 +92,6 @@ class LabelMaps:
         yield self._frames[at], self._checked(np.ascontiguousarray(turned), path.name)
 
     def _checked(self, plane: np.ndarray, where: str) -> U8:
-        """The plane, refused if it has values that mean nothing."""
         counts = cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()
         used = np.flatnonzero(counts[:VOID])
         if used.size and used[-1] >= len(self.taxonomy.classes):

@@ -22,11 +22,7 @@ _PER_THING = 1000
 
 
 class MmdetSegmenter:
-    """A panoptic model of mmdetection whose classes are COCO's 133.
-
-    Args:
-        folder: see ``vrm.selection.labels.openmmlab.net_from_config``.
-        compute: where it runs.
+    """A panoptic model of mmdetection whose classes are COCO's 133, from a folder as of ``openmmlab.net_from_config``.
 
     Raises:
         WeightsError: files are missing, do not fit one another, or make no panoptic model of COCO.

@@ -10,7 +10,7 @@ What is only darker than it would be as background may be a shadow, and counts n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -20,8 +20,8 @@ from vrm.motion.flow.completion import complete
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.prompts.graph_cut import smooth_lab
-from vrm.selection.tracking.features import shrink, small_grey
-from vrm.types import F32, U8, Bool, Box, Pixels
+from vrm.selection.tracking.features import GetFrame, shrink, small_grey
+from vrm.types import F32, U8, Bool, Box
 
 REACH = 8
 """Frames on either side that are looked at."""
@@ -61,7 +61,6 @@ class _WarpedFrame:
     """Another frame, warped back along the background's motion.
 
     Attributes:
-        rgb: uint8 ``(h, w, 3)``.
         visible: bool ``(h, w)``: the place is in the picture there, and the object does not cover it.
         displacement: pixels that object and background have moved against each other.
     """
@@ -71,17 +70,10 @@ class _WarpedFrame:
     displacement: float
 
 
-def background_evidence(
-    frame: Callable[[int], Pixels], t: int, box: Box, mask: Bool, span: tuple[int, int]
-) -> MotionEvidence | None:
-    """What the frames around say about every pixel of frame t; None where they say nothing.
+def background_evidence(frame: GetFrame, t: int, box: Box, mask: Bool, span: tuple[int, int]) -> MotionEvidence | None:
+    """What up to ``REACH`` frames of the shot on both sides say about every pixel of frame t; None: they say nothing.
 
-    Args:
-        frame: gives frame n of the video, uint8 or uint16 RGB ``(H, W, 3)``; asked for up to ``REACH`` on both sides.
-        t: the frame.
-        box: around the object: what is near, but outside, is background.
-        mask: the object as far as it is known, ``(H, W)``.
-        span: ``(start, stop)`` of the shot.
+    What is near the box, but outside, is background. The mask is the object as far as it is known.
     """
     now = shrink(frame(t))
     here = _Appearance(now)
@@ -126,9 +118,7 @@ class _Appearance:
         return _smoothed(plain), _smoothed(beside_shade)
 
 
-def _warped_frames(
-    frame: Callable[[int], Pixels], t: int, mask: Bool, box: Box, span: tuple[int, int]
-) -> Iterator[_WarpedFrame]:
+def _warped_frames(frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[int, int]) -> Iterator[_WarpedFrame]:
     """The frames after t, then those before. The object lies in the box, as far as it is in the mask or not."""
     estimator = DisFlow()
     now = small_grey(frame(t))

@@ -8,7 +8,6 @@ around say what the background's motion explains (``vrm.selection.prompts.backgr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -18,8 +17,8 @@ from vrm.motion.flow.completion import complete
 from vrm.motion.flow.estimators import DisFlow
 from vrm.selection.prompts.background_motion import MotionEvidence, background_evidence
 from vrm.selection.prompts.base import Outline
-from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, seeds, smooth_lab
-from vrm.selection.tracking.features import shrink, small_grey
+from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
+from vrm.selection.tracking.features import GetFrame, shrink, small_grey
 from vrm.selection.tracking.tracker import enlarged
 from vrm.types import F32, U8, Bool, Box, Pixels, grow_box
 
@@ -49,7 +48,6 @@ class _Crop:
 
     Attributes:
         where: the part, in the frame.
-        rgb: uint8 ``(h, w, 3)``.
         inside: the box.
         seeds: 1 where the object certainly is, -1 where it certainly is not, else 0.
         speed: how much faster than the background each pixel moves, see ``_speed``; None: not known.
@@ -77,23 +75,15 @@ class _Crop:
 
 
 def outline_box(
-    frame: Callable[[int], Pixels],
-    t: int,
-    box: Box,
-    span: tuple[int, int],
-    *,
-    points: Sequence[tuple[float, float]] = (),
-    negative_points: Sequence[tuple[float, float]] = (),
-    quick: bool = False,
-) -> Outline:
-    """The object in a box on frame t.
+    frame: GetFrame, t: int, box: Box, span: tuple[int, int], *,
+    points: Points = (), negative_points: Points = (), quick: bool = False,
+) -> Outline:  # fmt: skip
+    """The object in a box on frame t; frames near it are looked at, too.
 
     Args:
-        frame: gives frame n of the video, uint8 or uint16 RGB ``(H, W, 3)``; asked for t and frames near it.
-        t: the frame.
         box: around the object, tight if possible; nothing outside of it is taken.
         span: ``(start, stop)`` of the shot.
-        points, negative_points: ``(x, y)`` of places that certainly are, or are not, the object.
+        points, negative_points: places that certainly are, or are not, the object.
         quick: one cut, and no look at the frames around: to choose between boxes.
     """
     rgb = frame(t)
@@ -116,9 +106,7 @@ def outline_box(
     return Outline((mask & ~excluded) | certain, _confidence(votes, crop, graph))
 
 
-def _crop(
-    frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, int], certain: Bool, excluded: Bool
-) -> _Crop:
+def _crop(frame: GetFrame, t: int, box: Box, span: tuple[int, int], certain: Bool, excluded: Bool) -> _Crop:
     rgb = frame(t)
     size = (rgb.shape[0], rgb.shape[1])
     where = grow_box(box, 8 + round(0.35 * max(box[2] - box[0], box[3] - box[1])), size)
@@ -160,7 +148,7 @@ def _centre_prior(inside: Bool) -> F32:
     return np.asarray(0.5 * np.clip(1 - away, -2, 1), np.float32)
 
 
-def _speed(frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, int]) -> F32 | None:
+def _speed(frame: GetFrame, t: int, box: Box, span: tuple[int, int]) -> F32 | None:
     """How much faster than the background each pixel moves, in units of the background's own unevenness.
 
     At tracking size. The least over two neighbouring frames: where the flow of one bleeds over the object's rim, the

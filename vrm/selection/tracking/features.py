@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import camera_motion, grid, transform
 from vrm.types import F32, U8, Bool, Pixels
 
+GetFrame = Callable[[int], Pixels]
+"""Frame t of the video, uint8 or uint16 RGB ``(H, W, 3)``."""
 WORK_SIDE = 480
 """Longest side, in pixels, that tracking works at."""
 
@@ -38,13 +42,8 @@ def camera_flow(flow: F32, background: Bool) -> F32:
 def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
     """Colour at three scales, edge strength in four directions at two, and motion against the camera's.
 
-    Args:
-        rgb: ``(h, w, 3)``.
-        flow: to a neighbouring frame, ``(h, w, 2)`` pixels.
-        background: where the camera's motion is measured, ``(h, w)``.
-
-    Returns:
-        float32 ``(h, w, 20)``, each channel of order one.
+    float32 ``(h, w, 20)``, each channel of order one, from a flow to a neighbouring frame, ``(h, w, 2)`` pixels. The
+    camera's motion is measured on the background.
     """
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / np.float32(30)
     light = lab[..., 0] * 3
