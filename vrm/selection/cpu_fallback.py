@@ -19,7 +19,7 @@ def silent(text: str) -> None:
 
 
 class CpuFallback(Generic[Model]):
-    """A model that is made again on the processor when its device runs out of memory, and stays there.
+    """A model that is made again on the processor, and stays there, when its device runs out of memory.
 
     It does so only where ``options.fallback`` allows it, and then tells ``note``.
     """

@@ -46,10 +46,8 @@ def fetch_model(repository: str, overwrite: bool = False, progress: Progress = n
 
     ``overwrite`` replaces a model that was fetched before; ``progress`` counts bytes.
 
-    Raises:
-        WeightsError: there is no such model, it is of another kind, the hub does not answer, or a checksum differs.
-        OutputError: a folder of that name exists, or it cannot be written.
-        MissingPackage: huggingface_hub is not installed.
+    Raises WeightsError: there is no such model, it is of another kind, the hub does not answer, or a checksum differs;
+    OutputError: a folder of that name exists, or it cannot be written; MissingPackage: there is no huggingface_hub.
     """
     name = repository.rpartition("/")[2]
     target = own_folder() / name

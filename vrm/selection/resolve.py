@@ -35,11 +35,9 @@ Shots = list[tuple[int, int]]
 
 @dataclass(frozen=True)
 class GivenMasks:
-    """What the user gave, as far as it is known before any frame was looked at.
+    """What the user gave, as far as it is known before any frame was looked at: masks, and whether prompts add to them.
 
-    Attributes:
-        prompted: clicks or boxes add to the masks from files or label maps.
-        reach: the frames whose shots have to be known; all that is worked on where masks are to be tracked.
+    ``reach`` are the frames whose shots have to be known; all that is worked on where masks are to be tracked.
     """
 
     loaded: LoadedMasks
@@ -94,9 +92,7 @@ def track(
 def load_masks(job: Job) -> GivenMasks:
     """The masks as the user gave them, cut to the range that is worked on; prompts are checked, not yet followed.
 
-    Raises:
-        UsageError: nothing says what should go.
-        MaskError: a mask or a prompt does not fit the video.
+    Raises UsageError: nothing says what should go; MaskError: a mask or a prompt does not fit the video.
     """
     options = job.options.mask
     if not options.given:
@@ -129,7 +125,7 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
     loaded = given.loaded
     masks = _of_all_frames(job, loaded, shots, frames)
     options = job.options.mask
-    # Who gives a mask of every frame and says that none is to grow means exactly those.
+    # A mask of every frame that is not to grow is meant exactly so.
     own = options.path is not None and loaded.annotated is None
     with job.timed("masks"):
         shaped = shape(masks, shots, options, exact=own and options.grow == 0)
@@ -162,7 +158,6 @@ def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameCach
 
 
 def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Shots, frames: FrameCache) -> Masks:
-    """Masks of single frames, tracked through their shots."""
     masks = Masks(given.masks.size, given.masks.n_frames)
     for start, stop in shots:
         known = {t: given.masks[t] for t in sorted(annotated) if start <= t < stop}

@@ -18,10 +18,8 @@ Ids = npt.NDArray[np.int32]
 class Segment:
     """One thing, or all stuff of a class, on a frame.
 
-    Attributes:
-        id: its value in ``PanopticMap.ids``, from 1.
-        label: its class, an index into the taxonomy.
-        score: of the model, 0 to 1; None where it gives none.
+    Its id is its value in ``PanopticMap.ids``, from 1; its label is an index into the taxonomy; its score is the
+    model's, 0 to 1, or None where it gives none.
     """
 
     id: int
@@ -31,11 +29,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class PanopticMap:
-    """A labelled frame.
-
-    Attributes:
-        ids: int32 ``(H, W)``: which segment each pixel belongs to; 0 is void, every other id has its segment.
-    """
+    """A labelled frame: the segment id of each pixel, int32 ``(H, W)``. 0 is void, every other id has its segment."""
 
     ids: Ids
     segments: tuple[Segment, ...]

@@ -38,7 +38,6 @@ def load_classes(job: Job) -> LoadedMasks:
 
 
 def _maps(job: Job) -> LabelMaps:
-    """The user's label maps, or what the segmenter says."""
     return LabelMaps(job.options.mask.labels or label_video(job), job.info, (job.first, job.last))
 
 

@@ -127,9 +127,8 @@ class LabelMaps:
                 f"The label video {self._video.path} has {self._video.bit_depth} bits.",
                 "Its values are classes: save it with 8 bits, losslessly, as vrm segment --label-video does.",
             )
-        sizes = [(self._video.size, self._video.path)] if self._video is not None else []
-        sizes += [(image_facts(path)[:2], path) for path in self._files]
-        for size, path in sizes:
+        sizes = [(image_facts(path)[:2], path) for path in self._files]
+        for size, path in sizes if self._video is None else [(self._video.size, self._video.path)]:
             if size not in (self._info.size, self._info.display_size):
                 (h, w), (height, width) = size, self._info.display_size
                 raise MaskError(

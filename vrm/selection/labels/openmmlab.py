@@ -51,7 +51,6 @@ def is_openmmlab(folder: Path) -> bool:
 
 
 def is_mmdet(folder: Path) -> bool:
-    """Whether the config in a folder says that it is mmdetection's."""
     with quiet():
         from mmengine.config import Config
 

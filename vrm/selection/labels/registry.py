@@ -32,12 +32,10 @@ class MovableSegmenter:
 
 
 def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:
-    """The segmenter that ``--segmenter`` names, or the first of the user's weights; a note says which, and its moves.
+    """The segmenter that ``--segmenter`` names, or the first of the user's weights; ``note`` is told which.
 
-    Raises:
-        UsageError: none is named and there is none.
-        WeightsError: there is no such segmenter, files are missing, or it is of another kind.
-        MissingPackage: see ``vrm.system.extras``.
+    Raises UsageError: none is named and there is none; WeightsError: there is no such segmenter, files are missing, or
+    it is of another kind; MissingPackage: see ``vrm.system.extras``.
     """
     if name is None:
         name = _first_of_own()

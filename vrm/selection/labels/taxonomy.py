@@ -41,7 +41,6 @@ class Taxonomy:
 
     Attributes:
         name: as in ``data/``, or of a user's own list.
-        classes: their names, at most 255.
         categories: the super-category of each class, an index into ``CATEGORIES``.
         things: whether instances of the class can be counted.
     """
@@ -182,7 +181,6 @@ def category_palette() -> U8:
 
 
 def listing(name: str) -> str:
-    """All classes of a taxonomy as a table: super-category, its classes."""
     known = taxonomy(name)
     lines = [f"{name}: {len(known.classes)} classes"]
     for i, category in enumerate(CATEGORIES):

@@ -91,9 +91,7 @@ class LabelFlicker:
 class TemporalVote:
     """Labels a video frame by frame, in bounded memory; the segmenter labels every Nth frame of a shot.
 
-    Attributes:
-        segment_ids, flicker: given and counted so far.
-        network_seconds: spent in the segmenter so far.
+    ``segment_ids``, ``flicker`` and ``network_seconds``, the time in the segmenter, are those so far.
     """
 
     def __init__(self, segmenter: Segmenter, every: int = 1) -> None:
@@ -123,7 +121,8 @@ class TemporalVote:
                 yield from self._carried(key, waiting, None)
                 waiting, key, since = [], None, 0
             elif key is not None:
-                self._link(waiting[-1] if waiting else key, now)
+                before = waiting[-1] if waiting else key
+                before.flows[1], now.flows[-1] = self._flow(before.grey, now.grey), self._flow(now.grey, before.grey)
             since += 1
             if begins or since > self._every or self._every == 1:
                 start = time.perf_counter()
@@ -141,10 +140,6 @@ class TemporalVote:
         grey = small_grey(rgb)
         void, nothing = np.full(grey.shape, VOID, np.uint8), np.zeros(rgb.shape[:2], np.int32)
         return LabelledFrame(t, shot, shrink(rgb, PREVIEW_SIDE), grey, nothing, nothing, void, void)
-
-    def _link(self, one: LabelledFrame, other: LabelledFrame) -> None:
-        one.flows[1] = self._flow(one.grey, other.grey)
-        other.flows[-1] = self._flow(other.grey, one.grey)
 
     def _assign_ids(
         self, now: LabelledFrame, found: PanopticMap, key: LabelledFrame | None, between: list[LabelledFrame]

@@ -115,15 +115,12 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         report.flicker_before, report.flicker_after = vote.flicker.before, vote.flicker.after
         report.seen = list(writer.rows())
         report.notes, report.network_seconds = job.report.notes, vote.network_seconds
-        flicker = {"before": report.flicker_before, "after": report.flicker_after}
-        height, width = info.display_size
-        writer.finish(
-            {
-                "video": source.name, "size": [height, width], "first_frame": job.first, "frames": report.frames,
-                "missing": sorted(missing),
-                "every": options.every, "segmenter": model.name, "shots": shots, "flicker": flicker,
-            }
-        )  # fmt: skip
+        about = {
+            "video": source.name, "size": info.display_size, "first_frame": job.first, "frames": report.frames,
+            "missing": sorted(missing), "every": options.every, "segmenter": model.name, "shots": shots,
+            "flicker": {"before": report.flicker_before, "after": report.flicker_after},
+        }  # fmt: skip
+        writer.finish(about)
     report.seconds = time.perf_counter() - begin
     events.done(report)
     return report
@@ -172,8 +169,7 @@ def label_video(job: Job) -> Path:
 def _labelled(job: Job, vote: TemporalVote, shots: list[tuple[int, int]]) -> Iterator[tuple[LabelledFrame, Frame]]:
     """Labelled frames of the worked range, each with the times of the frame it was decoded from."""
     waiting: dict[int, Frame] = {}
-    total = shots[-1][1] - shots[0][0] if shots else 0
-    job.events.stage("label", total)
+    job.events.stage("label", shots[-1][1] - shots[0][0] if shots else 0)
 
     def pictures() -> Iterator[tuple[int, Pixels]]:
         with Reader(job.info) as reader:

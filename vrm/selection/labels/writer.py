@@ -31,12 +31,9 @@ _LEGEND = 26
 
 @dataclass
 class ClassSummary:
-    """Where a class is in the video.
+    """Where a class is in the video: first and last frame of each unbroken stretch, and ids of its things.
 
-    Attributes:
-        spans: first and last frame of each unbroken stretch.
-        total, largest: share of the frame, summed over its frames, and at most.
-        ids: of its things (one for stuff).
+    ``total`` and ``largest`` are its share of the frame, summed over its frames, and at most. Stuff has one id.
     """
 
     frames: int = 0
@@ -47,12 +44,7 @@ class ClassSummary:
 
 
 class LabelWriter:
-    """Writes an empty folder of labels, one frame at a time; to be used as a context.
-
-    Args:
-        video: write maps as lossless video, not as PNGs.
-        preview: write ``preview.mp4``.
-    """
+    """Fills an empty folder frame by frame: maps as PNGs or lossless video, ``preview.mp4``; used as a context."""
 
     def __init__(self, folder: Path, info: VideoInfo, ids: SegmentIds, *, video: bool, preview: bool) -> None:
         self.seen: dict[int, ClassSummary] = {}
@@ -82,7 +74,8 @@ class LabelWriter:
         classes = self._ids.classes(frame.voted)
         for name, plane in (("classes", classes), ("categories", self._taxonomy.table[classes])):
             if self._video:
-                self._streams[name].add(_grey(plane, source))
+                grey = (plane,), layout_of("gray"), source.index, source.pts, source.duration, source.time_base
+                self._streams[name].add(Frame.from_planes(*grey))
             else:
                 write_index(self._folder / name / f"{frame.t:05d}.png", self._shown(plane), self._palettes[name])
         values, segments = self._segments(frame)
@@ -184,8 +177,3 @@ def _with_legend(picture: np.ndarray) -> np.ndarray:
         size = min(0.45, step / 190)
         cv2.putText(out, name, (x + 3, height + 18), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
     return out
-
-
-def _grey(plane: np.ndarray, source: Frame) -> Frame:
-    layout = layout_of("gray")
-    return Frame.from_planes((plane,), layout, source.index, source.pts, source.duration, source.time_base)

@@ -18,12 +18,9 @@ ASPECT_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """How a mask of one size becomes one of the video's stored size.
+    """How a mask becomes one of the video's stored size ``(height, width)``, turned counter-clockwise by quarter turns.
 
-    Attributes:
-        turns: quarter turns counter-clockwise from the mask to the stored orientation.
-        size: stored ``(height, width)`` of the video.
-        note: for the user; may be empty.
+    The note for the user may be empty.
     """
 
     turns: int

@@ -164,7 +164,6 @@ def _single(source: MaskSource, reading: _Reading) -> Masks:
 
 
 def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | None) -> Masks:
-    """A picture for each frame of the video, or of the span."""
     offsets = {reading.info.n_frames: 0}  # by length
     if span is not None:
         offsets.setdefault(span[1] - span[0], span[0])

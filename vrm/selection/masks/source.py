@@ -28,8 +28,7 @@ class MaskReaders:
     """How mask pictures and mask videos are opened; they raise ``VrmError``, ``OSError`` or ``ValueError``.
 
     Attributes:
-        still: a picture file to its samples as stored (see ``MaskPicture.pixels``), and whether they are palette
-            indices.
+        still: a picture file to its samples (see ``MaskPicture.pixels``), and whether they are palette indices.
         video: a video file to its frames, uint8 or uint16 RGB ``(H, W, 3)`` in the displayed or in the stored
             orientation (``load`` looks at the size), read one by one.
     """
@@ -39,8 +38,6 @@ class MaskReaders:
 
 
 def mask_readers(max_pixels: int = RemoveOptions.max_pixels, max_frames: int = RemoveOptions.max_frames) -> MaskReaders:
-    """Masks read from files, within the limits for input."""
-
     def video(path: Path) -> Iterator[Pixels]:
         with Reader(open_video(path, max_pixels, max_frames)) as reader:
             for frame in reader.frames():

@@ -13,9 +13,8 @@ from vrm.types import Bool, Box, Pixels
 class Prompt:
     """What is said about one object on one frame, in pixels of that frame.
 
-    Attributes:
-        negative_points: on what is not the object.
-        mask: bool ``(H, W)``, the object as far as it is known, which the points correct.
+    Negative points are on what is not the object. The mask, bool ``(H, W)``, is the object as far as it is known, which
+    the points correct.
     """
 
     points: Points = ()
@@ -42,12 +41,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Outline:
-    """The object that a prompt means.
-
-    Attributes:
-        mask: bool ``(H, W)`` of the frame.
-        confidence: 0 (a guess) to 1.
-    """
+    """The object that a prompt means: bool ``(H, W)`` of the frame, and a confidence, 0 (a guess) to 1."""
 
     mask: Bool
     confidence: float

@@ -15,7 +15,7 @@ import numpy as np
 
 from vrm.motion.flow.completion import complete
 from vrm.motion.flow.estimators import DisFlow
-from vrm.selection.prompts.background_motion import MotionEvidence, background_evidence
+from vrm.selection.prompts.background_motion import MotionEvidence, background_evidence, filled
 from vrm.selection.prompts.base import Outline
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
 from vrm.selection.tracking.features import GetFrame, shrink, small_grey
@@ -61,10 +61,6 @@ class _Crop:
     speed: F32 | None
     prior: F32
 
-    def shrunk(self, plane: np.ndarray) -> np.ndarray:
-        """The crop of a plane of the frame's size, at working size."""
-        return _shrunk(plane, self.where, self.inside.shape)
-
     def enlarged(self, mask: Bool, rgb: Pixels, odds: F32 | None = None) -> Bool:
         """A mask of the crop in the frame's own size, its small holes filled."""
         y0, x0, y1, x1 = self.where
@@ -99,7 +95,10 @@ def outline_box(
     mask = crop.enlarged(_majority(votes), rgb)
     evidence = None if quick else background_evidence(frame, t, box, mask, span)
     if evidence is not None:
-        first, odds = crop.shrunk(mask.astype(np.float32)) > 0.5, _evidence_odds(crop, evidence, size)
+        first, odds = (
+            _shrunk(mask.astype(np.float32), crop.where, crop.inside.shape) > 0.5,
+            _evidence_odds(crop, evidence, size),
+        )
         again = [_second_cut(crop, graph, strength, first, odds) for strength in strengths]
         if _plausible(_majority(again), crop.inside):
             votes, mask = again, crop.enlarged(_majority(again), rgb, odds)
@@ -113,7 +112,7 @@ def _crop(frame: GetFrame, t: int, box: Box, span: tuple[int, int], certain: Boo
     y0, x0, y1, x1 = where
     scale = min(1.0, _SIDE / max(y1 - y0, x1 - x0))
     small = (max(16, round((y1 - y0) * scale)), max(16, round((x1 - x0) * scale)))
-    cover = _shrunk(_filled(box, size).astype(np.float32), where, small)
+    cover = _shrunk(filled(box, size).astype(np.float32), where, small)
     inside = cover > 0.5
     if not inside.any():  # thinner than a working pixel
         inside = cover >= cover.max()
@@ -128,14 +127,9 @@ def _crop(frame: GetFrame, t: int, box: Box, span: tuple[int, int], certain: Boo
 
 
 def _shrunk(plane: np.ndarray, where: Box, size: tuple[int, ...]) -> np.ndarray:
+    """The crop of a plane of the frame's size, at working size."""
     y0, x0, y1, x1 = where
     return np.asarray(cv2.resize(plane[y0:y1, x0:x1], (size[1], size[0]), interpolation=cv2.INTER_AREA))
-
-
-def _filled(box: Box, size: tuple[int, int]) -> Bool:
-    out = np.zeros(size, np.bool_)
-    out[box[0] : box[2], box[1] : box[3]] = True
-    return out
 
 
 def _centre_prior(inside: Bool) -> F32:
@@ -160,7 +154,7 @@ def _speed(frame: GetFrame, t: int, box: Box, span: tuple[int, int]) -> F32 | No
     grey = small_grey(frame(t))
     scale = grey.shape[0] / frame(t).shape[0]
     y0, x0, y1, x1 = (round(v * scale) for v in box)
-    hole = _filled((y0, x0, y1, x1), (grey.shape[0], grey.shape[1]))
+    hole = filled((y0, x0, y1, x1), grey.shape)
     close, wide = (cv2.dilate(hole.astype(np.uint8), np.ones((n, n), np.uint8)) > 0 for n in (17, 49))
     if wide.all():
         return None
@@ -178,10 +172,8 @@ def _speed(frame: GetFrame, t: int, box: Box, span: tuple[int, int]) -> F32 | No
 
 def _motion_odds(crop: _Crop) -> F32:
     """Log odds for the object by motion alone: low speed is surely background, high speed only perhaps the object."""
-    if crop.speed is None:
-        return np.zeros_like(crop.prior)
-    fastest = float(np.percentile(crop.speed[crop.inside], 90))
-    if fastest < _STILL / 3:
+    fastest = 0.0 if crop.speed is None else float(np.percentile(crop.speed[crop.inside], 90))
+    if crop.speed is None or fastest < _STILL / 3:
         return np.zeros_like(crop.prior)
     return np.asarray(np.clip(1.5 * np.log((crop.speed + 0.2) / max(_STILL, _FAST * fastest)), -2.5, 1), np.float32)
 
@@ -191,9 +183,8 @@ def _evidence_odds(crop: _Crop, evidence: MotionEvidence, size: tuple[int, int])
 
     Background that the object is about to cover looks as unexplained as the object; but it moves as background does.
     """
-    against, explained = (
-        crop.shrunk(cv2.resize(odds, size[::-1])) for odds in (evidence.foreground, evidence.background)
-    )
+    planes = (cv2.resize(odds, size[::-1]) for odds in (evidence.foreground, evidence.background))
+    against, explained = (_shrunk(plane, crop.where, crop.inside.shape) for plane in planes)
     return np.asarray(np.clip(against * np.clip(1 + _motion_odds(crop), 0, 1) + explained, -3, 3), np.float32)
 
 
@@ -216,7 +207,6 @@ def _rest(crop: _Crop) -> np.ndarray:
 
 
 def _grab_cut(crop: _Crop, graph: PixelGraph, strength: float, mask: Bool, rest: np.ndarray) -> Bool:
-    """Colour models and cut in turn, from a first mask on."""
     colours = smooth_lab(crop.rgb).reshape(-1, 3).astype(np.float64)
     for _ in range(_ROUNDS):
         chosen = mask.ravel()

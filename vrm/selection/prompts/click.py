@@ -84,7 +84,6 @@ def correct(frame: Pixels, mask: Bool, negative_points: Points) -> Bool:
 
 
 def _candidate_boxes(frame: GetFrame, t: int, points: Points, span: tuple[int, int]) -> Iterator[Box]:
-    """Boxes in pixels of the frame."""
     height, width = frame(t).shape[:2]
     small = shrink(frame(t), _SIDE)
     rows, columns = small.shape[:2]
@@ -99,12 +98,10 @@ def _candidate_boxes(frame: GetFrame, t: int, points: Points, span: tuple[int, i
         hit = {int(pieces.flat[place]) for place in clicked} - {0}
         if hit and 0.001 < float(np.isin(pieces, list(hit)).mean()) < 0.5:
             regions.append(np.isin(pieces, list(hit)))
-    for region in regions:
-        box = bounding_box(region)
-        if box is not None:
-            y0, x0, y1, x1 = (round(v / scale) for v in box)
-            margin = round(0.12 * max(y1 - y0, x1 - x0)) + 4
-            yield grow_box((y0, x0, min(y1, height), min(x1, width)), margin, (height, width))
+    for box in filter(None, map(bounding_box, regions)):
+        y0, x0, y1, x1 = (round(v / scale) for v in box)
+        margin = round(0.12 * max(y1 - y0, x1 - x0)) + 4
+        yield grow_box((y0, x0, min(y1, height), min(x1, width)), margin, (height, width))
 
 
 def _moving(frame: GetFrame, t: int, span: tuple[int, int]) -> Bool | None:

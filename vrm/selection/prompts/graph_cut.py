@@ -101,10 +101,7 @@ class PixelGraph:
         return total / length if length else 0.0
 
     def distances(self, points: list[int]) -> F32:
-        """Geodesic distance of each pixel to the nearest point, ``(h, w)``: edges are far to cross, even areas near.
-
-        Points are indices into the flattened picture.
-        """
+        """Geodesic distance to the nearest point (indices into the flattened picture), ``(h, w)``: edges are far to cross."""
         from scipy.sparse import csr_matrix
         from scipy.sparse.csgraph import dijkstra
 

@@ -31,7 +31,8 @@ PlacedPoints = list[tuple[Point, tuple[float, float]]]
 def check_prompts(job: Job) -> None:
     """Refuse points and boxes that are not on the video, before any job. Raises MaskError."""
     height, width = job.info.display_size
-    for prompt in (*job.options.mask.points, *job.options.mask.boxes):
+    prompts: Prompts = [*job.options.mask.points, *job.options.mask.boxes]
+    for prompt in prompts:
         if not job.first <= prompt.frame < job.last:
             raise MaskError(
                 f"{_text(prompt)} is on frame {prompt.frame}, but the frames are {job.first} to {job.last - 1}.",

@@ -63,9 +63,7 @@ def create_prompter(
 ) -> Prompter:
     """The prompter that ``--sam`` names, or the one without weights; a note says if it moves to the processor.
 
-    Raises:
-        WeightsError: there are no such weights, or they are no SAM.
-        MissingPackage: see ``vrm.system.extras``.
+    Raises WeightsError: there are no such weights, or they are no SAM; MissingPackage: see ``vrm.system.extras``.
     """
     if sam is None:
         return ColourAndMotion(frame, span)

@@ -81,7 +81,6 @@ class Sam:
 
 
 def _network(state: dict[str, Any]) -> Any:
-    """The network whose sizes are those of the tensors."""
     from functools import partial
 
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer

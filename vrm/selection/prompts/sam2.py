@@ -141,7 +141,6 @@ class Sam2:
 
 
 def _words(prompt: Prompt) -> dict[str, Any]:
-    """Points and box as the processors' keywords."""
     clicks, labels = prompt.clicks
     words: dict[str, Any] = {"input_points": [[clicks]], "input_labels": [[labels]]} if clicks else {}
     return words if prompt.corners is None else words | {"input_boxes": [[prompt.corners]]}

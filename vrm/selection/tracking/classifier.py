@@ -62,7 +62,6 @@ class PixelClassifier:
         self._anchors += self._samples(features, inside, outside, 6000)
 
     def remember(self, features: F32, inside: Bool, outside: Bool) -> None:
-        """Add a tracked frame; the last eight are kept."""
         self._recent.extend(self._samples(features, inside, outside, 1500))
 
     def _samples(self, features: F32, inside: Bool, outside: Bool, count: int) -> list[tuple[F32, F32]]:

@@ -52,14 +52,14 @@ def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
     residual = flow - camera_flow(flow, background)
     speed = np.hypot(residual[..., 0], residual[..., 1])
     usual = np.median(speed) + 0.3
-    motion = [_blurred(speed, 1.5) / usual, _blurred(speed, 6) / usual, speed]
+    motion = [blurred(speed, 1.5) / usual, blurred(speed, 6) / usual, speed]
     return np.concatenate(
-        [_blurred(lab, sigma) for sigma in (0.7, 2.5, 7)]
-        + [np.log(0.1 + _blurred(edges, sigma)) for sigma in (1.5, 4)]
+        [blurred(lab, sigma) for sigma in (0.7, 2.5, 7)]
+        + [np.log(0.1 + blurred(edges, sigma)) for sigma in (1.5, 4)]
         + [np.log(0.2 + np.stack(motion, 2))],
         axis=2,
     ).astype(np.float32)
 
 
-def _blurred(image: F32, sigma: float) -> F32:
+def blurred(image: F32, sigma: float) -> F32:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma))

@@ -148,8 +148,7 @@ def _track_path(
 class _ExpectedRegion:
     """Where the object would be if nothing hid it: its outlines of the last frames, moved along with what is seen.
 
-    Attributes:
-        region: float32 ``(h, w)``: 1 where the object was just seen, less for every frame since; 0 when too long ago.
+    ``region`` is float32 ``(h, w)``: 1 where the object was just seen, less for every frame since; 0 when too long ago.
     """
 
     def __init__(self, soft: F32) -> None:
