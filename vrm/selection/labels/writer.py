@@ -74,8 +74,8 @@ class LabelWriter:
         classes = self._ids.classes(frame.voted)
         for name, plane in (("classes", classes), ("categories", self._taxonomy.table[classes])):
             if self._video:
-                grey = (plane,), layout_of("gray"), source.index, source.pts, source.duration, source.time_base
-                self._streams[name].add(Frame.from_planes(*grey))
+                times = source.index, source.pts, source.duration, source.time_base
+                self._streams[name].add(Frame.from_planes((plane,), layout_of("gray"), *times))
             else:
                 write_index(self._folder / name / f"{frame.t:05d}.png", self._shown(plane), self._palettes[name])
         values, segments = self._segments(frame)

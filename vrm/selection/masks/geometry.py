@@ -18,10 +18,7 @@ ASPECT_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """How a mask becomes one of the video's stored size ``(height, width)``, turned counter-clockwise by quarter turns.
-
-    The note for the user may be empty.
-    """
+    """How a mask becomes one of the video's stored size ``(height, width)``, turned counter-clockwise by quarter turns."""
 
     turns: int
     size: tuple[int, int]

@@ -45,7 +45,7 @@ _PACE = 0.5
 
 @dataclass(frozen=True)
 class MotionEvidence:
-    """Log odds at tracking size, float32 ``(h, w)``, of what background shows there, 0 or less, and of all else."""
+    """Log odds at tracking size, float32 ``(h, w)``: foreground is 0 or more, background 0 or less."""
 
     foreground: F32
     background: F32

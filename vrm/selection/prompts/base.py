@@ -41,7 +41,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Outline:
-    """The object that a prompt means: bool ``(H, W)`` of the frame, and a confidence, 0 (a guess) to 1."""
+    """The object that a prompt means: its mask, bool ``(H, W)``, and the confidence, 0 (a guess) to 1."""
 
     mask: Bool
     confidence: float

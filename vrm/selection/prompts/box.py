@@ -95,10 +95,8 @@ def outline_box(
     mask = crop.enlarged(_majority(votes), rgb)
     evidence = None if quick else background_evidence(frame, t, box, mask, span)
     if evidence is not None:
-        first, odds = (
-            _shrunk(mask.astype(np.float32), crop.where, crop.inside.shape) > 0.5,
-            _evidence_odds(crop, evidence, size),
-        )
+        first = _shrunk(mask.astype(np.float32), crop.where, crop.inside.shape) > 0.5
+        odds = _evidence_odds(crop, evidence, size)
         again = [_second_cut(crop, graph, strength, first, odds) for strength in strengths]
         if _plausible(_majority(again), crop.inside):
             votes, mask = again, crop.enlarged(_majority(again), rgb, odds)
