@@ -18,7 +18,7 @@ ASPECT_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """How a mask becomes one of the video's stored size ``(height, width)``, turned counter-clockwise by quarter turns."""
+    """How a mask becomes one of the video's stored size ``(height, width)``: turned counter-clockwise and scaled."""
 
     turns: int
     size: tuple[int, int]

@@ -117,7 +117,10 @@ def _closed(masks: Masks, start: int, stop: int, exact: bool) -> Iterator[tuple[
 
 
 def _united(masks: Masks, t: int) -> tuple[Bool, bool]:
-    """Frame t's mask with the pixels of both neighbours and the objects that vanish for this frame; are there such?"""
+    """Frame t's mask with the pixels that both neighbours have, and with the objects that vanish for this one frame.
+
+    The second value says whether there are such objects.
+    """
     box = union_box((masks.box(t - 1), masks.box(t), masks.box(t + 1)))
     mask = masks[t]
     if box is None:

@@ -101,7 +101,7 @@ class PixelGraph:
         return total / length if length else 0.0
 
     def distances(self, points: list[int]) -> F32:
-        """Geodesic distance ``(h, w)`` to the nearest point (its index in the flattened picture): edges are far to cross."""
+        """Geodesic distance ``(h, w)`` to the nearest point, an index into ``ravel()``: edges are far to cross."""
         from scipy.sparse import csr_matrix
         from scipy.sparse.csgraph import dijkstra
 
