@@ -18,7 +18,7 @@ ASPECT_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """How a mask becomes one of the video's stored size ``(height, width)``: turned counter-clockwise and scaled."""
+    """How a mask gets the video's stored size ``(height, width)``: quarter turns counter-clockwise, then scaling."""
 
     turns: int
     size: tuple[int, int]
