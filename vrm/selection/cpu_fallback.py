@@ -19,12 +19,9 @@ def silent(text: str) -> None:
 
 
 class CpuFallback(Generic[Model]):
-    """A model that is made again on the processor when its device runs out of memory, and stays there.
+    """A model that is made again on the processor, and stays there, when its device runs out of memory.
 
-    Args:
-        make: gives the model for options.
-        options: device and number format, and whether falling back is allowed (``fallback``).
-        note: told when it happens.
+    It does so only where ``options.fallback`` allows it, and then tells ``note``.
     """
 
     def __init__(self, make: Callable[[EngineOptions], Model], options: EngineOptions, note: Note) -> None:
@@ -34,7 +31,6 @@ class CpuFallback(Generic[Model]):
 
     @property
     def model(self) -> Model:
-        """The model where it is now."""
         assert self._model is not None
         return self._model
 

@@ -42,20 +42,12 @@ def is_repository(name: str) -> bool:
 
 
 def fetch_model(repository: str, overwrite: bool = False, progress: Progress = no_progress) -> tuple[ModelCard, Path]:
-    """Download a model for ``--segmenter`` or ``--sam`` into ``<cache>/vrm/weights/NAME``.
+    """Download a model for ``--segmenter`` or ``--sam`` into ``<cache>/vrm/weights/NAME``; its card and that folder.
 
-    Args:
-        repository: OWNER/NAME.
-        overwrite: replace a model that was fetched before.
-        progress: called with ``(stage, bytes done, bytes in all)``.
+    ``overwrite`` replaces a model that was fetched before; ``progress`` counts bytes.
 
-    Returns:
-        The card and the folder.
-
-    Raises:
-        WeightsError: there is no such model, it is of another kind, the hub does not answer, or a checksum differs.
-        OutputError: a folder of that name exists, or it cannot be written.
-        MissingPackage: huggingface_hub is not installed.
+    Raises WeightsError: there is no such model, it is of another kind, the hub does not answer, or a checksum differs;
+    OutputError: a folder of that name exists, or it cannot be written; MissingPackage: there is no huggingface_hub.
     """
     name = repository.rpartition("/")[2]
     target = own_folder() / name

@@ -23,11 +23,7 @@ def model_type(folder: Path) -> str:
 
 
 def from_folder(kind: Any, folder: Path, **more: Any) -> Any:
-    """``kind.from_pretrained(folder)``, without downloads.
-
-    Raises:
-        WeightsError: a file is missing, damaged, or of another model.
-    """
+    """``kind.from_pretrained(folder)``, no downloads. Raises WeightsError: files are missing, broken or foreign."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
@@ -47,10 +43,9 @@ def from_folder(kind: Any, folder: Path, **more: Any) -> Any:
 
 
 def net_from_folder(kind: Any, folder: Path) -> Any:
-    """The network of a folder in evaluation mode. transformers fills missing weights with random numbers: refused here.
+    """The network of a folder in evaluation mode. Raises WeightsError as ``from_folder`` does.
 
-    Raises:
-        WeightsError: see ``from_folder``; or the file lacks weights of this network.
+    transformers fills missing weights with random numbers: that is a WeightsError here.
     """
     pickled = (folder / _PICKLED).is_file() and not any(folder.glob("*.safetensors"))
     if pickled:

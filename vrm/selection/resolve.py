@@ -35,12 +35,9 @@ Shots = list[tuple[int, int]]
 
 @dataclass(frozen=True)
 class GivenMasks:
-    """What the user gave, as far as it is known before any frame was looked at.
+    """What the user gave, as far as it is known before any frame was looked at: masks, and whether prompts add to them.
 
-    Attributes:
-        loaded: masks from files or label maps.
-        prompted: clicks or boxes add to them.
-        reach: the frames whose shots have to be known; all that is worked on where masks are to be tracked.
+    ``reach`` are the frames whose shots have to be known; all that is worked on where masks are to be tracked.
     """
 
     loaded: LoadedMasks
@@ -49,18 +46,12 @@ class GivenMasks:
 
     @property
     def empty(self) -> bool:
-        """Nothing goes."""
         return self.loaded.masks.empty and not self.prompted
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which pixels go.
-
-    Attributes:
-        masks: of all frames, grown and feathered.
-        labels: makes what engines that route by content ask for, see ``labels_for_engine``.
-    """
+    """Which pixels go; ``labels`` makes what engines that route by content ask for, see ``labels_for_engine``."""
 
     masks: ShapedMasks
     labels: Callable[[], Callable[[int], U8] | None]
@@ -101,9 +92,7 @@ def track(
 def load_masks(job: Job) -> GivenMasks:
     """The masks as the user gave them, cut to the range that is worked on; prompts are checked, not yet followed.
 
-    Raises:
-        UsageError: nothing says what should go.
-        MaskError: a mask or a prompt does not fit the video.
+    Raises UsageError: nothing says what should go; MaskError: a mask or a prompt does not fit the video.
     """
     options = job.options.mask
     if not options.given:
@@ -136,7 +125,7 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
     loaded = given.loaded
     masks = _of_all_frames(job, loaded, shots, frames)
     options = job.options.mask
-    # Who gives a mask of every frame and says that none is to grow means exactly those.
+    # A mask of every frame that is not to grow is meant exactly so.
     own = options.path is not None and loaded.annotated is None
     with job.timed("masks"):
         shaped = shape(masks, shots, options, exact=own and options.grow == 0)
@@ -160,15 +149,15 @@ def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameCach
         given = close_dropouts(given.masks, frames.frame, shots, job.progress)
         job.note(*given.notes)
     masks = prompted.masks(given)
-    if masks is None and given.annotated is None:
-        return given.masks
-    masks = _tracked(job, given, given.annotated or frozenset(), shots, frames) if masks is None else masks
+    if masks is None:
+        if given.annotated is None:
+            return given.masks
+        masks = _tracked(job, given, given.annotated, shots, frames)
     job.folder.write_masks(masks, job.report.notes[said:])
     return masks
 
 
 def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Shots, frames: FrameCache) -> Masks:
-    """Masks of single frames, tracked through their shots."""
     masks = Masks(given.masks.size, given.masks.n_frames)
     for start, stop in shots:
         known = {t: given.masks[t] for t in sorted(annotated) if start <= t < stop}

@@ -18,10 +18,8 @@ Ids = npt.NDArray[np.int32]
 class Segment:
     """One thing, or all stuff of a class, on a frame.
 
-    Attributes:
-        id: its value in ``PanopticMap.ids``, from 1.
-        label: its class, an index into the taxonomy.
-        score: of the model, 0 to 1; None where it gives none.
+    Its id is its value in ``PanopticMap.ids``, from 1; its label is an index into the taxonomy; its score is the
+    model's, 0 to 1, or None where it gives none.
     """
 
     id: int
@@ -31,12 +29,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class PanopticMap:
-    """A labelled frame.
-
-    Attributes:
-        ids: int32 ``(H, W)``: which segment each pixel belongs to; 0 is void.
-        segments: one for each id but 0.
-    """
+    """A labelled frame: the segment id of each pixel, int32 ``(H, W)``. 0 is void, every other id has its segment."""
 
     ids: Ids
     segments: tuple[Segment, ...]
@@ -55,13 +48,7 @@ class PanopticMap:
 
 
 class Segmenter(Protocol):
-    """A model that labels frames.
-
-    Attributes:
-        name: for reports.
-        taxonomy: its classes.
-        device, dtype: where and in which number format it works; never "auto".
-    """
+    """A model that labels frames; it works on ``device`` in the number format ``dtype``, never "auto"."""
 
     name: str
     taxonomy: Taxonomy
@@ -74,18 +61,13 @@ class Segmenter(Protocol):
 
 
 def from_classes(classes: npt.NDArray[np.integer], scores: npt.NDArray[np.floating] | None = None) -> PanopticMap:
-    """A semantic map as segments: one for each class, with the mean score of its pixels.
+    """A semantic map ``(H, W)`` as segments: one for each class, with the mean score of its pixels.
 
-    Args:
-        classes: ``(H, W)`` class of each pixel, ``VOID`` or more for none.
-        scores: ``(H, W)``, 0 to 1.
+    A class of ``VOID`` or more is none; scores are ``(H, W)``, 0 to 1.
     """
     ids = np.where(classes < VOID, classes.astype(np.int32) + 1, 0).astype(np.int32)
     count = np.bincount(ids.ravel())
     total = None if scores is None else np.bincount(ids.ravel(), weights=scores.ravel().astype(np.float64))
-    segments = tuple(
-        Segment(int(i), int(i) - 1, None if total is None else float(total[i] / count[i]))
-        for i in np.flatnonzero(count)
-        if i > 0
-    )
-    return PanopticMap(ids, segments)
+    numbers = [int(i) for i in np.flatnonzero(count) if i > 0]
+    score = [None if total is None else float(total[i] / count[i]) for i in numbers]
+    return PanopticMap(ids, tuple(Segment(i, i - 1, s) for i, s in zip(numbers, score, strict=True)))

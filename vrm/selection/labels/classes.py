@@ -17,14 +17,11 @@ from vrm.types import U8, Masks
 def load_classes(job: Job) -> LoadedMasks:
     """Every pixel of the classes that ``--class`` names, frame by frame, drop-outs not yet closed.
 
-    Raises:
-        VrmError: an unknown class, labels that do not fit, weights that are missing.
+    Raises VrmError: an unknown class, labels that do not fit, weights that are missing.
     """
-    names = job.options.mask.classes
-    maps = _maps(job)
-    known = maps.taxonomy
+    names, maps = job.options.mask.classes, _maps(job)
     table = np.zeros(256, np.bool_)
-    table[list(known.find(names))] = True
+    table[list(maps.taxonomy.find(names))] = True
     masks = Masks(job.info.size, job.info.n_frames)
     present = np.zeros(256, np.bool_)
     job.events.stage("read labels", job.last - job.first)
@@ -35,28 +32,22 @@ def load_classes(job: Job) -> LoadedMasks:
         job.events.advance("read labels")
     if not masks.empty:
         return LoadedMasks(masks)
-    there = ", ".join(c for c, found in zip(known.classes, present, strict=False) if found) or "nothing known"
+    there = ", ".join(c for c, found in zip(maps.taxonomy.classes, present, strict=False) if found) or "nothing known"
     note = f"--class {','.join(names)} is on no frame: the video passes through. On it are: {there}."
     return LoadedMasks(masks, (note,))
 
 
 def _maps(job: Job) -> LabelMaps:
-    """The user's label maps, or what the segmenter says."""
     return LabelMaps(job.options.mask.labels or label_video(job), job.info, (job.first, job.last))
 
 
 def labels_for_engine(job: Job, holes: Masks) -> Callable[[int], U8] | None:
     """The labels that engines ask a shot for, or None where the user gave neither labels nor a segmenter.
 
-    Args:
-        job: the job.
-        holes: the grown masks, in which the labels around replace those of what is removed.
+    ``labels(t)`` gives the super-categories of frame t, 0 to 7, uint8 ``(H, W)`` in the stored orientation. In the
+    holes, grown masks, the labels around replace those of what is removed.
 
-    Returns:
-        ``labels(t)``: the super-categories of frame t, 0 to 7, uint8 ``(H, W)`` in the stored orientation.
-
-    Raises:
-        VrmError: labels that do not fit, weights that are missing.
+    Raises VrmError: labels that do not fit, weights that are missing.
     """
     if job.options.mask.labels is None and job.options.mask.segmenter is None:
         return None

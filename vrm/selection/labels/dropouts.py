@@ -7,7 +7,7 @@ pieces that come out of nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -16,9 +16,9 @@ from vrm.events import Progress, no_progress
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.masks.load import LoadedMasks
-from vrm.selection.tracking.features import small_grey
+from vrm.selection.tracking.features import GetFrame, small_grey
 from vrm.selection.tracking.tracker import track_mask
-from vrm.types import Bool, Masks, Pixels
+from vrm.types import Bool, Masks
 
 _LONGEST = 24
 """Frames that a piece is tracked over, at most."""
@@ -31,16 +31,9 @@ _MOST = 40
 
 
 def close_dropouts(
-    masks: Masks, frame: Callable[[int], Pixels], shots: list[tuple[int, int]], progress: Progress = no_progress
+    masks: Masks, frame: GetFrame, shots: list[tuple[int, int]], progress: Progress = no_progress
 ) -> LoadedMasks:
-    """Close the drop-outs of masks that a segmenter made.
-
-    Args:
-        masks: one for each frame of the video.
-        frame: frame t, uint8 or uint16 RGB ``(H, W, 3)``.
-        shots: ``(start, stop)`` of each stretch without a cut.
-        progress: told ``("close drop-outs", done, total)``; each frame counts twice.
-    """
+    """Close the drop-outs of masks that a segmenter made; ``progress`` counts each frame twice."""
     out = Masks(masks.size, masks.n_frames)
     for t, mask in masks.items():
         out[t] = mask
@@ -69,7 +62,7 @@ def close_dropouts(
     return LoadedMasks(out, tuple(notes))
 
 
-def _lost(masks: Masks, frame: Callable[[int], Pixels], t: int, step: int) -> Iterator[Bool]:
+def _lost(masks: Masks, frame: GetFrame, t: int, step: int) -> Iterator[Bool]:
     """The pieces of frame t that are missing on the next one, and have not left the picture."""
     now, after = masks[t], masks[t + step]
     count, pieces = cv2.connectedComponents(now.astype(np.uint8))
@@ -89,9 +82,7 @@ def _lost(masks: Masks, frame: Callable[[int], Pixels], t: int, step: int) -> It
             yield piece
 
 
-def _close(
-    masks: Masks, frame: Callable[[int], Pixels], piece: Bool, t: int, step: int, shot: tuple[int, int]
-) -> set[int]:
+def _close(masks: Masks, frame: GetFrame, piece: Bool, t: int, step: int, shot: tuple[int, int]) -> set[int]:
     """Track a lost piece onwards and add it, up to the frame that has it again; returns the frames added to."""
     reach = min(_LONGEST, (shot[1] - 1 - t) if step > 0 else (t - shot[0]))
     start, stop = (t, t + reach + 1) if step > 0 else (t - reach, t + 1)

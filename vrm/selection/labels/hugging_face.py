@@ -22,14 +22,9 @@ _INPUTS = ("pixel_values", "pixel_mask", "task_inputs")
 
 
 class HuggingFaceSegmenter:
-    """A panoptic segmentation model of transformers.
+    """A panoptic segmentation model of transformers. Raises WeightsError: files are missing, or it is another model.
 
-    Args:
-        folder: config.json, model.safetensors, preprocessor_config.json (and the tokenizer's files for OneFormer).
-        compute: where it runs.
-
-    Raises:
-        WeightsError: files are missing, or it is another kind of model.
+    The folder holds config.json, model.safetensors, preprocessor_config.json (and the tokenizer's files for OneFormer).
     """
 
     def __init__(self, folder: Path, compute: Compute) -> None:

@@ -21,14 +21,8 @@ def complete_frame(labels: U8, hole: Bool, k: int = NEIGHBOURS) -> U8:
     looked up at a quarter of the resolution. The removed object's own region is no source: a connected area of one
     label that lies mostly in the hole counts as unknown outside of it too, and is replaced where its rim sticks out.
 
-    Args:
-        labels: uint8 ``(H, W)``.
-        hole: bool ``(H, W)``, what is removed, grown as for removal.
-        k: neighbours that vote.
-
-    Returns:
-        uint8 ``(H, W)``; pixels that are neither in the hole nor the object's own are unchanged. If nothing is known,
-        all are.
+    Labels are uint8 ``(H, W)``; the hole is grown as for removal. Pixels that are neither in the hole nor the object's
+    own are unchanged; if nothing is known, all are.
     """
     from scipy.spatial import cKDTree  # slow to import, and vrm remove mostly does without
 

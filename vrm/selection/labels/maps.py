@@ -34,16 +34,10 @@ _CHUNK = 16
 class LabelMaps:
     """The label map of every frame of a video, read when asked for.
 
-    Args:
-        folder: holds maps as described above.
-        info: the video they belong to. PNGs are in its displayed orientation, a label video in the stored one.
-        span: ``(first, last)`` of the frames that are worked on; there may be maps for these only.
+    PNGs are in the video's displayed orientation, a label video in the stored one. There may be maps for the frames of
+    the span ``(first, last)`` only.
 
-    Attributes:
-        taxonomy: what the values mean.
-
-    Raises:
-        MaskError: no maps there, or of another size or count than the video, or values without a meaning.
+    Raises MaskError: no maps there, or of another size or count than the video, or values without a meaning.
     """
 
     def __init__(self, folder: Path, info: VideoInfo, span: tuple[int, int] | None = None) -> None:
@@ -98,7 +92,6 @@ class LabelMaps:
         yield self._frames[at], self._checked(np.ascontiguousarray(turned), path.name)
 
     def _checked(self, plane: np.ndarray, where: str) -> U8:
-        """The plane, refused if it has values that mean nothing."""
         counts = cv2.calcHist([plane], [0], None, [256], [0, 256]).ravel()
         used = np.flatnonzero(counts[:VOID])
         if used.size and used[-1] >= len(self.taxonomy.classes):
@@ -134,9 +127,8 @@ class LabelMaps:
                 f"The label video {self._video.path} has {self._video.bit_depth} bits.",
                 "Its values are classes: save it with 8 bits, losslessly, as vrm segment --label-video does.",
             )
-        sizes = [(self._video.size, self._video.path)] if self._video is not None else []
-        sizes += [(image_facts(path)[:2], path) for path in self._files]
-        for size, path in sizes:
+        sizes = [(image_facts(path)[:2], path) for path in self._files]
+        for size, path in sizes if self._video is None else [(self._video.size, self._video.path)]:
             if size not in (self._info.size, self._info.display_size):
                 (h, w), (height, width) = size, self._info.display_size
                 raise MaskError(

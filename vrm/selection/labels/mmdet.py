@@ -22,15 +22,9 @@ _PER_THING = 1000
 
 
 class MmdetSegmenter:
-    """A panoptic model of mmdetection whose classes are COCO's 133.
+    """A panoptic model of mmdetection whose classes are COCO's 133, from a folder as of ``openmmlab.net_from_config``.
 
-    Args:
-        folder: see ``vrm.selection.labels.openmmlab.net_from_config``.
-        compute: where it runs.
-
-    Raises:
-        WeightsError: files are missing, do not fit one another, or make no panoptic model of COCO.
-        UsageError: mmdetection is not installed.
+    Raises WeightsError as that does, and for any other model; UsageError where mmdetection is not installed.
     """
 
     def __init__(self, folder: Path, compute: Compute) -> None:

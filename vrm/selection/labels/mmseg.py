@@ -21,15 +21,7 @@ _CLASSES = {171: "coco-stuff", 150: "ade20k"}
 
 
 class MmsegSegmenter:
-    """A model of mmsegmentation.
-
-    Args:
-        folder: see ``vrm.selection.labels.openmmlab.net_from_config``.
-        compute: where it runs.
-
-    Raises:
-        WeightsError: files are missing or do not fit one another.
-    """
+    """A model of mmsegmentation, from a folder as of ``openmmlab.net_from_config``, with its errors."""
 
     def __init__(self, folder: Path, compute: Compute) -> None:
         allow_mmseg()

@@ -20,10 +20,9 @@ _COMPILED = "mmcv._ext"
 
 
 def allow_mmseg() -> None:
-    """Make ``import mmseg.apis`` possible.
+    """Make ``import mmseg.apis`` possible: it imports compiled operations that mmcv-lite does not have.
 
-    mmsegmentation imports compiled operations that mmcv-lite does not have. A stand-in for them lets the import pass,
-    and says so when one is called: only models that use none are offered.
+    A stand-in for them lets the import pass, and says so when one is called: only models that use none are offered.
     """
     if _COMPILED in sys.modules or find_spec(_COMPILED) is not None:
         return
@@ -52,7 +51,6 @@ def is_openmmlab(folder: Path) -> bool:
 
 
 def is_mmdet(folder: Path) -> bool:
-    """Whether the config in a folder says that it is mmdetection's."""
     with quiet():
         from mmengine.config import Config
 
@@ -78,16 +76,12 @@ def _only(folder: Path, endings: tuple[str, ...], what: str) -> Path:
 
 
 def net_from_config(folder: Path, library: str, build: Callable[[str], Any]) -> Any:
-    """The network that the config in a folder describes, with the weights of the checkpoint beside it.
+    """The network that ``build`` makes of the config's path, with the weights of the checkpoint beside it.
 
-    Args:
-        folder: one config (.py, .json or .yaml; a .py is a program and is run, so use only those you trust) and one
-            checkpoint (.pth or .safetensors; never run).
-        library: name and version, for messages.
-        build: makes the network from the config's path.
+    The folder holds one config (.py, .json or .yaml; a .py is a program and is run, so use only those you trust) and
+    one checkpoint (.pth or .safetensors; never run). ``library`` is its name and version, for messages.
 
-    Raises:
-        WeightsError: files are missing or do not fit one another.
+    Raises WeightsError: files are missing or do not fit one another.
     """
     from vrm.weights.convert.checkpoint import read_tensors
 

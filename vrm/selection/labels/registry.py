@@ -32,14 +32,10 @@ class MovableSegmenter:
 
 
 def create_segmenter(name: str | None, options: EngineOptions, note: Note = silent) -> Segmenter:
-    """The segmenter that ``--segmenter`` names, or the first of the user's weights.
+    """The segmenter that ``--segmenter`` names, or the first of the user's weights; ``note`` is told which.
 
-    ``note`` is told which one is taken where none is named, and if it does not fit into a device's memory.
-
-    Raises:
-        UsageError: none is named and there is none.
-        WeightsError: there is no such segmenter, files are missing, or it is of another kind.
-        MissingPackage: see ``vrm.system.extras``.
+    Raises UsageError: none is named and there is none; WeightsError: there is no such segmenter, files are missing, or
+    it is of another kind; MissingPackage: see ``vrm.system.extras``.
     """
     if name is None:
         name = _first_of_own()
@@ -54,7 +50,6 @@ def create_segmenter(name: str | None, options: EngineOptions, note: Note = sile
 
 
 def _first_of_own() -> str:
-    """The name of the first segmenter among the user's weights. Raises UsageError."""
     for folder in sorted(path for path in own_folder().glob("[!.]*") if path.is_dir()):
         try:
             if is_openmmlab(folder) or model_type(folder) in KINDS:

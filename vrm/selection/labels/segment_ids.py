@@ -17,11 +17,7 @@ _OVERLAP = 0.3
 
 
 class SegmentIds:
-    """Gives segments their ids, and knows the class of each.
-
-    Args:
-        taxonomy: what the labels mean.
-    """
+    """Gives segments their ids, and knows the class of each."""
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         self.taxonomy = taxonomy
@@ -30,7 +26,6 @@ class SegmentIds:
         self._count = _FIRST_THING
 
     def classes(self, ids: Ids) -> U8:
-        """The class of each pixel of a map of ids."""
         return np.asarray(self._table[ids])
 
     def class_of(self, number: int) -> int:
@@ -39,10 +34,7 @@ class SegmentIds:
     def assign(self, found: PanopticMap, before: Ids | None, back: F32 | None) -> tuple[Ids, dict[int, float]]:
         """The map of a frame's ids, int32 ``(H, W)``, and the model's score by id.
 
-        Args:
-            found: the labelled frame.
-            before: ids of an earlier frame of the shot, ``(H, W)``, or None.
-            back: the flow from this frame to that one, at a smaller size.
+        ``before`` holds the ids of an earlier frame of the shot, ``back`` is the flow to it, at a smaller size.
         """
         table = np.zeros(1 + max((s.id for s in found.segments), default=0), np.int32)
         scores: dict[int, float] = {}
@@ -65,9 +57,8 @@ class SegmentIds:
 
     def _matched(self, found: PanopticMap, before: Ids, back: F32) -> dict[int, int]:
         """Known ids by segment: overlap along the flow, best first; each id once, and only within a class."""
-        height, width = back.shape[:2]
-        earlier = cv2.resize(before, (width, height), interpolation=cv2.INTER_NEAREST)
-        now = cv2.resize(found.ids, (width, height), interpolation=cv2.INTER_NEAREST)
+        size = back.shape[1::-1]
+        earlier, now = (cv2.resize(ids, size, interpolation=cv2.INTER_NEAREST) for ids in (before, found.ids))
         moved = looked_up(np.asarray(earlier, np.int32), back)
         pairs: list[tuple[float, int, int]] = []
         for segment in found.segments:

@@ -29,15 +29,9 @@ _FOLDER = Path(__file__).parent / "data"
 _LISTED = 40
 """Classes of a user's own list that a message names, at most."""
 _COLOURS = (
-    (220, 40, 60),
-    (255, 160, 30),
-    (60, 110, 240),
-    (200, 80, 220),
-    (50, 170, 70),
-    (150, 190, 220),
-    (170, 130, 90),
-    (110, 110, 110),
-)
+    (220, 40, 60), (255, 160, 30), (60, 110, 240), (200, 80, 220),
+    (50, 170, 70), (150, 190, 220), (170, 130, 90), (110, 110, 110),
+)  # fmt: skip
 """RGB of each super-category in previews and palettes."""
 
 
@@ -47,7 +41,6 @@ class Taxonomy:
 
     Attributes:
         name: as in ``data/``, or of a user's own list.
-        classes: their names, at most 255.
         categories: the super-category of each class, an index into ``CATEGORIES``.
         things: whether instances of the class can be counted.
     """
@@ -85,8 +78,7 @@ class Taxonomy:
     def find(self, names: Iterable[str]) -> tuple[int, ...]:
         """The classes that the names given to ``--class`` mean, sorted; a super-category means all classes of it.
 
-        Raises:
-            UsageError: there is no such class; the nearest are named.
+        Raises UsageError: there is no such class; the nearest are named.
         """
         chosen: set[int] = set()
         for name in names:
@@ -120,8 +112,7 @@ class Taxonomy:
     def translate(self, names: Sequence[str]) -> U8:
         """uint8 ``(256,)``: the class of each name of a model's own list, void where this taxonomy has none.
 
-        Raises:
-            ValueError: fewer than half of the names are classes here: the list is of another taxonomy.
+        Raises ValueError: fewer than half of the names are classes here: the list is of another taxonomy.
         """
         known = {_key(c): i for i, c in enumerate(self.classes)}
         table = np.full(256, VOID, np.uint8)
@@ -155,12 +146,8 @@ def taxonomy(name: str) -> Taxonomy:
         raise UsageError(f"There are no classes called '{name}'.", f"Choose from: {', '.join(TAXONOMIES)}.")
     record = json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
     rows = record["classes"]
-    return Taxonomy(
-        name,
-        tuple(row["name"] for row in rows),
-        tuple(CATEGORIES.index(row["category"]) for row in rows),
-        tuple(row["thing"] for row in rows),
-    )
+    names, things = (tuple(row[key] for row in rows) for key in ("name", "thing"))
+    return Taxonomy(name, names, tuple(CATEGORIES.index(row["category"]) for row in rows), things)
 
 
 def taxonomy_of(names: Sequence[str], title: str) -> Taxonomy:
@@ -194,7 +181,6 @@ def category_palette() -> U8:
 
 
 def listing(name: str) -> str:
-    """All classes of a taxonomy as a table: super-category, its classes."""
     known = taxonomy(name)
     lines = [f"{name}: {len(known.classes)} classes"]
     for i, category in enumerate(CATEGORIES):

@@ -9,6 +9,7 @@ SAVIT (Lee et al., ICCV 2023, Sec. 3.1) makes labels consistent by grouping clas
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -25,6 +26,8 @@ from vrm.selection.labels.taxonomy import VOID
 from vrm.selection.tracking.features import shrink, small_grey
 from vrm.types import F32, U8, Pixels
 
+PREVIEW_SIDE = 960
+"""Longest side of the pictures that are kept for previews."""
 RADIUS = 2
 """Frames on either side that vote."""
 _WEIGHTS = {0: 1.0, 1: 0.8, 2: 0.6}
@@ -41,14 +44,11 @@ class LabelledFrame:
     """A frame on its way through.
 
     Attributes:
-        t: its number.
         shot: counts the shots.
-        shown: the picture, small, uint8 RGB: for previews.
-        grey: the picture at tracking size.
-        ids: int32 ``(H, W)``: ids of things and stuff that stay the same from frame to frame; 0 is void.
-        voted: the same after the vote.
-        before: the class of each pixel as the model gave it, at tracking size.
-        after: the same after the vote.
+        shown, grey: the picture, uint8: RGB for previews, and grey at tracking size.
+        ids, voted: int32 ``(H, W)``: ids of things and stuff that stay the same from frame to frame, before and after
+            the vote; 0 is void.
+        before, after: the class of each pixel, at tracking size, before and after the vote.
         scores: the model's, by id; only of what it found on this very frame.
         flows: to the next frame (1) and the one before (-1), at tracking size.
     """
@@ -67,7 +67,7 @@ class LabelledFrame:
 
 @dataclass
 class LabelFlicker:
-    """The share of pixels whose label changes along the flow from one frame to the next."""
+    """The share of pixels, 0 to 1, whose label changes along the flow from one frame to the next."""
 
     _changed: list[float] = field(default_factory=lambda: [0.0, 0.0])
     _pixels: float = 0.0
@@ -81,43 +81,30 @@ class LabelFlicker:
 
     @property
     def before(self) -> float:
-        """0 to 1, as the model gave the labels."""
         return self._changed[0] / max(1.0, self._pixels)
 
     @property
     def after(self) -> float:
-        """0 to 1, after the vote."""
         return self._changed[1] / max(1.0, self._pixels)
 
 
 class TemporalVote:
-    """Labels a video frame by frame, in bounded memory.
+    """Labels a video frame by frame, in bounded memory; the segmenter labels every Nth frame of a shot.
 
-    Args:
-        segmenter: labels single frames.
-        every: the segmenter labels every Nth frame of a shot.
-        side: longest side of ``LabelledFrame.shown``.
-
-    Attributes:
-        segment_ids: given so far.
-        flicker: counted so far.
+    ``segment_ids``, ``flicker`` and ``network_seconds``, the time in the segmenter, are those so far.
     """
 
-    def __init__(self, segmenter: Segmenter, every: int = 1, side: int = 960) -> None:
+    def __init__(self, segmenter: Segmenter, every: int = 1) -> None:
         if every < 1:
             raise ValueError(f"every {every}th frame")
         self.segment_ids = SegmentIds(segmenter.taxonomy)
         self.flicker = LabelFlicker()
-        self._segmenter, self._every, self._side = segmenter, every, side
+        self.network_seconds = 0.0
+        self._segmenter, self._every = segmenter, every
         self._flow = DisFlow()
 
     def __call__(self, frames: Iterable[tuple[int, Pixels]], cuts: set[int]) -> Iterator[LabelledFrame]:
-        """The frames, labelled, in order.
-
-        Args:
-            frames: number and picture, uint8 or uint16 RGB ``(H, W, 3)``, of consecutive frames.
-            cuts: numbers of the frames that begin a shot.
-        """
+        """Label consecutive frames: number and picture, uint8 or uint16 RGB ``(H, W, 3)``. Each cut begins a shot."""
         for _, shot in groupby(self._labelled(frames, cuts), key=lambda frame: frame.shot):
             yield from self._voted(shot)
 
@@ -134,10 +121,14 @@ class TemporalVote:
                 yield from self._carried(key, waiting, None)
                 waiting, key, since = [], None, 0
             elif key is not None:
-                self._link(waiting[-1] if waiting else key, now)
+                before = waiting[-1] if waiting else key
+                before.flows[1], now.flows[-1] = self._flow(before.grey, now.grey), self._flow(now.grey, before.grey)
             since += 1
             if begins or since > self._every or self._every == 1:
-                self._assign_ids(now, self._segmenter.label(rgb, t), key, waiting)
+                start = time.perf_counter()
+                found = self._segmenter.label(rgb, t)
+                self.network_seconds += time.perf_counter() - start
+                self._assign_ids(now, found, key, waiting)
                 yield from self._carried(key, waiting, now)
                 waiting, key, since = [], now, 1
                 yield now
@@ -148,19 +139,12 @@ class TemporalVote:
     def _unlabelled(self, t: int, rgb: Pixels, shot: int) -> LabelledFrame:
         grey = small_grey(rgb)
         void, nothing = np.full(grey.shape, VOID, np.uint8), np.zeros(rgb.shape[:2], np.int32)
-        return LabelledFrame(t, shot, shrink(rgb, self._side), grey, nothing, nothing, void, void)
-
-    def _link(self, one: LabelledFrame, other: LabelledFrame) -> None:
-        """Flow both ways between two consecutive frames."""
-        one.flows[1] = self._flow(one.grey, other.grey)
-        other.flows[-1] = self._flow(other.grey, one.grey)
+        return LabelledFrame(t, shot, shrink(rgb, PREVIEW_SIDE), grey, nothing, nothing, void, void)
 
     def _assign_ids(
         self, now: LabelledFrame, found: PanopticMap, key: LabelledFrame | None, between: list[LabelledFrame]
     ) -> None:
-        back = None
-        if key is not None:
-            back = chained([frame.flows[-1] for frame in (now, *reversed(between))])
+        back = None if key is None else chained([frame.flows[-1] for frame in (now, *reversed(between))])
         now.ids, now.scores = self.segment_ids.assign(found, None if key is None else key.ids, back)
         now.before = self._small_classes(now, now.ids)
 

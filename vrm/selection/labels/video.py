@@ -22,11 +22,11 @@ from vrm.media.read.reader import Reader
 from vrm.media.write.png import write_png
 from vrm.options.remove import EngineOptions, RemoveOptions
 from vrm.options.segment import SegmentOptions
-from vrm.selection.labels.base import PanopticMap, Segmenter
+from vrm.selection.labels.base import Segmenter
 from vrm.selection.labels.maps import ABOUT, LabelMaps, PrecomputedLabels
 from vrm.selection.labels.registry import create_segmenter
 from vrm.selection.labels.temporal_vote import LabelledFrame, TemporalVote
-from vrm.selection.labels.writer import PREVIEW_SIDE, LabelWriter
+from vrm.selection.labels.writer import LabelWriter
 from vrm.system.files import atomic_folder, atomic_write
 from vrm.types import Pixels
 
@@ -38,14 +38,10 @@ class SegmentReport:
     """The result of one ``vrm segment``.
 
     Attributes:
-        input, output: as given.
-        frames: labelled.
-        segmenter, taxonomy, device, dtype: what did it.
-        every: the model saw every Nth frame.
+        frames: labelled; the model saw every Nth (``every``).
         flicker_before, flicker_after: share of pixels whose label changes along the flow, without and with the vote.
         seen: a row for each class, largest first (``LabelWriter.rows``).
         seconds, network_seconds: in all, and in the network.
-        notes: one line each.
     """
 
     input: str
@@ -64,11 +60,9 @@ class SegmentReport:
     notes: list[str] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dicts, lists, strings and numbers."""
         return dict(vars(self))
 
     def text(self) -> str:
-        """A few lines: what is in the video, and how it went."""
         lines = [
             f"{'class':24s} {'category':10s} {'frames':>6s} {'first':>6s} {'last':>6s} {'things':>6s} {'area':>6s}"
         ]
@@ -84,33 +78,10 @@ class SegmentReport:
         return "\n".join(lines)
 
 
-class _Timed:
-    """A segmenter that counts its own time."""
-
-    def __init__(self, segmenter: Segmenter) -> None:
-        self._segmenter = segmenter
-        self.name, self.taxonomy = segmenter.name, segmenter.taxonomy
-        self.device, self.dtype = segmenter.device, segmenter.dtype
-        self.seconds = 0.0
-
-    def label(self, frame: Pixels, t: int = 0) -> PanopticMap:
-        start = time.perf_counter()
-        found = self._segmenter.label(frame, t)
-        self.seconds += time.perf_counter() - start
-        return found
-
-
 def segment(source: Path, target: Path, options: SegmentOptions, events: Events) -> SegmentReport:
-    """Label a video and write maps, segments and a preview into the folder ``target``.
+    """Label a video, or a folder of numbered frames; write maps, segments and a preview into the folder ``target``.
 
-    Args:
-        source: a video file or a folder of numbered frames.
-        target: made if need be; it appears when it is complete, or not at all.
-        options: see ``SegmentOptions``.
-        events: told about progress.
-
-    Raises:
-        VrmError: see ``vrm.errors``; nothing is left behind.
+    The folder appears when it is complete, or not at all. Raises VrmError (see ``vrm.errors``).
     """
     begin = time.perf_counter()
     target = target.resolve()
@@ -129,9 +100,8 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
             model: Segmenter = PrecomputedLabels(LabelMaps(options.labels, info, (job.first, job.last)))
         else:
             model = create_segmenter(options.segmenter, options.engine, job.note)
-        timed = _Timed(model)
         shots = job.find_shots()
-        vote = TemporalVote(timed, options.every, PREVIEW_SIDE)
+        vote = TemporalVote(model, options.every)
         with LabelWriter(folder, info, vote.segment_ids, video=options.video, preview=options.preview) as writer:
             missing = set(range(job.first, job.last))
             for labelled, frame in _labelled(job, vote, shots):
@@ -143,17 +113,14 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         report.segmenter, report.taxonomy = model.name, model.taxonomy.name
         report.device, report.dtype = model.device, model.dtype
         report.flicker_before, report.flicker_after = vote.flicker.before, vote.flicker.after
-        report.seen = list(writer.rows(report.frames))
-        report.notes, report.network_seconds = job.report.notes, timed.seconds
-        flicker = {"before": report.flicker_before, "after": report.flicker_after}
-        height, width = info.display_size
-        writer.finish(
-            {
-                "video": source.name, "size": [height, width], "first_frame": job.first, "frames": report.frames,
-                "missing": sorted(missing),
-                "every": options.every, "segmenter": model.name, "shots": shots, "flicker": flicker,
-            }
-        )  # fmt: skip
+        report.seen = list(writer.rows())
+        report.notes, report.network_seconds = job.report.notes, vote.network_seconds
+        about = {
+            "video": source.name, "size": info.display_size, "first_frame": job.first, "frames": report.frames,
+            "missing": sorted(missing), "every": options.every, "segmenter": model.name, "shots": shots,
+            "flicker": {"before": report.flicker_before, "after": report.flicker_after},
+        }  # fmt: skip
+        writer.finish(about)
     report.seconds = time.perf_counter() - begin
     events.done(report)
     return report
@@ -162,16 +129,9 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
 def label_clips(
     clips: Sequence[tuple[Path, Path]], segmenter: str, engine: EngineOptions, note: Callable[[str], None]
 ) -> None:
-    """Label those of several videos that have no label maps yet; each is kept when it is done.
+    """Label those of several clips that have no label maps yet; each is kept when it is done. Raises as ``segment``.
 
-    Args:
-        clips: each video, or folder of frames, and the folder of its labels.
-        segmenter: see ``SegmentOptions``.
-        engine: device, number format and threads.
-        note: told which clip is being labelled.
-
-    Raises:
-        VrmError: see ``segment``.
+    Each clip is a video, or a folder of frames, and the folder of its labels.
     """
     missing = [(source, target) for source, target in clips if not (target.is_dir() and any(target.iterdir()))]
     for n, (source, target) in enumerate(missing):
@@ -180,14 +140,11 @@ def label_clips(
 
 
 def label_video(job: Job) -> Path:
-    """Label the worked range with the segmenter that the mask options name.
+    """Label the worked range with the segmenter that the mask options name, once for each job.
 
-    Returns:
-        A folder in the job's scratch that ``vrm.selection.labels.maps.LabelMaps`` reads: the voted class of every
-        pixel. A video is labelled once, however many ask.
+    The voted class of every pixel lies in the folder returned, in the job's scratch, for ``LabelMaps``.
 
-    Raises:
-        VrmError: no segmenter is named, its weights are missing, or it has no class that the mask options name.
+    Raises VrmError: no segmenter is named, its weights are missing, or it has no class that the mask options name.
     """
     folder = job.scratch("labels")
     if (folder / ABOUT).exists():
@@ -210,15 +167,13 @@ def label_video(job: Job) -> Path:
 
 
 def _labelled(job: Job, vote: TemporalVote, shots: list[tuple[int, int]]) -> Iterator[tuple[LabelledFrame, Frame]]:
-    """Labelled frames of the worked range, each with the frame it was decoded from."""
+    """Labelled frames of the worked range, each with the times of the frame it was decoded from."""
     waiting: dict[int, Frame] = {}
-    total = shots[-1][1] - shots[0][0] if shots else 0
-    job.events.stage("label", total)
+    job.events.stage("label", shots[-1][1] - shots[0][0] if shots else 0)
 
     def pictures() -> Iterator[tuple[int, Pixels]]:
         with Reader(job.info) as reader:
             for frame in reader.frames(job.first, job.last):
-                # Only its times are needed later: the picture itself is let go.
                 waiting[frame.index] = Frame.from_planes(
                     (_NOTHING,), frame.layout, frame.index, frame.pts, frame.duration, frame.time_base
                 )

@@ -25,20 +25,15 @@ from vrm.selection.labels.taxonomy import CATEGORIES, VOID, Taxonomy, category_p
 from vrm.selection.labels.temporal_vote import LabelledFrame
 from vrm.types import U8, VideoInfo
 
-PREVIEW_SIDE = 960
 _LEGEND = 26
 """Rows of the preview's legend."""
 
 
 @dataclass
 class ClassSummary:
-    """Where a class is in the video.
+    """Where a class is in the video: first and last frame of each unbroken stretch, and ids of its things.
 
-    Attributes:
-        frames: how many it is on.
-        spans: first and last frame of each unbroken stretch.
-        total, largest: share of the frame, summed over its frames, and at most.
-        ids: of its things (one for stuff).
+    ``total`` and ``largest`` are its share of the frame, summed over its frames, and at most. Stuff has one id.
     """
 
     frames: int = 0
@@ -49,15 +44,7 @@ class ClassSummary:
 
 
 class LabelWriter:
-    """Writes a folder of labels, one frame at a time; to be used as a context.
-
-    Args:
-        folder: exists and is empty.
-        info: the video.
-        ids: what the segments' ids mean.
-        video: write maps as lossless video, not as PNGs.
-        preview: write ``preview.mp4``.
-    """
+    """Fills an empty folder frame by frame: maps as PNGs or lossless video, ``preview.mp4``; used as a context."""
 
     def __init__(self, folder: Path, info: VideoInfo, ids: SegmentIds, *, video: bool, preview: bool) -> None:
         self.seen: dict[int, ClassSummary] = {}
@@ -87,7 +74,8 @@ class LabelWriter:
         classes = self._ids.classes(frame.voted)
         for name, plane in (("classes", classes), ("categories", self._taxonomy.table[classes])):
             if self._video:
-                self._streams[name].add(_grey(plane, source))
+                times = source.index, source.pts, source.duration, source.time_base
+                self._streams[name].add(Frame.from_planes((plane,), layout_of("gray"), *times))
             else:
                 write_index(self._folder / name / f"{frame.t:05d}.png", self._shown(plane), self._palettes[name])
         values, segments = self._segments(frame)
@@ -98,7 +86,6 @@ class LabelWriter:
             self._add_preview(frame, source)
 
     def _shown(self, plane: np.ndarray) -> np.ndarray:
-        """Turned as a player shows it."""
         return np.ascontiguousarray(np.rot90(plane, -self._info.rotation // 90))
 
     def _segments(self, frame: LabelledFrame) -> tuple[np.ndarray, list[dict[str, Any]]]:
@@ -115,19 +102,15 @@ class LabelWriter:
         for k, (number, place) in enumerate(zip(numbers, find_objects(values), strict=True), 1):
             label = self._ids.class_of(number)
             rows, columns = place
-            segments.append(
-                {
-                    "id": k,
-                    "track": number,
-                    "class": self._taxonomy.classes[label],
-                    "category": CATEGORIES[self._taxonomy.categories[label]],
-                    "score": frame.scores.get(number),
-                    "box": [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start],
-                    "area": int(counts[number]),
-                }
-            )
+            box = [columns.start, rows.start, columns.stop - columns.start, rows.stop - rows.start]
+            names = {"class": self._taxonomy.classes[label], "category": self._category(label)}
+            score, area = frame.scores.get(number), int(counts[number])
+            segments.append({"id": k, "track": number, **names, "score": score, "box": box, "area": area})
             self._count(label, number, frame.t, float(counts[number]) / shown.size)
         return values, segments
+
+    def _category(self, label: int) -> str:
+        return CATEGORIES[self._taxonomy.categories[label]]
 
     def _count(self, label: int, number: int, t: int, share: float) -> None:
         seen = self.seen.setdefault(label, ClassSummary())
@@ -152,30 +135,21 @@ class LabelWriter:
     def finish(self, about: dict[str, Any]) -> None:
         """Write ``labels.json``: what the values mean, ``about``, and a summary by class."""
         record = {
-            "taxonomy": self._taxonomy.name,
-            "classes": list(self._taxonomy.classes),
-            "void": VOID,
-            "categories": list(CATEGORIES),
-            "category_of_class": list(self._taxonomy.categories),
-            **about,
-            "seen": list(self.rows(about.get("frames", 1))),
-        }
+            "taxonomy": self._taxonomy.name, "classes": self._taxonomy.classes, "void": VOID,
+            "categories": CATEGORIES, "category_of_class": self._taxonomy.categories,
+            **about, "seen": list(self.rows()),
+        }  # fmt: skip
         (self._folder / ABOUT).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
-    def rows(self, frames: int) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[dict[str, Any]]:
         """A row for each class, largest first; ``area`` is its mean share of the frames that it is on."""
         for label, seen in sorted(self.seen.items(), key=lambda item: -item[1].total):
             yield {
-                "class": self._taxonomy.classes[label],
-                "category": CATEGORIES[self._taxonomy.categories[label]],
-                "frames": seen.frames,
-                "first": seen.spans[0][0],
-                "last": seen.spans[-1][1],
-                "spans": seen.spans,
+                "class": self._taxonomy.classes[label], "category": self._category(label), "frames": seen.frames,
+                "first": seen.spans[0][0], "last": seen.spans[-1][1], "spans": seen.spans,
                 "things": len(seen.ids) if self._taxonomy.things[label] else 0,
-                "area": seen.total / seen.frames,
-                "largest": seen.largest,
-            }
+                "area": seen.total / seen.frames, "largest": seen.largest,
+            }  # fmt: skip
 
 
 def overlay(shown: U8, classes: U8, taxonomy: Taxonomy) -> U8:
@@ -203,8 +177,3 @@ def _with_legend(picture: np.ndarray) -> np.ndarray:
         size = min(0.45, step / 190)
         cv2.putText(out, name, (x + 3, height + 18), cv2.FONT_HERSHEY_SIMPLEX, size, (255, 255, 255), 1, cv2.LINE_AA)
     return out
-
-
-def _grey(plane: np.ndarray, source: Frame) -> Frame:
-    layout = layout_of("gray")
-    return Frame.from_planes((plane,), layout, source.index, source.pts, source.duration, source.time_base)

@@ -18,13 +18,7 @@ ASPECT_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """How a mask of one size becomes one of the video's stored size.
-
-    Attributes:
-        turns: quarter turns counter-clockwise from the mask to the stored orientation.
-        size: stored ``(height, width)`` of the video.
-        note: what the user should know; may be empty.
-    """
+    """How a mask gets the video's stored size ``(height, width)``: quarter turns counter-clockwise, then scaling."""
 
     turns: int
     size: tuple[int, int]
@@ -46,8 +40,7 @@ def placement(size: tuple[int, int], info: VideoInfo, name: str) -> Placement:
     Masks are drawn in the displayed orientation. One in the stored size of a turned video, one of another size with the
     same aspect, and one drawn on a screenshot with the sample aspect applied are taken too, each with a note.
 
-    Raises:
-        MaskError: the aspect fits neither way; both sizes are named.
+    Raises MaskError: the aspect fits neither way.
     """
     turns = info.rotation // 90
     shown, stored = info.display_size, info.size
@@ -58,17 +51,12 @@ def placement(size: tuple[int, int], info: VideoInfo, name: str) -> Placement:
     if size == shown:
         return Placement(turns, stored)
     if size == stored:
-        return Placement(
-            0,
-            stored,
-            f"Mask {name} is {_text(size)}, the stored orientation of a video that is turned for "
-            f"display to {_text(shown)}; it is taken as stored.",
-        )
+        note = f"Mask {name} is {_text(size)}, the stored orientation of a video that is turned for display to "
+        return Placement(0, stored, f"{note}{_text(shown)}; it is taken as stored.")
     if _same_aspect(size, shown):
         return Placement(turns, stored, f"{scaled} {_text(shown)}.")
     if _same_aspect(size, shown, stretch):
-        note = f"{scaled} {_text(shown)}. (It has the shape of the picture on the screen.)"
-        return Placement(turns, stored, note)
+        return Placement(turns, stored, f"{scaled} {_text(shown)}. (It has the shape of the picture on the screen.)")
     if _same_aspect(size, stored):
         return Placement(0, stored, f"{scaled} {_text(stored)}. It is taken in the stored orientation.")
     raise MaskError(

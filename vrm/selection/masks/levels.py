@@ -67,9 +67,7 @@ class Levels:
 def read_levels(picture: MaskPicture, want_ids: bool) -> Levels:
     """The one plane of a picture that says what is masked; colours are turned into ids where ``want_ids``.
 
-    Raises:
-        MaskError: the array is no picture, or ids are wanted from colours that are not those of the palette that
-            segmentation data sets share (PASCAL VOC).
+    Raises MaskError: the array is no picture, or ids are wanted from colours that are not PASCAL VOC's.
     """
     pixels = picture.pixels
     if pixels.dtype == np.bool_:
@@ -79,18 +77,17 @@ def read_levels(picture: MaskPicture, want_ids: bool) -> Levels:
     if pixels.ndim == 2:
         return Levels(pixels, LevelKind.IDS if picture.indexed else LevelKind.GREY, picture.lossy)
     channels = pixels.shape[2]
-    alpha = pixels[:, :, -1] if channels in (2, 4) else None
-    if alpha is not None and _alpha_is_the_mask(pixels, alpha):
-        return Levels(np.ascontiguousarray(alpha), LevelKind.GREY, picture.lossy)
     colour = pixels[:, :, : 1 if channels <= 2 else 3]
-    if alpha is not None and int(alpha.min()) < int(np.iinfo(alpha.dtype).max):
-        colour = np.where(alpha[:, :, None] > np.iinfo(alpha.dtype).max // 2, colour, colour.dtype.type(0))
+    if channels in (2, 4):
+        alpha, full = pixels[:, :, -1], int(np.iinfo(pixels.dtype).max)
+        if _alpha_is_the_mask(pixels, alpha, full):
+            return Levels(np.ascontiguousarray(alpha), LevelKind.GREY, picture.lossy)
+        colour = np.where(alpha[:, :, None] > full // 2, colour, colour.dtype.type(0))
     return _from_colour(np.ascontiguousarray(colour), picture, want_ids)
 
 
-def _alpha_is_the_mask(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any]) -> bool:
+def _alpha_is_the_mask(pixels: npt.NDArray[Any], alpha: npt.NDArray[Any], full: int) -> bool:
     """True where transparency carries the shape: a cut-out, or strokes on a transparent layer."""
-    full = int(np.iinfo(alpha.dtype).max)
     if int(alpha.min()) == full:
         return False
     opaque = pixels[:, :, :-1][alpha > full // 2]
@@ -182,9 +179,9 @@ class LevelCount:
     @property
     def dim_levels(self) -> list[int]:
         """Plateaus between black and half, which a threshold at half leaves out; empty for soft edges."""
-        used = np.flatnonzero(self.grey)
-        dim = [int(v) for v in used if 0 < v < 128]
-        return dim if len(used) <= 12 and int(self.grey[1:128].sum()) > 0.001 * int(self.grey.sum()) else []
+        used = np.flatnonzero(self.grey).tolist()
+        plateaus = len(used) <= 12 and int(self.grey[1:128].sum()) > 0.001 * int(self.grey.sum())
+        return [v for v in used if 0 < v < 128] if plateaus else []
 
 
 class Threshold(Enum):

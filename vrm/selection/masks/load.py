@@ -24,7 +24,6 @@ class LoadedMasks:
 
     Attributes:
         masks: one per frame of the video, stored orientation and size.
-        notes: what the user should know (scaled, inverted by the look of it, empty, ...), a sentence each.
         annotated: the frames that carry a mask where the others are to be found by tracking; None where the masks
             already say everything.
     """
@@ -38,9 +37,7 @@ class LoadedMasks:
 class _Reading:
     """What is gathered from the pictures, one at a time, each read once.
 
-    Attributes:
-        masks: for each threshold that the levels of the whole sequence may ask for in the end.
-        placements: by size of the pictures.
+    There are masks for each threshold that the levels of the whole sequence may ask for in the end.
     """
 
     options: MaskOptions
@@ -50,8 +47,8 @@ class _Reading:
     count: LevelCount = field(default_factory=LevelCount)
     placements: dict[tuple[int, int], Placement] = field(default_factory=dict)
 
-    def levels(self, picture: MaskPicture) -> Levels:
-        """The counted, turned and scaled levels of a picture."""
+    def add(self, t: int, picture: MaskPicture) -> None:
+        """Count a picture's levels, turn and scale them, and unite the mask of frame t with them."""
         levels = read_levels(picture, bool(self.options.objects))
         self.count.add(levels)
         size = (levels.values.shape[0], levels.values.shape[1])
@@ -59,10 +56,7 @@ class _Reading:
             self.placements[size] = placement(size, self.info, picture.name)
             if self.placements[size].note:
                 self.notes.append(self.placements[size].note)
-        return Levels(self.placements[size].apply(levels.values), levels.kind, levels.lossy)
-
-    def add(self, t: int, levels: Levels) -> None:
-        """Unite the mask of frame t with a picture's."""
+        levels = Levels(self.placements[size].apply(levels.values), levels.kind, levels.lossy)
         for threshold, masks in self.masks.items():
             masks[t] = masks[t] | self._masked(levels, threshold)
 
@@ -110,18 +104,12 @@ class _Reading:
 def load(
     options: MaskOptions, info: VideoInfo, readers: MaskReaders, span: tuple[int, int] | None = None
 ) -> LoadedMasks:
-    """Read the mask in whatever form it is, and check that it fits the video.
+    """Read the mask in whatever form it is, in the video's displayed orientation, and check that it fits the video.
 
-    Args:
-        options: what the user said about the mask; ``path`` must be given.
-        info: the video. Masks are in its displayed orientation.
-        readers: how pictures and mask videos are opened.
-        span: ``(start, stop)`` if only these frames are worked on; a sequence may be as long as the span instead of
-            the whole video.
+    Where only the frames of ``span``, ``(start, stop)``, are worked on, a sequence may be as long as the span instead.
 
-    Raises:
-        MaskError: unreadable, of another shape than the video, shorter or longer than it, without the ids asked for,
-            or everything masked.
+    Raises MaskError: unreadable, of another shape than the video, shorter or longer than it, without the ids asked
+    for, or everything masked.
     """
     if options.path is None:
         raise MaskError("There is no mask.", "Give one with --mask.")
@@ -150,10 +138,9 @@ def load(
 
 
 def _static(source: MaskSource, reading: _Reading) -> Masks:
-    """All pictures united, for every frame."""
     count = 0
     for picture in source.pictures():
-        reading.add(0, reading.levels(picture))
+        reading.add(0, picture)
         count += 1
     if count == 0:
         raise MaskError(f"Mask {source.path} has no frames.", "Give a PNG.")
@@ -166,19 +153,17 @@ def _static(source: MaskSource, reading: _Reading) -> Masks:
 
 
 def _single(source: MaskSource, reading: _Reading) -> Masks:
-    """One picture, for one frame."""
     frame, frames = reading.options.frame, reading.info.n_frames
     if frame >= frames:
         raise MaskError(f"--mask-frame {frame} is past the end: the video has {frames} frames, 0 to {frames - 1}.")
     for picture in source.pictures():
-        reading.add(frame, reading.levels(picture))
+        reading.add(frame, picture)
     if source.kind == "folder":
         reading.notes.append(f"The mask folder holds one picture: it is taken as the mask of frame {frame} only.")
     return reading.chosen()
 
 
 def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | None) -> Masks:
-    """A picture for each frame of the video, or of the span."""
     offsets = {reading.info.n_frames: 0}  # by length
     if span is not None:
         offsets.setdefault(span[1] - span[0], span[0])
@@ -187,7 +172,7 @@ def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | Non
     longest, count = max(offsets), 0
     for picture in source.pictures():
         if count < longest:  # what is too long is only counted
-            reading.add(count, reading.levels(picture))
+            reading.add(count, picture)
         count += 1
     _check_count(source, count, offsets)
     offset = offsets[count]
@@ -223,17 +208,15 @@ def _check_count(source: MaskSource, count: int, offsets: dict[int, int]) -> Non
 
 
 def check_coverage(masks: Masks, expected: int, fix: str) -> Iterator[str]:
-    """Say where masks look odd, wherever they come from.
+    """Say where masks look odd; ``fix`` is what the user may do if they cover too much.
 
-    Args:
-        masks: of a video.
-        expected: how many frames can have a mask.
-        fix: what the user may do if they cover too much.
-
-    Raises:
-        MaskError: all of them cover everything.
+    Raises MaskError: the masks of all the frames that can have one, ``expected``, cover everything.
     """
-    shares = _shares(masks)
+    shares: list[float] = []  # the masked share of each frame that has a mask
+    before = -1
+    for t in masks.frames():
+        shares.append(shares[-1] if before >= 0 and masks.same(t, before) else float(masks[t].mean()))
+        before = t
     covered = sum(share == 1.0 for share in shares)
     if shares and covered >= expected:
         raise MaskError("The mask covers every pixel of every frame, so there is nothing to fill it from.", fix)
@@ -243,13 +226,3 @@ def check_coverage(masks: Masks, expected: int, fix: str) -> Iterator[str]:
         yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture. {fix}"
     elif covered:
         yield f"The mask covers everything on {covered} of {masks.n_frames} frames."
-
-
-def _shares(masks: Masks) -> list[float]:
-    """The masked share of each frame that has a mask."""
-    shares: list[float] = []
-    before = -1
-    for t in masks.frames():
-        shares.append(shares[-1] if before >= 0 and masks.same(t, before) else float(masks[t].mean()))
-        before = t
-    return shares

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vrm.options.remove import MaskOptions
-from vrm.types import F32, Bool, Box, Masks, bounding_box, grow_box, union_box
+from vrm.types import F32, Array, Bool, Box, Masks, bounding_box, grow_box, union_box
 
 DROPPED = 0.7
 """A mask with less than this share of both neighbours' areas has lost something."""
@@ -38,7 +38,6 @@ class ShapedMasks:
     Attributes:
         objects: what is removed, drop-outs closed, not grown.
         holes: ``objects`` grown by ``grow`` pixels (Euclidean): what is filled.
-        grow: pixels between an object and the rim of its hole.
         feather: pixels of ramp at the rim, at most ``grow``.
         closed: frames on which an object was missing from its mask and was put back.
     """
@@ -50,13 +49,10 @@ class ShapedMasks:
     closed: int = 0
 
     def alpha(self, t: int) -> tuple[Box, F32] | None:
-        """How much of the fill counts at each pixel of frame t, or None where nothing is removed.
+        """The box of the hole of frame t and how much of the fill counts in it, float32 ``(h, w)``; None: no hole.
 
         With d the distance to the nearest object pixel, alpha is ``min(1, (grow + 1 - d) / (feather + 1))`` up to
         ``d = grow`` and 0 beyond: 1 on the object and ``grow - feather`` pixels around it, above 0 on the whole hole.
-
-        Returns:
-            The box of the hole, and float32 ``(h, w)`` in [0, 1] inside it.
         """
         box = self.holes.box(t)
         if box is None:
@@ -69,20 +65,15 @@ class ShapedMasks:
 
 
 def shape(masks: Masks, shots: Sequence[tuple[int, int]], options: MaskOptions, *, exact: bool = False) -> ShapedMasks:
-    """Close drop-outs within each shot, grow, and choose the feather.
+    """Close drop-outs within each shot, unless masks are ``exact``; grow, and choose the feather.
 
-    Args:
-        masks: of the objects.
-        shots: ``(start, stop)`` of each stretch without a cut; masks outside all of them are dropped.
-        options: ``grow`` and ``feather`` if the user chose them.
-        exact: masks are meant as they are: nothing is closed.
+    Masks outside all shots, ``(start, stop)``, are dropped.
     """
     grow = default_grow(masks.size) if options.grow is None else options.grow
     if options.grow is None and options.feather is not None:
         grow = max(grow, options.feather)
     feather = grow // 2 if options.feather is None else options.feather
-    objects = Masks(masks.size, masks.n_frames)
-    holes = Masks(masks.size, masks.n_frames)
+    objects, holes = Masks(masks.size, masks.n_frames), Masks(masks.size, masks.n_frames)
     closed = 0
     for start, stop in shots:
         for t, mask, lost in _closed(masks, start, stop, exact):
@@ -150,37 +141,27 @@ def _united(masks: Masks, t: int) -> tuple[Bool, bool]:
 
 def _lost_pieces(before: Bool, given: Bool, after: Bool, share: float) -> Iterator[tuple[Bool, Bool]]:
     """Separate objects of both neighbours of which less than ``share`` is covered in between: their two masks."""
-    pieces = _pieces(before)
-    covered = np.bincount(pieces.labels[given], minlength=len(pieces.area))
-    lost = [i for i in range(1, len(covered)) if pieces.area[i] >= _SPECK and covered[i] < share * pieces.area[i]]
+    labels, areas, centres = _pieces(before)
+    covered = np.bincount(labels[given], minlength=len(areas))
+    lost = [i for i in range(1, len(covered)) if areas[i] >= _SPECK and covered[i] < share * areas[i]]
     if not lost:
         return
-    later = _pieces(after)
+    later, later_areas, later_centres = _pieces(after)
     for i in lost:
         # The same object two frames on: of similar area, not farther away than three times its own size.
-        away = np.linalg.norm(later.centre - pieces.centre[i], axis=1)
-        similar = (later.area >= 0.5 * pieces.area[i]) & (later.area <= 2 * pieces.area[i])
-        away[~similar | (away > 3 * math.sqrt(pieces.area[i]))] = np.inf
+        away = np.linalg.norm(later_centres - centres[i], axis=1)
+        similar = (later_areas >= 0.5 * areas[i]) & (later_areas <= 2 * areas[i])
+        away[~similar | (away > 3 * math.sqrt(areas[i]))] = np.inf
         away[0] = np.inf
         j = int(away.argmin())
         if np.isfinite(away[j]):
-            yield np.asarray(pieces.labels == i), np.asarray(later.labels == j)
+            yield np.asarray(labels == i), np.asarray(later == j)
 
 
-@dataclass(frozen=True)
-class _Pieces:
-    """Connected pieces of a mask: label image, area and centre by label; label 0 is the background."""
-
-    labels: npt.NDArray[np.int32]
-    area: npt.NDArray[np.int32]
-    centre: npt.NDArray[np.float64]
-
-
-def _pieces(mask: Bool) -> _Pieces:
-    _, labels, stats, centre = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    return _Pieces(
-        np.asarray(labels, np.int32), np.asarray(stats[:, cv2.CC_STAT_AREA], np.int32), np.asarray(centre, np.float64)
-    )
+def _pieces(mask: Bool) -> tuple[Array, Array, Array]:
+    """Connected pieces of a mask: label image ``(H, W)``, area and centre ``(x, y)`` by label; 0 is the background."""
+    _, labels, stats, centres = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return labels, stats[:, cv2.CC_STAT_AREA], centres
 
 
 def _between(before: Bool, after: Bool) -> Bool:

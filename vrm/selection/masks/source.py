@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 from vrm.errors import MaskError, VrmError
 from vrm.media.read.frame_folder import natural
@@ -24,12 +25,10 @@ ENDINGS = LOSSLESS_ENDINGS + LOSSY_ENDINGS
 
 @dataclass(frozen=True)
 class MaskReaders:
-    """How mask pictures and mask videos are opened.
+    """How mask pictures and mask videos are opened; they raise ``VrmError``, ``OSError`` or ``ValueError``.
 
     Attributes:
-        still: a picture file to ``(pixels, indexed)``: the samples as stored (see ``MaskPicture.pixels``; 16 bit stays
-            16 bit, alpha stays), and whether they are palette indices. Raises a ``VrmError``, ``OSError`` or
-            ``ValueError`` where the file cannot be read.
+        still: a picture file to its samples (see ``MaskPicture.pixels``), and whether they are palette indices.
         video: a video file to its frames, uint8 or uint16 RGB ``(H, W, 3)`` in the displayed or in the stored
             orientation (``load`` looks at the size), read one by one.
     """
@@ -39,8 +38,6 @@ class MaskReaders:
 
 
 def mask_readers(max_pixels: int = RemoveOptions.max_pixels, max_frames: int = RemoveOptions.max_frames) -> MaskReaders:
-    """Masks read from files, within the limits for input."""
-
     def video(path: Path) -> Iterator[Pixels]:
         with Reader(open_video(path, max_pixels, max_frames)) as reader:
             for frame in reader.frames():
@@ -51,17 +48,10 @@ def mask_readers(max_pixels: int = RemoveOptions.max_pixels, max_frames: int = R
 
 @dataclass(frozen=True)
 class MaskSource:
-    """A sequence of mask pictures.
-
-    Attributes:
-        path: as the user gave it.
-        kind: "image", "folder" or "video".
-        files: the pictures in order; empty for a video.
-        readers: how they are opened.
-    """
+    """A sequence of mask pictures; there are no files for a video."""
 
     path: Path
-    kind: str
+    kind: Literal["image", "folder", "video"]
     files: tuple[Path, ...]
     readers: MaskReaders
 
@@ -91,9 +81,9 @@ class MaskSource:
         try:
             for t, pixels in enumerate(self.readers.video(self.path)):
                 yield MaskPicture(pixels, f"{self.path.name} frame {t}", lossy=True)
+        except MaskError:
+            raise
         except (VrmError, OSError, ValueError) as error:
-            if isinstance(error, MaskError):
-                raise
             raise MaskError(
                 f"Mask {self.path} cannot be read: {_reason(error)}", "Give a PNG, a folder of PNGs or a video."
             ) from error
@@ -102,8 +92,7 @@ class MaskSource:
 def open_source(path: Path, readers: MaskReaders) -> MaskSource:
     """Find out what the user's mask is, without reading pictures.
 
-    Raises:
-        MaskError: nothing there, a folder without pictures, or numbered pictures with a gap.
+    Raises MaskError: nothing there, a folder without pictures, or numbered pictures with a gap.
     """
     if path.is_dir():
         return MaskSource(path, "folder", _in_order(path), readers)

@@ -10,7 +10,7 @@ What is only darker than it would be as background may be a shadow, and counts n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -20,8 +20,8 @@ from vrm.motion.flow.completion import complete
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.prompts.graph_cut import smooth_lab
-from vrm.selection.tracking.features import shrink, small_grey
-from vrm.types import F32, U8, Bool, Box, Pixels
+from vrm.selection.tracking.features import GetFrame, blurred, shrink, small_grey
+from vrm.types import F32, U8, Bool, Box
 
 REACH = 8
 """Frames on either side that are looked at."""
@@ -45,12 +45,7 @@ _PACE = 0.5
 
 @dataclass(frozen=True)
 class MotionEvidence:
-    """Log odds at tracking size, float32 ``(h, w)``.
-
-    Attributes:
-        foreground: 0 or more: how surely a pixel is not what the background would show there.
-        background: 0 or less: how surely it is.
-    """
+    """Log odds at tracking size, float32 ``(h, w)``: foreground is 0 or more, background 0 or less."""
 
     foreground: F32
     background: F32
@@ -60,10 +55,8 @@ class MotionEvidence:
 class _WarpedFrame:
     """Another frame, warped back along the background's motion.
 
-    Attributes:
-        rgb: uint8 ``(h, w, 3)``.
-        visible: bool ``(h, w)``: the place is in the picture there, and the object does not cover it.
-        displacement: pixels that object and background have moved against each other.
+    It is visible in places that are in the picture there and that the object does not cover. Its displacement is the
+    pixels that object and background have moved against each other.
     """
 
     rgb: U8
@@ -71,17 +64,10 @@ class _WarpedFrame:
     displacement: float
 
 
-def background_evidence(
-    frame: Callable[[int], Pixels], t: int, box: Box, mask: Bool, span: tuple[int, int]
-) -> MotionEvidence | None:
-    """What the frames around say about every pixel of frame t; None where they say nothing.
+def background_evidence(frame: GetFrame, t: int, box: Box, mask: Bool, span: tuple[int, int]) -> MotionEvidence | None:
+    """What up to ``REACH`` frames of the shot on both sides say about every pixel of frame t; None: they say nothing.
 
-    Args:
-        frame: gives frame n of the video, uint8 or uint16 RGB ``(H, W, 3)``; asked for up to ``REACH`` on both sides.
-        t: the frame.
-        box: around the object: what is near, but outside, is background.
-        mask: the object as far as it is known, ``(H, W)``.
-        span: ``(start, stop)`` of the shot.
+    What is near the box, but outside, is background. The mask is the object as far as it is known.
     """
     now = shrink(frame(t))
     here = _Appearance(now)
@@ -111,29 +97,26 @@ class _Appearance:
     """A picture, prepared to be compared with others."""
 
     def __init__(self, rgb: U8) -> None:
-        self._lab, self._blurred = smooth_lab(rgb), _blurred(rgb)
+        self._lab, self._blurred = smooth_lab(rgb), blurred(rgb.astype(np.float32), 0.8)
         across, down = (cv2.Sobel(self._lab, cv2.CV_32F, a, 1 - a, scale=1 / 8) for a in (1, 0))
         slope = np.sqrt((across**2 + down**2).sum(2))
         self.slope = np.asarray(cv2.dilate(slope, np.ones((3, 3))), np.float32)
 
     def differences(self, other: U8) -> tuple[F32, F32]:
         """How much another picture differs, in units of noise: as it is, and darkened to match where that helps."""
-        blurred = _blurred(other)
-        match = cv2.blur((self._blurred * blurred).sum(2), (9, 9)) / (cv2.blur((blurred**2).sum(2), (9, 9)) + 1)
+        soft = blurred(other.astype(np.float32), 0.8)
+        match = cv2.blur((self._blurred * soft).sum(2), (9, 9)) / (cv2.blur((soft**2).sum(2), (9, 9)) + 1)
         shaded = np.clip(other * np.clip(match, 0.3, 1)[..., None], 0, 255).astype(np.uint8)
         noise = _NOISE + _SLOPE * self.slope
         plain, beside_shade = (np.linalg.norm(self._lab - smooth_lab(x), axis=2) / noise for x in (other, shaded))
-        return _smoothed(plain), _smoothed(beside_shade)
+        return blurred(plain, 1), blurred(beside_shade, 1)
 
 
-def _warped_frames(
-    frame: Callable[[int], Pixels], t: int, mask: Bool, box: Box, span: tuple[int, int]
-) -> Iterator[_WarpedFrame]:
+def _warped_frames(frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[int, int]) -> Iterator[_WarpedFrame]:
     """The frames after t, then those before. The object lies in the box, as far as it is in the mask or not."""
     estimator = DisFlow()
     now = small_grey(frame(t))
-    inside = np.zeros(mask.shape, np.bool_)
-    inside[box[0] : box[2], box[1] : box[3]] = True
+    inside = filled(box, mask.shape)
 
     def small(plane: Bool) -> F32:
         return np.asarray(cv2.resize(plane.astype(np.float32), now.shape[::-1], interpolation=cv2.INTER_AREA))
@@ -175,11 +158,15 @@ def _not_background(flow: F32, soft: F32, around: F32) -> Bool:
     return hole | (cv2.dilate((fast & inside).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
 
 
+def filled(box: Box, size: tuple[int, ...]) -> Bool:
+    out = np.zeros(size, np.bool_)
+    out[box[0] : box[2], box[1] : box[3]] = True
+    return out
+
+
 def _ring(box: Box, height: int, size: tuple[int, int]) -> Bool:
-    """A ring around the box of a frame of this height, at tracking size."""
     y0, x0, y1, x1 = (round(v * size[0] / height) for v in box)
-    inside = np.zeros(size, np.uint8)
-    inside[y0:y1, x0:x1] = 1
+    inside = filled((y0, x0, y1, x1), size).astype(np.uint8)
     near, far = (cv2.dilate(inside, np.ones((n, n), np.uint8)) for n in (5, 49))
     return np.asarray((far > 0) & (near == 0))
 
@@ -189,16 +176,7 @@ def _widened(mask: Bool) -> Bool:
 
 
 def _in_picture(flow: F32) -> Bool:
-    """Where a flow leads to places in the picture."""
     height, width = flow.shape[:2]
     xs = np.arange(width, dtype=np.float32) + flow[..., 0]
     ys = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
     return np.asarray((xs >= 0) & (xs <= width - 1) & (ys >= 0) & (ys <= height - 1))
-
-
-def _blurred(rgb: U8) -> F32:
-    return np.asarray(cv2.GaussianBlur(rgb.astype(np.float32), (0, 0), 0.8), np.float32)
-
-
-def _smoothed(difference: np.ndarray) -> F32:
-    return np.asarray(cv2.GaussianBlur(difference, (0, 0), 1), np.float32)

@@ -1,12 +1,11 @@
-"""A prompt, what answers it, and the contracts of everything that does."""
+"""A prompt, its answer, and the contract of everything that answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from vrm.selection.tracking.tracker import Tracked
+from vrm.selection.prompts.graph_cut import Points
 from vrm.types import Bool, Box, Pixels
 
 
@@ -14,15 +13,12 @@ from vrm.types import Bool, Box, Pixels
 class Prompt:
     """What is said about one object on one frame, in pixels of that frame.
 
-    Attributes:
-        points: ``(x, y)`` on the object.
-        negative_points: ``(x, y)`` on what is not the object.
-        box: around it.
-        mask: bool ``(H, W)``, the object as far as it is known, which the points correct.
+    Negative points are on what is not the object. The mask, bool ``(H, W)``, is the object as far as it is known, which
+    the points correct.
     """
 
-    points: Sequence[tuple[float, float]] = ()
-    negative_points: Sequence[tuple[float, float]] = ()
+    points: Points = ()
+    negative_points: Points = ()
     box: Box | None = None
     mask: Bool | None = None
 
@@ -45,12 +41,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Outline:
-    """The object that a prompt means.
-
-    Attributes:
-        mask: bool ``(H, W)`` of the frame.
-        confidence: 0 (a guess) to 1.
-    """
+    """The object that a prompt means: its mask, bool ``(H, W)``, and the confidence, 0 (a guess) to 1."""
 
     mask: Bool
     confidence: float
@@ -64,7 +55,3 @@ class Prompter(Protocol):
     def outline(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
         """The object on frame t, uint8 or uint16 RGB ``(H, W, 3)``; the same t means the same picture."""
         ...
-
-
-MaskTracker = Callable[..., Tracked]
-"""Tracks masks through a shot; arguments as of ``vrm.selection.tracking.tracker.track_mask``."""

@@ -8,7 +8,6 @@ around say what the background's motion explains (``vrm.selection.prompts.backgr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -16,10 +15,10 @@ import numpy as np
 
 from vrm.motion.flow.completion import complete
 from vrm.motion.flow.estimators import DisFlow
-from vrm.selection.prompts.background_motion import MotionEvidence, background_evidence
+from vrm.selection.prompts.background_motion import MotionEvidence, background_evidence, filled
 from vrm.selection.prompts.base import Outline
-from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, seeds, smooth_lab
-from vrm.selection.tracking.features import shrink, small_grey
+from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
+from vrm.selection.tracking.features import GetFrame, shrink, small_grey
 from vrm.selection.tracking.tracker import enlarged
 from vrm.types import F32, U8, Bool, Box, Pixels, grow_box
 
@@ -49,7 +48,6 @@ class _Crop:
 
     Attributes:
         where: the part, in the frame.
-        rgb: uint8 ``(h, w, 3)``.
         inside: the box.
         seeds: 1 where the object certainly is, -1 where it certainly is not, else 0.
         speed: how much faster than the background each pixel moves, see ``_speed``; None: not known.
@@ -63,10 +61,6 @@ class _Crop:
     speed: F32 | None
     prior: F32
 
-    def shrunk(self, plane: np.ndarray) -> np.ndarray:
-        """The crop of a plane of the frame's size, at working size."""
-        return _shrunk(plane, self.where, self.inside.shape)
-
     def enlarged(self, mask: Bool, rgb: Pixels, odds: F32 | None = None) -> Bool:
         """A mask of the crop in the frame's own size, its small holes filled."""
         y0, x0, y1, x1 = self.where
@@ -77,23 +71,15 @@ class _Crop:
 
 
 def outline_box(
-    frame: Callable[[int], Pixels],
-    t: int,
-    box: Box,
-    span: tuple[int, int],
-    *,
-    points: Sequence[tuple[float, float]] = (),
-    negative_points: Sequence[tuple[float, float]] = (),
-    quick: bool = False,
-) -> Outline:
-    """The object in a box on frame t.
+    frame: GetFrame, t: int, box: Box, span: tuple[int, int], *,
+    points: Points = (), negative_points: Points = (), quick: bool = False,
+) -> Outline:  # fmt: skip
+    """The object in a box on frame t; frames near it are looked at, too.
 
     Args:
-        frame: gives frame n of the video, uint8 or uint16 RGB ``(H, W, 3)``; asked for t and frames near it.
-        t: the frame.
         box: around the object, tight if possible; nothing outside of it is taken.
         span: ``(start, stop)`` of the shot.
-        points, negative_points: ``(x, y)`` of places that certainly are, or are not, the object.
+        points, negative_points: places that certainly are, or are not, the object.
         quick: one cut, and no look at the frames around: to choose between boxes.
     """
     rgb = frame(t)
@@ -109,23 +95,22 @@ def outline_box(
     mask = crop.enlarged(_majority(votes), rgb)
     evidence = None if quick else background_evidence(frame, t, box, mask, span)
     if evidence is not None:
-        first, odds = crop.shrunk(mask.astype(np.float32)) > 0.5, _evidence_odds(crop, evidence, size)
+        first = _shrunk(mask.astype(np.float32), crop.where, crop.inside.shape) > 0.5
+        odds = _evidence_odds(crop, evidence, size)
         again = [_second_cut(crop, graph, strength, first, odds) for strength in strengths]
         if _plausible(_majority(again), crop.inside):
             votes, mask = again, crop.enlarged(_majority(again), rgb, odds)
     return Outline((mask & ~excluded) | certain, _confidence(votes, crop, graph))
 
 
-def _crop(
-    frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, int], certain: Bool, excluded: Bool
-) -> _Crop:
+def _crop(frame: GetFrame, t: int, box: Box, span: tuple[int, int], certain: Bool, excluded: Bool) -> _Crop:
     rgb = frame(t)
     size = (rgb.shape[0], rgb.shape[1])
     where = grow_box(box, 8 + round(0.35 * max(box[2] - box[0], box[3] - box[1])), size)
     y0, x0, y1, x1 = where
     scale = min(1.0, _SIDE / max(y1 - y0, x1 - x0))
     small = (max(16, round((y1 - y0) * scale)), max(16, round((x1 - x0) * scale)))
-    cover = _shrunk(_filled(box, size).astype(np.float32), where, small)
+    cover = _shrunk(filled(box, size).astype(np.float32), where, small)
     inside = cover > 0.5
     if not inside.any():  # thinner than a working pixel
         inside = cover >= cover.max()
@@ -140,14 +125,9 @@ def _crop(
 
 
 def _shrunk(plane: np.ndarray, where: Box, size: tuple[int, ...]) -> np.ndarray:
+    """The crop of a plane of the frame's size, at working size."""
     y0, x0, y1, x1 = where
     return np.asarray(cv2.resize(plane[y0:y1, x0:x1], (size[1], size[0]), interpolation=cv2.INTER_AREA))
-
-
-def _filled(box: Box, size: tuple[int, int]) -> Bool:
-    out = np.zeros(size, np.bool_)
-    out[box[0] : box[2], box[1] : box[3]] = True
-    return out
 
 
 def _centre_prior(inside: Bool) -> F32:
@@ -160,7 +140,7 @@ def _centre_prior(inside: Bool) -> F32:
     return np.asarray(0.5 * np.clip(1 - away, -2, 1), np.float32)
 
 
-def _speed(frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, int]) -> F32 | None:
+def _speed(frame: GetFrame, t: int, box: Box, span: tuple[int, int]) -> F32 | None:
     """How much faster than the background each pixel moves, in units of the background's own unevenness.
 
     At tracking size. The least over two neighbouring frames: where the flow of one bleeds over the object's rim, the
@@ -172,7 +152,7 @@ def _speed(frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, in
     grey = small_grey(frame(t))
     scale = grey.shape[0] / frame(t).shape[0]
     y0, x0, y1, x1 = (round(v * scale) for v in box)
-    hole = _filled((y0, x0, y1, x1), (grey.shape[0], grey.shape[1]))
+    hole = filled((y0, x0, y1, x1), grey.shape)
     close, wide = (cv2.dilate(hole.astype(np.uint8), np.ones((n, n), np.uint8)) > 0 for n in (17, 49))
     if wide.all():
         return None
@@ -190,10 +170,8 @@ def _speed(frame: Callable[[int], Pixels], t: int, box: Box, span: tuple[int, in
 
 def _motion_odds(crop: _Crop) -> F32:
     """Log odds for the object by motion alone: low speed is surely background, high speed only perhaps the object."""
-    if crop.speed is None:
-        return np.zeros_like(crop.prior)
-    fastest = float(np.percentile(crop.speed[crop.inside], 90))
-    if fastest < _STILL / 3:
+    fastest = 0.0 if crop.speed is None else float(np.percentile(crop.speed[crop.inside], 90))
+    if crop.speed is None or fastest < _STILL / 3:
         return np.zeros_like(crop.prior)
     return np.asarray(np.clip(1.5 * np.log((crop.speed + 0.2) / max(_STILL, _FAST * fastest)), -2.5, 1), np.float32)
 
@@ -203,9 +181,8 @@ def _evidence_odds(crop: _Crop, evidence: MotionEvidence, size: tuple[int, int])
 
     Background that the object is about to cover looks as unexplained as the object; but it moves as background does.
     """
-    against, explained = (
-        crop.shrunk(cv2.resize(odds, size[::-1])) for odds in (evidence.foreground, evidence.background)
-    )
+    planes = (cv2.resize(odds, size[::-1]) for odds in (evidence.foreground, evidence.background))
+    against, explained = (_shrunk(plane, crop.where, crop.inside.shape) for plane in planes)
     return np.asarray(np.clip(against * np.clip(1 + _motion_odds(crop), 0, 1) + explained, -3, 3), np.float32)
 
 
@@ -228,7 +205,6 @@ def _rest(crop: _Crop) -> np.ndarray:
 
 
 def _grab_cut(crop: _Crop, graph: PixelGraph, strength: float, mask: Bool, rest: np.ndarray) -> Bool:
-    """Colour models and cut in turn, from a first mask on."""
     colours = smooth_lab(crop.rgb).reshape(-1, 3).astype(np.float64)
     for _ in range(_ROUNDS):
         chosen = mask.ravel()

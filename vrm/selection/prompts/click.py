@@ -6,7 +6,7 @@ far to cross) and by motion, give candidate boxes; each box is outlined, and the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 
 import cv2
 import numpy as np
@@ -14,8 +14,8 @@ import numpy as np
 from vrm.motion.flow.estimators import DisFlow
 from vrm.selection.prompts.base import Outline
 from vrm.selection.prompts.box import outline_box
-from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, seeds, smooth_lab
-from vrm.selection.tracking.features import camera_flow, shrink, small_grey
+from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
+from vrm.selection.tracking.features import GetFrame, camera_flow, shrink, small_grey
 from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
 
 _SIDE = 160
@@ -27,45 +27,29 @@ _MOVES = 1.0
 
 
 def outline_points(
-    frame: Callable[[int], Pixels],
-    t: int,
-    points: Sequence[tuple[float, float]],
-    span: tuple[int, int],
-    negative_points: Sequence[tuple[float, float]] = (),
+    frame: GetFrame, t: int, points: Points, span: tuple[int, int], negative_points: Points = ()
 ) -> Outline:
-    """The object that was clicked on, on frame t.
-
-    Args:
-        frame, t, span: as for ``outline_box``.
-        points, negative_points: ``(x, y)`` in the frame, on the object and beside it; at least one of the first.
-    """
+    """The object that was clicked on, on frame t; see ``outline_box``. There is at least one point on the object."""
     clicked = seeds(points, (frame(t).shape[0], frame(t).shape[1]))
 
     def outline(box: Box, quick: bool) -> Outline:
         return outline_box(frame, t, box, span, points=points, negative_points=negative_points, quick=quick)
 
-    best_score, best_box = -1.0, None
-    for box in dict.fromkeys(_candidate_boxes(frame, t, points, span)):
+    def score(box: Box) -> float:
         found = outline(box, quick=True)
         mask = _connected(found.mask, clicked)
         # Where the click is on a speck, the outline is that of another object.
         share = mask.sum() / max(1, found.mask.sum())
-        score = float(found.confidence * _fits(found.mask, box) * share) * _usual_size(float(mask.mean()))
-        if score > best_score:
-            best_score, best_box = score, box
-    assert best_box is not None
-    last = outline(best_box, quick=False)
-    return Outline(_connected(last.mask, clicked), float(np.sqrt(best_score * last.confidence)))
+        return float(found.confidence * _fits(found.mask, box) * share) * _usual_size(float(mask.mean()))
+
+    scores = {box: score(box) for box in dict.fromkeys(_candidate_boxes(frame, t, points, span))}
+    best = max(scores, key=scores.__getitem__)
+    last = outline(best, quick=False)
+    return Outline(_connected(last.mask, clicked), float(np.sqrt(scores[best] * last.confidence)))
 
 
-def correct(frame: Pixels, mask: Bool, negative_points: Sequence[tuple[float, float]]) -> Bool:
-    """A mask without what was clicked on: that connected piece, or of a single piece the part that looks like it.
-
-    Args:
-        frame: ``(H, W, 3)``.
-        mask: ``(H, W)``.
-        negative_points: ``(x, y)`` of what stays.
-    """
+def correct(frame: Pixels, mask: Bool, negative_points: Points) -> Bool:
+    """A mask without what was clicked on: that connected piece, or of a single piece the part that looks like it."""
     size = (mask.shape[0], mask.shape[1])
     stays = seeds(negative_points, size)
     box = bounding_box(mask)
@@ -99,10 +83,7 @@ def correct(frame: Pixels, mask: Bool, negative_points: Sequence[tuple[float, fl
     return out
 
 
-def _candidate_boxes(
-    frame: Callable[[int], Pixels], t: int, points: Sequence[tuple[float, float]], span: tuple[int, int]
-) -> Iterator[Box]:
-    """Boxes in pixels of the frame."""
+def _candidate_boxes(frame: GetFrame, t: int, points: Points, span: tuple[int, int]) -> Iterator[Box]:
     height, width = frame(t).shape[:2]
     small = shrink(frame(t), _SIDE)
     rows, columns = small.shape[:2]
@@ -117,15 +98,13 @@ def _candidate_boxes(
         hit = {int(pieces.flat[place]) for place in clicked} - {0}
         if hit and 0.001 < float(np.isin(pieces, list(hit)).mean()) < 0.5:
             regions.append(np.isin(pieces, list(hit)))
-    for region in regions:
-        box = bounding_box(region)
-        if box is not None:
-            y0, x0, y1, x1 = (round(v / scale) for v in box)
-            margin = round(0.12 * max(y1 - y0, x1 - x0)) + 4
-            yield grow_box((y0, x0, min(y1, height), min(x1, width)), margin, (height, width))
+    for box in filter(None, map(bounding_box, regions)):
+        y0, x0, y1, x1 = (round(v / scale) for v in box)
+        margin = round(0.12 * max(y1 - y0, x1 - x0)) + 4
+        yield grow_box((y0, x0, min(y1, height), min(x1, width)), margin, (height, width))
 
 
-def _moving(frame: Callable[[int], Pixels], t: int, span: tuple[int, int]) -> Bool | None:
+def _moving(frame: GetFrame, t: int, span: tuple[int, int]) -> Bool | None:
     """What moves against the camera, at tracking size; None for a shot of one frame."""
     other = t + 1 if t + 1 < span[1] else t - 1
     if other < span[0]:

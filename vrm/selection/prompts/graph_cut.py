@@ -16,6 +16,8 @@ import numpy.typing as npt
 from vrm.types import F32, U8, Bool
 
 F64 = npt.NDArray[np.float64]
+Points = Sequence[tuple[float, float]]
+"""Places ``(x, y)`` in a frame."""
 
 _SCALE = 200
 """The maximum flow algorithm takes integers: costs are multiplied by this."""
@@ -33,8 +35,8 @@ def smooth_lab(rgb: U8) -> F32:
     return np.asarray(cv2.GaussianBlur(lab, (0, 0), 0.7), np.float32)
 
 
-def seeds(points: Sequence[tuple[float, float]], size: tuple[int, int]) -> Bool:
-    """A small disc around each point ``(x, y)``, bool ``(height, width)``."""
+def seeds(points: Points, size: tuple[int, int]) -> Bool:
+    """A small disc around each point, bool ``(height, width)``."""
     out = np.zeros(size, np.uint8)
     radius = max(1, round(max(size) / 240))
     for x, y in points:
@@ -45,8 +47,7 @@ def seeds(points: Sequence[tuple[float, float]], size: tuple[int, int]) -> Bool:
 class PixelGraph:
     """The pixels of a picture, each linked to its eight neighbours at the cost of a border there (GrabCut, Eq. 11).
 
-    Args:
-        lab: float32 ``(h, w, 3)``, any linear scale, such as ``smooth_lab``'s.
+    The picture is float32 ``(h, w, 3)`` in any linear scale, such as ``smooth_lab``'s.
     """
 
     def __init__(self, lab: F32) -> None:
@@ -55,8 +56,7 @@ class PixelGraph:
         self._beta = 1 / (2 * float(np.mean(np.concatenate([s.ravel() for s in squares]))) + 1e-6)
         self._costs = [np.exp(-self._beta * square) for square in squares]
         index = np.arange(height * width).reshape(height, width)
-        rows = np.concatenate([index[_slices(d)[0]].ravel() for d in _DIRECTIONS])
-        columns = np.concatenate([index[_slices(d)[1]].ravel() for d in _DIRECTIONS])
+        rows, columns = (np.concatenate([index[_slices(d)[k]].ravel() for d in _DIRECTIONS]) for k in (0, 1))
         costs = np.concatenate([(d[2] * c + 0.002).ravel() for d, c in zip(_DIRECTIONS, self._costs, strict=True)])
         self._edges = rows, columns, costs
 
@@ -101,11 +101,7 @@ class PixelGraph:
         return total / length if length else 0.0
 
     def distances(self, points: list[int]) -> F32:
-        """Geodesic distance of each pixel to the nearest of some, ``(h, w)``: edges are far to cross, even areas near.
-
-        Args:
-            points: indices into the flattened picture.
-        """
+        """Geodesic distance ``(h, w)`` to the nearest point, an index into ``ravel()``: edges are far to cross."""
         from scipy.sparse import csr_matrix
         from scipy.sparse.csgraph import dijkstra
 
@@ -117,22 +113,15 @@ class PixelGraph:
 
 
 class ColourModel:
-    """A mixture of Gaussians over colours.
-
-    Args:
-        colours: float64 ``(n, 3)``.
-        members: which of them it is a model of, ``(n,)``.
-        gaussians: how many, at most.
-    """
+    """A mixture of at most ``gaussians`` Gaussians over those of the colours ``(n, 3)`` that are members ``(n,)``."""
 
     def __init__(self, colours: F64, members: Bool, gaussians: int) -> None:
         weights = members + 1e-9  # so that there is something to draw from even if no colour is a member
         random = np.random.default_rng(0)
         drawn = colours[random.choice(len(colours), min(len(colours), 4000), p=weights / weights.sum())]
         cv2.setRNGSeed(0)
-        _, labels, _ = cv2.kmeans(
-            drawn.astype(np.float32), gaussians, np.empty(0), (3, 20, 1e-3), 1, cv2.KMEANS_PP_CENTERS
-        )
+        until = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 20, 1e-3)
+        _, labels, _ = cv2.kmeans(drawn.astype(np.float32), gaussians, np.empty(0), until, 1, cv2.KMEANS_PP_CENTERS)
         self._gaussians = []
         for k in range(gaussians):
             part = drawn[labels.ravel() == k]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from vrm.options.values import BoxPrompt, Point
 from vrm.selection.masks.load import LoadedMasks, check_coverage
 from vrm.selection.prompts.base import Outline, Prompt, Prompter
 from vrm.selection.prompts.graph_cut import seeds
-from vrm.selection.prompts.registry import create_prompter, mask_tracker
+from vrm.selection.prompts.registry import create_prompter
 from vrm.selection.tracking.tracker import Tracked, track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.types import Bool, Box, Masks
@@ -21,12 +23,15 @@ UNSURE = 0.6
 """An outline less sure than this is worth a note."""
 _FEWEST = 4
 """Fewer pixels are no mask."""
+Prompts = list[Point | BoxPrompt]
+PlacedPoints = list[tuple[Point, tuple[float, float]]]
+"""Points, each with its ``(x, y)`` in the stored orientation."""
 
 
 def check_prompts(job: Job) -> None:
     """Refuse points and boxes that are not on the video, before any job. Raises MaskError."""
     height, width = job.info.display_size
-    prompts: list[Point | BoxPrompt] = [*job.options.mask.points, *job.options.mask.boxes]
+    prompts: Prompts = [*job.options.mask.points, *job.options.mask.boxes]
     for prompt in prompts:
         if not job.first <= prompt.frame < job.last:
             raise MaskError(
@@ -45,19 +50,12 @@ def check_prompts(job: Job) -> None:
 
 
 class PromptedMasks:
-    """Points and boxes of one video, made into masks.
-
-    Args:
-        job: the job.
-        store: its frames.
-        shots: ``(start, stop)`` of each stretch without a cut.
-    """
+    """Points and boxes of one video, made into masks; shots are ``(start, stop)``."""
 
     def __init__(self, job: Job, store: FrameCache, shots: list[tuple[int, int]]) -> None:
         self._job, self._store, self._shots = job, store, shots
         options = job.options.mask
-        prompts: list[Point | BoxPrompt] = [*options.points, *options.boxes]
-        self._prompts = sorted(prompts, key=lambda prompt: prompt.frame)
+        self._prompts: Prompts = sorted((*options.points, *options.boxes), key=lambda prompt: prompt.frame)
         self._prompter: Prompter | None = None
         if self._prompts:
             span = (job.first, job.last)
@@ -68,8 +66,7 @@ class PromptedMasks:
 
         Points beside a mask or a class correct it: what they add or take away is followed through the shot.
 
-        Raises:
-            MaskError: nothing was found where a prompt is, or all masks cover everything.
+        Raises MaskError: nothing was found where a prompt is, or all masks cover everything.
         """
         masks = self._masks(loaded)
         if masks is not None and not masks.empty:
@@ -95,14 +92,13 @@ class PromptedMasks:
         return masks
 
     def follow(self, annotated: dict[int, Bool], start: int, stop: int) -> Tracked:
-        """Follow masks through a shot, by the model that outlined them if it can."""
-        tracker = mask_tracker(self._prompter)
+        """Follow masks through a shot, by the model that outlined them if it can (a SAM 2 video model)."""
+        prompter: Any = self._prompter
+        tracker: Callable[..., Tracked] = prompter.track if getattr(prompter, "tracks", False) else track_mask
         with self._job.timed("follow"):
-            return (tracker or track_mask)(self._store.frame, annotated, start, stop, progress=self._job.progress)
+            return tracker(self._store.frame, annotated, start, stop, progress=self._job.progress)
 
-    def _followed(
-        self, masks: Masks, annotated: dict[int, Bool], prompts: list[Point | BoxPrompt], start: int, stop: int
-    ) -> None:
+    def _followed(self, masks: Masks, annotated: dict[int, Bool], prompts: Prompts, start: int, stop: int) -> None:
         """Outline on the first frame pointed at, follow; correct on the next, follow anew from both; and so on."""
         tracked: Tracked | None = None
         for t, each in groupby(prompts, key=lambda p: p.frame):
@@ -121,7 +117,7 @@ class PromptedMasks:
         for t, mask in tracked.masks.items():
             masks[t] = mask
 
-    def _corrected(self, masks: Masks, prompts: list[Point | BoxPrompt], start: int, stop: int) -> None:
+    def _corrected(self, masks: Masks, prompts: Prompts, start: int, stop: int) -> None:
         """Masks that are there for all frames: what points add or take away on one is followed to the others."""
         for t, each in groupby(prompts, key=lambda p: p.frame):
             before = masks[t]
@@ -132,9 +128,8 @@ class PromptedMasks:
                 for n, there in self.follow({t: piece}, start, stop).masks.items():
                     masks[n] = masks[n] | there if adds else masks[n] & ~there
 
-    def _outlined(self, t: int, prompts: list[Point | BoxPrompt], before: Bool | None) -> Bool:
+    def _outlined(self, t: int, prompts: Prompts, before: Bool | None) -> Bool:
         """The mask of frame t: each box is a thing; points inside a box belong to it, the others to one more thing."""
-        assert self._prompter is not None
         boxes = [(p, self._box(p)) for p in prompts if isinstance(p, BoxPrompt)]
         points = [(p, self._point(p)) for p in prompts if isinstance(p, Point)]
         mask = np.zeros(self._job.info.size, np.bool_) if before is None else before
@@ -147,11 +142,11 @@ class PromptedMasks:
             mask = self._corrected_by(t, points, mask)
         return mask
 
-    def _corrected_by(self, t: int, points: list[tuple[Point, tuple[float, float]]], mask: Bool) -> Bool:
+    def _corrected_by(self, t: int, points: PlacedPoints, mask: Bool) -> Bool:
         """A mask with what points add, without what they take away: the one never shrinks it, the other never grows it.
 
-        Points on the mask refine the thing they are on; points beside it are one more thing, whoever outlines: a
-        model that was given both would answer with one of the two.
+        Points on the mask refine the thing they are on; points beside it are one more thing: a model that was given
+        both would answer with one of the two.
         """
         what = _text(points[0][0])
         adding, taking = ([item for item in points if item[0].keep is keep] for keep in (False, True))
@@ -168,12 +163,9 @@ class PromptedMasks:
         left = self._checked(self._ask(t, taking, None, mask), _text(taking[0][0]))
         return mask & left & ~seeds([xy for _, xy in taking], self._job.info.size)
 
-    def _ask(
-        self, t: int, points: list[tuple[Point, tuple[float, float]]], box: Box | None, before: Bool | None
-    ) -> Outline:
+    def _ask(self, t: int, points: PlacedPoints, box: Box | None, before: Bool | None) -> Outline:
         assert self._prompter is not None
-        on = [xy for p, xy in points if not p.keep]
-        off = [xy for p, xy in points if p.keep]
+        on, off = ([xy for p, xy in points if p.keep is keep] for keep in (False, True))
         with self._job.timed("outline"):
             return self._prompter.outline(t, self._store.frame(t), Prompt(on, off, box, before))
 
@@ -185,14 +177,11 @@ class PromptedMasks:
                 "Point at the middle of the thing, or give a --box.",
             )
         if found.confidence < UNSURE:
-            self._job.note(
-                f"{what}: {self._prompter.name} is unsure of the outline ({found.confidence:.0%}). "
-                "Look at the masks (--save-masks), add points, or give a mask."
-            )
+            said = f"{what}: {self._prompter.name} is unsure of the outline ({found.confidence:.0%}). "
+            self._job.note(said + "Look at the masks (--save-masks), add points, or give a mask.")
         return found.mask
 
     def _point(self, point: Point) -> tuple[float, float]:
-        """``(x, y)`` in the stored orientation."""
         # A click means the pixel it is on: its middle.
         return _stored(int(point.x) + 0.5, int(point.y) + 0.5, self._job.info.rotation, self._job.info.display_size)
 

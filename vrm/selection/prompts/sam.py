@@ -22,12 +22,8 @@ _ENCODER = "image_encoder."
 class Sam:
     """One SAM checkpoint. The picture of each frame goes through the encoder once, however many prompts follow.
 
-    Args:
-        path: a checkpoint of ``segment_anything`` (vit_b, vit_l, vit_h, or any other size; told by its shapes).
-        compute: where the encoder runs, and in which number format.
-
-    Raises:
-        WeightsError: unreadable, no SAM, or tensors missing.
+    It is one of ``segment_anything`` (vit_b, vit_l, vit_h, or any other size, by its shapes); ``compute`` is of the
+    encoder only. Raises WeightsError: unreadable, no SAM, or tensors missing.
     """
 
     name = "SAM"
@@ -51,7 +47,11 @@ class Sam:
     def outline(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
         import torch
 
-        self._encode(t, frame)
+        if self._encoded != t:
+            with self._compute.autocast():
+                self._predictor.set_image(np.ascontiguousarray(eight_bits(frame)))
+            self._predictor.features = self._predictor.features.float()  # the decoder does not take bf16
+            self._encoded = t
         clicks, labels = prompt.clicks
         corners = prompt.corners
         with torch.no_grad():
@@ -64,14 +64,6 @@ class Sam:
             )
         best = int(np.argmax(scores))
         return Outline(np.asarray(masks[best], np.bool_), float(np.clip(scores[best], 0, 1)))
-
-    def _encode(self, t: int, frame: Pixels) -> None:
-        if self._encoded == t:
-            return
-        with self._compute.autocast():
-            self._predictor.set_image(np.ascontiguousarray(eight_bits(frame)))
-        self._predictor.features = self._predictor.features.float()  # the decoder does not take bf16
-        self._encoded = t
 
     def _mask_prompt(self, mask: Bool) -> np.ndarray:
         """A mask as the low-resolution log odds that the prompt encoder takes, ``(1, n, n)``."""
@@ -89,7 +81,6 @@ class Sam:
 
 
 def _network(state: dict[str, Any]) -> Any:
-    """The network whose sizes are those of the tensors."""
     from functools import partial
 
     from segment_anything.modeling import ImageEncoderViT, MaskDecoder, PromptEncoder, TwoWayTransformer
@@ -126,9 +117,7 @@ def _network(state: dict[str, Any]) -> Any:
             num_heads=8,
         ),
         transformer_dim=across,
-        iou_head_depth=sum(
-            re.match(r"mask_decoder\.iou_prediction_head\.layers\.\d+\.weight", k) is not None for k in state
-        ),
+        iou_head_depth=sum(bool(re.match(r"mask_decoder\.iou_prediction_head\.layers\.\d+\.weight", k)) for k in state),
         iou_head_hidden_dim=state["mask_decoder.iou_prediction_head.layers.0.weight"].shape[0],
     )
     prompts = PromptEncoder(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vrm.errors import WeightsError
-from vrm.events import Progress
+from vrm.events import Progress, no_progress
 from vrm.selection.pretrained import from_folder, model_type, net_from_folder
 from vrm.selection.prompts.base import Outline, Prompt
 from vrm.selection.prompts.click import correct
+from vrm.selection.tracking.features import GetFrame
 from vrm.selection.tracking.tracker import Tracked, paths
 from vrm.types import U8, Bool, Masks, Pixels, eight_bits
 
@@ -26,17 +27,9 @@ KINDS = ("sam2", "sam2_video")
 
 
 class Sam2:
-    """A SAM 2 model. A video model also tracks.
+    """A SAM 2 model; a video model also tracks. Raises WeightsError: files are missing or no SAM 2.
 
-    Args:
-        folder: config.json, weights in safetensors, processor configuration.
-        compute: where it runs.
-
-    Attributes:
-        tracks: it is a video model.
-
-    Raises:
-        WeightsError: files are missing or no SAM 2.
+    The folder holds config.json, weights in safetensors, and the processor's configuration.
     """
 
     name = "SAM 2"
@@ -120,13 +113,7 @@ class Sam2:
             yield (odds.reshape(odds.shape[-2:]) > 0).numpy(), sure
 
     def track(
-        self,
-        frame: Callable[[int], Pixels],
-        annotated: dict[int, Bool],
-        start: int,
-        stop: int,
-        *,
-        progress: Progress | None = None,
+        self, frame: GetFrame, annotated: dict[int, Bool], start: int, stop: int, *, progress: Progress = no_progress
     ) -> Tracked:
         """Track with the model's memory; arguments and result as of ``vrm.selection.tracking.tracker.track_mask``."""
         known = sorted(t for t in annotated if start <= t < stop)
@@ -136,11 +123,10 @@ class Sam2:
         for path in paths(known, start, stop):
             for n, mask, sure in self._along(frame, annotated[path.start], path):
                 masks[n], confidence[n] = mask, sure
-                if progress is not None:
-                    progress("follow", len(confidence), stop - start)
+                progress("follow", len(confidence), stop - start)
         return Tracked(masks, confidence, ())
 
-    def _along(self, frame: Callable[[int], Pixels], mask: Bool, path: range) -> Iterator[tuple[int, Bool, float]]:
+    def _along(self, frame: GetFrame, mask: Bool, path: range) -> Iterator[tuple[int, Bool, float]]:
         """The frames after the first of a path, stretch by stretch."""
         for begin in range(0, max(0, len(path) - 1), _STRETCH):
             if not mask.any():
@@ -155,7 +141,6 @@ class Sam2:
 
 
 def _words(prompt: Prompt) -> dict[str, Any]:
-    """Points and box as the processors' keywords."""
     clicks, labels = prompt.clicks
     words: dict[str, Any] = {"input_points": [[clicks]], "input_labels": [[labels]]} if clicks else {}
     return words if prompt.corners is None else words | {"input_boxes": [[prompt.corners]]}

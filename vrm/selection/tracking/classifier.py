@@ -25,11 +25,7 @@ class PixelClassifier:
 
     A perceptron with two hidden layers of 48 rectified units, trained with Adam on the logistic loss; in NumPy, so that
     following a mask needs no torch. Annotated pixels are kept for good and make up half of every batch, so that it
-    cannot drift away from them.
-
-    Args:
-        channels: features per pixel.
-        seed: of the initial weights and of the sampling.
+    cannot drift away from them. The seed is that of the initial weights and of the sampling.
     """
 
     def __init__(self, channels: int, seed: int = 0) -> None:
@@ -66,7 +62,6 @@ class PixelClassifier:
         self._anchors += self._samples(features, inside, outside, 6000)
 
     def remember(self, features: F32, inside: Bool, outside: Bool) -> None:
-        """Add a tracked frame; the last eight are kept."""
         self._recent.extend(self._samples(features, inside, outside, 1500))
 
     def _samples(self, features: F32, inside: Bool, outside: Bool, count: int) -> list[tuple[F32, F32]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import camera_motion, grid, transform
 from vrm.types import F32, U8, Bool, Pixels
 
+GetFrame = Callable[[int], Pixels]
+"""Frame t of the video, uint8 or uint16 RGB ``(H, W, 3)``."""
 WORK_SIDE = 480
 """Longest side, in pixels, that tracking works at."""
 
@@ -38,13 +42,8 @@ def camera_flow(flow: F32, background: Bool) -> F32:
 def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
     """Colour at three scales, edge strength in four directions at two, and motion against the camera's.
 
-    Args:
-        rgb: ``(h, w, 3)``.
-        flow: to a neighbouring frame, ``(h, w, 2)`` pixels.
-        background: where the camera's motion is measured, ``(h, w)``.
-
-    Returns:
-        float32 ``(h, w, 20)``, each channel of order one.
+    float32 ``(h, w, 20)``, each channel of order one, from a flow to a neighbouring frame, ``(h, w, 2)`` pixels. The
+    camera's motion is measured on the background.
     """
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB) / np.float32(30)
     light = lab[..., 0] * 3
@@ -53,14 +52,14 @@ def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
     residual = flow - camera_flow(flow, background)
     speed = np.hypot(residual[..., 0], residual[..., 1])
     usual = np.median(speed) + 0.3
-    motion = [_blurred(speed, 1.5) / usual, _blurred(speed, 6) / usual, speed]
+    motion = [blurred(speed, 1.5) / usual, blurred(speed, 6) / usual, speed]
     return np.concatenate(
-        [_blurred(lab, sigma) for sigma in (0.7, 2.5, 7)]
-        + [np.log(0.1 + _blurred(edges, sigma)) for sigma in (1.5, 4)]
+        [blurred(lab, sigma) for sigma in (0.7, 2.5, 7)]
+        + [np.log(0.1 + blurred(edges, sigma)) for sigma in (1.5, 4)]
         + [np.log(0.2 + np.stack(motion, 2))],
         axis=2,
     ).astype(np.float32)
 
 
-def _blurred(image: F32, sigma: float) -> F32:
+def blurred(image: F32, sigma: float) -> F32:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma))

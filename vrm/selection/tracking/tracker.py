@@ -11,17 +11,19 @@ frame has a confidence, and the notes name the stretches where the object was lo
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 
 import cv2
 import numpy as np
 
-from vrm.events import Progress
+from vrm.events import Progress, no_progress
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.classifier import PixelClassifier
-from vrm.selection.tracking.features import pixel_features, shrink
+from vrm.selection.tracking.features import GetFrame, pixel_features, shrink, small_grey
 from vrm.types import F32, U8, Bool, Masks, Pixels, bounding_box, grow_box
 
 MIN_PIXELS = 8
@@ -48,25 +50,12 @@ class Tracked:
 
 
 def track_mask(
-    frame: Callable[[int], Pixels],
-    annotated: dict[int, Bool],
-    start: int,
-    stop: int,
-    *,
-    progress: Progress | None = None,
+    frame: GetFrame, annotated: dict[int, Bool], start: int, stop: int, *, progress: Progress = no_progress
 ) -> Tracked:
     """Follow a masked object through one shot, forwards and backwards from every annotated frame.
 
-    Between two annotated frames each frame is reached from the nearer one.
-
-    Args:
-        frame: frame t of the video, uint8 or uint16 RGB ``(H, W, 3)``; called with neighbouring t, a few times each.
-        annotated: the object's mask, bool ``(H, W)``, on at least one frame of the shot.
-        start, stop: the shot; stop is excluded.
-        progress: told ``("follow", done, total)``.
-
-    Raises:
-        ValueError: no annotated frame lies in the shot.
+    Between two annotated frames each frame is reached from the nearer one. ``frame`` is called with neighbouring t, a
+    few times each; masks are bool ``(H, W)``; stop is excluded. Raises ValueError without an annotated frame in it.
     """
     known = sorted(t for t in annotated if start <= t < stop)
     if not known:
@@ -88,8 +77,7 @@ def track_mask(
         for path in paths(known, start, stop):
             for t, mask, sure in _track_path(shot, copy.deepcopy(learner), annotated[path.start], path):
                 result.masks[t], result.confidence[t] = mask, sure
-                if progress is not None:
-                    progress("follow", len(result.confidence), stop - start)
+                progress("follow", len(result.confidence), stop - start)
     return Tracked(result.masks, result.confidence, tuple(_notes(result, start, stop)))
 
 
@@ -103,30 +91,21 @@ def paths(known: list[int], start: int, stop: int) -> Iterator[range]:
 
 
 class _ShrunkShot:
-    """The shot at working size: shrunk frames and flows, of which only the last few are kept."""
+    """The shot at working size: frames ``(h, w, 3)`` and flows ``(h, w, 2)``, of which only the last few are kept."""
 
-    def __init__(self, frame: Callable[[int], Pixels], start: int, stop: int) -> None:
+    def __init__(self, frame: GetFrame, start: int, stop: int) -> None:
         self.frame, self.start, self.stop = frame, start, stop
-        self._dis = DisFlow()
-        self._small: dict[int, U8] = {}
-        self._flows: dict[tuple[int, int], F32] = {}
+        estimator = DisFlow()
 
-    def rgb(self, t: int) -> U8:
-        """Frame t at working size, uint8 ``(h, w, 3)``."""
-        if t not in self._small:
-            while len(self._small) >= 4:
-                del self._small[next(iter(self._small))]
-            self._small[t] = shrink(self.frame(t))
-        return self._small[t]
+        @lru_cache(maxsize=4)
+        def rgb(t: int) -> U8:
+            return shrink(frame(t))
 
-    def flow(self, t: int, other: int) -> F32:
-        """Flow from frame t to another, float32 ``(h, w, 2)``."""
-        if (t, other) not in self._flows:
-            while len(self._flows) >= 4:
-                del self._flows[next(iter(self._flows))]
-            grey = [cv2.cvtColor(self.rgb(n), cv2.COLOR_RGB2GRAY) for n in (t, other)]
-            self._flows[t, other] = self._dis(np.asarray(grey[0], np.uint8), np.asarray(grey[1], np.uint8))
-        return self._flows[t, other]
+        @lru_cache(maxsize=4)
+        def flow(t: int, other: int) -> F32:
+            return estimator(small_grey(rgb(t)), small_grey(rgb(other)))
+
+        self.rgb, self.flow = rgb, flow
 
     def features(self, t: int, step: int, soft: F32) -> F32:
         """Features of frame t, its motion taken towards the next frame in the direction of travel if there is one."""
@@ -136,8 +115,8 @@ class _ShrunkShot:
 
 def _small(mask: Bool, like: U8) -> F32:
     """A mask at working size, soft at its rim."""
-    size = (like.shape[1], like.shape[0])
-    return np.asarray(cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA), np.float32)
+    small = cv2.resize(mask.astype(np.float32), like.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
 
 
 def _track_path(
@@ -169,8 +148,7 @@ def _track_path(
 class _ExpectedRegion:
     """Where the object would be if nothing hid it: its outlines of the last frames, moved along with what is seen.
 
-    Attributes:
-        region: float32 ``(h, w)``: 1 where the object was just seen, less for every frame since; 0 when too long ago.
+    ``region`` is float32 ``(h, w)``: 1 where the object was just seen, less for every frame since; 0 when too long ago.
     """
 
     def __init__(self, soft: F32) -> None:
@@ -200,11 +178,8 @@ def _combined(carried: F32, away: F32, mismatch: F32, odds: F32, rgb: U8, extent
     """The soft mask of a frame, from where it should be (carried by flow) and what looks like it (log odds).
 
     Args:
-        carried: the mask of the frame before, carried here; ``away`` is the signed distance to its rim.
+        away: the signed distance to the rim of the carried mask.
         mismatch: how far flow there and back misses its start, ``(h, w, 2)`` pixels.
-        odds: from the classifier.
-        rgb: the frame.
-        extent: where the object may come out again from behind something.
     """
     reliable = np.exp(-(mismatch**2).sum(2) / 1.5**2)
     # Near the rim the carried mask counts by how far the flow agrees with itself; far from it, looks alone do not do.
@@ -214,16 +189,11 @@ def _combined(carried: F32, away: F32, mismatch: F32, odds: F32, rgb: U8, extent
     chance = 1 / (1 + np.exp(-np.clip(prior + 0.8 * odds, -12, 12)))
     grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY) / 255.0, np.float32)
     slope, offset = _guide(grey, np.asarray(chance, np.float32))
-    return _without_loose_pieces(
-        np.asarray(np.clip(slope * grey + offset, 0, 1), np.float32), carried > 0.5, odds, extent
-    )
-
-
-def _without_loose_pieces(soft: F32, carried: Bool, odds: F32, extent: _ExpectedRegion) -> F32:
-    """Without the pieces that hardly touch the carried mask and are no reappearing part of the object."""
+    soft = np.asarray(np.clip(slope * grey + offset, 0, 1), np.float32)
+    # Pieces that hardly touch the carried mask and are no reappearing part of the object go.
     found = soft > 0.5
     count, labels = cv2.connectedComponents(found.astype(np.uint8))
-    touching = np.bincount(labels[carried], minlength=count)
+    touching = np.bincount(labels[carried > 0.5], minlength=count)
     keep = touching > 0.02 * np.bincount(labels.ravel(), minlength=count)
     keep |= extent.holds(np.asarray(labels), odds, count)
     keep[0] = False
@@ -259,9 +229,8 @@ def enlarged(soft: F32, frame: Pixels) -> Bool:
     crop = frame[top:bottom, left:right].astype(np.float32) / np.iinfo(frame.dtype).max
     grey = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)
     part = np.ascontiguousarray(soft[y0:y1, x0:x1])
-    slope, offset = _guide(
-        np.asarray(cv2.resize(grey, part.shape[::-1], None, 0, 0, cv2.INTER_AREA), np.float32), part, 2
-    )
+    coarse = cv2.resize(grey, part.shape[::-1], interpolation=cv2.INTER_AREA)
+    slope, offset = _guide(np.asarray(coarse, np.float32), part, 2)
     fine = cv2.resize(slope, size) * grey + cv2.resize(offset, size)
     near = cv2.resize(cv2.dilate((part > 0.5).astype(np.uint8), np.ones((3, 3))), size, interpolation=cv2.INTER_NEAREST)
     out[top:bottom, left:right] = (fine > 0.5) & (near > 0)
@@ -294,7 +263,6 @@ def _confidence(soft: F32, away: F32, carried: F32, odds: F32) -> float:
 
 
 def _notes(tracked: Tracked, start: int, stop: int) -> Iterator[str]:
-    """Where the object was lost, and where the result is unsure."""
     lost = [t for t in range(start, stop) if tracked.masks.box(t) is None]
     for first, last in _stretches(lost):
         where = f"from frame {first} on" if last == stop - 1 else f"on frames {first} to {last}"
@@ -307,9 +275,6 @@ def _notes(tracked: Tracked, start: int, stop: int) -> Iterator[str]:
 
 def _stretches(frames: list[int]) -> Iterator[tuple[int, int]]:
     """First and last of each run of consecutive numbers."""
-    for i, t in enumerate(frames):
-        if i == 0 or frames[i - 1] != t - 1:
-            last = t
-            while last + 1 in frames[i:]:
-                last += 1
-            yield t, last
+    for _, run in groupby(enumerate(frames), key=lambda item: item[1] - item[0]):
+        numbers = [t for _, t in run]
+        yield numbers[0], numbers[-1]
