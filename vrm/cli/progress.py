@@ -100,9 +100,7 @@ class _JobEvents(Events):
     """One of many videos: one bar, which shows the stage it is at."""
 
     def __init__(self, console: Console, bars: Progress | None, name: str) -> None:
-        self._console = console
-        self._bars = bars
-        self._name = name
+        self._console, self._bars, self._name = console, bars, name
         self._task = None if bars is None else bars.add_task(printable(name, ""), total=None)
 
     def stage(self, name: str, total: int) -> None:

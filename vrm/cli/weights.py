@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vrm.cli.help_pages import Command, Group
-from vrm.cli.options import Json, takes
+from vrm.cli.options import Json, argument, output_option, takes
 from vrm.cli.progress import tell
 from vrm.options.declare import OUTPUT
 from vrm.options.remove import OutputOptions
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 weights = typer.Typer(
     cls=Group, add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights."
 )
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="See vrm weights list.", show_default=False)]
-
-
-@weights.callback()
-def several() -> None:
-    """List, fetch, convert and verify weights."""
 
 
 @weights.command("list", cls=Command)
@@ -72,12 +65,7 @@ def _row(card: "WeightCard | ModelCard", use: str, where: str) -> tuple[str, str
 @takes(OutputOptions, only=("overwrite",))
 def fetch(
     name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.",
-            show_default=False,
-        ),
+        str, argument("NAME", "See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.")
     ],
     json: Json = False,
     **words: Any,
@@ -103,19 +91,11 @@ def fetch(
 @weights.command("import", cls=Command)
 @takes(OutputOptions, only=("overwrite",))
 def convert(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="What the file is, see vrm weights list.", show_default=False)
-    ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint.", show_default=False)],
+    name: Annotated[str, argument("NAME", "What the file is, see vrm weights list.")],
+    file: Annotated[Path, argument("FILE", "The published checkpoint.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="OUT",
-            help="A .safetensors file or a folder. Default: vrm's own folder of weights.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option("OUT", "A .safetensors file or a folder. Default: vrm's own folder of weights.", OUTPUT),
     ] = None,
     **words: Any,
 ) -> None:
@@ -130,11 +110,7 @@ def convert(
 
 
 @weights.command(cls=Command)
-def verify(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME|FILE", help="Default: all that are here.", show_default=False)
-    ] = None,
-) -> None:
+def verify(name: Annotated[str | None, argument("NAME|FILE", "Default: all that are here.")] = None) -> None:
     """Compare weights with the size and checksum on their cards."""
     from vrm.weights.cards import known, models, named, verify_model
     from vrm.weights.cards import verify as check

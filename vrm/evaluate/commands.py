@@ -35,10 +35,7 @@ def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
 
 
 def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -> ScoreTable:
-    """Score folders of results and write the table, if one is named; the words of ``ScoreCommand``.
-
-    See ``vrm.evaluate.scoring.score.score_results``.
-    """
+    """Score folders of results and write the table, if one is named; the words of ``ScoreCommand``."""
     asked = build(ScoreCommand, words)
     options = ScoreOptions(
         asked.clips, asked.measures or ("standard",), asked.skip_every, asked.frames, asked.invert_mask
@@ -69,10 +66,7 @@ def labels(video: Path, folders: Sequence[Path], events: Events, **words: Any) -
 def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> EvaluationRun:
     """Run engines over cases and write ``OUT/{table.md,table.csv,results.json,index.html}``.
 
-    Args:
-        folders, out, events: see ``vrm.evaluate.runs.run.run_methods``.
-        command: what the user typed, for the page.
-        words: of ``RunCommand``.
+    ``words`` of ``RunCommand``; ``command`` is what the user typed, for the page.
     """
     asked = build(RunCommand, words)
     common = {name: getattr(asked.engine, name) for name in ("device", "dtype", "threads", "seed", "memory_gb")}
@@ -91,7 +85,6 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
 
 
 def protocol_list() -> str:
-    """Every protocol, a line each."""
     return text_table([(p.name, f"{p.what} ({p.source})") for p in PROTOCOLS.values()], header=False).removesuffix("\n")
 
 

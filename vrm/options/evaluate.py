@@ -45,8 +45,6 @@ def read_only(value: str | Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], 
 
 @dataclass(frozen=True)
 class _Masks(Options):
-    """Which clips, and how their masks are read."""
-
     # fmt: off
     clips: tuple[str, ...] = option((), EVERYDAY, "NAMES", parse=names,
         help="Only these: a,b or patterns such as 'davis-*'.")
@@ -56,8 +54,6 @@ class _Masks(Options):
 
 @dataclass(frozen=True)
 class _Frames(_Masks):
-    """How much of each clip."""
-
     frames: int | None = option(None, EVERYDAY, "N", between=(1, None), help="Only the first N frames of each clip.")
 
 
@@ -91,8 +87,6 @@ class CasesCommand(_Frames):
 
 @dataclass(frozen=True)
 class _Scoring(LabelsCommand, _Frames):
-    """What both commands that score have."""
-
     # fmt: off
     measures: tuple[str, ...] = option(("standard",), SCORING, "standard|all|NAMES", parse=names,
         help="What is measured: psnr,ssim. Default: standard.")

@@ -16,11 +16,9 @@ from vrm.media.read.frame_folder import frame_files
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip.
+    """One clip, named after its folder or file.
 
     Attributes:
-        name: of its folder or file.
-        frames: the pictures.
         masks: what marks an object or a hole, if it is there.
         truth: the same frames without the object, if they are there.
         missing_is_black: 0 is what is missing (DEVIL's convention).
@@ -43,7 +41,6 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     of clips; frame t of NAME is frame t + offset there).
 
     Args:
-        folder: where they lie.
         wanted: names or patterns (``davis-*``) in the order wanted; empty = all.
 
     Raises:
@@ -65,7 +62,6 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
 
 
 def _only(clips: list[Clip | VideoError], folder: Path) -> Clip:
-    """The one clip of a name. Raises VideoError."""
     for clip in clips:
         if isinstance(clip, VideoError):
             raise clip
@@ -79,12 +75,10 @@ def _only(clips: list[Clip | VideoError], folder: Path) -> Clip:
 def choose(names: list[str], wanted: tuple[str, ...], where: str) -> list[str]:
     """The names that the patterns ask for, in the order of the patterns, each once.
 
-    Raises:
-        UsageError: a pattern that matches nothing; all such are listed.
+    Raises UsageError for patterns that match nothing; all such are listed.
     """
     chosen = dict.fromkeys(name for pattern in wanted for name in names if fnmatchcase(name, pattern))
-    missing = [p for p in wanted if not any(fnmatchcase(name, p) for name in names)]
-    if missing:
+    if missing := [p for p in wanted if not any(fnmatchcase(name, p) for name in names)]:
         raise UsageError(f"No clip in {where} is called {', '.join(missing)}.", f"There are: {', '.join(names)}.")
     return list(chosen)
 
@@ -120,11 +114,7 @@ def _clip(place: ClipPath) -> Clip | None:
 
 
 def _background(folder: Path, frames: ImageSequence) -> ImageSequence | None:
-    """The frames that a composite was made over, where it says so; those that are missing are told when they are read.
-
-    Raises:
-        VideoError: its description cannot be read.
-    """
+    """The frames that a composite was made over, where it says so; if some are missing, reading them says so."""
     path = folder / "meta.json"
     if not path.is_file():
         return None

@@ -10,7 +10,6 @@ class PublishedTable:
     """One table as printed.
 
     Attributes:
-        title: paper and number.
         conditions: how it was measured, and what the paper does not say; one sentence each.
         protocols: those of ours that are closest.
         text: a line for the heading and for each row, cells between "|".
@@ -23,7 +22,6 @@ class PublishedTable:
 
     @property
     def rows(self) -> list[list[str]]:
-        """The cells, the heading first."""
         return [[cell.strip() for cell in line.split("|")] for line in self.text.strip().splitlines()]
 
 

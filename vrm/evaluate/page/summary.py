@@ -91,7 +91,6 @@ def clip_rows(rows: list[RunRow]) -> list[list[str]]:
 
 
 def remarks(rows: list[RunRow]) -> list[str]:
-    """What to know when reading the numbers."""
     said = [f"{row.method} failed on {row.clip}: {row.error}" for row in rows if row.error]
     every = list(dict.fromkeys(row.clip for row in rows))
     for method in _methods(rows):
@@ -159,12 +158,10 @@ def run_csv(run: EvaluationRun) -> str:
 
 
 def run_json(run: EvaluationRun) -> str:
-    """Everything; infinite values are the text "inf"."""
     return json.dumps(run.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
 
 def run_text(run: EvaluationRun) -> str:
-    """Tables of means, for the terminal."""
     text = ""
     for name in run.cases:
         rows = run.rows_of(name)

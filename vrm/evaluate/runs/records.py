@@ -27,10 +27,7 @@ MARK = "run.json"
 class Records:
     """The folder of a run.
 
-    Attributes:
-        out: holds ``results/CASES/METHOD/CLIP``, and ``records/CASES/METHOD/CLIP.json`` (and ``.npz``: features).
-        score: what is measured, on which frames.
-        setup: what scores are computed with.
+    ``out`` holds ``results/CASES/METHOD/CLIP``, and ``records/CASES/METHOD/CLIP.json`` (and ``.npz``: features).
     """
 
     out: Path
@@ -54,9 +51,7 @@ class Records:
 class ClipRecord:
     """What is known of one method on one clip; kept in a file, so that a run can be resumed.
 
-    Attributes:
-        cases: name of the folder of cases.
-        record: empty until it is read or written.
+    ``cases`` is the name of the folder of cases; ``record`` is empty until it is read or written.
     """
 
     records: Records
@@ -67,7 +62,6 @@ class ClipRecord:
 
     @property
     def results(self) -> Path:
-        """Where the method's results for these cases are, a folder for each clip."""
         return self.records.out / "results" / self.cases / self.method.name
 
     @property

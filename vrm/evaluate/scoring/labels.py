@@ -24,11 +24,8 @@ from vrm.types import U8, FlowEstimator
 class FlickerRow:
     """The flicker of one folder of label maps.
 
-    Attributes:
-        name: of the folder.
-        frames: how many.
-        flicker: share of the visible pixels whose label changes, 0 to 1; None for a single frame.
-        flow: the name of the estimator of motion.
+    ``flicker`` is the share of the visible pixels whose label changes, 0 to 1; None for a single frame. ``flow`` is the
+    name of the estimator of motion.
     """
 
     name: str
@@ -57,13 +54,11 @@ class FlickerTable:
 def label_flicker(
     video: Path, labels: list[Path], events: Events, estimator: FlowEstimator, flow: str = "DIS"
 ) -> FlickerTable:
-    """Label flicker of one or more folders of label maps of a video.
+    """Label flicker of one or more folders of label maps of a video, or of a folder of frames.
 
     Args:
-        video: a video, or a folder of frames.
         labels: folders as ``vrm segment`` writes them (``classes/`` or ``classes.mkv``), or of one PNG for each frame
             (palette or grey: a pixel's value is its label).
-        events: told of the progress.
         estimator, flow: of optical flow, and its name.
 
     Raises:

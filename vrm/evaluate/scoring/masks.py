@@ -28,32 +28,20 @@ VOID = 255
 
 @dataclass(frozen=True)
 class ClipAgreement:
-    """J and F of the masks of one clip.
-
-    Attributes:
-        frames: how many were compared.
-        objects: by id (1 where masks have none), J and F as means over these frames.
-    """
+    """J and F of each object of one clip by id (1 where masks have none), as means over the frames compared."""
 
     frames: int
     objects: dict[int, tuple[float, float]]
 
     @property
     def means(self) -> tuple[float, float]:
-        """J and F as means over the objects."""
         j, f = (sum(pair[k] for pair in self.objects.values()) / len(self.objects) for k in (0, 1))
         return j, f
 
 
 @dataclass
 class MaskResult:
-    """J and F of one folder of masks.
-
-    Attributes:
-        name: of the folder.
-        clips: by clip.
-        missing: clips without masks.
-    """
+    """J and F of one folder of masks, by clip; ``missing`` are the clips without masks."""
 
     name: str
     clips: dict[str, ClipAgreement] = field(default_factory=dict)
@@ -86,7 +74,6 @@ class MaskTable:
         return "".join(json.dumps(result.to_dict(), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
-        """For the terminal: rows of clips, then of means."""
         rows = [["result", "clip", "frames", "objects", "J", "F", "J&F"]]
         means = []
         for result in self.results:
@@ -122,7 +109,6 @@ def compare_masks(
     Args:
         truth: clips with masks (see ``find_clips``), or a folder of ``NAME/00000.png``.
         results: folders of ``NAME/00000.png``, ``NAME/masks/00000.png`` or ``NAME.mp4``.
-        events: told of the progress.
         clips: names or patterns; empty = all.
         skip: frames that were given and do not count; negative ones count from the end.
         invert: 0 is the object.

@@ -31,18 +31,13 @@ class NetworkMetric(Protocol):
     """Measures of one clip that need a network."""
 
     def update(self, truth: Pixels, frame: Pixels, scored: bool, hole: bool) -> None:
-        """Add a true and a composed frame.
+        """Add a true and a composed frame, uint8 or uint16 ``(H, W, 3)``.
 
-        Args:
-            truth, frame: uint8 or uint16 ``(H, W, 3)``.
-            scored: False for a frame that measures of single frames leave out.
-            hole: whether the frame has one.
+        ``scored``: False for a frame that measures of single frames leave out; ``hole``: whether it has one.
         """
-        ...
 
     def compute(self) -> tuple[dict[str, float | None], Features]:
         """The clip's own measures, and features for the distances between all clips together."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -102,8 +97,6 @@ class ScoreResult:
     """The scores of one folder of results.
 
     Attributes:
-        name: of the folder.
-        clips: by clip.
         features: by clip, of the networks that were used.
         missing: cases without a result.
         needs: by measure, what is missing for it.
@@ -180,20 +173,13 @@ class ScoreResult:
 
 
 def score_results(
-    cases: Path,
-    results: list[Path],
-    options: ScoreOptions,
-    events: Events,
-    setup: MetricSetup,
+    cases: Path, results: list[Path], options: ScoreOptions, events: Events, setup: MetricSetup
 ) -> list[ScoreResult]:
     """Score folders of results against cases.
 
     Args:
         cases: as ``make_cases`` writes them (``truth`` may be missing).
         results: folders of ``NAME/`` (numbered pictures) or ``NAME.mp4``.
-        options: see ``ScoreOptions``.
-        events: told of the progress.
-        setup: see ``MetricSetup``.
 
     Raises:
         VideoError: cases or results are unreadable, or their counts or sizes differ (before anything is computed).
@@ -209,8 +195,7 @@ def score_results(
             case_masks(clip, options)
     events.stage("score", sum(_count(clip, options) for clip in clips if sequences[clip.name]))
     for clip in clips:
-        present = sequences[clip.name]
-        if not present:
+        if not (present := sequences[clip.name]):
             continue
         masks = case_masks(clip, options)
         names = options.names(clip.truth is not None)
@@ -234,8 +219,6 @@ def score_results(
 
 
 class _Scorer:
-    """Scores one clip of one result, frame by frame."""
-
     def __init__(self, meter: ClipMeter, network_metrics: list[NetworkMetric]) -> None:
         self._meter, self._network_metrics = meter, network_metrics
 
@@ -328,11 +311,10 @@ def _check(
             if own is None:
                 found[k].missing.append(clip.name)
                 continue
-            expected = reference.part(options.frames)
+            expected, what = reference, "the truth"
             if options.frames is not None and len(own) != len(reference):
-                same_shape(own, expected, f"the result {found[k].name}", "the truth, cut to --frames,", clip.name)
-            else:
-                same_shape(own, reference, f"the result {found[k].name}", "the truth", clip.name)
+                expected, what = reference.part(options.frames), "the truth, cut to --frames,"
+            same_shape(own, expected, f"the result {found[k].name}", what, clip.name)
             if own.bits != reference.bits:
                 found[k].notes.append(f"{clip.name} has {own.bits} bits a sample and is judged at {reference.bits}.")
             sequences[clip.name][k] = own

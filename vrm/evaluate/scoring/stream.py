@@ -22,7 +22,6 @@ class PendingMotion:
     backward: Future[Any] | None = None
 
     def get(self) -> Motion | None:
-        """Wait for it."""
         if self.forward is None or self.backward is None:
             return None
         flow = self.forward.result()
