@@ -75,7 +75,6 @@ def _completion(declared: Option) -> Callable[[str], list[str]] | None:
 
 
 def _installed() -> list[str]:
-    """The names of the weights and models that are here."""
     from vrm.weights.cards import known, models
 
     return [card.name for card, _ in known()] + [model.name for model, _ in models()]

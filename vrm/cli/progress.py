@@ -69,7 +69,6 @@ class TerminalEvents(Events):
         self.stage("videos", total)
 
     def job(self, index: int, input: str, output: str) -> Events:
-        """A bar for the video while it is worked on; its notes begin with its name."""
         self._jobs[index] = _JobEvents(self._console, self._bars, Path(input).name)
         return self._jobs[index]
 
@@ -129,7 +128,6 @@ def tell(text: str) -> None:
 
 
 def summary(report: Result) -> str:
-    """One line: what was written and how it went."""
     facts = report.to_dict()
     line = f"{facts['output']}: {facts['frames']} frames, {facts['masked_frames']} of them masked"
     if facts["masked_frames"] and facts.get("shots", True):

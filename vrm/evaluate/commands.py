@@ -27,7 +27,6 @@ from vrm.types import FlowEstimator
 
 
 def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
-    """Make cases; the words of ``CasesCommand``. See ``vrm.evaluate.cases.make.make_cases``."""
     asked = build(CasesCommand, words)
     made = make_cases(folder, out, asked, events)
     events.note(f"{len(made)} cases of the protocol {asked.protocol} are in {out}.")
@@ -35,7 +34,6 @@ def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
 
 
 def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -> ScoreTable:
-    """Score folders of results and write the table, if one is named; the words of ``ScoreCommand``."""
     asked = build(ScoreCommand, words)
     options = ScoreOptions(
         asked.clips, asked.measures or ("standard",), asked.skip_every, asked.frames, asked.invert_mask
@@ -50,7 +48,6 @@ def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -
 
 
 def masks(truth: Path, results: Sequence[Path], events: Events, **words: Any) -> MaskTable:
-    """Compare masks; the words of ``MasksCommand``. See ``vrm.evaluate.scoring.masks.compare_masks``."""
     asked = build(MasksCommand, words)
     return compare_masks(
         truth, list(results), events, clips=asked.clips, skip=frozenset(asked.skip), invert=asked.invert_mask
@@ -58,7 +55,6 @@ def masks(truth: Path, results: Sequence[Path], events: Events, **words: Any) ->
 
 
 def labels(video: Path, folders: Sequence[Path], events: Events, **words: Any) -> FlickerTable:
-    """How steady label maps are; the words of ``LabelsCommand``. See ``vrm.evaluate.scoring.labels.label_flicker``."""
     asked = build(LabelsCommand, words)
     return label_flicker(video, list(folders), events, *flow_estimator(asked.flow, asked.engine.device))
 

@@ -65,11 +65,7 @@ def unknown(word: str, known: Iterable[str], what: str = "option") -> UsageError
 
 
 def words_of(kind: type[Options], words: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of some words that a class of options has."""
     return {word: value for word, value in words.items() if word in options_of(kind)}
-
-
-# --- paths ------------------------------------------------------------------------------------------------------
 
 
 def of_kind(*kinds: str) -> dict[str, Option]:
@@ -134,9 +130,6 @@ def _pair(text: str) -> tuple[str, str]:
     """``40=clean.png`` as ``("40", "clean.png")``; a folder alone has no number."""
     number, equals, path = text.partition("=")
     return (number, path) if equals else ("", text)
-
-
-# --- signatures -------------------------------------------------------------------------------------------------
 
 
 def keywords(kind: type[Options], only: tuple[str, ...] | None = None) -> Callable[[Function], Function]:

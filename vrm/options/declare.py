@@ -164,7 +164,6 @@ def _options_of(kind: Any, nested: bool) -> dict[str, Option]:
 
 
 def _plain(hint: Any) -> Any:
-    """A type without ``| None``."""
     if get_origin(hint) is UnionType:
         return next(one for one in get_args(hint) if one is not type(None))
     return hint

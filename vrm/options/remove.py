@@ -89,7 +89,6 @@ class MaskOptions(Options):
         return bool(self.path or self.classes or self.boxes or any(not p.keep for p in self.points))
 
     def require(self, verb: str = "remove") -> None:
-        """Raise UsageError where nothing says what to remove."""
         if not self.given:
             fix = "Give --mask, --point, --box or --class (mask= in Python)."
             raise UsageError(f"Nothing says what to {verb}.", fix)
@@ -175,7 +174,6 @@ class EngineOptions(Options):
 
 
 def overwrite_option() -> Any:
-    """The field of every command that writes something."""
     return option(False, EVERYDAY, help="Replace an existing output.")
 
 
@@ -247,6 +245,5 @@ TRACK = (
 
 
 def one_labelling(labels: Path | None, segmenter: str | None) -> None:
-    """Raise UsageError where both say what is where."""
     if segmenter is not None and labels is not None:
         raise UsageError("--labels and --segmenter cannot be combined.", "One of them says what is where.")

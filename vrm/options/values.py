@@ -90,8 +90,7 @@ def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float]
 
 
 def moment(value: str | float) -> Moment:
-    """A time; a number is seconds."""
-    return Moment.parse(str(value))
+    return Moment.parse(str(value))  # a number is seconds
 
 
 def points(value: str | Iterable[str]) -> tuple[Point, ...]:

@@ -104,7 +104,6 @@ class RemoveReport:
         return sum(self.timings.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, with ``coverage`` and ``seconds``."""
         record: dict[str, Any] = plain(asdict(self))
         for shot, own in zip(record["shots"], self.shots, strict=True):
             shot["coverage"] = own.coverage

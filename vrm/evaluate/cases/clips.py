@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,6 +11,8 @@ from vrm.errors import UsageError, VideoError
 from vrm.evaluate.cases.sequence import ImageSequence, open_sequence
 from vrm.media.read.clips import ClipPath, clip_paths
 from vrm.media.read.frame_folder import frame_files
+
+_TRUTH = "*_gt.png"  # DEVIL's layout
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,10 @@ class Clip:
     masks: ImageSequence | None = None
     truth: ImageSequence | None = None
     missing_is_black: bool = False
+
+    def count(self, most: int | None) -> int:
+        """Its frames, or ``most`` of them."""
+        return min(len(self.frames), most or len(self.frames))
 
 
 def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
@@ -49,9 +54,10 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     """
     if not folder.is_dir():
         raise VideoError(f"{folder} is not a folder.", "Give a folder of clips.")
-    found: dict[str, list[Clip | VideoError]] = {}
-    for name, clip in _scan(folder):
-        found.setdefault(name, []).append(clip)
+    found: dict[str, list[ClipPath]] = {}
+    for place in clip_paths(folder, bare=False):
+        if place.frames is not None or place.error is not None or any(place.path.glob(_TRUTH)):
+            found.setdefault(place.name, []).append(place)
     if not found:
         raise VideoError(
             f"No clips were found in {folder}.",
@@ -61,14 +67,11 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     return [_only(found[name], folder) for name in names]
 
 
-def _only(clips: list[Clip | VideoError], folder: Path) -> Clip:
-    for clip in clips:
-        if isinstance(clip, VideoError):
-            raise clip
+def _only(places: list[ClipPath], folder: Path) -> Clip:
+    clips = [_clip(place) for place in places]
     if len(clips) > 1:
-        paths = ", ".join(str(c.frames.path.relative_to(folder)) for c in clips if isinstance(c, Clip))
+        paths = ", ".join(str(clip.frames.path.relative_to(folder)) for clip in clips)
         raise VideoError(f"{folder} holds clips of one name: {paths}.", "Rename one, or name others with --clips.")
-    assert isinstance(clips[0], Clip)
     return clips[0]
 
 
@@ -83,31 +86,17 @@ def choose(names: list[str], wanted: tuple[str, ...], where: str) -> list[str]:
     return list(chosen)
 
 
-def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
-    """By name: a clip, or what is wrong with it."""
-    for place in clip_paths(folder, bare=False):
-        try:
-            clip = _clip(place)
-        except VideoError as error:
-            yield place.name, error
-        else:
-            if clip is not None:
-                yield place.name, clip
-
-
-def _clip(place: ClipPath) -> Clip | None:
+def _clip(place: ClipPath) -> Clip:
     folder = place.path
     if folder.is_file():
         return Clip(place.name, ImageSequence(folder))
-    truths = tuple(sorted(folder.glob("*_gt.png")))
-    if truths:  # DEVIL
+    if truths := tuple(sorted(folder.glob(_TRUTH))):
         inverted = tuple(sorted(folder.glob("*_mask.png")))
         masks = ImageSequence(folder, inverted) if inverted else None
         return Clip(place.name, ImageSequence(folder, truths), masks, missing_is_black=True)
     if place.error is not None:
         raise place.error
-    if place.frames is None:
-        return None
+    assert place.frames is not None
     frames = ImageSequence(place.frames)
     masks = open_sequence(folder, "masks", "mask") if place.masks is None else ImageSequence(place.masks)
     return Clip(place.name, frames, masks, open_sequence(folder, "truth", "gt") or _background(folder, frames))

@@ -32,8 +32,6 @@ GREY = 128
 
 @dataclass(frozen=True)
 class _CaseSource:
-    """A clip, and the masks that the protocol needs of it or for it."""
-
     clip: Clip
     masks: Masks | None = None
 
@@ -115,7 +113,6 @@ class _CaseMaker:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What the record says of all cases."""
         options, protocol, size = self._options, self._protocol, self._size
         return {
             "protocol": protocol.name,
@@ -193,7 +190,7 @@ class _CaseMaker:
         if protocol.holes == "guided":
             return self._guided(clip, seed)
         size = self._size or clip.frames.size
-        count = min(len(clip.frames), options.frames or len(clip.frames))
+        count = clip.count(options.frames)
         about: dict[str, Any] = {}
         holes: Iterator[Bool]
         if protocol.holes == "shuffled":
@@ -244,7 +241,6 @@ def _images(folder: Path, wanted: tuple[str, ...]) -> list[Clip]:
 
 
 def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, about: dict[str, Any]) -> Iterator[Bool]:
-    """A hole for each frame, drawn."""
     if protocol.holes == "box":
         yield from (centred_box(size) for _ in range(count))
         return
@@ -265,10 +261,8 @@ def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, abo
 def _donors(n: int, seed: int) -> list[int]:
     """Which clip's masks each clip gets: the next one's, or for another seed those of a random single cycle."""
     order = np.arange(n) if seed == 0 else np.random.default_rng(seed).permutation(n)
-    donors = [0] * n
-    for k in range(n):
-        donors[order[k]] = int(order[(k + 1) % n])
-    return donors
+    following = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+    return [following[k] for k in range(n)]
 
 
 def _seed(seed: int, name: str) -> int:

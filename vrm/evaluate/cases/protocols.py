@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Literal
 
 from vrm.errors import UsageError
 
@@ -34,28 +35,20 @@ class Protocol:
         grow: how the hole is dilated: "" = not, "ellipse" = once by 9x9, "cross" = four times by 3x3.
         clips: the clips it is defined on; empty = any.
         missing_is_black: in the masks that are read.
-        share: of the frame that a drawn hole covers; 0 = as it is drawn.
+        share: of the frame that a still hole covers, not grown; 0 = as it is drawn.
     """
 
     name: str
     what: str
-    holes: str
+    holes: Literal["box", "shuffled", "still", "moving", "own", "object", "guided"]
     source: str
     size: tuple[int, int] | None = (240, 432)
     cover: bool = False
-    resample: str = "area"
-    grow: str = ""
+    resample: Literal["area", "bicubic"] = "area"
+    grow: Literal["", "ellipse", "cross"] = ""
     clips: tuple[str, ...] = ()
     missing_is_black: bool = False
     share: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.holes not in ("box", "shuffled", "still", "moving", "own", "object", "guided"):
-            raise ValueError(f"protocol {self.name}: holes {self.holes}")
-        if self.grow not in ("", "ellipse", "cross") or self.resample not in ("area", "bicubic"):
-            raise ValueError(f"protocol {self.name}: grow {self.grow}, resample {self.resample}")
-        if not 0 <= self.share < 1 or (self.share and (self.holes != "still" or self.grow)):
-            raise ValueError(f"protocol {self.name}: share {self.share} of {self.holes} holes")
 
 
 _OUYANG = "Ouyang et al. 2021, Table 1"

@@ -101,7 +101,6 @@ class ImageSequence:
 
 
 def open_sequence(folder: Path, *names: str) -> ImageSequence | None:
-    """See ``vrm.media.read.clips.named_pictures``."""
     path = named_pictures(folder, *names)
     return None if path is None else ImageSequence(path)
 
@@ -178,7 +177,6 @@ def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
 
 
 def _masked_share(masks: Masks) -> float:
-    """Share of all pixels of all frames."""
     return sum(float(mask.mean()) for _, mask in masks.items()) / max(1, masks.n_frames)
 
 

@@ -77,7 +77,7 @@ def write_page(run: EvaluationRun, options: ScoreOptions, events: Events) -> Non
 def _clip_view(run: EvaluationRun, name: str, clip: Clip, rows: list[RunRow], options: ScoreOptions) -> _ClipView:
     assert clip.masks is not None
     masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
-    count = min(len(clip.frames), options.frames or len(clip.frames))
+    count = clip.count(options.frames)
     frames, row = sample_frames(masks, count), slice_row(masks, count)
     folder = run.out / "page" / name / clip.name
     reference = frames_at(clip.truth or clip.frames, frames)

@@ -129,5 +129,4 @@ TABLES = (SAVIT_1, KEYFRAME_2, KEYFRAME_4, KEYFRAME_3, INTERNAL_1)
 
 def tables_for(protocols: set[str]) -> list[PublishedTable]:
     """Those that come closest to the protocols of a run; all of them where none is known."""
-    chosen = [table for table in TABLES if protocols & set(table.protocols)]
-    return chosen or list(TABLES)
+    return [table for table in TABLES if protocols & set(table.protocols)] or list(TABLES)

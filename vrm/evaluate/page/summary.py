@@ -36,7 +36,6 @@ def run_markdown(run: EvaluationRun) -> str:
 
 
 def conditions(run: EvaluationRun) -> list[str]:
-    """The machine, the versions, and how the numbers were measured."""
     said = [f"{name}: {value}" for name, value in run.machine.items()]
     seconds = sum(row.seconds for row in run.rows)
     for name in ("seed", "threads"):
@@ -130,7 +129,6 @@ def _measures(rows: list[RunRow]) -> list[str]:
 
 
 def published_tables(run: EvaluationRun) -> tuple[list[PublishedTable], list[PublishedTable]]:
-    """The tables of papers that are closest to a run's protocols, and the others."""
     records = [read_record(path) for path in run.cases.values()]
     closest = tables_for({str(record["protocol"]) for record in records if record})
     return closest, [table for table in TABLES if table not in closest]

@@ -92,7 +92,7 @@ def fill(task: FillTask) -> dict[str, Any]:
     Returns ``seconds`` of work, ``peak_mb`` of this process, ``frames`` filled, and an engine's ``report``.
     """
     cv2.setNumThreads(task.method.engine.cpu_threads)
-    count = min(len(task.clip.frames), task.frames or len(task.clip.frames))
+    count = task.clip.count(task.frames)
     assert task.clip.masks is not None
     masks = load_masks(task.clip.masks, task.clip.frames, task.clip.name, task.invert)
     task.out.parent.mkdir(parents=True, exist_ok=True)

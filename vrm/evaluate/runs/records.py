@@ -66,7 +66,6 @@ class ClipRecord:
 
     @property
     def features(self) -> Path:
-        """The file for the clip's features, if a network computes some."""
         return self._path(".npz")
 
     @property
@@ -89,7 +88,6 @@ class ClipRecord:
         return True
 
     def write(self, facts: dict[str, Any]) -> None:
-        """Add facts to the record, and write it. Raises OutputError."""
         self.record = {"key": self._key, **self.record, **facts}
         write_file(self._path(".json"), json.dumps(self.record, indent=1) + "\n")
 

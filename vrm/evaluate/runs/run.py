@@ -101,7 +101,6 @@ class EvaluationRun:
         rows: every method on every clip, in order.
         cases: path of each folder of cases, by name.
         flow: name of the estimator for E_warp.
-        out: folder of everything that is written.
         command: how it was started.
         text: tables of means, for the terminal.
         networks: by cases and method, measures of all clips together, from networks; a text says why there is none.
@@ -122,13 +121,11 @@ class EvaluationRun:
         return [row for row in self.rows if row.cases == cases]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values; infinite ones are the text "inf"."""
         facts = {"machine": self.machine, "command": self.command, "flow": self.flow, "needs": self.needs}
         sets = [{"cases": cases, "method": method, **found} for (cases, method), found in self.networks.items()]
         return facts | {"rows": [row.to_dict() for row in self.rows], "sets": sets}
 
     def complete(self) -> None:
-        """Raise BatchError naming all that failed, or WeightsError if no engine asked for had its weights."""
         failed = [f"{row.method} on {row.cases}/{row.clip}: {row.error}" for row in self.rows if row.error]
         if failed:
             raise BatchError(f"{len(failed)} of {len(self.rows)} failed: {'; '.join(failed)}")

@@ -82,7 +82,6 @@ class ScoreOptions:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
 
     def names(self, with_truth: bool) -> tuple[str, ...]:
-        """The measures of a clip, in the order of tables."""
         chosen = set(self.measures)
         if "all" in chosen:
             chosen |= {*STANDARD, *FURTHER, *WITHOUT_TRUTH}
@@ -193,7 +192,7 @@ def score_results(
     if len(clips) > 1:  # refuse wrong masks before anything is computed, without holding those of all clips
         for clip in clips:
             case_masks(clip, options)
-    events.stage("score", sum(_count(clip, options) for clip in clips if sequences[clip.name]))
+    events.stage("score", sum(clip.count(options.frames) for clip in clips if sequences[clip.name]))
     for clip in clips:
         if not (present := sequences[clip.name]):
             continue
@@ -202,7 +201,7 @@ def score_results(
         meter = partial(ClipMeter, names, options.skip_every, scored.get(clip.name))
         scorers = {k: _Scorer(meter(), setup.network_metrics()) for k in present}
         with ThreadPoolExecutor(2) as pool:
-            frames = read_case(clip, present, names, _count(clip, options), pool, setup.estimator)
+            frames = read_case(clip, present, names, clip.count(options.frames), pool, setup.estimator)
             for frame in prefetch(frames):
                 motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
                 for k, scorer in scorers.items():
@@ -325,10 +324,6 @@ def scored_frames(cases: Path) -> dict[str, frozenset[int]]:
     """By case, the only frames that are scored, where the protocol says so."""
     clips = read_record(cases).get("clips", {})
     return {name: frozenset(about["scored"]) for name, about in clips.items() if "scored" in about}
-
-
-def _count(clip: Clip, options: ScoreOptions) -> int:
-    return min(len(clip.frames), options.frames or len(clip.frames))
 
 
 def _plain(value: float | None) -> float | str | None:

@@ -29,7 +29,6 @@ class ScoreTable:
     results: tuple[ScoreResult, ...]
 
     def lines(self) -> str:
-        """One JSON object per line and folder."""
         return "".join(json.dumps(result.to_dict(), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
@@ -38,7 +37,6 @@ class ScoreTable:
         return text_table(rows) + "".join(f"{line}\n" for line in self.remarks())
 
     def markdown(self) -> str:
-        """With the spread over clips."""
         rows = [self._head()]
         for result in self.results:
             spreads = [cell(name, mean.spread) for name, mean in self._means(result)]
@@ -47,7 +45,6 @@ class ScoreTable:
         return markdown(rows) + "\n" + "".join(f"- {line}\n" for line in self.remarks())
 
     def csv(self) -> str:
-        """One row per folder and clip, unrounded."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["result", "clip", "frames", *self._names, "outside_max"])
@@ -82,7 +79,6 @@ class ScoreTable:
         write_file(path, kinds[path.suffix.lower()]())
 
     def complete(self) -> None:
-        """Raise BatchError if clips are missing; all of them are named."""
         if missing := [f"{result.name}: {', '.join(result.missing)}" for result in self.results if result.missing]:
             fix = "Fill them, or name the clips you want with --clips."
             raise BatchError(f"Results are missing: {'; '.join(missing)}.", fix)
