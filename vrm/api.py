@@ -4,8 +4,7 @@ Every option of a command is a keyword of its call, by its name with underscores
 ``--class`` is ``class_``); ``help(vrm.remove)`` shows them all, and ``vrm remove --help`` says what they mean. None is
 the default of every one. Times are frame numbers with f (``"120f"``), seconds, or ``"hh:mm:ss"``; ``keyframe`` is
 ``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures. Nothing is imported before it is
-needed. ``events`` is told of the progress; None = silence. Every error that a user can cause or meet is a ``VrmError``,
-see ``vrm.errors``.
+needed. What ``remove`` says of ``events`` and of errors holds for all.
 """
 
 from __future__ import annotations
@@ -44,10 +43,14 @@ def remove(
         input: a video file, or a folder of numbered frames.
         output: the file to write, or a folder (one that exists, or a name that ends in a slash); None = beside the
             input, its name with ``-clean``.
+        events: told of the progress; None = silence.
         words: the options of ``vrm remove``; ``mask``, ``point``, ``box`` or ``class_`` says what to remove.
 
     Returns:
         What was done: coverage, timings, what was kept and lost, pixels changed outside the mask (always 0).
+
+    Raises:
+        VrmError: every error a user can cause or meet; see ``vrm.errors``.
     """
     options = build_options(**words)
     options.mask.require()

@@ -62,8 +62,7 @@ class TerminalEvents(Events):
 
     def done(self, report: Result) -> None:
         self.close()
-        own = getattr(report, "text", None)
-        tell(own() if own is not None else summary(report))
+        tell(report.text() if hasattr(report, "text") else summary(report))
 
     def batch(self, total: int) -> None:
         self.stage("videos", total)

@@ -34,12 +34,11 @@ def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fa
         rows = [
             {**asdict(card), "settings": dict(card.settings), "path": str(folder / card.file)} for card, folder in here
         ]
-        kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
         own = [{**asdict(card), "path": str(folder)} for card, folder in folders]
-        offered = {**{name: card.network for name, card in OFFERED.items()}, **MODELS}
-        typer.echo(
-            json_text.dumps({"weights": rows, "models": own, "fetchable": offered, "convertible": kinds}, indent=2)
-        )
+        offered = {name: card.network for name, card in OFFERED.items()} | MODELS
+        kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
+        found = {"weights": rows, "models": own, "fetchable": offered, "convertible": kinds}
+        typer.echo(json_text.dumps(found, indent=2))
         return
     table = [("name", "for", "size", "licence", "file, or how to get it")]
     for card, folder in here:
@@ -49,9 +48,9 @@ def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fa
     for card in OFFERED.values():
         if card.name not in had:
             table.append(_row(card, f"--{card.network}", f"vrm weights fetch {card.name}"))
-    table += [
-        (name, f"--{use}", "", "", f"vrm weights fetch {name}") for name, use in MODELS.items() if name not in had
-    ]
+    for name, use in MODELS.items():
+        if name not in had:
+            table.append((name, f"--{use}", "", "", f"vrm weights fetch {name}"))
     for name, kind in FOREIGN.items():
         table.append((name, "", "", kind.licence, f"vrm weights import {name} FILE; {kind.source}"))
     tell(text_table(table, left=5).removesuffix("\n"))

@@ -35,9 +35,8 @@ def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
 
 def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -> ScoreTable:
     asked = build(ScoreCommand, words)
-    options = ScoreOptions(
-        asked.clips, asked.measures or ("standard",), asked.skip_every, asked.frames, asked.invert_mask
-    )
+    measures = asked.measures or ("standard",)
+    options = ScoreOptions(asked.clips, measures, asked.skip_every, asked.frames, asked.invert_mask)
     if asked.table is not None:
         check_table(asked.table, asked.overwrite)
     found = score_results(folder, list(results), options, events, metric_setup(asked, options))

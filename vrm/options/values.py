@@ -147,9 +147,8 @@ def keyframes(value: Mapping[int, PathLike] | str | Iterable[str]) -> tuple[tupl
                 raise UsageError(f"--keyframe {text} holds no numbered pictures.", "Name them by frame: 00040.png.")
             found += numbered
         else:
-            raise UsageError(
-                f"--keyframe {text} is not FRAME=IMAGE.", "Write --keyframe 40=clean40.png, or give a folder of them."
-            )
+            fix = "Write --keyframe 40=clean40.png, or give a folder of them."
+            raise UsageError(f"--keyframe {text} is not FRAME=IMAGE.", fix)
     return tuple(found)
 
 

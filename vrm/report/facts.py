@@ -59,7 +59,7 @@ def _size(info: VideoInfo) -> str:
 
 
 def _timing(info: VideoInfo) -> str:
-    text = f"{info.n_frames}"
+    text = str(info.n_frames)
     if info.frame_rate:
         text += f" at {_fraction(info.frame_rate)} per second"
     if info.duration is not None:

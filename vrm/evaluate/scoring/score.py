@@ -267,15 +267,13 @@ def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     every = find_clips(cases, wanted)
     clips = [clip for clip in every if clip.masks is not None]
     if any(clip.frames.files for clip in clips):
-        raise VideoError(
-            f"{cases} holds clips in DEVIL's layout, not cases.", "Make cases of them: vrm evaluate cases."
-        )
+        fix = "Make cases of them: vrm evaluate cases."
+        raise VideoError(f"{cases} holds clips in DEVIL's layout, not cases.", fix)
     if not clips:
         raise VideoError(f"{cases} holds no cases.", "A case is NAME/{frames,masks,truth}; see vrm evaluate cases.")
     if bare := [clip.name for clip in every if clip.masks is None]:
-        raise MaskError(
-            f"Cases without masks in {cases}: {', '.join(bare)}.", "Add NAME/masks, or name others with --clips."
-        )
+        fix = "Add NAME/masks, or name others with --clips."
+        raise MaskError(f"Cases without masks in {cases}: {', '.join(bare)}.", fix)
     return sorted(clips, key=lambda clip: clip.name)
 
 
