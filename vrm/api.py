@@ -4,7 +4,7 @@ Every option of a command is a keyword of its call, by its name with underscores
 ``--class`` is ``class_``); ``help(vrm.remove)`` shows them all, and ``vrm remove --help`` says what they mean. None is
 the default of every one. Times are frame numbers with f (``"120f"``), seconds, or ``"hh:mm:ss"``; ``keyframe`` is
 ``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures. Nothing is imported before it is
-needed.
+needed. What ``remove`` says of ``events`` and of errors holds for all.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def remove_batch(
         inputs: video files, folders of videos, folders of numbered frames; ``"-"`` reads names from standard input.
         output: the folder for the results; None = beside the inputs, see ``remove``.
         batch: a manifest in place of inputs, how many at a time, what to skip; see ``BatchOptions``.
-        events: told of every job; None = silence.
+
         words: the options of ``vrm remove``, for all of them. A ``mask`` folder holds one of each video's name.
 
     Returns:
@@ -118,11 +118,7 @@ def track_masks(
 def segment_video(
     input: str | Path, output: str | Path, *, events: Events | None = None, **words: Any
 ) -> SegmentReport:
-    """Label every pixel of a video: maps, segments, a preview and a summary go into the folder ``output``.
-
-    Raises:
-        VrmError: see ``vrm.errors``.
-    """
+    """Label every pixel of a video: maps, segments, a preview and a summary go into the folder ``output``."""
     options = build(SegmentOptions, words)
     from vrm.selection.labels.video import segment
 
@@ -137,11 +133,8 @@ def train_keyframe(data: str | Path, output: str | Path, *, events: Events | Non
         data: a folder of pictures, or of videos and of folders of frames.
         output: folder of weights, card and table; weights of the same name in it are not overwritten.
             ``remove(..., engine="keyframe", weights=f"{output}/{name}.safetensors")`` uses them.
-        events: told of the progress.
-        words: the options of ``vrm train keyframe``; ``licence`` is needed.
 
-    Raises:
-        VrmError: see ``vrm.errors``.
+        words: the options of ``vrm train keyframe``; ``licence`` is needed.
     """
     from vrm.train import commands
 
@@ -158,14 +151,11 @@ def train_savit(
         data: YouTube-VOS, DAVIS, or a folder of videos and of folders of frames.
         output: folder of weights, card, log, samples and checkpoint; weights of the same name are not overwritten.
             ``remove(..., engine="savit", weights=f"{output}/{name}.safetensors")`` uses them.
-        events: told of the progress.
+
         words: the options of ``vrm train savit``; ``licence`` is needed.
 
     Returns:
         The card; None in the further processes that ``torchrun`` started.
-
-    Raises:
-        VrmError: see ``vrm.errors``.
     """
     from vrm.selection.labels.video import label_clips
     from vrm.train import commands
@@ -174,11 +164,7 @@ def train_savit(
 
 
 def info(input: str | Path, stream: int | None = None) -> VideoInfo:
-    """The facts of a video file or a folder of numbered frames.
-
-    Raises:
-        VideoError: it is missing, or holds no video.
-    """
+    """The facts of a video file or a folder of numbered frames. Raises VideoError: missing, or no video."""
     from vrm.media.read.probe import probe
 
     return probe(Path(input), stream)

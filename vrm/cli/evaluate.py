@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from vrm.cli.help_pages import Command, Group
-from vrm.cli.options import Json, takes
+from vrm.cli.options import Json, argument, output_option, takes
 from vrm.cli.progress import listener
-from vrm.options.declare import EVERYDAY, OUTPUT
+from vrm.options.declare import OUTPUT
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
 
 evaluate = typer.Typer(
@@ -18,26 +18,17 @@ evaluate = typer.Typer(
 )
 
 
-def _given(metavar: str, text: str) -> Any:
-    return typer.Argument(metavar=metavar, help=text, show_default=False)
-
-
-Results = Annotated[list[Path], _given("RESULTS", "Folders of NAME/00000.png, or of NAME.mp4.")]
+Results = Annotated[list[Path], argument("RESULTS", "Folders of NAME/00000.png, or of NAME.mp4.")]
 JsonRows = Annotated[
     bool, typer.Option("--json", help="Print one JSON object for each folder.", rich_help_panel=OUTPUT)
 ]
 
 
-@evaluate.callback()
-def several() -> None:
-    """Measure: make cases with known truth, score results against them, run engines over them."""
-
-
 @evaluate.command(cls=Command)
 @takes(CasesCommand)
 def cases(
-    folder: Annotated[Path, _given("CLIPS", "A folder of clips, in any of the usual layouts.")],
-    out: Annotated[Path, _given("OUT", "Where the cases go.")],
+    folder: Annotated[Path, argument("CLIPS", "A folder of clips, in any of the usual layouts.")],
+    out: Annotated[Path, argument("OUT", "Where the cases go.")],
     json: Json = False,
     **words: Any,
 ) -> None:
@@ -62,7 +53,7 @@ def protocols() -> None:
 @evaluate.command(cls=Command)
 @takes(ScoreCommand)
 def score(
-    folder: Annotated[Path, _given("CASES", "A folder made by vrm evaluate cases.")],
+    folder: Annotated[Path, argument("CASES", "A folder made by vrm evaluate cases.")],
     results: Results,
     json: JsonRows = False,
     **words: Any,
@@ -83,7 +74,7 @@ def score(
 @evaluate.command(cls=Command)
 @takes(MasksCommand)
 def masks(
-    truth: Annotated[Path, _given("TRUTH", "Clips with masks, or a folder of NAME/00000.png.")],
+    truth: Annotated[Path, argument("TRUTH", "Clips with masks, or a folder of NAME/00000.png.")],
     results: Results,
     json: JsonRows = False,
     **words: Any,
@@ -103,8 +94,8 @@ def masks(
 @evaluate.command(cls=Command)
 @takes(LabelsCommand)
 def labels(
-    video: Annotated[Path, _given("VIDEO", "A video, or a folder of frames.")],
-    labels: Annotated[list[Path], _given("LABELS", "Folders made by vrm segment, or of one label PNG per frame.")],
+    video: Annotated[Path, argument("VIDEO", "A video, or a folder of frames.")],
+    labels: Annotated[list[Path], argument("LABELS", "Folders made by vrm segment, or of one label PNG per frame.")],
     json: JsonRows = False,
     **words: Any,
 ) -> None:
@@ -119,18 +110,8 @@ def labels(
 @evaluate.command(cls=Command)
 @takes(RunCommand)
 def run(
-    folders: Annotated[list[Path], _given("CASES", "Folders made by vrm evaluate cases.")],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="DIR",
-            help="Results, tables and the page; an earlier run goes on.",
-            show_default=False,
-            rich_help_panel=EVERYDAY,
-        ),
-    ],
+    folders: Annotated[list[Path], argument("CASES", "Folders made by vrm evaluate cases.")],
+    out: Annotated[Path, output_option("DIR", "Results, tables and the page; an earlier run goes on.")],
     json: Json = False,
     **words: Any,
 ) -> None:

@@ -16,7 +16,6 @@ class Command(TyperCommand):
     """A command whose options stand under the heading each one names (``rich_help_panel``)."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write one section per heading, in the order of ``_ORDER``."""
         for heading, records in sections(self, ctx):
             with formatter.section(heading):
                 formatter.write_dl(records)
@@ -35,10 +34,12 @@ def sections(command: Any, ctx: Any) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 class Group(TyperGroup):
-    """The group of commands; its --help and completion options cost nothing when they are not given."""
+    """The group of commands; its --help and completion options cost nothing when they are not given.
+
+    They have a default, for with None typer would import pydantic to check it.
+    """
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The options, those for completion with a default: for None typer would import pydantic to check it."""
         params = super().get_params(ctx)
         for param in params:
             if param.name in ("install_completion", "show_completion"):
@@ -46,7 +47,6 @@ class Group(TyperGroup):
         return params
 
     def get_help_option(self, ctx: Any) -> Any:
-        """The help option, with a default: for None typer would import pydantic to check it."""
         option = super().get_help_option(ctx)
         if option is not None:
             option.default = False

@@ -36,14 +36,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(cls=Command)(remove)
-app.command(cls=Command)(track)
-app.command(cls=Command)(segment)
-app.command(cls=Command)(info)
-app.command(cls=Command)(clean)
-app.add_typer(train, name="train")
-app.add_typer(weights, name="weights")
-app.add_typer(evaluate, name="evaluate")
+for command in (remove, track, segment, info, clean):
+    app.command(cls=Command)(command)
+for name, group in (("train", train), ("weights", weights), ("evaluate", evaluate)):
+    app.add_typer(group, name=name)
 
 
 def _print_version(wanted: bool) -> None:
@@ -62,7 +58,6 @@ def root(
 
 
 def main() -> None:
-    """Entry point of the console script."""
     for lost in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
         if signal.getsignal(lost) != signal.SIG_IGN:  # nohup
             signal.signal(lost, signal.default_int_handler)
@@ -91,9 +86,8 @@ def run(args: Sequence[str]) -> int:
     except VrmError as error:
         return _refuse(error, as_json)
     except TyperException as error:
-        return _refuse(
-            _removed(args) or UsageError(f"{error.format_message().rstrip('.')}.", "See vrm --help."), as_json
-        )
+        usage = UsageError(f"{error.format_message().rstrip('.')}.", "See vrm --help.")
+        return _refuse(_removed(args) or usage, as_json)
     except Exception:
         return _bug()
     if code == 130:
@@ -102,7 +96,6 @@ def run(args: Sequence[str]) -> int:
 
 
 def _interrupted(args: Sequence[str]) -> str:
-    """What an interrupt leaves: nothing, but what goes on from it."""
     if "--resume" in args:
         return "interrupted; --resume goes on from what is finished"
     whole = args and args[0] in ("remove", "track", "segment")

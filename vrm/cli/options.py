@@ -10,11 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from vrm.options.build import Function, with_parameters
-from vrm.options.declare import MODEL, OUTPUT, Option, Options, options_of
+from vrm.options.declare import EVERYDAY, MODEL, OUTPUT, Option, Options, options_of
 
-Input = Annotated[
-    Path, typer.Argument(metavar="INPUT", help="A video file, or a folder of numbered frames.", show_default=False)
-]
+
+def argument(metavar: str, help: str) -> Any:
+    return typer.Argument(metavar=metavar, help=help, show_default=False)
+
+
+def output_option(metavar: str, help: str, panel: str = EVERYDAY) -> Any:
+    return typer.Option("-o", "--output", metavar=metavar, help=help, show_default=False, rich_help_panel=panel)
+
+
+VIDEO = argument("INPUT", "A video file, or a folder of numbered frames.")
+Input = Annotated[Path, VIDEO]
 Json = Annotated[bool, typer.Option("--json", help="Print events as lines of JSON.", rich_help_panel=OUTPUT)]
 
 
@@ -67,7 +75,6 @@ def _completion(declared: Option) -> Callable[[str], list[str]] | None:
 
 
 def _installed() -> list[str]:
-    """The names of the weights and models that are here."""
     from vrm.weights.cards import known, models
 
     return [card.name for card, _ in known()] + [model.name for model, _ in models()]

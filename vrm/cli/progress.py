@@ -62,14 +62,12 @@ class TerminalEvents(Events):
 
     def done(self, report: Result) -> None:
         self.close()
-        own = getattr(report, "text", None)
-        tell(own() if own is not None else summary(report))
+        tell(report.text() if hasattr(report, "text") else summary(report))
 
     def batch(self, total: int) -> None:
         self.stage("videos", total)
 
     def job(self, index: int, input: str, output: str) -> Events:
-        """A bar for the video while it is worked on; its notes begin with its name."""
         self._jobs[index] = _JobEvents(self._console, self._bars, Path(input).name)
         return self._jobs[index]
 
@@ -100,9 +98,7 @@ class _JobEvents(Events):
     """One of many videos: one bar, which shows the stage it is at."""
 
     def __init__(self, console: Console, bars: Progress | None, name: str) -> None:
-        self._console = console
-        self._bars = bars
-        self._name = name
+        self._console, self._bars, self._name = console, bars, name
         self._task = None if bars is None else bars.add_task(printable(name, ""), total=None)
 
     def stage(self, name: str, total: int) -> None:
@@ -131,7 +127,6 @@ def tell(text: str) -> None:
 
 
 def summary(report: Result) -> str:
-    """One line: what was written and how it went."""
     facts = report.to_dict()
     line = f"{facts['output']}: {facts['frames']} frames, {facts['masked_frames']} of them masked"
     if facts["masked_frames"] and facts.get("shots", True):

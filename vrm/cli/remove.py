@@ -5,11 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import Json, takes
+from vrm.cli.options import Json, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build, build_options, words_of
-from vrm.options.declare import EVERYDAY
 from vrm.options.remove import RemoveOptions
 
 Inputs = Annotated[
@@ -23,12 +22,8 @@ Inputs = Annotated[
 ]
 Output = Annotated[
     str | None,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="OUT",
-        help="Where the result goes; for several inputs a folder. Default: INPUT's name with -clean, beside it.",
-        rich_help_panel=EVERYDAY,
+    output_option(
+        "OUT", "Where the result goes; for several inputs a folder. Default: INPUT's name with -clean, beside it."
     ),
 ]
 

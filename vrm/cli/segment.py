@@ -5,20 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import Json, takes
+from vrm.cli.options import VIDEO, Json, output_option, takes
 from vrm.cli.progress import listener
 from vrm.errors import UsageError
 from vrm.options.build import build
-from vrm.options.declare import EVERYDAY, OUTPUT
+from vrm.options.declare import OUTPUT
 from vrm.options.segment import SegmentOptions
 
-Source = Annotated[
-    Path | None,
-    typer.Argument(metavar="INPUT", help="A video file, or a folder of numbered frames.", show_default=False),
-]
-Folder = Annotated[
-    Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder of the labels.", rich_help_panel=EVERYDAY)
-]
+Source = Annotated[Path | None, VIDEO]
+Folder = Annotated[Path | None, output_option("DIR", "Folder of the labels.")]
 Classes = Annotated[
     bool, typer.Option("--classes", help="Print all classes (INPUT: a taxonomy) and exit.", rich_help_panel=OUTPUT)
 ]

@@ -5,18 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import Input, Json, takes
+from vrm.cli.options import Input, Json, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.build import build_options
-from vrm.options.declare import EVERYDAY, OUTPUT
+from vrm.options.declare import OUTPUT
 from vrm.options.remove import TRACK, RemoveOptions
 
-Folder = Annotated[
-    Path,
-    typer.Option(
-        "-o", "--output", metavar="DIR", help="Folder for the masks.", show_default=False, rich_help_panel=EVERYDAY
-    ),
-]
+Folder = Annotated[Path, output_option("DIR", "Folder for the masks.")]
 Overlay = Annotated[
     Path | None,
     typer.Option(

@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from vrm.cli.help_pages import Command, Group
-from vrm.cli.options import Json, takes
+from vrm.cli.options import Json, argument, output_option, takes
 from vrm.cli.progress import listener
-from vrm.options.declare import EVERYDAY
 from vrm.options.train import KeyframeTraining, SavitJob
 
 train = typer.Typer(
@@ -16,24 +15,11 @@ train = typer.Typer(
 )
 
 
-@train.callback()
-def several() -> None:
-    """Train the networks of engines on your own data."""
-
-
-def _data(help: str) -> Any:
-    return typer.Argument(metavar="DATA", help=help, show_default=False)
-
-
-def _folder(help: str) -> Any:
-    return typer.Option("-o", "--output", metavar="DIR", help=help, show_default=False, rich_help_panel=EVERYDAY)
-
-
 @train.command(cls=Command)
 @takes(SavitJob)
 def savit(
-    data: Annotated[Path, _data("YouTube-VOS, DAVIS, or a folder of videos or folders of frames.")],
-    output: Annotated[Path, _folder("Folder of weights, card, log, samples and checkpoint.")],
+    data: Annotated[Path, argument("DATA", "YouTube-VOS, DAVIS, or a folder of videos or folders of frames.")],
+    output: Annotated[Path, output_option("DIR", "Folder of weights, card, log, samples and checkpoint.")],
     json: Json = False,
     **words: Any,
 ) -> None:
@@ -51,8 +37,8 @@ def savit(
 @train.command(cls=Command)
 @takes(KeyframeTraining)
 def keyframe(
-    data: Annotated[Path, _data("A folder of pictures, or of videos.")],
-    output: Annotated[Path, _folder("Folder of weights and card.")],
+    data: Annotated[Path, argument("DATA", "A folder of pictures, or of videos.")],
+    output: Annotated[Path, output_option("DIR", "Folder of weights and card.")],
     json: Json = False,
     **words: Any,
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vrm.cli.help_pages import Command, Group
-from vrm.cli.options import Json, takes
+from vrm.cli.options import Json, argument, output_option, takes
 from vrm.cli.progress import tell
 from vrm.options.declare import OUTPUT
 from vrm.options.remove import OutputOptions
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 weights = typer.Typer(
     cls=Group, add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights."
 )
-
-Name = Annotated[str, typer.Argument(metavar="NAME", help="See vrm weights list.", show_default=False)]
-
-
-@weights.callback()
-def several() -> None:
-    """List, fetch, convert and verify weights."""
 
 
 @weights.command("list", cls=Command)
@@ -41,12 +34,11 @@ def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fa
         rows = [
             {**asdict(card), "settings": dict(card.settings), "path": str(folder / card.file)} for card, folder in here
         ]
-        kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
         own = [{**asdict(card), "path": str(folder)} for card, folder in folders]
-        offered = {**{name: card.network for name, card in OFFERED.items()}, **MODELS}
-        typer.echo(
-            json_text.dumps({"weights": rows, "models": own, "fetchable": offered, "convertible": kinds}, indent=2)
-        )
+        offered = {name: card.network for name, card in OFFERED.items()} | MODELS
+        kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
+        found = {"weights": rows, "models": own, "fetchable": offered, "convertible": kinds}
+        typer.echo(json_text.dumps(found, indent=2))
         return
     table = [("name", "for", "size", "licence", "file, or how to get it")]
     for card, folder in here:
@@ -56,9 +48,9 @@ def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = Fa
     for card in OFFERED.values():
         if card.name not in had:
             table.append(_row(card, f"--{card.network}", f"vrm weights fetch {card.name}"))
-    table += [
-        (name, f"--{use}", "", "", f"vrm weights fetch {name}") for name, use in MODELS.items() if name not in had
-    ]
+    for name, use in MODELS.items():
+        if name not in had:
+            table.append((name, f"--{use}", "", "", f"vrm weights fetch {name}"))
     for name, kind in FOREIGN.items():
         table.append((name, "", "", kind.licence, f"vrm weights import {name} FILE; {kind.source}"))
     tell(text_table(table, left=5).removesuffix("\n"))
@@ -72,12 +64,7 @@ def _row(card: "WeightCard | ModelCard", use: str, where: str) -> tuple[str, str
 @takes(OutputOptions, only=("overwrite",))
 def fetch(
     name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME",
-            help="See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.",
-            show_default=False,
-        ),
+        str, argument("NAME", "See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.")
     ],
     json: Json = False,
     **words: Any,
@@ -103,19 +90,11 @@ def fetch(
 @weights.command("import", cls=Command)
 @takes(OutputOptions, only=("overwrite",))
 def convert(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="What the file is, see vrm weights list.", show_default=False)
-    ],
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The published checkpoint.", show_default=False)],
+    name: Annotated[str, argument("NAME", "What the file is, see vrm weights list.")],
+    file: Annotated[Path, argument("FILE", "The published checkpoint.")],
     output: Annotated[
         Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            metavar="OUT",
-            help="A .safetensors file or a folder. Default: vrm's own folder of weights.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option("OUT", "A .safetensors file or a folder. Default: vrm's own folder of weights.", OUTPUT),
     ] = None,
     **words: Any,
 ) -> None:
@@ -130,11 +109,7 @@ def convert(
 
 
 @weights.command(cls=Command)
-def verify(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME|FILE", help="Default: all that are here.", show_default=False)
-    ] = None,
-) -> None:
+def verify(name: Annotated[str | None, argument("NAME|FILE", "Default: all that are here.")] = None) -> None:
     """Compare weights with the size and checksum on their cards."""
     from vrm.weights.cards import known, models, named, verify_model
     from vrm.weights.cards import verify as check

@@ -27,7 +27,6 @@ from vrm.types import FlowEstimator
 
 
 def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
-    """Make cases; the words of ``CasesCommand``. See ``vrm.evaluate.cases.make.make_cases``."""
     asked = build(CasesCommand, words)
     made = make_cases(folder, out, asked, events)
     events.note(f"{len(made)} cases of the protocol {asked.protocol} are in {out}.")
@@ -35,14 +34,9 @@ def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
 
 
 def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -> ScoreTable:
-    """Score folders of results and write the table, if one is named; the words of ``ScoreCommand``.
-
-    See ``vrm.evaluate.scoring.score.score_results``.
-    """
     asked = build(ScoreCommand, words)
-    options = ScoreOptions(
-        asked.clips, asked.measures or ("standard",), asked.skip_every, asked.frames, asked.invert_mask
-    )
+    measures = asked.measures or ("standard",)
+    options = ScoreOptions(asked.clips, measures, asked.skip_every, asked.frames, asked.invert_mask)
     if asked.table is not None:
         check_table(asked.table, asked.overwrite)
     found = score_results(folder, list(results), options, events, metric_setup(asked, options))
@@ -53,7 +47,6 @@ def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -
 
 
 def masks(truth: Path, results: Sequence[Path], events: Events, **words: Any) -> MaskTable:
-    """Compare masks; the words of ``MasksCommand``. See ``vrm.evaluate.scoring.masks.compare_masks``."""
     asked = build(MasksCommand, words)
     return compare_masks(
         truth, list(results), events, clips=asked.clips, skip=frozenset(asked.skip), invert=asked.invert_mask
@@ -61,7 +54,6 @@ def masks(truth: Path, results: Sequence[Path], events: Events, **words: Any) ->
 
 
 def labels(video: Path, folders: Sequence[Path], events: Events, **words: Any) -> FlickerTable:
-    """How steady label maps are; the words of ``LabelsCommand``. See ``vrm.evaluate.scoring.labels.label_flicker``."""
     asked = build(LabelsCommand, words)
     return label_flicker(video, list(folders), events, *flow_estimator(asked.flow, asked.engine.device))
 
@@ -69,10 +61,7 @@ def labels(video: Path, folders: Sequence[Path], events: Events, **words: Any) -
 def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", **words: Any) -> EvaluationRun:
     """Run engines over cases and write ``OUT/{table.md,table.csv,results.json,index.html}``.
 
-    Args:
-        folders, out, events: see ``vrm.evaluate.runs.run.run_methods``.
-        command: what the user typed, for the page.
-        words: of ``RunCommand``.
+    ``words`` of ``RunCommand``; ``command`` is what the user typed, for the page.
     """
     asked = build(RunCommand, words)
     common = {name: getattr(asked.engine, name) for name in ("device", "dtype", "threads", "seed", "memory_gb")}
@@ -91,7 +80,6 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
 
 
 def protocol_list() -> str:
-    """Every protocol, a line each."""
     return text_table([(p.name, f"{p.what} ({p.source})") for p in PROTOCOLS.values()], header=False).removesuffix("\n")
 
 

@@ -23,7 +23,6 @@ STANDARD = ("hole_psnr", "psnr", "ssim", "hole_ssim", "dt", "sharp", "ewarp", "e
 FURTHER = ("ssim_gauss11", "ssim_65", "ssim_devil", "pcons")
 """Definitions of other papers, and what takes longer; they need the truth."""
 WITHOUT_TRUTH = ("sharp_around", "seam", "ewarp_own", "ewarp_own_hole")
-"""Need no truth."""
 HIGHER_IS_BETTER = frozenset({"hole_psnr", "psnr", "hole_ssim", "pcons", *VARIANTS})
 
 
@@ -32,7 +31,6 @@ class ClipScore:
     """The scores of a filled clip.
 
     Attributes:
-        frames: of the clip.
         scored: frames with a hole that were not skipped; measures of single frames are means over these.
         values: by measure; None where there was nothing to measure, +inf for the PSNR of equal frames.
         infinite: by measure, how many frames had an infinite value, which is not in the mean.
@@ -53,9 +51,6 @@ class ClipMeter:
         measures: names of ``STANDARD``, ``FURTHER`` and ``WITHOUT_TRUTH``.
         skip_every: leave frames 0, N, 2N, ... out of the measures of single frames (they were given); 0 = none.
         only: the only frames that count in measures of single frames; None = all.
-
-    Raises:
-        ValueError: there is no such measure.
     """
 
     def __init__(
@@ -85,7 +80,7 @@ class ClipMeter:
         motion: Motion | None = None,
         own_motion: Motion | None = None,
     ) -> Pixels:
-        """Add the next frame.
+        """Add the next frame. Raises ValueError where sizes or depths differ.
 
         Args:
             filled: the result, uint8 or uint16 ``(H, W, 3)``.
@@ -97,9 +92,6 @@ class ClipMeter:
 
         Returns:
             The composed frame: ``filled`` in the hole, the truth (without one, the given frame) outside.
-
-        Raises:
-            ValueError: sizes or depths differ.
         """
         outside = truth if truth is not None else given
         frame = filled if outside is None else composed(outside, filled, mask)
@@ -218,7 +210,7 @@ def measure_clip(
     Args:
         truth, filled: uint8 or uint16 ``(T, H, W, 3)``.
         masks: bool ``(T, H, W)``; outside them ``filled`` does not count.
-        measures: names; not those that need motion (see ``ClipMeter.add``).
+        measures: not those that need motion (see ``ClipMeter.add``).
     """
     meter = ClipMeter(measures)
     for x, y, mask in zip(truth, filled, masks, strict=True):

@@ -12,19 +12,11 @@ from vrm.types import Array, Bool, Pixels
 
 
 def composed(truth: Pixels, filled: Pixels, mask: Bool) -> Pixels:
-    """The frame that is scored: ``filled`` under the mask, ``truth`` elsewhere.
-
-    Args:
-        truth, filled: uint8 or uint16 ``(H, W, 3)``.
-        mask: bool ``(H, W)``.
-
-    Raises:
-        ValueError: the sizes or depths differ (OpenCV would copy nothing, without an error).
-    """
+    """The frame that is scored: ``filled`` under the mask, ``truth`` elsewhere; uint8 or uint16 ``(H, W, 3)``."""
+    # OpenCV would copy nothing, without an error.
     if truth.dtype != filled.dtype or truth.shape != filled.shape or mask.shape != truth.shape[:2]:
-        raise ValueError(
-            f"frames {truth.dtype} {truth.shape} and {filled.dtype} {filled.shape} under a mask {mask.shape}"
-        )
+        shapes = f"{truth.dtype} {truth.shape} and {filled.dtype} {filled.shape} under a mask {mask.shape}"
+        raise ValueError(f"frames {shapes}")
     out: Any = truth.copy()
     cv2.copyTo(filled, mask.view(np.uint8), out)
     return cast(Pixels, out)

@@ -9,17 +9,11 @@ F64 = npt.NDArray[np.float64]
 
 
 def frechet_distance(first: npt.ArrayLike, second: npt.ArrayLike) -> float:
-    """``|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2))`` of the Gaussians fitted to two sets of features.
+    """``|m1 - m2|^2 + Tr(C1 + C2 - 2 (C1 C2)^(1/2))`` of the Gaussians fitted to features ``(n1, d)`` and ``(n2, d)``.
 
     With centred features A and B (so that ``C1 = A^T A / (n1 - 1)``), ``Tr (C1 C2)^(1/2)`` is the sum of the singular
     values of ``A B^T``, divided by the roots of ``n1 - 1`` and ``n2 - 1``. Unlike the usual matrix square root, this is
-    exact for covariances without full rank too (50 videos in 1024 dimensions).
-
-    Args:
-        first, second: ``(n1, d)`` and ``(n2, d)``, at least two rows each.
-
-    Raises:
-        ValueError: too few rows, different dimensions, or values that are not finite.
+    exact for covariances without full rank too (50 videos in 1024 dimensions). Raises ValueError.
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[1]:

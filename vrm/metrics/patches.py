@@ -15,17 +15,14 @@ PATCH, REACH = 50, 20
 
 
 def patch_consistency(first: Pixels, second: Pixels, mask: Bool) -> float:
-    """PCons of one pair: the best PSNR of a patch of frame t in frame t + 1.
+    """PCons of one pair: the best PSNR, in dB, of a patch of frame t in frame t + 1; +inf if it is found exactly.
 
-    The patch of 50x50 pixels is centred on the centroid of frame t's hole and clipped at the frame's border; it is
-    compared with frame t + 1 at offsets of -20 to 19 pixels, as far as it fits there.
+    The patch of 50x50 pixels is centred on the centroid of frame t's hole (nan without one) and clipped at the frame's
+    border; it is compared with frame t + 1 at offsets of -20 to 19 pixels, as far as it fits there.
 
     Args:
         first, second: composed frames t and t + 1, ``(H, W, 3)``.
         mask: bool ``(H, W)``: the hole of frame t.
-
-    Returns:
-        dB; +inf if the patch is found exactly, nan without a hole.
     """
     rows, columns = np.nonzero(mask)
     if not rows.size:

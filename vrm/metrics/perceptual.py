@@ -13,11 +13,9 @@ EPS = 1e-10
 def activation_distance(first: Sequence[npt.NDArray[np.float32]], second: Sequence[npt.NDArray[np.float32]]) -> float:
     """The sum over layers of the mean squared distance of unit vectors (Zhang et al., CVPR 2018, Eq. 1 with w = 1).
 
-    At each position the channels are normalised to unit length, their squared differences are summed, and the mean is
-    over positions. With I3D's Conv3d_2c, Mixed_3c, 4f and 5c over windows of 10 frames it is PVCS (DEVIL).
-
-    Args:
-        first, second: for each layer ``(C, ...)``.
+    At each position of a layer ``(C, ...)`` the channels are normalised to unit length, their squared differences are
+    summed, and the mean is over positions. With I3D's Conv3d_2c, Mixed_3c, 4f and 5c over windows of 10 frames it is
+    PVCS (DEVIL).
     """
     total = 0.0
     for a, b in zip(first, second, strict=True):

@@ -27,7 +27,6 @@ class SsimVariant:
     """One way to compute SSIM.
 
     Attributes:
-        name: as in tables.
         radius: the window is ``2 radius + 1`` pixels wide.
         sigma: of a Gaussian window, in pixels; 0 = a box.
         sample: variances divided by N - 1 instead of N.
@@ -41,10 +40,6 @@ class SsimVariant:
     sample: bool = True
     data_range: float = 1.0
     source: str = ""
-
-    def __post_init__(self) -> None:
-        if self.radius < 1 or self.sigma < 0 or self.data_range <= 0:
-            raise ValueError(f"SSIM variant {self.name}: a window needs a radius, and a range above 0")
 
 
 UNIFORM_7 = SsimVariant("ssim", 3, source="scikit-image's default: a box of 7 pixels")

@@ -68,12 +68,9 @@ def warp_difference(first: Pixels, second: Pixels, flow: Array) -> Array:
 
 
 def warp_error(difference: Array, where: Bool, peak: float) -> tuple[float, int]:
-    """The squared error of one pair where ``where`` ``(H, W)`` is True, and how many values it is the sum of.
+    """The sum of squared errors of one pair where ``where`` ``(H, W)`` is True, and how many values that are.
 
-    Args:
-        difference: see ``warp_difference``.
-        where: visible pixels, or fewer.
-        peak: 255 or 65535; errors are of values in [0, 1].
+    ``difference`` (see ``warp_difference``) is divided by ``peak``, 255 or 65535: errors are of values in [0, 1].
     """
     total = cv2.norm(difference, cv2.NORM_L2SQR, where.view(np.uint8))
     return total / peak**2, int(np.count_nonzero(where)) * difference.shape[2]
@@ -82,9 +79,7 @@ def warp_error(difference: Array, where: Bool, peak: float) -> tuple[float, int]
 def label_changes(first: U8, second: U8, found: Motion) -> tuple[int, int]:
     """How many pixels change their label along the motion, of how many: label flicker is their quotient.
 
-    Args:
-        first, second: uint8 ``(H, W)``: class or object ids of frames t and t + 1.
-        found: the motion between the frames.
+    ``first``, ``second``: uint8 ``(H, W)``, class or object ids of frames t and t + 1.
     """
     h, w = first.shape
     x = np.arange(w, dtype=np.float32)[None] + found.flow[..., 0]

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from vrm.errors import UsageError
 from vrm.options.declare import MODEL, READ, WRITTEN, Option, Options, options_of
 from vrm.options.remove import RemoveOptions
+from vrm.options.values import listed
 
 Built = TypeVar("Built", bound=Options)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -26,19 +27,14 @@ REMOVED = {
 
 
 def build_options(**words: Any) -> RemoveOptions:
-    """The options of ``vrm remove`` from words of the command line; ``--mask-frame`` is ``mask_frame``.
-
-    Raises:
-        UsageError: there is no such option, or its value is none.
-    """
+    """The options of ``vrm remove`` from words: ``--mask-frame`` is ``mask_frame``. Raises UsageError."""
     return build(RemoveOptions, words)
 
 
 def build(kind: type[Built], words: Mapping[str, Any], only: tuple[str, ...] | None = None) -> Built:
     """Options of a class from words, ``only`` those named; what is left out, or None, has its default.
 
-    Raises:
-        UsageError: there is no such option, or its value is none.
+    Raises UsageError where there is no such option, or its value is none.
     """
     known = {word: each for word, each in options_of(kind).items() if only is None or word in only}
     for word in words:
@@ -50,8 +46,8 @@ def build(kind: type[Built], words: Mapping[str, Any], only: tuple[str, ...] | N
 def _filled(kind: type[Built], words: Mapping[str, Any], allowed: Mapping[str, Option]) -> Built:
     values: dict[str, Any] = {}
     for each in fields(kind):
-        if (inner := each.metadata.get("group")) is not None:
-            values[each.name] = _filled(inner, words, allowed)
+        if "group" in each.metadata:
+            values[each.name] = _filled(each.metadata["group"], words, allowed)
     for word, declared in options_of(kind, nested=False).items():
         if word in words and word in allowed:
             value = declared.read(words[word])
@@ -61,23 +57,15 @@ def _filled(kind: type[Built], words: Mapping[str, Any], allowed: Mapping[str, O
 
 def unknown(word: str, known: Iterable[str], what: str = "option") -> UsageError:
     """The refusal of a word: it is gone, and what took its place, or else the nearest of those that are known."""
-    shown = _shown(word)
+    shown = word[:80].rstrip("_")
     if word in REMOVED:
         return UsageError(f"There is no {what} '{shown}' any more.", REMOVED[word])
     near = get_close_matches(word, list(known), 1)
-    return UsageError(f"There is no {what} '{shown}'.", f"Did you mean '{_shown(near[0])}'?" if near else "")
-
-
-def _shown(word: str) -> str:
-    return word[:80].rstrip("_")
+    return UsageError(f"There is no {what} '{shown}'.", f"Did you mean '{near[0].rstrip('_')}'?" if near else "")
 
 
 def words_of(kind: type[Options], words: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of some words that a class of options has."""
     return {word: value for word, value in words.items() if word in options_of(kind)}
-
-
-# --- paths ------------------------------------------------------------------------------------------------------
 
 
 def of_kind(*kinds: str) -> dict[str, Option]:
@@ -131,24 +119,17 @@ def place_paths(words: Mapping[str, Any], place: Callable[[Path], Path], *kinds:
         if value is None:
             continue
         if declared.several:
-            pairs = value.items() if isinstance(value, Mapping) else [_pair(text) for text in _listed(value)]
+            pairs = value.items() if isinstance(value, Mapping) else [_pair(text) for text in listed(value)]
             placed[word] = [f"{number}{'=' if str(number) else ''}{place(Path(path))}" for number, path in pairs]
         elif declared.kind != MODEL or _exists(place(Path(value))):
             placed[word] = place(Path(value))
     return placed
 
 
-def _listed(value: Any) -> list[str]:
-    return [str(value)] if isinstance(value, str | Path) else [str(each) for each in value]
-
-
 def _pair(text: str) -> tuple[str, str]:
     """``40=clean.png`` as ``("40", "clean.png")``; a folder alone has no number."""
     number, equals, path = text.partition("=")
     return (number, path) if equals else ("", text)
-
-
-# --- signatures -------------------------------------------------------------------------------------------------
 
 
 def keywords(kind: type[Options], only: tuple[str, ...] | None = None) -> Callable[[Function], Function]:

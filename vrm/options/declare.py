@@ -82,7 +82,7 @@ class Option:
             return self._truth(value) is not self.inverted
         if self.type in (int, float):
             return self._number(value)
-        return self.type(value) if self.type is Path else str(value)
+        return Path(value) if self.type is Path else str(value)
 
     def check(self, value: Any) -> None:
         """Raise UsageError if the field's value is none that was declared."""
@@ -102,19 +102,10 @@ class Option:
             raise UsageError(f"--{self.name} {text} is outside {least or 0}..{most:,}{self.unit}.", self.hint)
 
     def _truth(self, value: Any) -> bool:
-        known = {
-            "yes": True,
-            "true": True,
-            "1": True,
-            "on": True,
-            "no": False,
-            "false": False,
-            "0": False,
-            "off": False,
-        }
-        if str(value).lower() not in known:
+        text = str(value).lower()
+        if text not in ("yes", "true", "1", "on", "no", "false", "0", "off"):
             raise UsageError(f"{self.name} is {value!r}, not yes or no.")
-        return known[str(value).lower()]
+        return text in ("yes", "true", "1", "on")
 
     def _number(self, value: Any) -> int | float:
         try:
@@ -173,7 +164,6 @@ def _options_of(kind: Any, nested: bool) -> dict[str, Option]:
 
 
 def _plain(hint: Any) -> Any:
-    """A type without ``| None``."""
     if get_origin(hint) is UnionType:
         return next(one for one in get_args(hint) if one is not type(None))
     return hint

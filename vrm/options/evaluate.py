@@ -43,21 +43,16 @@ def read_only(value: str | Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], 
     return tuple(found)
 
 
+# fmt: off
 @dataclass(frozen=True)
 class _Masks(Options):
-    """Which clips, and how their masks are read."""
-
-    # fmt: off
     clips: tuple[str, ...] = option((), EVERYDAY, "NAMES", parse=names,
         help="Only these: a,b or patterns such as 'davis-*'.")
     invert_mask: bool = option(False, SELECTION, help="Read masks the other way round: black, not white, counts.")
-    # fmt: on
 
 
 @dataclass(frozen=True)
 class _Frames(_Masks):
-    """How much of each clip."""
-
     frames: int | None = option(None, EVERYDAY, "N", between=(1, None), help="Only the first N frames of each clip.")
 
 
@@ -65,18 +60,15 @@ class _Frames(_Masks):
 class LabelsCommand(Options):
     """``vrm evaluate labels``."""
 
-    # fmt: off
     flow: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL,
         help="Weights of RAFT (large), for the motion between frames. Default: DIS, which needs none.")
     engine: EngineOptions = group(EngineOptions, only=("device",))
-    # fmt: on
 
 
 @dataclass(frozen=True)
 class CasesCommand(_Frames):
     """``vrm evaluate cases``."""
 
-    # fmt: off
     protocol: str = option("object", EVERYDAY, "NAME", help="How holes are made; vrm evaluate protocols lists them.")
     size: tuple[int, int] | None = option(None, SELECTION, "WxH", parse=read_size,
         help="Size of the cases. Default: the protocol's.")
@@ -86,14 +78,10 @@ class CasesCommand(_Frames):
         help="Published holes, DIR/NAME/*.png, instead of drawn ones.")
     overwrite: bool = overwrite_option()
     engine: EngineOptions = group(EngineOptions, only=("seed",))
-    # fmt: on
 
 
 @dataclass(frozen=True)
 class _Scoring(LabelsCommand, _Frames):
-    """What both commands that score have."""
-
-    # fmt: off
     measures: tuple[str, ...] = option(("standard",), SCORING, "standard|all|NAMES", parse=names,
         help="What is measured: psnr,ssim. Default: standard.")
     lpips: tuple[str, ...] = option((), SCORING, "NAME|FILE", parse=names,
@@ -101,35 +89,29 @@ class _Scoring(LabelsCommand, _Frames):
     fid: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL, help="Weights of FID's Inception, for FID.")
     i3d: str | None = option(None, SCORING, "NAME|FILE", kind=MODEL, help="Weights of I3D, for VFID and PVCS.")
     overwrite: bool = overwrite_option()
-    # fmt: on
 
 
 @dataclass(frozen=True)
 class ScoreCommand(_Scoring):
     """``vrm evaluate score``."""
 
-    # fmt: off
     skip_every: int = option(0, SELECTION, "N", between=(0, None),
         help="Leave out frames 0, N, 2N, ...: they were given.")
     table: Path | None = option(None, OUTPUT, "FILE", kind=WRITTEN, help="Write the table: .md, .csv or .json.")
-    # fmt: on
 
 
 @dataclass(frozen=True)
 class MasksCommand(_Masks):
     """``vrm evaluate masks``."""
 
-    # fmt: off
     skip: tuple[int, ...] = option((), EVERYDAY, "FRAMES", parse=read_frame_numbers,
         help="Frames that do not count, such as given ones: 0,-1.")
-    # fmt: on
 
 
 @dataclass(frozen=True)
 class RunCommand(_Scoring):
     """``vrm evaluate run``."""
 
-    # fmt: off
     engines: tuple[str, ...] = option(("motion",), EVERYDAY, "NAMES", parse=names,
         help=f"Of: {', '.join(ENGINES)}. Default: motion.")
     presets: tuple[str, ...] = option(("balanced",), EVERYDAY, "NAMES", parse=names,
@@ -142,4 +124,4 @@ class RunCommand(_Scoring):
         help="Engine keyframe is given the truth of frames 0, N, 2N, ...; 0: none.")
     page: bool = option(True, OUTPUT, help="Write the HTML page.")
     engine: EngineOptions = group(EngineOptions, only=("device", "dtype", "threads", "seed", "memory"))
-    # fmt: on
+# fmt: on

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from vrm.errors import UsageError
+from vrm.options import values as read
 from vrm.options.declare import (
     EVERYDAY,
     FILLING,
@@ -23,18 +25,7 @@ from vrm.options.declare import (
     group,
     option,
 )
-from vrm.options.values import (
-    BoxPrompt,
-    Moment,
-    Point,
-    boxes,
-    class_names,
-    keyframes,
-    moment,
-    negative_points,
-    object_ids,
-    points,
-)
+from vrm.options.values import BoxPrompt, Moment, Point
 
 ENGINES = {
     "motion": "vrm.engines.motion:MotionEngine",
@@ -51,7 +42,7 @@ MOST_THREADS, MOST_SEED = 1024, 2**31 - 1
 
 
 _NOT_POINT = Option(
-    SELECTION, "X,Y[@FRAME]", "Click on what stays. Repeatable.", "not_point", parse=negative_points, several=True
+    SELECTION, "X,Y[@FRAME]", "Click on what stays. Repeatable.", "not_point", parse=read.negative_points, several=True
 )
 
 
@@ -66,7 +57,7 @@ class MaskOptions(Options):
         help="The frame that a single PNG belongs to; the object is followed from there, both ways.")
     static: bool = option(False, EVERYDAY, word="static_mask",
         help="A single PNG is the mask of every frame: for a logo or a band of subtitles.")
-    objects: tuple[int, ...] = option((), SELECTION, "IDS", word="object", parse=object_ids, commas=True,
+    objects: tuple[int, ...] = option((), SELECTION, "IDS", word="object", parse=read.object_ids, commas=True,
         help="Ids to remove where the mask has a colour palette: 1,2. Default: all.")
     invert: bool = option(False, SELECTION, word="invert_mask", help="Remove what is black, not white.")
     grow: int | None = option(None, SELECTION, "PX", between=(0, 500), unit=" pixels",
@@ -75,14 +66,14 @@ class MaskOptions(Options):
         help="Width of the soft edge, inside what --grow added. Default: chosen from --grow.")
     save_to: Path | None = option(None, SELECTION, "DIR", word="save_masks", kind=WRITTEN,
         help="Write the final mask of every frame into this folder.")
-    classes: tuple[str, ...] = option((), SELECTION, "NAME[,NAME]", word="class_", parse=class_names, several=True,
+    classes: tuple[str, ...] = option((), SELECTION, "NAME[,NAME]", word="class_", parse=read.class_names, several=True,
         commas=True,
         help="Remove all of a class or super-category (vrm segment --classes lists them); needs --labels or a model.")
-    points: tuple[Point, ...] = option((), EVERYDAY, "X,Y[@FRAME]", word="point", parse=points, several=True,
+    points: tuple[Point, ...] = option((), EVERYDAY, "X,Y[@FRAME]", word="point", parse=read.points, several=True,
         also=_NOT_POINT,
         help="Click on the object, in pixels from the top left as displayed. Repeat it on any frame to correct.")
-    boxes: tuple[BoxPrompt, ...] = option((), EVERYDAY, "X0,Y0,X1,Y1[@FRAME]", word="box", parse=boxes, several=True,
-        help="Box around the object: left, top, right, bottom. Repeatable.")
+    boxes: tuple[BoxPrompt, ...] = option((), EVERYDAY, "X0,Y0,X1,Y1[@FRAME]", word="box", parse=read.boxes,
+        several=True, help="Box around the object: left, top, right, bottom. Repeatable.")
     labels: Path | None = option(None, SELECTION, "DIR", kind=READ, noun="label maps",
         help="Label maps that --class is looked up in, such as vrm segment writes.")
     oracle_labels: bool = option(False, SELECTION,
@@ -95,11 +86,9 @@ class MaskOptions(Options):
 
     @property
     def given(self) -> bool:
-        """Something says what to remove."""
         return bool(self.path or self.classes or self.boxes or any(not p.keep for p in self.points))
 
     def require(self, verb: str = "remove") -> None:
-        """Raise UsageError where nothing says what to remove."""
         if not self.given:
             fix = "Give --mask, --point, --box or --class (mask= in Python)."
             raise UsageError(f"Nothing says what to {verb}.", fix)
@@ -126,9 +115,8 @@ class MaskOptions(Options):
 class EngineOptions(Options):
     """How the hole is filled.
 
-    Attributes:
-        fits: folder that fits to this video are kept in and taken from; None = neither. No user's option: see
-            ``RemoveOptions.resume``.
+    ``fits``, no user's option (see ``RemoveOptions.resume``), is the folder that fits to this video are kept in and
+    taken from; None = neither.
     """
 
     # fmt: off
@@ -150,7 +138,7 @@ class EngineOptions(Options):
         help="Stop where memory runs out. By default work goes on with less: smaller windows, half precision, the CPU.")
     fits: Path | None = None
     keyframes: tuple[tuple[int, Path], ...] = option((), FILLING, "FRAME=IMAGE", word="keyframe", kind=READ,
-        noun="key frame", parse=keyframes, several=True,
+        noun="key frame", parse=read.keyframes, several=True,
         help="A frame you have cleaned already, for --engine keyframe. Repeatable; or a folder of numbered pictures.")
     # fmt: on
 
@@ -169,11 +157,10 @@ class EngineOptions(Options):
             raise UsageError("--engine motion without --prefill would have nothing left.", "Give another --engine.")
         if self.keyframes and self.engine != "keyframe":
             raise UsageError(f"--keyframe means nothing to --engine {self.engine}.", "Add --engine keyframe.")
-        numbers = [t for t, _ in self.keyframes]
-        for t in sorted(set(numbers)):
+        for t, n in sorted(Counter(t for t, _ in self.keyframes).items()):
             if t < 0:
                 raise UsageError(f"--keyframe {t} is negative.", "Frames are counted from 0.")
-            if numbers.count(t) > 1:
+            if n > 1:
                 raise UsageError(f"--keyframe gives two pictures of frame {t}.", "Leave one out.")
         if self.preset == "paper" and self.prefill:
             raise UsageError("--preset paper is the published method alone and takes no --prefill.")
@@ -187,7 +174,6 @@ class EngineOptions(Options):
 
 
 def overwrite_option() -> Any:
-    """The field of every command that writes something."""
     return option(False, EVERYDAY, help="Replace an existing output.")
 
 
@@ -215,9 +201,9 @@ class InputOptions(Options):
     """Which part of a video is worked on, and what is too large."""
 
     # fmt: off
-    start: Moment | None = option(None, EVERYDAY, "TIME", parse=moment,
+    start: Moment | None = option(None, EVERYDAY, "TIME", parse=read.moment,
         help="Work from here on: seconds, hh:mm:ss, or a frame (120f). What lies outside stays as it is.")
-    end: Moment | None = option(None, EVERYDAY, "TIME", parse=moment,
+    end: Moment | None = option(None, EVERYDAY, "TIME", parse=read.moment,
         help="Work up to here; this frame is not included.")
     stream: int | None = option(None, OUTPUT, "N", help="Video stream to work on. Default: the first.")
     max_pixels: int = option(8192 * 8192, MACHINE, "N", between=(1, None), hint="It would refuse every video.",
@@ -259,6 +245,5 @@ TRACK = (
 
 
 def one_labelling(labels: Path | None, segmenter: str | None) -> None:
-    """Raise UsageError where both say what is where."""
     if segmenter is not None and labels is not None:
         raise UsageError("--labels and --segmenter cannot be combined.", "One of them says what is where.")

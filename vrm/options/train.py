@@ -13,12 +13,7 @@ from vrm.options.values import names
 
 @dataclass(frozen=True)
 class TrainingOptions(Options):
-    """What every training has.
-
-    Attributes:
-        name: of the weights; ``--weights DIR/NAME.safetensors`` asks for them.
-        licence: SPDX identifier of the weights; only the user knows the data.
-    """
+    """What every training has; only the user knows the licence of the data."""
 
     # fmt: off
     name: str = option("own", EVERYDAY, "NAME", help="What the weights are called.")
@@ -41,8 +36,7 @@ class KeyframeTraining(TrainingOptions):
 
     Attributes:
         width, blocks: of the generator; the published ones are 64 and 4 (12: big).
-        rate: of the generator's Adam; the discriminator's is a tenth.
-        warm_up: steps over which the rate rises.
+        rate: of the generator's Adam; the discriminator's is a tenth. It rises over ``warm_up`` steps.
         held: share of the pictures, or clips, that are only looked at.
     """
 
@@ -76,7 +70,6 @@ class KeyframeTraining(TrainingOptions):
 
     @property
     def network(self) -> dict[str, int]:
-        """What the generator is built with."""
         return {"width": self.width, "blocks": self.blocks}
 
 

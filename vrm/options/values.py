@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from vrm.errors import UsageError
 
@@ -39,10 +40,7 @@ class Moment:
 class Point:
     """A click on one frame: pixels from the top left corner of the picture as displayed.
 
-    Attributes:
-        x, y: pixels, fractions allowed; pixel 0 reaches from 0 to 1.
-        frame: the frame it is on.
-        keep: a negative point: what is under it stays.
+    Fractions are allowed; pixel 0 reaches from 0 to 1. ``keep``: a negative point, what is under it stays.
     """
 
     x: float
@@ -92,23 +90,19 @@ def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float]
 
 
 def moment(value: str | float) -> Moment:
-    """A time; a number is seconds."""
-    return Moment.parse(str(value))
+    return Moment.parse(str(value))  # a number is seconds
 
 
 def points(value: str | Iterable[str]) -> tuple[Point, ...]:
-    """Clicks on the object."""
-    return tuple(Point.parse(text) for text in _several(value))
+    return tuple(Point.parse(text) for text in listed(value))
 
 
 def negative_points(value: str | Iterable[str]) -> tuple[Point, ...]:
-    """Clicks on what stays."""
-    return tuple(Point.parse(text, keep=True) for text in _several(value))
+    return tuple(Point.parse(text, keep=True) for text in listed(value))
 
 
 def boxes(value: str | Iterable[str]) -> tuple[BoxPrompt, ...]:
-    """Boxes around the object."""
-    return tuple(BoxPrompt.parse(text) for text in _several(value))
+    return tuple(BoxPrompt.parse(text) for text in listed(value))
 
 
 def names(value: str | Iterable[str]) -> tuple[str, ...]:
@@ -119,7 +113,7 @@ def names(value: str | Iterable[str]) -> tuple[str, ...]:
 
 def class_names(value: str | Iterable[str]) -> tuple[str, ...]:
     """Names from ``"person,car"`` or a list of such texts. Raises UsageError."""
-    names = tuple(name.strip() for text in _several(value) for name in text.split(","))
+    names = tuple(name.strip() for text in listed(value) for name in text.split(","))
     if not all(names):
         raise UsageError("--class has an empty name.", "Write names with commas: person,car.")
     return names
@@ -127,10 +121,7 @@ def class_names(value: str | Iterable[str]) -> tuple[str, ...]:
 
 def object_ids(value: int | str | Iterable[int]) -> tuple[int, ...]:
     """Palette ids from ``3``, ``"1,2"`` or ``[1, 2]``. Raises UsageError."""
-    if isinstance(value, int):
-        parts: Iterable[int | str] = [value]
-    else:
-        parts = value.split(",") if isinstance(value, str) else value
+    parts = str(value).split(",") if isinstance(value, int | str) else value
     try:
         ids = tuple(int(part) for part in parts)
     except ValueError:
@@ -145,22 +136,21 @@ def keyframes(value: Mapping[int, PathLike] | str | Iterable[str]) -> tuple[tupl
     if isinstance(value, Mapping):
         return tuple((int(t), Path(path)) for t, path in value.items())
     found: list[tuple[int, Path]] = []
-    for text in _several(value):
+    for text in listed(value):
         number, _, name = text.partition("=")
         if name and number.strip().removesuffix("f").isdecimal():
             found.append((int(number.strip().removesuffix("f")), Path(name)))
         elif Path(text).is_dir():
-            inside = [(path.stem, path) for path in sorted(Path(text).iterdir()) if path.suffix.lower() in _PICTURES]
-            numbered = [(int(stem), path) for stem, path in inside if stem.isdecimal()]
+            inside = [path for path in sorted(Path(text).iterdir()) if path.suffix.lower() in _PICTURES]
+            numbered = [(int(path.stem), path) for path in inside if path.stem.isdecimal()]
             if not numbered:
                 raise UsageError(f"--keyframe {text} holds no numbered pictures.", "Name them by frame: 00040.png.")
             found += numbered
         else:
-            raise UsageError(
-                f"--keyframe {text} is not FRAME=IMAGE.", "Write --keyframe 40=clean40.png, or give a folder of them."
-            )
+            fix = "Write --keyframe 40=clean40.png, or give a folder of them."
+            raise UsageError(f"--keyframe {text} is not FRAME=IMAGE.", fix)
     return tuple(found)
 
 
-def _several(value: str | Iterable[str]) -> list[str]:
-    return [value] if isinstance(value, str) else [str(each) for each in value]
+def listed(value: str | Path | Iterable[Any]) -> list[str]:
+    return [str(value)] if isinstance(value, str | Path) else [str(each) for each in value]

@@ -13,17 +13,9 @@ from vrm.types import VideoInfo
 _UNSPECIFIED = 2
 _PRIMARIES = {1: "BT.709", 4: "BT.470M", 5: "BT.601 (625)", 6: "BT.601 (525)", 9: "BT.2020", 11: "DCI-P3", 12: "P3"}
 _TRANSFER = {
-    1: "BT.709",
-    4: "gamma 2.2",
-    5: "gamma 2.8",
-    6: "BT.601",
-    8: "linear",
-    13: "sRGB",
-    14: "BT.2020 (10 bit)",
-    15: "BT.2020 (12 bit)",
-    16: "PQ",
-    18: "HLG",
-}
+    1: "BT.709", 4: "gamma 2.2", 5: "gamma 2.8", 6: "BT.601", 8: "linear", 13: "sRGB", 14: "BT.2020 (10 bit)",
+    15: "BT.2020 (12 bit)", 16: "PQ", 18: "HLG",
+}  # fmt: skip
 _MATRIX = {0: "RGB", 1: "BT.709", 4: "FCC", 5: "BT.601 (625)", 6: "BT.601 (525)", 7: "SMPTE 240M", 9: "BT.2020"}
 
 
@@ -67,7 +59,7 @@ def _size(info: VideoInfo) -> str:
 
 
 def _timing(info: VideoInfo) -> str:
-    text = f"{info.n_frames}"
+    text = str(info.n_frames)
     if info.frame_rate:
         text += f" at {_fraction(info.frame_rate)} per second"
     if info.duration is not None:
@@ -76,13 +68,10 @@ def _timing(info: VideoInfo) -> str:
 
 
 def _colour(info: VideoInfo) -> str:
-    tags = info.colour
-    names = (
-        ("primaries", tags.primaries, _PRIMARIES),
-        ("transfer", tags.transfer, _TRANSFER),
-        ("matrix", tags.matrix, _MATRIX),
-    )
-    said = [f"{what} {table.get(code, code)}" for what, code, table in names if code != _UNSPECIFIED]
+    tags, said = info.colour, []
+    for what, names in (("primaries", _PRIMARIES), ("transfer", _TRANSFER), ("matrix", _MATRIX)):
+        if (code := getattr(tags, what)) != _UNSPECIFIED:
+            said.append(f"{what} {names.get(code, code)}")
     if tags.full_range is not None:
         said.append("full range" if tags.full_range else "limited range")
     return ", ".join(said) or "not stated in the file"

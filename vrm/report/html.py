@@ -26,7 +26,6 @@ class Highlight:
     """One frame that the page shows, in displayed orientation.
 
     Attributes:
-        frame: frame number.
         before, after: uint8 ``(H, W, 3)`` RGB.
         mask: bool (or uint8, not 0 = removed) ``(H, W)``.
         coverage: uint8 ``(H, W)`` of the values of ``COLOURS`` and 0, or None where there is no coverage map.
@@ -47,7 +46,6 @@ class Highlight:
 
     @property
     def pictures(self) -> list[tuple[str, U8]]:
-        """What is shown of the frame, by name."""
         shown = [("before, mask outlined", outline(self.before, self.mask)), ("after", self.after)]
         if self.coverage is not None:
             shown.append(("coverage", coverage_picture(self.after, self.coverage)))

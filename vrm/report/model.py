@@ -15,15 +15,14 @@ SEEN, UNRELIABLE, NEVER, GIVEN = 1, 2, 3, 4
 
 @dataclass(frozen=True)
 class FrameCoverage:
-    """Where the new pixels of one frame come from, as shares of its hole.
+    """Where the new pixels of one frame come from, as shares of its hole that sum to 1.
 
     Attributes:
-        frame: frame number in the video.
         hole: share of the frame that was filled, 0..1.
-        seen: share of the hole found reliably in other frames.
-        unreliable: share found in other frames, but not reliably.
-        never: share never seen, so synthesised, here or on a generated keyframe.
-        given: share taken from the user's keyframes; the four sum to 1.
+        seen: found reliably in other frames.
+        unreliable: found in other frames, but not reliably.
+        never: never seen, so synthesised, here or on a generated keyframe.
+        given: taken from the user's keyframes.
     """
 
     frame: int
@@ -39,7 +38,6 @@ class ShotReport:
     """One stretch without a cut, frames ``start..stop-1``.
 
     Attributes:
-        start, stop: frame numbers, stop excluded.
         frames: coverage of the frames that have a hole, in order.
         detail: what the engine reports (iterations, loss, ...), ready for JSON.
     """
@@ -62,11 +60,9 @@ class RemoveReport:
     Attributes:
         input, output: paths as given.
         source, result: facts of the two videos (``vrm.report.facts.video_facts``).
-        frames: frames written.
-        masked_frames: frames with a hole that was filled.
+        frames, masked_frames: frames written, and those of them with a hole that was filled.
         frames_lost: frames of the source that could not be decoded.
         changed_outside: pixels outside the grown mask that differ from the decoder's, counted in all planes; must be 0.
-        shots: in order.
         timings: seconds per stage, in order.
         peak_memory_mb: largest resident size of the process, or of one of its workers.
         engine, preset, device, dtype, threads, seed: what was used, after "auto" was decided.
@@ -108,14 +104,12 @@ class RemoveReport:
         return sum(self.timings.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, with ``coverage`` and ``seconds``."""
         record: dict[str, Any] = plain(asdict(self))
         for shot, own in zip(record["shots"], self.shots, strict=True):
             shot["coverage"] = own.coverage
         return record | {"coverage": self.coverage, "seconds": self.seconds}
 
     def to_json(self) -> str:
-        """The same as indented JSON."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
 
 

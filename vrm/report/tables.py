@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 
 def text_table(rows: Sequence[Sequence[str]], *, left: int = 2, header: bool = True) -> str:
-    """Rows as aligned columns; on a terminal, words (never numbers or paths) are wrapped to fit its width.
+    """Rows of one length as aligned columns; on a terminal, words (never numbers or paths) are wrapped to its width.
 
     Args:
-        rows: all of one length.
         left: the first so many columns are aligned to the left, the others, of numbers, to the right.
         header: the first row is the heading.
     """

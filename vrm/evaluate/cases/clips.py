@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,14 +12,14 @@ from vrm.evaluate.cases.sequence import ImageSequence, open_sequence
 from vrm.media.read.clips import ClipPath, clip_paths
 from vrm.media.read.frame_folder import frame_files
 
+_TRUTH = "*_gt.png"  # DEVIL's layout
+
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip.
+    """One clip, named after its folder or file.
 
     Attributes:
-        name: of its folder or file.
-        frames: the pictures.
         masks: what marks an object or a hole, if it is there.
         truth: the same frames without the object, if they are there.
         missing_is_black: 0 is what is missing (DEVIL's convention).
@@ -31,6 +30,10 @@ class Clip:
     masks: ImageSequence | None = None
     truth: ImageSequence | None = None
     missing_is_black: bool = False
+
+    def count(self, most: int | None) -> int:
+        """Its frames, or ``most`` of them."""
+        return min(len(self.frames), most or len(self.frames))
 
 
 def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
@@ -43,7 +46,6 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     of clips; frame t of NAME is frame t + offset there).
 
     Args:
-        folder: where they lie.
         wanted: names or patterns (``davis-*``) in the order wanted; empty = all.
 
     Raises:
@@ -52,9 +54,10 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     """
     if not folder.is_dir():
         raise VideoError(f"{folder} is not a folder.", "Give a folder of clips.")
-    found: dict[str, list[Clip | VideoError]] = {}
-    for name, clip in _scan(folder):
-        found.setdefault(name, []).append(clip)
+    found: dict[str, list[ClipPath]] = {}
+    for place in clip_paths(folder, bare=False):
+        if place.frames is not None or place.error is not None or any(place.path.glob(_TRUTH)):
+            found.setdefault(place.name, []).append(place)
     if not found:
         raise VideoError(
             f"No clips were found in {folder}.",
@@ -64,67 +67,43 @@ def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     return [_only(found[name], folder) for name in names]
 
 
-def _only(clips: list[Clip | VideoError], folder: Path) -> Clip:
-    """The one clip of a name. Raises VideoError."""
-    for clip in clips:
-        if isinstance(clip, VideoError):
-            raise clip
+def _only(places: list[ClipPath], folder: Path) -> Clip:
+    clips = [_clip(place) for place in places]
     if len(clips) > 1:
-        paths = ", ".join(str(c.frames.path.relative_to(folder)) for c in clips if isinstance(c, Clip))
+        paths = ", ".join(str(clip.frames.path.relative_to(folder)) for clip in clips)
         raise VideoError(f"{folder} holds clips of one name: {paths}.", "Rename one, or name others with --clips.")
-    assert isinstance(clips[0], Clip)
     return clips[0]
 
 
 def choose(names: list[str], wanted: tuple[str, ...], where: str) -> list[str]:
     """The names that the patterns ask for, in the order of the patterns, each once.
 
-    Raises:
-        UsageError: a pattern that matches nothing; all such are listed.
+    Raises UsageError for patterns that match nothing; all such are listed.
     """
     chosen = dict.fromkeys(name for pattern in wanted for name in names if fnmatchcase(name, pattern))
-    missing = [p for p in wanted if not any(fnmatchcase(name, p) for name in names)]
-    if missing:
+    if missing := [p for p in wanted if not any(fnmatchcase(name, p) for name in names)]:
         raise UsageError(f"No clip in {where} is called {', '.join(missing)}.", f"There are: {', '.join(names)}.")
     return list(chosen)
 
 
-def _scan(folder: Path) -> Iterator[tuple[str, Clip | VideoError]]:
-    """By name: a clip, or what is wrong with it."""
-    for place in clip_paths(folder, bare=False):
-        try:
-            clip = _clip(place)
-        except VideoError as error:
-            yield place.name, error
-        else:
-            if clip is not None:
-                yield place.name, clip
-
-
-def _clip(place: ClipPath) -> Clip | None:
+def _clip(place: ClipPath) -> Clip:
     folder = place.path
     if folder.is_file():
         return Clip(place.name, ImageSequence(folder))
-    truths = tuple(sorted(folder.glob("*_gt.png")))
-    if truths:  # DEVIL
+    if truths := tuple(sorted(folder.glob(_TRUTH))):
         inverted = tuple(sorted(folder.glob("*_mask.png")))
         masks = ImageSequence(folder, inverted) if inverted else None
         return Clip(place.name, ImageSequence(folder, truths), masks, missing_is_black=True)
     if place.error is not None:
         raise place.error
-    if place.frames is None:
-        return None
+    assert place.frames is not None
     frames = ImageSequence(place.frames)
     masks = open_sequence(folder, "masks", "mask") if place.masks is None else ImageSequence(place.masks)
     return Clip(place.name, frames, masks, open_sequence(folder, "truth", "gt") or _background(folder, frames))
 
 
 def _background(folder: Path, frames: ImageSequence) -> ImageSequence | None:
-    """The frames that a composite was made over, where it says so; those that are missing are told when they are read.
-
-    Raises:
-        VideoError: its description cannot be read.
-    """
+    """The frames that a composite was made over, where it says so; if some are missing, reading them says so."""
     path = folder / "meta.json"
     if not path.is_file():
         return None

@@ -32,8 +32,6 @@ GREY = 128
 
 @dataclass(frozen=True)
 class _CaseSource:
-    """A clip, and the masks that the protocol needs of it or for it."""
-
     clip: Clip
     masks: Masks | None = None
 
@@ -43,7 +41,6 @@ class _Case:
     """One case to be written.
 
     Attributes:
-        frames, holes: in order.
         truth: where it is not the frames themselves.
         about: what the record says of it.
         hide: write over the missing pixels; the frames are the truth.
@@ -57,16 +54,12 @@ class _Case:
 
 
 def make_cases(folder: Path, out: Path, options: CasesCommand, events: Events) -> list[str]:
-    """Write the cases of a protocol.
+    """Write the cases of a protocol, and return their names.
 
     Args:
         folder: the clips (see ``find_clips``), or images for the guided protocol.
         out: it appears when it is complete.
-        options: of ``vrm evaluate cases``.
-        events: told of progress and of clips that are left out.
-
-    Returns:
-        The names of the cases.
+        events: also told of clips that are left out.
 
     Raises:
         VrmError: clips or masks are missing, unreadable or of different sizes, or OUT exists.
@@ -107,8 +100,6 @@ def _check_output(out: Path, overwrite: bool) -> None:
 
 
 class _CaseMaker:
-    """Makes cases of the clips in a folder, by a protocol."""
-
     def __init__(self, folder: Path, options: CasesCommand, events: Events) -> None:
         self._options, self._protocol = options, find_protocol(options.protocol)
         self._needs_masks = self._protocol.holes in ("shuffled", "own", "object")
@@ -122,7 +113,6 @@ class _CaseMaker:
 
     @property
     def about(self) -> dict[str, Any]:
-        """What the record says of all cases."""
         options, protocol, size = self._options, self._protocol, self._size
         return {
             "protocol": protocol.name,
@@ -177,7 +167,6 @@ class _CaseMaker:
         return usable
 
     def _source(self, clip: Clip) -> _CaseSource:
-        """The clip with what the protocol needs of it. Raises MaskError or VideoError."""
         name, masks = self._protocol.name, None
         if self._needs_masks:
             if clip.masks is None:
@@ -196,13 +185,12 @@ class _CaseMaker:
         return (clip.missing_is_black or self._protocol.missing_is_black) != self._options.invert_mask
 
     def case(self, k: int) -> _Case:
-        """The case of source ``k``."""
         clip, masks, protocol, options = self.sources[k].clip, self.sources[k].masks, self._protocol, self._options
         seed = _seed(options.engine.seed, clip.name)
         if protocol.holes == "guided":
             return self._guided(clip, seed)
         size = self._size or clip.frames.size
-        count = min(len(clip.frames), options.frames or len(clip.frames))
+        count = clip.count(options.frames)
         about: dict[str, Any] = {}
         holes: Iterator[Bool]
         if protocol.holes == "shuffled":
@@ -253,7 +241,6 @@ def _images(folder: Path, wanted: tuple[str, ...]) -> list[Clip]:
 
 
 def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, about: dict[str, Any]) -> Iterator[Bool]:
-    """A hole for each frame, drawn."""
     if protocol.holes == "box":
         yield from (centred_box(size) for _ in range(count))
         return
@@ -274,10 +261,8 @@ def _drawn(protocol: Protocol, size: tuple[int, int], count: int, seed: int, abo
 def _donors(n: int, seed: int) -> list[int]:
     """Which clip's masks each clip gets: the next one's, or for another seed those of a random single cycle."""
     order = np.arange(n) if seed == 0 else np.random.default_rng(seed).permutation(n)
-    donors = [0] * n
-    for k in range(n):
-        donors[order[k]] = int(order[(k + 1) % n])
-    return donors
+    following = dict(zip(order.tolist(), np.roll(order, -1).tolist(), strict=True))
+    return [following[k] for k in range(n)]
 
 
 def _seed(seed: int, name: str) -> int:
@@ -294,11 +279,10 @@ def _published(folder: Path, clip: Clip) -> Masks:
 
 
 def _write(folder: Path, case: _Case) -> int:
-    """Write a case; returns the number of its frames."""
     kinds = ["frames", "masks"] + (["truth"] if case.hide or case.truth is not None else [])
     for kind in kinds:
         (folder / kind).mkdir(parents=True)
-    count = 0
+    t = -1
     for t, (frame, hole) in enumerate(zip(case.frames, case.holes, strict=False)):
         name = f"{t:05d}.png"
         if case.hide:
@@ -309,5 +293,4 @@ def _write(folder: Path, case: _Case) -> int:
             write_png(folder / "truth" / name, next(case.truth))
         write_png(folder / "frames" / name, frame)
         write_png(folder / "masks" / name, hole.astype(np.uint8) * 255)
-        count = t + 1
-    return count
+    return t + 1

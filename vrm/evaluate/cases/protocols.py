@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Literal
 
 from vrm.errors import UsageError
 
@@ -23,8 +24,6 @@ class Protocol:
     """How cases are made.
 
     Attributes:
-        name: as in ``--protocol``.
-        what: one sentence.
         holes: "box" (a quarter of width and height, in the middle), "shuffled" (another clip's masks), "still" or
             "moving" (a free-form blob for each clip), "own" (the clip's own masks are holes in known pixels),
             "object" (the clip's own masks mark what is to be removed; there is no truth), "guided" (an image and
@@ -36,95 +35,49 @@ class Protocol:
         grow: how the hole is dilated: "" = not, "ellipse" = once by 9x9, "cross" = four times by 3x3.
         clips: the clips it is defined on; empty = any.
         missing_is_black: in the masks that are read.
-        share: of the frame that a drawn hole covers; 0 = as it is drawn.
+        share: of the frame that a still hole covers, not grown; 0 = as it is drawn.
     """
 
     name: str
     what: str
-    holes: str
+    holes: Literal["box", "shuffled", "still", "moving", "own", "object", "guided"]
     source: str
     size: tuple[int, int] | None = (240, 432)
     cover: bool = False
-    resample: str = "area"
-    grow: str = ""
+    resample: Literal["area", "bicubic"] = "area"
+    grow: Literal["", "ellipse", "cross"] = ""
     clips: tuple[str, ...] = ()
     missing_is_black: bool = False
     share: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.holes not in ("box", "shuffled", "still", "moving", "own", "object", "guided"):
-            raise ValueError(f"protocol {self.name}: holes {self.holes}")
-        if self.grow not in ("", "ellipse", "cross") or self.resample not in ("area", "bicubic"):
-            raise ValueError(f"protocol {self.name}: grow {self.grow}, resample {self.resample}")
-        if not 0 <= self.share < 1 or (self.share and (self.holes != "still" or self.grow)):
-            raise ValueError(f"protocol {self.name}: share {self.share} of {self.holes} holes")
 
 
 _OUYANG = "Ouyang et al. 2021, Table 1"
 _STTN = "STTN, FuseFormer, E2FGVI, SAVIT (Table 1)"
 _ALL = (
     Protocol("fixed", "A box of a quarter of width and height in the middle of every frame.", "box", _OUYANG),
-    Protocol(
-        "object",
-        "Another clip's object masks, grown by 4 pixels, over known pixels.",
-        "shuffled",
-        _OUYANG,
-        grow="ellipse",
-    ),
-    Protocol(
-        "sttn",
-        "The 50 clips of DAVIS 2016, one still free-form hole each.",
-        "still",
-        _STTN,
-        resample="bicubic",
-        grow="cross",
-        clips=DAVIS_50,
-    ),
-    Protocol(
-        "youtube-vos",
-        "The 508 test videos of YouTube-VOS, one still free-form hole each.",
-        "still",
-        _STTN,
-        resample="bicubic",
-        grow="cross",
-        clips=YOUTUBE_VOS_TEST,
-    ),
+    Protocol("object", "Another clip's object masks, grown by 4 pixels, over known pixels.", "shuffled", _OUYANG,
+        grow="ellipse"),
+    Protocol("sttn", "The 50 clips of DAVIS 2016, one still free-form hole each.", "still", _STTN,
+        resample="bicubic", grow="cross", clips=DAVIS_50),
+    Protocol("youtube-vos", "The 508 test videos of YouTube-VOS, one still free-form hole each.", "still", _STTN,
+        resample="bicubic", grow="cross", clips=YOUTUBE_VOS_TEST),
     Protocol("freeform-still", "One still free-form hole for each clip.", "still", "as STTN trains", grow="cross"),
     Protocol("ratio-30", "A still free-form hole over 30% of the frame.", "still", "SAVIT, Table 6", share=0.3),
     Protocol("ratio-60", "A still free-form hole over 60% of the frame.", "still", "SAVIT, Table 6", share=0.6),
     Protocol("freeform-moving", "One drifting free-form hole for each clip.", "moving", "as STTN trains", grow="cross"),
-    Protocol(
-        "devil",
-        "DEVIL's clips and masks (0 = missing), resized to cover 832x480.",
-        "own",
+    Protocol("devil", "DEVIL's clips and masks (0 = missing), resized to cover 832x480.", "own",
         "Szeto and Corso 2021; keyframe propagation, Table 3",
-        size=(480, 832),
-        cover=True,
-        resample="bicubic",
-        missing_is_black=True,
-    ),
-    Protocol(
-        "guided",
-        "Single images with synthetic views of them as keyframes; only the image itself is scored.",
-        "guided",
-        "Esser et al. 2022, Tables 2 and 4",
-        size=(256, 256),
-        cover=True,
-    ),
-    Protocol(
-        "removal",
-        "The clips' own objects are removed. No truth: consistency, borders and pictures only.",
-        "object",
-        "object removal, as shown in all three papers",
-        size=None,
-    ),
+        size=(480, 832), cover=True, resample="bicubic", missing_is_black=True),
+    Protocol("guided", "Single images with synthetic views of them as keyframes; only the image itself is scored.",
+        "guided", "Esser et al. 2022, Tables 2 and 4", size=(256, 256), cover=True),
+    Protocol("removal", "The clips' own objects are removed. No truth: consistency, borders and pictures only.",
+        "object", "object removal, as shown in all three papers", size=None),
     Protocol("pairs", "Your own: NAME/{frames,masks,truth}, taken as they are.", "own", "your clips", size=None),
-)
+)  # fmt: skip
 PROTOCOLS = {p.name: p for p in _ALL}
 
 
 def find_protocol(name: str) -> Protocol:
-    """The protocol of that name. Raises UsageError."""
     if name not in PROTOCOLS:
         raise UsageError(f"--protocol {name} is unknown.", f"Choose from: {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]

@@ -32,9 +32,8 @@ _INVERT = "give --invert-mask"
 class ImageSequence:
     """The frames or masks of one clip, in order.
 
-    Attributes:
-        path: a folder of numbered pictures, or a video file.
-        files: the pictures, unless they are all those of the folder.
+    ``path`` is a folder of numbered pictures, or a video file; ``files`` the pictures, unless they are all those of the
+    folder.
     """
 
     path: Path
@@ -67,8 +66,7 @@ class ImageSequence:
     def stream(self, stop: int | None = None) -> Iterator[Pixels]:
         """RGB frames ``0 .. stop - 1`` (None = all), ``(H, W, 3)`` as displayed.
 
-        Raises:
-            VideoError: a frame is unreadable, missing, or has another size than the first.
+        Raises VideoError where a frame is unreadable, missing, or has another size than the first.
         """
         count = len(self) if stop is None else min(stop, len(self))
         t = -1
@@ -103,19 +101,14 @@ class ImageSequence:
 
 
 def open_sequence(folder: Path, *names: str) -> ImageSequence | None:
-    """See ``vrm.media.read.clips.named_pictures``."""
     path = named_pictures(folder, *names)
     return None if path is None else ImageSequence(path)
 
 
 def load_masks(masks: ImageSequence, frames: ImageSequence, name: str, invert: bool = False) -> Masks:
-    """The masks of a clip as the frames are displayed; True = missing.
+    """The masks of a clip, one picture for each frame or one for all, as the frames are displayed; True = missing.
 
-    Args:
-        masks: a picture for each frame, or one for all.
-        frames: the frames they belong to.
-        name: of the clip, for messages.
-        invert: 0 is missing.
+    ``name`` of the clip is for messages; ``invert``: 0 is missing.
 
     Raises:
         MaskError: they are unreadable, not as many or as large as the frames, or nearly everything is masked.
@@ -160,7 +153,6 @@ def _read_files(masks: ImageSequence, frames: ImageSequence, invert: bool) -> Ma
 
 
 def _checked(masks: Masks, name: str) -> Masks:
-    """The masks, unless nearly everything is masked. Raises MaskError."""
     if (share := _masked_share(masks)) > MOSTLY:
         raise MaskError(
             f"Clip {name}: {100 * share:.0f}% of the picture is masked.",
@@ -172,10 +164,7 @@ def _checked(masks: Masks, name: str) -> Masks:
 def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
     """A warning where more of the picture is masked than not, so that black and white may be interchanged.
 
-    Args:
-        masks: from ``load_masks``.
-        name: of the clip.
-        inverted: black was read as missing.
+    ``inverted``: black was read as missing.
     """
     share = _masked_share(masks)
     if share <= _HALF:
@@ -188,15 +177,12 @@ def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
 
 
 def _masked_share(masks: Masks) -> float:
-    """Share of all pixels of all frames."""
     return sum(float(mask.mean()) for _, mask in masks.items()) / max(1, masks.n_frames)
 
 
 def _rgb(path: Path) -> Pixels:
     image = read_image(path)
-    if image.ndim == 2:
-        return cast(Pixels, np.repeat(image[..., None], 3, 2))
-    return cast(Pixels, np.ascontiguousarray(image[..., :3]))
+    return cast(Pixels, np.repeat(image[..., None], 3, 2) if image.ndim == 2 else np.ascontiguousarray(image[..., :3]))
 
 
 def at_depth(frame: Pixels, bits: int) -> Pixels:
@@ -224,7 +210,6 @@ def same_shape(one: ImageSequence, other: ImageSequence, what: str, reference: s
 
 
 def read_at(pictures: ImageSequence, wanted: list[int]) -> dict[int, Pixels]:
-    """Some frames by number."""
     if pictures.listed:
         return {t: _rgb(pictures.listed[t]) for t in wanted}
     return {t: frame for t, frame in enumerate(pictures.stream(max(wanted, default=-1) + 1)) if t in set(wanted)}

@@ -12,8 +12,6 @@ from vrm.types import Bool, Pixels
 
 
 def resized(frame: Pixels, size: tuple[int, int], protocol: Protocol) -> Pixels:
-    if frame.shape[:2] == size:
-        return frame
     if not protocol.cover:
         return _resample(frame, size, protocol.resample)
     covering, (y, x) = _covering((frame.shape[0], frame.shape[1]), size)

@@ -8,16 +8,12 @@ import numpy.typing as npt
 
 from vrm.types import U8
 
-_PROBABILITY = 0.5
-_PERSPECTIVE, _SCALE, _DEGREES, _SHEAR = 0.06, (0.7, 1.3), 40.0, 0.1
+_PROBABILITY = 0.5  # of each
+_PERSPECTIVE, _SCALE, _DEGREES, _SHEAR = 0.06, (0.7, 1.3), 40.0, 0.1  # the most; perspective: share of the size
 
 
 def view(image: U8, size: tuple[int, int], rng: np.random.Generator) -> U8:
-    """Another view of the image, cropped in the middle: uint8 ``(size, 3)``; beyond its borders it is mirrored.
-
-    Each with probability one half: perspective up to .06 of the size, scale .7 to 1.3, rotation up to 40 degrees, shear
-    up to .1.
-    """
+    """Another view of the image, cropped in the middle: uint8 ``(size, 3)``; beyond its borders it is mirrored."""
     h, w = image.shape[:2]
     matrix = np.eye(3)
     if rng.random() < _PROBABILITY:

@@ -26,9 +26,7 @@ _SLICE_HEIGHT = 120
 class Filmstrip:
     """Frames below each other in one JPEG, to be shown one at a time.
 
-    Attributes:
-        url: of the file, relative to the page.
-        height, width: of one frame in it.
+    ``url`` is relative to the page; ``height`` and ``width`` are of one frame.
     """
 
     url: str
@@ -65,7 +63,6 @@ def write_time_slice(pictures: ImageSequence, row: int, count: int, path: Path, 
 
 
 def frames_at(pictures: ImageSequence, wanted: list[int]) -> list[U8]:
-    """Frames by number, in 8 bits."""
     found = read_at(pictures, wanted)
     return [eight_bits(found[t]) for t in wanted]
 

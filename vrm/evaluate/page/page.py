@@ -27,8 +27,6 @@ from vrm.report.templates import environment
 
 @dataclass(frozen=True)
 class _MethodView:
-    """One column of a clip: its frames, how far they are from the reference, and the URL of its slice through time."""
-
     name: str
     strip: Filmstrip
     error: Filmstrip | None
@@ -40,7 +38,6 @@ class _ClipView:
     """One clip: its scores, and everything to look at.
 
     Attributes:
-        name: of the clip.
         scores: a table, the heading first.
         frames: numbers of the frames in every strip.
         row: which row of pixels the slices through time show.
@@ -72,25 +69,15 @@ def write_page(run: EvaluationRun, options: ScoreOptions, events: Events) -> Non
         said = [*remarks(rows), *set_lines(run, name)]
         all_cases.append({"name": name, "means": means_tables(rows), "remarks": said, "clips": views})
     closest, others = published_tables(run)
-    text = (
-        environment(__package__)
-        .get_template("evaluation.html")
-        .render(
-            run=run,
-            conditions=conditions(run),
-            all_cases=all_cases,
-            gain=GAIN,
-            closest=closest,
-            others=others,
-        )
-    )
-    write_file(run.out / "index.html", text)
+    page = environment(__package__).get_template("evaluation.html")
+    facts = {"run": run, "conditions": conditions(run), "all_cases": all_cases, "gain": GAIN}
+    write_file(run.out / "index.html", page.render(**facts, closest=closest, others=others))
 
 
 def _clip_view(run: EvaluationRun, name: str, clip: Clip, rows: list[RunRow], options: ScoreOptions) -> _ClipView:
     assert clip.masks is not None
     masks = load_masks(clip.masks, clip.frames, clip.name, options.invert)
-    count = min(len(clip.frames), options.frames or len(clip.frames))
+    count = clip.count(options.frames)
     frames, row = sample_frames(masks, count), slice_row(masks, count)
     folder = run.out / "page" / name / clip.name
     reference = frames_at(clip.truth or clip.frames, frames)

@@ -10,7 +10,6 @@ class PublishedTable:
     """One table as printed.
 
     Attributes:
-        title: paper and number.
         conditions: how it was measured, and what the paper does not say; one sentence each.
         protocols: those of ours that are closest.
         text: a line for the heading and for each row, cells between "|".
@@ -23,7 +22,6 @@ class PublishedTable:
 
     @property
     def rows(self) -> list[list[str]]:
-        """The cells, the heading first."""
         return [[cell.strip() for cell in line.split("|")] for line in self.text.strip().splitlines()]
 
 
@@ -131,5 +129,4 @@ TABLES = (SAVIT_1, KEYFRAME_2, KEYFRAME_4, KEYFRAME_3, INTERNAL_1)
 
 def tables_for(protocols: set[str]) -> list[PublishedTable]:
     """Those that come closest to the protocols of a run; all of them where none is known."""
-    chosen = [table for table in TABLES if protocols & set(table.protocols)]
-    return chosen or list(TABLES)
+    return [table for table in TABLES if protocols & set(table.protocols)] or list(TABLES)

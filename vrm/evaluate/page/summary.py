@@ -36,7 +36,6 @@ def run_markdown(run: EvaluationRun) -> str:
 
 
 def conditions(run: EvaluationRun) -> list[str]:
-    """The machine, the versions, and how the numbers were measured."""
     said = [f"{name}: {value}" for name, value in run.machine.items()]
     seconds = sum(row.seconds for row in run.rows)
     for name in ("seed", "threads"):
@@ -91,7 +90,6 @@ def clip_rows(rows: list[RunRow]) -> list[list[str]]:
 
 
 def remarks(rows: list[RunRow]) -> list[str]:
-    """What to know when reading the numbers."""
     said = [f"{row.method} failed on {row.clip}: {row.error}" for row in rows if row.error]
     every = list(dict.fromkeys(row.clip for row in rows))
     for method in _methods(rows):
@@ -131,7 +129,6 @@ def _measures(rows: list[RunRow]) -> list[str]:
 
 
 def published_tables(run: EvaluationRun) -> tuple[list[PublishedTable], list[PublishedTable]]:
-    """The tables of papers that are closest to a run's protocols, and the others."""
     records = [read_record(path) for path in run.cases.values()]
     closest = tables_for({str(record["protocol"]) for record in records if record})
     return closest, [table for table in TABLES if table not in closest]
@@ -159,12 +156,10 @@ def run_csv(run: EvaluationRun) -> str:
 
 
 def run_json(run: EvaluationRun) -> str:
-    """Everything; infinite values are the text "inf"."""
     return json.dumps(run.to_dict(), indent=1, ensure_ascii=False) + "\n"
 
 
 def run_text(run: EvaluationRun) -> str:
-    """Tables of means, for the terminal."""
     text = ""
     for name in run.cases:
         rows = run.rows_of(name)

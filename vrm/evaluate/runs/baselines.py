@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import cv2
@@ -22,12 +23,9 @@ HELD = 192 << 20
 """Bytes of frames that a baseline holds at most."""
 
 
-def _inpaint(how: int) -> Callable[[ImageSequence, Masks, int], Iterator[Pixels]]:
-    def run(frames: ImageSequence, masks: Masks, count: int) -> Iterator[Pixels]:
-        for t, frame in enumerate(frames.stream(count)):
-            yield inpainted(frame, masks[t], how)
-
-    return run
+def _inpaint(frames: ImageSequence, masks: Masks, count: int, how: int) -> Iterator[Pixels]:
+    for t, frame in enumerate(frames.stream(count)):
+        yield inpainted(frame, masks[t], how)
 
 
 def inpainted(frame: Pixels, mask: Bool, how: int = cv2.INPAINT_TELEA) -> Pixels:
@@ -51,15 +49,12 @@ def temporal_median(frames: ImageSequence, masks: Masks, count: int, held: int =
     for t in range(count):
         union |= masks[t]
     median, known = _medians(frames, masks, union, count, held)
+    picture, found = np.zeros((*union.shape, 3), median.dtype), np.zeros_like(union)
+    picture[union], found[union] = median, known
     for t, frame in enumerate(frames.stream(count)):
-        lacking = masks[t].copy()
-        lacking[union] &= ~known
-        out = frame.copy()
-        use = masks[t][union] & known
-        patch = out[union]
-        patch[use] = median[use]
-        out[union] = patch
-        yield inpainted(out, lacking, cv2.INPAINT_TELEA)
+        out, use = frame.copy(), masks[t] & found
+        out[use] = picture[use]
+        yield inpainted(out, masks[t] & ~found)
 
 
 def _medians(frames: ImageSequence, masks: Masks, union: Bool, count: int, held: int) -> tuple[Pixels, Bool]:
@@ -123,8 +118,8 @@ class ClipShot:
 
 
 BASELINES: dict[str, Callable[[ImageSequence, Masks, int], Iterator[Pixels]]] = {
-    "telea": _inpaint(cv2.INPAINT_TELEA),
-    "navier-stokes": _inpaint(cv2.INPAINT_NS),
+    "telea": partial(_inpaint, how=cv2.INPAINT_TELEA),
+    "navier-stokes": partial(_inpaint, how=cv2.INPAINT_NS),
     "temporal-median": temporal_median,
     "propagation": propagation,
 }

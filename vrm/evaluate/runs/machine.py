@@ -13,16 +13,14 @@ from vrm.system.gpus import gpu_name
 
 
 def machine() -> dict[str, str]:
-    """Processor, cores, memory, GPU, system, versions and date, in words."""
-    facts = {
+    return {
         "processor": _processor(),
         "cores": str(EngineOptions().cpu_threads),
         "memory": _memory(),
         "gpu": gpu_name(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-    }
-    return facts | versions()
+    } | versions()
 
 
 def _processor() -> str:

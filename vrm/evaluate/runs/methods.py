@@ -32,10 +32,9 @@ KEPT = ("seconds", "timings", "device", "dtype", "threads", "seed", "coverage", 
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the table.
+    """One row of the table; ``name`` is unique, and also a folder's name.
 
     Attributes:
-        name: unique; also a folder's name.
         baseline: a name of ``BASELINES``; empty for an engine.
         engine: the engine's options; of a baseline's only threads and seed matter.
         given_every: the truth of frames 0, N, 2N, ... is given as keyframes (and not scored); 0 = none.
@@ -70,15 +69,9 @@ class FillTask:
 def choose_methods(
     engines: tuple[str, ...], presets: tuple[str, ...], common: dict[str, Any], given_every: int = 20
 ) -> list[Method]:
-    """The baselines, then every engine with every preset.
+    """The baselines, then every engine with every preset, with the options ``common`` to all.
 
-    Args:
-        engines, presets: names.
-        common: options of every engine.
-        given_every: for the engine keyframe, see ``Method``.
-
-    Raises:
-        UsageError: there is no such engine or preset, or one is named twice.
+    ``given_every`` is for the engine keyframe. Raises UsageError: no such engine or preset, or one is named twice.
     """
     base = EngineOptions(**common)
     methods = [Method(name, name, base) for name in BASELINES]
@@ -88,8 +81,7 @@ def choose_methods(
         options = EngineOptions(engine=engine, preset=preset, **common)
         every = given_every if engine == "keyframe" else 0
         methods.append(Method(f"{engine}-{preset}" + (f"-every{every}" if every else ""), "", options, every))
-    names = [m.name for m in methods]
-    if len(set(names)) < len(names):
+    if len({method.name for method in methods}) < len(methods):
         raise UsageError("An engine or preset is named twice.")
     return methods
 
@@ -97,11 +89,10 @@ def choose_methods(
 def fill(task: FillTask) -> dict[str, Any]:
     """Fill one clip into ``task.out`` as numbered PNGs. Raises what the engine raises.
 
-    Returns:
-        ``seconds`` of work, ``peak_mb`` of this process, ``frames`` filled, and an engine's ``report``.
+    Returns ``seconds`` of work, ``peak_mb`` of this process, ``frames`` filled, and an engine's ``report``.
     """
     cv2.setNumThreads(task.method.engine.cpu_threads)
-    count = min(len(task.clip.frames), task.frames or len(task.clip.frames))
+    count = task.clip.count(task.frames)
     assert task.clip.masks is not None
     masks = load_masks(task.clip.masks, task.clip.frames, task.clip.name, task.invert)
     task.out.parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,6 @@ def fill_in_process(task: FillTask) -> dict[str, Any]:
 
 
 def main() -> None:
-    """The process."""
     serve(_perform)
 
 

@@ -27,10 +27,7 @@ MARK = "run.json"
 class Records:
     """The folder of a run.
 
-    Attributes:
-        out: holds ``results/CASES/METHOD/CLIP``, and ``records/CASES/METHOD/CLIP.json`` (and ``.npz``: features).
-        score: what is measured, on which frames.
-        setup: what scores are computed with.
+    ``out`` holds ``results/CASES/METHOD/CLIP``, and ``records/CASES/METHOD/CLIP.json`` (and ``.npz``: features).
     """
 
     out: Path
@@ -54,9 +51,7 @@ class Records:
 class ClipRecord:
     """What is known of one method on one clip; kept in a file, so that a run can be resumed.
 
-    Attributes:
-        cases: name of the folder of cases.
-        record: empty until it is read or written.
+    ``cases`` is the name of the folder of cases; ``record`` is empty until it is read or written.
     """
 
     records: Records
@@ -67,12 +62,10 @@ class ClipRecord:
 
     @property
     def results(self) -> Path:
-        """Where the method's results for these cases are, a folder for each clip."""
         return self.records.out / "results" / self.cases / self.method.name
 
     @property
     def features(self) -> Path:
-        """The file for the clip's features, if a network computes some."""
         return self._path(".npz")
 
     @property
@@ -95,7 +88,6 @@ class ClipRecord:
         return True
 
     def write(self, facts: dict[str, Any]) -> None:
-        """Add facts to the record, and write it. Raises OutputError."""
         self.record = {"key": self._key, **self.record, **facts}
         write_file(self._path(".json"), json.dumps(self.record, indent=1) + "\n")
 

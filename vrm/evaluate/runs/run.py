@@ -27,8 +27,6 @@ class RunOptions:
     """What is run.
 
     Attributes:
-        methods: see ``choose_methods``.
-        score: what is measured, on which clips and frames.
         overwrite: start again instead of resuming an earlier run.
         only: patterns of methods, each with patterns of the clips that such methods are run on: CLIP, or CASES/CLIP for
             one of several folders of cases.
@@ -61,10 +59,9 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunRow:
-    """One method on one clip.
+    """One method on one clip, by the names of the folder of cases, the method and the clip.
 
     Attributes:
-        cases, method, clip: names.
         frames, seconds, peak_mb: frames filled, how long that took, and the peak memory of the process.
         score: None where filling failed.
         error: why it failed, in words.
@@ -102,10 +99,8 @@ class EvaluationRun:
 
     Attributes:
         rows: every method on every clip, in order.
-        machine: see ``vrm.evaluate.runs.machine``.
         cases: path of each folder of cases, by name.
         flow: name of the estimator for E_warp.
-        out: folder of everything that is written.
         command: how it was started.
         text: tables of means, for the terminal.
         networks: by cases and method, measures of all clips together, from networks; a text says why there is none.
@@ -126,13 +121,11 @@ class EvaluationRun:
         return [row for row in self.rows if row.cases == cases]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain values; infinite ones are the text "inf"."""
         facts = {"machine": self.machine, "command": self.command, "flow": self.flow, "needs": self.needs}
         sets = [{"cases": cases, "method": method, **found} for (cases, method), found in self.networks.items()]
         return facts | {"rows": [row.to_dict() for row in self.rows], "sets": sets}
 
     def complete(self) -> None:
-        """Raise BatchError naming all that failed, or WeightsError if no engine asked for had its weights."""
         failed = [f"{row.method} on {row.cases}/{row.clip}: {row.error}" for row in self.rows if row.error]
         if failed:
             raise BatchError(f"{len(failed)} of {len(self.rows)} failed: {'; '.join(failed)}")
@@ -144,12 +137,7 @@ class EvaluationRun:
 def run_methods(cases: list[Path], out: Path, options: RunOptions, events: Events, setup: MetricSetup) -> EvaluationRun:
     """Fill, time and score every case by every method; what an earlier run with the same settings did is kept.
 
-    Args:
-        cases: folders of cases.
-        out: results go to ``OUT/results/CASES/METHOD/CLIP``, records beside them.
-        options: see ``RunOptions``.
-        events: told of progress and failures.
-        setup: see ``MetricSetup``.
+    Results go to ``OUT/results/CASES/METHOD/CLIP``, records beside them.
 
     Raises:
         VrmError: cases cannot be read (before anything is filled), or OUT holds something else.
@@ -197,10 +185,7 @@ def _check_only(options: RunOptions, found: dict[str, list[Clip]]) -> None:
 def _fill(task: ClipRecord, events: Events, missing: dict[tuple[str, str], str]) -> None:
     """Fill a clip in a new process, so that memory and failures are its own, unless that was done before.
 
-    Args:
-        task: its record is read or written.
-        events: told of failures.
-        missing: by cases and method, the weights that are not here; such methods are not tried again.
+    ``missing``: by cases and method, the weights that are not here; such methods are not tried again.
     """
     if task.read():
         return

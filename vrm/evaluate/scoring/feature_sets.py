@@ -36,7 +36,6 @@ def _distance(name: str, true: list[Array], filled: list[Array]) -> float | str:
 
 
 def save_features(path: Path, features: Features) -> None:
-    """Write the features of a clip. Raises OutputError."""
     arrays = {f"{name}/{side}": pair[k] for name, pair in features.items() for k, side in enumerate(("true", "made"))}
     atomic_write(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 

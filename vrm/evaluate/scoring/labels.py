@@ -12,7 +12,6 @@ import numpy as np
 from vrm.errors import MaskError, VideoError
 from vrm.evaluate.cases.sequence import ImageSequence
 from vrm.events import Events
-from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import read_mask
 from vrm.metrics.warping import Motion, grey, label_changes, visible
@@ -24,11 +23,8 @@ from vrm.types import U8, FlowEstimator
 class FlickerRow:
     """The flicker of one folder of label maps.
 
-    Attributes:
-        name: of the folder.
-        frames: how many.
-        flicker: share of the visible pixels whose label changes, 0 to 1; None for a single frame.
-        flow: the name of the estimator of motion.
+    ``flicker`` is the share of the visible pixels whose label changes, 0 to 1; None for a single frame. ``flow`` is the
+    name of the estimator of motion.
     """
 
     name: str
@@ -44,7 +40,6 @@ class FlickerTable:
     results: tuple[FlickerRow, ...]
 
     def lines(self) -> str:
-        """One JSON object per line and folder."""
         return "".join(json.dumps(vars(result), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
@@ -57,13 +52,11 @@ class FlickerTable:
 def label_flicker(
     video: Path, labels: list[Path], events: Events, estimator: FlowEstimator, flow: str = "DIS"
 ) -> FlickerTable:
-    """Label flicker of one or more folders of label maps of a video.
+    """Label flicker of one or more folders of label maps of a video, or of a folder of frames.
 
     Args:
-        video: a video, or a folder of frames.
         labels: folders as ``vrm segment`` writes them (``classes/`` or ``classes.mkv``), or of one PNG for each frame
             (palette or grey: a pixel's value is its label).
-        events: told of the progress.
         estimator, flow: of optical flow, and its name.
 
     Raises:
@@ -72,57 +65,47 @@ def label_flicker(
     """
     frames = ImageSequence(video)
     count = len(frames)
+    streams = []
     for folder in labels:
-        if (n := _count(folder)) != count:
-            raise MaskError(
-                f"{folder} holds {n} label maps, {video} has {count} frames.", "Give the maps of this video."
-            )
+        maps = _maps(folder)
+        if len(maps) != count:
+            what = f"{folder} holds {len(maps)} label maps, {video} has {count} frames."
+            raise MaskError(what, "Give the maps of this video.")
+        streams.append(_planes(maps))
     changed = np.zeros((len(labels), 2), np.int64)
-    streams = [_maps(folder) for folder in labels]
     previous: tuple[U8, list[U8]] | None = None
     events.stage("labels", count)
     for frame in frames.stream():
-        now, maps = grey(frame), [next(stream) for stream in streams]
-        for plane, folder in zip(maps, labels, strict=True):
+        now, planes = grey(frame), [next(stream) for stream in streams]
+        for plane, folder in zip(planes, labels, strict=True):
             if plane.shape != now.shape:
                 (h, w), (height, width) = plane.shape, now.shape
                 raise MaskError(f"{folder} holds a map of {w}x{h}, the frames are {width}x{height}.")
         if previous is not None:
             forward = estimator(previous[0], now)
             motion = Motion(forward, visible(forward, estimator(now, previous[0])))
-            changed += [label_changes(one, two, motion) for one, two in zip(previous[1], maps, strict=True)]
-        previous = now, maps
+            changed += [label_changes(one, two, motion) for one, two in zip(previous[1], planes, strict=True)]
+        previous = now, planes
         events.advance("labels")
     shares = [float(c / n) if n else None for c, n in changed]
     names = [folder.resolve().name for folder in labels]
     return FlickerTable(tuple(FlickerRow(name, count, share, flow) for name, share in zip(names, shares, strict=True)))
 
 
-def _video_of(folder: Path) -> Path | None:
-    path = folder if folder.is_file() else folder / "classes.mkv"
-    return path if path.is_file() else None
-
-
-def _files(folder: Path) -> list[Path]:
-    return frame_files(folder / "classes" if (folder / "classes").is_dir() else folder)
-
-
-def _count(folder: Path) -> int:
+def _maps(folder: Path) -> ImageSequence:
     if not folder.exists():
         raise VideoError(f"{folder} is not there.", "Make label maps: vrm segment VIDEO -o DIR.")
-    video = _video_of(folder)
-    return len(ImageSequence(video)) if video is not None else len(_files(folder))
+    if (folder / "classes.mkv").is_file():
+        return ImageSequence(folder / "classes.mkv")
+    return ImageSequence(folder / "classes" if (folder / "classes").is_dir() else folder)
 
 
-def _maps(folder: Path) -> Iterator[U8]:
-    video = _video_of(folder)
-    if video is not None:
-        info = ImageSequence(video).info
-        with Reader(info) as reader:
+def _planes(maps: ImageSequence) -> Iterator[U8]:
+    if not maps.listed:
+        with Reader(maps.info) as reader:
             for frame in reader.frames(0, None):
-                yield np.ascontiguousarray(np.rot90(np.asarray(frame.planes[0], np.uint8), -info.rotation // 90))
-        return
-    for path in _files(folder):
+                yield np.ascontiguousarray(np.rot90(np.asarray(frame.planes[0], np.uint8), -maps.info.rotation // 90))
+    for path in maps.listed:
         plane, _ = read_mask(path)
         if plane.ndim != 2 or plane.dtype != np.uint8:
             raise MaskError(f"{path} is a colour or 16-bit picture, no label map.", "Save a palette or 8-bit grey PNG.")

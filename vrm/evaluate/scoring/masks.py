@@ -28,32 +28,20 @@ VOID = 255
 
 @dataclass(frozen=True)
 class ClipAgreement:
-    """J and F of the masks of one clip.
-
-    Attributes:
-        frames: how many were compared.
-        objects: by id (1 where masks have none), J and F as means over these frames.
-    """
+    """J and F of each object of one clip by id (1 where masks have none), as means over the frames compared."""
 
     frames: int
     objects: dict[int, tuple[float, float]]
 
     @property
     def means(self) -> tuple[float, float]:
-        """J and F as means over the objects."""
         j, f = (sum(pair[k] for pair in self.objects.values()) / len(self.objects) for k in (0, 1))
         return j, f
 
 
 @dataclass
 class MaskResult:
-    """J and F of one folder of masks.
-
-    Attributes:
-        name: of the folder.
-        clips: by clip.
-        missing: clips without masks.
-    """
+    """J and F of one folder of masks, by clip; ``missing`` are the clips without masks."""
 
     name: str
     clips: dict[str, ClipAgreement] = field(default_factory=dict)
@@ -82,11 +70,9 @@ class MaskTable:
     results: tuple[MaskResult, ...]
 
     def lines(self) -> str:
-        """One JSON object per line and folder."""
         return "".join(json.dumps(result.to_dict(), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
-        """For the terminal: rows of clips, then of means."""
         rows = [["result", "clip", "frames", "objects", "J", "F", "J&F"]]
         means = []
         for result in self.results:
@@ -95,12 +81,11 @@ class MaskTable:
                 rows.append([result.name, name, *counts, *_cells(_j_and_f([clip.means]))])
             objects = sum(len(clip.objects) for clip in result.clips.values())
             frames = sum(clip.frames for clip in result.clips.values())
-            means.append([result.name, f"{len(result.clips)} clips", str(frames), str(objects)])
-            means[-1] += _cells(result.to_dict())
+            counts = [f"{len(result.clips)} clips", str(frames), str(objects)]
+            means.append([result.name, *counts, *_cells(result.to_dict())])
         return text_table([*rows, *means])
 
     def complete(self) -> None:
-        """Raise BatchError if clips are missing, naming all of them."""
         if missing := [f"{result.name}: {', '.join(result.missing)}" for result in self.results if result.missing]:
             raise BatchError(f"Masks are missing: {'; '.join(missing)}.", "Name the clips you want with --clips.")
 
@@ -122,7 +107,6 @@ def compare_masks(
     Args:
         truth: clips with masks (see ``find_clips``), or a folder of ``NAME/00000.png``.
         results: folders of ``NAME/00000.png``, ``NAME/masks/00000.png`` or ``NAME.mp4``.
-        events: told of the progress.
         clips: names or patterns; empty = all.
         skip: frames that were given and do not count; negative ones count from the end.
         invert: 0 is the object.
@@ -175,15 +159,13 @@ def _compared(truth: ImageSequence, own: ImageSequence, name: str, skip: frozens
     if len(skipped) == count:
         raise MaskError(f"Clip {name}: every one of its {count} frames is left out.")
     by_id = not invert and _has_ids(truth) and _has_ids(own)
-    sums: dict[int, np.ndarray] = {}
-    ids = _ids(truth) if by_id else [1]
+    sums = {k: np.zeros(2) for k in (_ids(truth) if by_id else [1])}
     masked = np.zeros(2)
     for t, (x, y) in enumerate(zip(_planes(truth, by_id, invert), _planes(own, by_id, invert), strict=True)):
         masked += [(x > 0).mean(), (y > 0).mean()]
         if t not in skipped:
-            for k in ids:
+            for k in sums:
                 pair = (y == k, x == k)
-                sums.setdefault(k, np.zeros(2))
                 sums[k] += region_similarity(*pair), contour_accuracy(*pair)
     for what, share in zip(("truth", "result"), masked / count, strict=True):
         if share > MOSTLY:
@@ -196,7 +178,7 @@ def _compared(truth: ImageSequence, own: ImageSequence, name: str, skip: frozens
 
 
 def _has_ids(masks: ImageSequence) -> bool:
-    return bool(masks.listed) and all(read_mask(path)[1] for path in masks.listed[:1])
+    return bool(masks.listed) and read_mask(masks.listed[0])[1]
 
 
 def _ids(masks: ImageSequence) -> list[int]:

@@ -45,7 +45,6 @@ class Networks:
 
     Attributes:
         lpips: by name of the measure ("lpips_alex", "lpips_vgg").
-        inception, i3d: or None.
         device: torch device.
         names: of the weights; they change when a file does.
         available: measures that were not asked for, though their weights are present.
@@ -68,7 +67,6 @@ class Networks:
         return {name: text for name, text in texts.items() if not have[name]}
 
     def metrics(self) -> list[NetworkMetric]:
-        """New metrics, for one clip of one result."""
         found: list[NetworkMetric] = [LpipsMetric(name, net, self.device) for name, net in self.lpips.items()]
         if self.inception is not None:
             found.append(FidMetric(self.inception, self.device))
@@ -85,8 +83,7 @@ def open_networks(
     Args:
         lpips: weights of AlexNet or VGG-16: files or names of cards.
         fid, i3d: the same for FID's Inception and I3D.
-        device: as in ``--device``.
-        measures: as in ``--measures``.
+        device, measures: as the options of these names.
 
     Raises:
         WeightsError: a file is missing, of another network, or lacks a tensor.
@@ -120,7 +117,6 @@ def open_networks(
 
 
 def _available(network: str) -> list[str]:
-    """The names of a network's cards whose files are present."""
     return [card.name for card, folder in weights.known() if card.network == network and (folder / card.file).is_file()]
 
 

@@ -31,18 +31,13 @@ class NetworkMetric(Protocol):
     """Measures of one clip that need a network."""
 
     def update(self, truth: Pixels, frame: Pixels, scored: bool, hole: bool) -> None:
-        """Add a true and a composed frame.
+        """Add a true and a composed frame, uint8 or uint16 ``(H, W, 3)``.
 
-        Args:
-            truth, frame: uint8 or uint16 ``(H, W, 3)``.
-            scored: False for a frame that measures of single frames leave out.
-            hole: whether the frame has one.
+        ``scored``: False for a frame that measures of single frames leave out; ``hole``: whether it has one.
         """
-        ...
 
     def compute(self) -> tuple[dict[str, float | None], Features]:
         """The clip's own measures, and features for the distances between all clips together."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +82,6 @@ class ScoreOptions:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
 
     def names(self, with_truth: bool) -> tuple[str, ...]:
-        """The measures of a clip, in the order of tables."""
         chosen = set(self.measures)
         if "all" in chosen:
             chosen |= {*STANDARD, *FURTHER, *WITHOUT_TRUTH}
@@ -102,8 +96,6 @@ class ScoreResult:
     """The scores of one folder of results.
 
     Attributes:
-        name: of the folder.
-        clips: by clip.
         features: by clip, of the networks that were used.
         missing: cases without a result.
         needs: by measure, what is missing for it.
@@ -180,20 +172,13 @@ class ScoreResult:
 
 
 def score_results(
-    cases: Path,
-    results: list[Path],
-    options: ScoreOptions,
-    events: Events,
-    setup: MetricSetup,
+    cases: Path, results: list[Path], options: ScoreOptions, events: Events, setup: MetricSetup
 ) -> list[ScoreResult]:
     """Score folders of results against cases.
 
     Args:
         cases: as ``make_cases`` writes them (``truth`` may be missing).
         results: folders of ``NAME/`` (numbered pictures) or ``NAME.mp4``.
-        options: see ``ScoreOptions``.
-        events: told of the progress.
-        setup: see ``MetricSetup``.
 
     Raises:
         VideoError: cases or results are unreadable, or their counts or sizes differ (before anything is computed).
@@ -207,17 +192,16 @@ def score_results(
     if len(clips) > 1:  # refuse wrong masks before anything is computed, without holding those of all clips
         for clip in clips:
             case_masks(clip, options)
-    events.stage("score", sum(_count(clip, options) for clip in clips if sequences[clip.name]))
+    events.stage("score", sum(clip.count(options.frames) for clip in clips if sequences[clip.name]))
     for clip in clips:
-        present = sequences[clip.name]
-        if not present:
+        if not (present := sequences[clip.name]):
             continue
         masks = case_masks(clip, options)
         names = options.names(clip.truth is not None)
         meter = partial(ClipMeter, names, options.skip_every, scored.get(clip.name))
         scorers = {k: _Scorer(meter(), setup.network_metrics()) for k in present}
         with ThreadPoolExecutor(2) as pool:
-            frames = read_case(clip, present, names, _count(clip, options), pool, setup.estimator)
+            frames = read_case(clip, present, names, clip.count(options.frames), pool, setup.estimator)
             for frame in prefetch(frames):
                 motion, own = frame.motion.get(), {k: m.get() for k, m in frame.own.items()}
                 for k, scorer in scorers.items():
@@ -234,8 +218,6 @@ def score_results(
 
 
 class _Scorer:
-    """Scores one clip of one result, frame by frame."""
-
     def __init__(self, meter: ClipMeter, network_metrics: list[NetworkMetric]) -> None:
         self._meter, self._network_metrics = meter, network_metrics
 
@@ -285,15 +267,13 @@ def find_cases(cases: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     every = find_clips(cases, wanted)
     clips = [clip for clip in every if clip.masks is not None]
     if any(clip.frames.files for clip in clips):
-        raise VideoError(
-            f"{cases} holds clips in DEVIL's layout, not cases.", "Make cases of them: vrm evaluate cases."
-        )
+        fix = "Make cases of them: vrm evaluate cases."
+        raise VideoError(f"{cases} holds clips in DEVIL's layout, not cases.", fix)
     if not clips:
         raise VideoError(f"{cases} holds no cases.", "A case is NAME/{frames,masks,truth}; see vrm evaluate cases.")
     if bare := [clip.name for clip in every if clip.masks is None]:
-        raise MaskError(
-            f"Cases without masks in {cases}: {', '.join(bare)}.", "Add NAME/masks, or name others with --clips."
-        )
+        fix = "Add NAME/masks, or name others with --clips."
+        raise MaskError(f"Cases without masks in {cases}: {', '.join(bare)}.", fix)
     return sorted(clips, key=lambda clip: clip.name)
 
 
@@ -328,11 +308,10 @@ def _check(
             if own is None:
                 found[k].missing.append(clip.name)
                 continue
-            expected = reference.part(options.frames)
+            expected, what = reference, "the truth"
             if options.frames is not None and len(own) != len(reference):
-                same_shape(own, expected, f"the result {found[k].name}", "the truth, cut to --frames,", clip.name)
-            else:
-                same_shape(own, reference, f"the result {found[k].name}", "the truth", clip.name)
+                expected, what = reference.part(options.frames), "the truth, cut to --frames,"
+            same_shape(own, expected, f"the result {found[k].name}", what, clip.name)
             if own.bits != reference.bits:
                 found[k].notes.append(f"{clip.name} has {own.bits} bits a sample and is judged at {reference.bits}.")
             sequences[clip.name][k] = own
@@ -343,10 +322,6 @@ def scored_frames(cases: Path) -> dict[str, frozenset[int]]:
     """By case, the only frames that are scored, where the protocol says so."""
     clips = read_record(cases).get("clips", {})
     return {name: frozenset(about["scored"]) for name, about in clips.items() if "scored" in about}
-
-
-def _count(clip: Clip, options: ScoreOptions) -> int:
-    return min(len(clip.frames), options.frames or len(clip.frames))
 
 
 def _plain(value: float | None) -> float | str | None:

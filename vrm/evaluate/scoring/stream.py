@@ -22,7 +22,6 @@ class PendingMotion:
     backward: Future[Any] | None = None
 
     def get(self) -> Motion | None:
-        """Wait for it."""
         if self.forward is None or self.backward is None:
             return None
         flow = self.forward.result()
@@ -53,7 +52,6 @@ class MotionStream:
         self._before: U8 | None = None
 
     def next(self, frame: Pixels) -> PendingMotion:
-        """The motion from the previous frame to this one."""
         now, before = grey(frame), self._before
         self._before = now
         if before is None:

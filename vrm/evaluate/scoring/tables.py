@@ -29,17 +29,14 @@ class ScoreTable:
     results: tuple[ScoreResult, ...]
 
     def lines(self) -> str:
-        """One JSON object per line and folder."""
         return "".join(json.dumps(result.to_dict(), ensure_ascii=False) + "\n" for result in self.results)
 
     def table(self) -> str:
-        """For the terminal: rows of clips, then of means, then remarks."""
         rows = [self._head(), *(row for result in self.results for row in self._clip_rows(result))]
         rows += [self._mean_row(result, f"{len(result.clips)} clips") for result in self.results]
         return text_table(rows) + "".join(f"{line}\n" for line in self.remarks())
 
     def markdown(self) -> str:
-        """The same in Markdown, with the spread over clips."""
         rows = [self._head()]
         for result in self.results:
             spreads = [cell(name, mean.spread) for name, mean in self._means(result)]
@@ -48,7 +45,6 @@ class ScoreTable:
         return markdown(rows) + "\n" + "".join(f"- {line}\n" for line in self.remarks())
 
     def csv(self) -> str:
-        """One row per folder and clip, unrounded."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(["result", "clip", "frames", *self._names, "outside_max"])
@@ -59,7 +55,7 @@ class ScoreTable:
         return out.getvalue()
 
     def remarks(self) -> list[str]:
-        """What to know when reading the numbers."""
+
         said = []
         for result in self.results:
             for measure, n in result.infinite().items():
@@ -83,12 +79,9 @@ class ScoreTable:
         write_file(path, kinds[path.suffix.lower()]())
 
     def complete(self) -> None:
-        """Raise BatchError if clips are missing; all of them are named."""
-        missing = [f"{result.name}: {', '.join(result.missing)}" for result in self.results if result.missing]
-        if missing:
-            raise BatchError(
-                f"Results are missing: {'; '.join(missing)}.", "Fill them, or name the clips you want with --clips."
-            )
+        if missing := [f"{result.name}: {', '.join(result.missing)}" for result in self.results if result.missing]:
+            fix = "Fill them, or name the clips you want with --clips."
+            raise BatchError(f"Results are missing: {'; '.join(missing)}.", fix)
 
     def _json(self) -> str:
         return json.dumps([result.to_dict() for result in self.results], indent=2, ensure_ascii=False) + "\n"
