@@ -106,6 +106,9 @@ def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecCon
         other = av.CodecContext.create(_ALPHA_DECODERS[codec_name(stream)], "r")
         assert isinstance(other, VideoCodecContext)
         other.extradata = context.extradata
+        # What the container says of the colours: the packets do not.
+        other.color_primaries, other.color_trc = context.color_primaries, context.color_trc
+        other.colorspace, other.color_range = context.colorspace, context.color_range
         context = other
     context.thread_type = "AUTO"
     context.options = {**context.options, "max_pixels": str(_MOST_PIXELS)}

@@ -30,8 +30,6 @@ _NO_DURATIONS = ("mp4", "mov", "m4a", "3gp", "3g2", "mj2")
 """Containers of the MP4 family, as ``VideoInfo.container`` calls them."""
 _LONGEST_LAST = 16
 """Frame durations that the last frame may be shown for; after a longer one, frames are missing."""
-_TOP_FIRST = (2, 5)
-"""FFmpeg's field orders whose first displayed field is the top one."""
 
 
 @dataclass(frozen=True)
@@ -130,14 +128,13 @@ class Reader:
         decoding: StreamDecoder,
         stream: av.VideoStream,
     ) -> Iterator[Frame]:
-        top_first = stream.codec_context.field_order in _TOP_FIRST
         layout = layout_of(self.info.pix_fmt)
         for native in natives:
             if stop is not None and index >= stop:
                 self._tell(decoding)
                 return
             if index >= start:
-                frame = Frame.from_native(native, index, self.info.time_base, top_field_first=top_first)
+                frame = Frame.from_native(native, index, self.info.time_base)
                 if frame.size != self.info.size or frame.layout.name != layout.name:
                     raise VideoError(
                         f"{self.info.path} changes at frame {index} from {self.info.width}x{self.info.height} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
 from vrm.media.read.container import open_input
+from vrm.media.read.frame_flags import FrameFlags, frame_flags
 
 PROGRESSIVE_ORDERS = (0, 1)
 """FFmpeg's field orders "unknown" and "progressive"."""
@@ -50,6 +51,7 @@ class SourceFacts:
         data: in words, the kinds of per-frame data in the first frame that no encoder here writes.
         constant_rate: the container states that the frame rate does not vary.
         sample_aspect: as stated; 0 where the source says nothing.
+        flags: of the first frame.
     """
 
     time_base: Fraction
@@ -62,6 +64,7 @@ class SourceFacts:
     chapters: int = 0
     constant_rate: bool = False
     sample_aspect: Fraction = Fraction(0)
+    flags: FrameFlags = field(default_factory=FrameFlags)
 
 
 _UNWRITTEN = {
@@ -106,8 +109,9 @@ def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters:
         return SourceFacts(base, field_order=order, chapters=chapters)
     side: dict[Any, bytes] = {data.type: bytes(data) for data in frame.side_data}  # type: ignore
     matrix = side.get(Type.DISPLAYMATRIX, b"")
+    flags = frame_flags(frame)
     if frame.interlaced_frame and order in PROGRESSIVE_ORDERS:
-        order = 2
+        order = 3 if flags.bottom_first else 2
     return SourceFacts(
         base,
         (frame.pts or 0) * base,
@@ -117,6 +121,7 @@ def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters:
         Type.A53_CC in side,
         tuple(words for kind, words in _UNWRITTEN.items() if kind in side),
         chapters,
+        flags=flags,
     )
 
 

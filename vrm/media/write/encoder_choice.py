@@ -14,6 +14,7 @@ from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
+from vrm.media.write.chroma_location import chroma_location, keeps_chroma_location
 from vrm.media.write.containers import FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
     ENCODERS,
@@ -175,9 +176,18 @@ def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
     own = encoder.codec == info.codec and options.pix_fmt is None
     settings = quality_options(encoder, options.crf, options.lossless)
     settings |= profile_options(encoder, info.profile if own else "", layout, options.lossless)
-    settings |= library_params(encoder, facts.mastering, lossless=options.lossless, constant_rate=facts.constant_rate)
-    if facts.field_order not in PROGRESSIVE_ORDERS and encoder.name in _CODES_FIELDS:
+    fields = facts.field_order not in PROGRESSIVE_ORDERS and encoder.name in _CODES_FIELDS
+    settings |= library_params(
+        encoder,
+        facts.mastering,
+        lossless=options.lossless,
+        constant_rate=facts.constant_rate,
+        bottom_first=fields and facts.flags.bottom_first,
+    )
+    if fields:
         settings["flags"] = settings.get("flags", "") + "+ildct+ilme"
+    if chroma_location(facts, layout_of(info.pix_fmt), layout):
+        settings["chroma_sample_location"] = facts.flags.chroma_location
     exact = encoder.exact_times and not avi
     if not exact:
         settings["bf"] = "0"
@@ -318,6 +328,10 @@ def picture_words(
     lost += facts.data
     if "dolby vision" in info.extras and "Dolby Vision data" not in facts.data:
         lost.append("Dolby Vision data")
+    location = chroma_location(facts, video.layout, written)
+    if location:
+        held = keeps_chroma_location(location, video.encoder, container)
+        (kept if held else lost).append(f"chroma location ({location})")
     if facts.field_order not in PROGRESSIVE_ORDERS:
         fields = video.encoder.name in _CODES_FIELDS
         (kept if fields else lost).append("interlacing flags")
