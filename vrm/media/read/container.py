@@ -11,6 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
+from vrm.media.frame.colour import UNSPECIFIED
 
 _LISTS = {"hls", "concat", "dash", "imf", "sdp", "vapoursynth", "avisynth", "ffmetadata"}
 """Formats that make FFmpeg open other files, which the user has not chosen, or that may never end."""
@@ -106,13 +107,20 @@ def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecCon
         other = av.CodecContext.create(_ALPHA_DECODERS[codec_name(stream)], "r")
         assert isinstance(other, VideoCodecContext)
         other.extradata = context.extradata
-        # What the container says of the colours: the packets do not.
         other.color_primaries, other.color_trc = context.color_primaries, context.color_trc
-        other.colorspace, other.color_range = context.colorspace, context.color_range
         context = other
     context.thread_type = "AUTO"
     context.options = {**context.options, "max_pixels": str(_MOST_PIXELS)}
     return context
+
+
+def restate_colour(frame: av.VideoFrame, stream: VideoStream) -> None:
+    """Give a frame of a decoder for alpha the container's matrix and range, where the packets state none."""
+    stated = stream.codec_context
+    if frame.colorspace == UNSPECIFIED:
+        frame.colorspace = stated.colorspace
+    if codec_name(stream) == "vp8" and stated.color_range:
+        frame.color_range = stated.color_range
 
 
 def has_side_alpha(stream: VideoStream, packet: av.Packet[VideoStream]) -> bool:

@@ -10,7 +10,7 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from vrm.media.read.container import codec_name, decoder_of, has_side_alpha
+from vrm.media.read.container import codec_name, decoder_of, has_side_alpha, restate_colour
 
 
 def shows_a_frame(packet: av.Packet[VideoStream], codec: str) -> bool:
@@ -93,6 +93,8 @@ class StreamDecoder:
             self.damaged += 1
             return []
         for frame in frames:
+            if context is not self._stream.codec_context:
+                restate_colour(frame, self._stream)
             if self._stream.time_base is not None:
                 frame.time_base = self._stream.time_base
         return frames

@@ -194,6 +194,8 @@ def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
     rate = _sane_rate(info, encoder)
     if avi and not _on_grid(info, rate):
         raise _DoesNotFit("AVI holds no times of its own, and this video's frame rate varies.")
+    if layout.alpha and encoder.codec == "vp8":
+        settings["auto-alt-ref"] = "0"  # hidden frames have no alpha
     picture = PictureFormat(
         info.size,
         pix_fmt,
