@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.format import Flags as FormatFlags
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
@@ -63,6 +64,11 @@ def _refuse_list(path: Path) -> None:
         return
     if head.startswith(_LIST_HEADS) or (head.startswith(b"<") and any(root in head for root in _LIST_ROOTS)):
         raise VideoError(f"{path} is a list of other files, not a video.", "Give the video itself.")
+
+
+def has_own_clock(container: InputContainer) -> bool:
+    """Whether the format's times are a broadcaster's, and may jump: transport and program streams, Ogg."""
+    return FormatFlags.ts_discont in FormatFlags(container.format.flags)
 
 
 def is_cover(stream: Stream) -> bool:

@@ -10,7 +10,9 @@ from av.container import InputContainer
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from vrm.media.read.container import codec_name, decoder_of, has_side_alpha, restate_colour
+from vrm.media.read.clock import Clock, ClockScan
+from vrm.media.read.container import decoder_of, has_side_alpha, restate_colour
+from vrm.types import ClockRestart
 
 
 def shows_a_frame(packet: av.Packet[VideoStream], codec: str) -> bool:
@@ -37,27 +39,34 @@ def _shows_vp9(packet: av.Packet[VideoStream]) -> bool:
 class StreamDecoder:
     """The packets and frames of one stream, from where its container stands.
 
+    Args:
+        restarts: of the container's clock (``VideoInfo.restarts``): times go on there.
+
     Attributes:
         damaged: packets that could not be decoded so far.
         ended_early: why the container could not be read to its end, or empty.
     """
 
-    def __init__(self, container: InputContainer, stream: VideoStream, path: Path) -> None:
+    def __init__(
+        self, container: InputContainer, stream: VideoStream, path: Path, restarts: tuple[ClockRestart, ...] = ()
+    ) -> None:
         self.damaged = 0
         self.ended_early = ""
         self._container = container
         self._stream = stream
         self._path = path
-        self._codec = codec_name(stream)
+        self._clock = Clock(restarts)
 
-    def packets(self) -> Iterator[av.Packet[VideoStream]]:
+    def packets(self, scan: ClockScan | None = None) -> Iterator[av.Packet[VideoStream]]:
         """The stream's packets, the empty flushing one last; a damaged container ends them early.
 
-        A last packet that the end of the file cut in two is left out: with it, frames before it would not decode.
+        ``scan`` is shown those of all streams. A last packet that the end of the file cut in two is left out: with it,
+        frames before it would not decode.
         """
         held: av.Packet[VideoStream] | None = None
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._demuxed(scan):
+                self._clock.continue_times(packet)
                 if held is not None and held.is_corrupt and not packet.size:
                     self.damaged += 1
                 elif held is not None:
@@ -67,6 +76,15 @@ class StreamDecoder:
             self.ended_early = error.strerror or type(error).__name__
         if held is not None:
             yield held
+
+    def _demuxed(self, scan: ClockScan | None) -> Iterator[av.Packet[VideoStream]]:
+        if scan is None:
+            yield from self._container.demux(self._stream)
+            return
+        for packet in self._container.demux():
+            scan.add(packet)
+            if packet.stream_index == self._stream.index:
+                yield packet  # type: ignore[misc]  # it is one of the video stream
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded frames in presentation order, in the stream's time base; damaged packets are skipped.

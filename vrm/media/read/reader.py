@@ -95,11 +95,13 @@ class Reader:
     def _file(self, start: int, stop: int | None) -> Iterator[Frame]:
         points = _seek_points(self.info)
         point = next((p for p in reversed(points) if p.index <= start), None)
-        if point is not None and point.index >= _SPACING and (yield from self._from_point(point, start, stop)):
+        # A joined file has the same time more than once: no place in it is found by its time.
+        seeks = point is not None and point.index >= _SPACING and not self.info.restarts
+        if point is not None and seeks and (yield from self._from_point(point, start, stop)):
             return
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = StreamDecoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path, self.info.restarts)
             natives = _timed(decoding.frames(), self.info, stream)
             yield from self._wrapped(_recorded(natives, points), 0, start, stop, decoding, stream)
 
@@ -107,7 +109,7 @@ class Reader:
         """Read from a seek point; returns False, having given nothing, if it is not found again."""
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = StreamDecoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path, self.info.restarts)
             try:
                 container.seek(point.pts, stream=stream)
             except (av.error.FFmpegError, OSError):

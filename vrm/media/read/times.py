@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from fractions import Fraction
 
+from vrm.media.read.clock import Clock
 from vrm.media.read.container import open_input, video_stream
 from vrm.media.read.decode import shows_a_frame
 from vrm.types import VideoInfo
@@ -16,17 +17,16 @@ def timestamps(info: VideoInfo) -> list[int]:
         return list(range(info.n_frames))
     with open_input(info.path) as container:
         stream = video_stream(container, info.path, info.stream)
+        clock = Clock(info.restarts)
         times: list[int] = []
-        keyed = False
         for packet in container.demux(stream):
             if not shows_a_frame(packet, info.codec):
                 continue
-            if packet.is_keyframe and not keyed:
-                times, keyed = [], True  # what comes before the first key frame cannot be decoded
+            clock.continue_times(packet)
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
                 times.append(time)
-        return sorted(times)
+        return sorted(times[-info.n_frames :])  # without what comes before the first key frame and is not shown
 
 
 def frame_at(times: list[int], time_base: Fraction, seconds: Fraction) -> int:

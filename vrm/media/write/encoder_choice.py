@@ -12,6 +12,7 @@ import av
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
+from vrm.media.read.clock import Clock
 from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
 from vrm.media.write.chroma_location import chroma_location, keeps_chroma_location
@@ -299,8 +300,10 @@ def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
 
 
 def _video_times(info: VideoInfo) -> Iterator[Fraction]:
+    clock = Clock(info.restarts)
     with open_input(info.path) as source:
         for packet in source.demux(source.streams[info.stream]):
+            clock.continue_times(packet)
             if packet.pts is not None and packet.size:
                 yield packet.pts * packet.time_base
 

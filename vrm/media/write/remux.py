@@ -15,6 +15,7 @@ from av.stream import Discard, Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
 from av.video.stream import VideoStream
 
+from vrm.media.read.clock import Clock, move
 from vrm.media.read.container import open_input
 from vrm.media.write.containers import copy_stream
 from vrm.media.write.encoders import add_encoder
@@ -44,7 +45,8 @@ class Remuxer:
         self._last: dict[int, int] = {}
         self._held: Packet[Any] | None = None
         self._from: Fraction | None = None
-        self._shift = Fraction(0)
+        self._shift = plan.shift
+        self._clock = Clock(plan.restarts)
         self._source = open_input(plan.source) if plan.source is not None else None
         if self._source is None:
             self.video = _add_video(plan, out)
@@ -77,9 +79,9 @@ class Remuxer:
         self._from, self._shift = start, shift
 
     def until(self, time: Fraction) -> None:
-        """Write the packets that come before ``time`` (seconds, by dts)."""
+        """Write the packets that come before ``time`` (seconds of the output, by dts)."""
         while (packet := self._next()) is not None:
-            if _seconds(packet) > time:
+            if _seconds(packet) + self._shift > time:
                 return
             self._held = None
             self._write(packet)
@@ -131,18 +133,16 @@ class Remuxer:
             if packet is None:
                 return None
             if packet.size and (packet.dts is not None or packet.pts is not None):
+                self._clock.continue_times(packet)
                 self._held = packet
         return self._held
 
     def _write(self, packet: Packet[Any]) -> None:
         index = packet.stream_index
         base = packet.time_base
-        if self._from is not None:
-            if _seconds(packet) + (packet.duration or 0) * base <= self._from:
-                return
-            by = round(self._shift / base)
-            packet.pts = packet.pts + by if packet.pts is not None else None
-            packet.dts = packet.dts + by if packet.dts is not None else None
+        if self._from is not None and _seconds(packet) + (packet.duration or 0) * base <= self._from:
+            return
+        move(packet, self._shift)
         self.copied[index] += 1
         if index in self._converters:
             for converted in self._converters[index].convert(packet):

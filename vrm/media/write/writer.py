@@ -140,7 +140,7 @@ class _VideoTrack:
         written = 0
         stream = self._remuxer.video
         for number, frame in zip(count(), frames):
-            if number == 0 and (self._part or self._plan.source is None):
+            if number == 0:
                 self._begin(frame)
             for packet in stream.encode(self._timed(frame, number)):
                 self._mux(packet)
@@ -155,6 +155,9 @@ class _VideoTrack:
         return written
 
     def _begin(self, frame: Frame) -> None:
+        if not self._part and self._plan.source is not None:
+            self._shift = round(self._plan.shift / frame.time_base)
+            return
         start = frame.pts * frame.time_base
         shift = self._plan.start - start
         self._shift = round(shift / frame.time_base)
