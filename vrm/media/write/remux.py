@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
 import av
 from av.container import OutputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Discard, Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
@@ -34,15 +36,18 @@ class Remuxer:
     Attributes:
         video: the output's stream for the encoded picture.
         copied: packets written, by index of the source's stream.
+        damaged: packets that the output's muxer cannot read, and that are left out.
     """
 
     def __init__(self, plan: OutputPlan, out: OutputContainer) -> None:
         self.copied: Counter[int] = Counter()
+        self.damaged: Counter[int] = Counter()
         self._out = out
         self._wanted = {s.index: s for s in plan.streams}
         self._targets: dict[int, Stream] = {}
         self._converters: dict[int, SubtitleConverter] = {}
         self._last: dict[int, int] = {}
+        self._may_repeat = FormatFlags.ts_nonstrict in FormatFlags(out.format.flags)
         self._held: Packet[Any] | None = None
         self._from: Fraction | None = None
         self._shift = plan.shift
@@ -150,12 +155,28 @@ class Remuxer:
             return
         packet.dts = packet.pts if packet.dts is None else packet.dts
         assert packet.dts is not None
-        if packet.dts <= self._last.get(index, packet.dts - 1) and packet.stream.type in ("audio", "video"):
-            packet.dts = self._last[index] + 1  # damaged sources repeat times, which muxers refuse
-            packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else None
+        target = self._targets[index]
+        if index in self._last and target.type in ("audio", "video"):
+            self._keep_order(packet, self._last[index], target)
         self._last[index] = packet.dts
-        packet.stream = self._targets[index]
-        self._out.mux_one(packet)
+        packet.stream = target
+        try:
+            self._out.mux_one(packet)
+        except av.error.InvalidDataError:  # where a recording was cut, the first packet may be a piece of one
+            self.copied[index] -= 1
+            self.damaged[index] += 1
+
+    def _keep_order(self, packet: Packet[Any], last: int, target: Stream) -> None:
+        """Put a packet a tick of the output later where a damaged or joined source repeats times: muxers refuse that."""
+        base = target.time_base
+        ticks = Fraction(1) if self._may_repeat or base is None else packet.time_base / base  # in a unit of the packet
+        assert packet.dts is not None
+        if floor(packet.dts * ticks + _HALF) <= floor(last * ticks + _HALF):
+            packet.dts = last + ceil(1 / ticks)
+            packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else None
+
+
+_HALF = Fraction(1, 2)
 
 
 class SubtitleConverter:
