@@ -167,7 +167,7 @@ class Remuxer:
             self.damaged[index] += 1
 
     def _keep_order(self, packet: Packet[Any], last: int, target: Stream) -> None:
-        """Put a packet a tick of the output later where a damaged or joined source repeats times: muxers refuse that."""
+        """Put a packet a tick of the output later where a damaged or joined source repeats a time: muxers refuse it."""
         base = target.time_base
         ticks = Fraction(1) if self._may_repeat or base is None else packet.time_base / base  # in a unit of the packet
         assert packet.dts is not None
