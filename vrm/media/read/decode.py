@@ -11,7 +11,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vrm.media.read.clock import Clock, ClockScan
-from vrm.media.read.container import decoder_of, has_side_alpha, restate_colour
+from vrm.media.read.container import codec_name, decoder_of, has_side_alpha, restate_colour
 from vrm.types import ClockRestart
 
 
@@ -56,6 +56,7 @@ class StreamDecoder:
         self._stream = stream
         self._path = path
         self._clock = Clock(restarts)
+        self._begun = False
 
     def packets(self, scan: ClockScan | None = None) -> Iterator[av.Packet[VideoStream]]:
         """The stream's packets, the empty flushing one last; a damaged container ends them early.
@@ -110,6 +111,10 @@ class StreamDecoder:
         except av.error.FFmpegError:
             self.damaged += 1
             return []
+        if frames and not self._begun:
+            self._begun = True
+            if codec_name(self._stream) == "mpeg4" and not frames[0].pict_type:
+                del frames[0]  # a grey picture that stands for a key frame which is missing
         for frame in frames:
             if context is not self._stream.codec_context:
                 restate_colour(frame, self._stream)

@@ -128,18 +128,20 @@ def _count(
     index = video.index_entries
     if "mov" in container.format.name and 0 < video.frames == len(index) and index[0].is_keyframe:
         return sum(not entry.is_discard for entry in index), None, ()
-    codec, keyed = codec_name(video), False
+    codec, shown = codec_name(video), _time(first)
+    keyed, leading = False, shown is not None
     scan = ClockScan(video.index, own_clock=has_own_clock(container))
     times: list[int | None] = []
     end = 0
     for packet in StreamDecoder(container, video, path).packets(scan):
         if not shows_a_frame(packet, codec):
             continue
-        if packet.is_keyframe and not keyed:
-            # The recording may start between key frames: of those before, some decoders show all, others none.
-            shown, keyed = _time(first), True
-            times = [t for t in times if t is not None and shown is not None and t >= shown]
-        times.append(_time(packet))
+        time = _time(packet)
+        times.append(time)
+        keyed = keyed or packet.is_keyframe
+        if leading and keyed and time is not None and shown is not None and time > shown:
+            # A recording may begin between key frames: with which of these frames decoding begins, the codec decides.
+            leading, times = False, [t for t in times if t is None or t >= shown]
         if most is not None and len(times) > most:
             raise VideoError(f"{path} has more frames than --max-frames {most}.", "Cut it, or raise the limit.")
         end = max(end, (times[-1] or 0) + (packet.duration or 0))

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
 from vrm.media.read.container import open_input
+from vrm.media.read.decode import StreamDecoder
 from vrm.media.read.frame_flags import FrameFlags, frame_flags
 
 PROGRESSIVE_ORDERS = (0, 1)
@@ -85,23 +86,13 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
             chapters = len(source.chapters())
             order = video.codec_context.field_order if video.codec_context else 0
             base = video.time_base or Fraction(1, 1000)
-            facts = _of_frame(_first_frame(source, stream), base, order, chapters)
+            first = next(StreamDecoder(source, video, path).frames(), None)
+            facts = _of_frame(first, base, order, chapters)
             average, rate = video.average_rate or Fraction(0), video.base_rate or Fraction(0)
             constant = bool(average) and abs(average - rate) < average / 1000
             return replace(facts, constant_rate=constant, sample_aspect=Fraction(video.sample_aspect_ratio or 0))
     except (av.error.FFmpegError, IndexError) as err:
         raise VideoError(f"{path} cannot be read: {err}.") from err
-
-
-def _first_frame(source: av.container.InputContainer, stream: int) -> av.VideoFrame | None:
-    try:
-        for packet in source.demux(source.streams[stream]):
-            for frame in packet.decode():
-                assert isinstance(frame, av.VideoFrame)
-                return frame
-    except av.error.FFmpegError:
-        return None
-    return None
 
 
 def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters: int) -> SourceFacts:

@@ -26,7 +26,7 @@ def timestamps(info: VideoInfo) -> list[int]:
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
                 times.append(time)
-        return sorted(times[-info.n_frames :])  # without what comes before the first key frame and is not shown
+        return sorted(times)[-info.n_frames :]  # without what comes before the first frame that can be decoded
 
 
 def frame_at(times: list[int], time_base: Fraction, seconds: Fraction) -> int:
