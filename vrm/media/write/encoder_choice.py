@@ -334,9 +334,9 @@ def picture_words(
     if "dolby vision" in info.extras and "Dolby Vision data" not in facts.data:
         lost.append("Dolby Vision data")
     location = chroma_location(facts, video.layout, written)
-    if location:
-        held = keeps_chroma_location(location, video.encoder, container)
-        (kept if held else lost).append(f"chroma location ({location})")
+    located = not location or keeps_chroma_location(location, video.encoder, container)
+    if not located or location not in ("", "left"):
+        (kept if located else lost).append(f"chroma location ({location})")
     if facts.field_order not in PROGRESSIVE_ORDERS:
         fields = video.encoder.name in _CODES_FIELDS
         (kept if fields else lost).append("interlacing flags")

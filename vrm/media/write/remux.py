@@ -162,7 +162,7 @@ class Remuxer:
         packet.stream = target
         try:
             self._out.mux_one(packet)
-        except av.error.InvalidDataError:  # where a recording was cut, the first packet may be a piece of one
+        except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # at a cut, a packet may be a piece of one
             self.copied[index] -= 1
             self.damaged[index] += 1
 
