@@ -135,6 +135,17 @@ def test_a_preview_of_a_recording_starts_at_zero(recording, tmp_path):
     assert times(tmp_path / "preview.mp4") == [t * FRAME for t in range(4)]
 
 
+def test_every_frame_of_a_joined_recording_is_found_again(make_video, tmp_path):
+    part = make_video(tmp_path / "part.ts", frames=60, options={"g": "30", "preset": "ultrafast"})
+    info = probe(joined(tmp_path / "joined.ts", part, part))
+    with Reader(info) as reader:
+        whole = [(f.pts, f.planes[0]) for f in reader.frames()]
+        for start in (29, 61, 95, 119):
+            for frame in reader.frames(start, start + 2):
+                assert frame.pts == whole[frame.index][0]
+                np.testing.assert_array_equal(frame.planes[0], whole[frame.index][1])
+
+
 def packet(stream, seconds, position, kind="video"):
     dts = round(seconds * 90000)
     owner = SimpleNamespace(type=kind, disposition=0)

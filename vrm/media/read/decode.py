@@ -45,6 +45,7 @@ class StreamDecoder:
     Attributes:
         damaged: packets that could not be decoded so far.
         ended_early: why the container could not be read to its end, or empty.
+        key_positions: in a joined recording, the byte of each key frame so far, by its pts.
     """
 
     def __init__(
@@ -52,9 +53,11 @@ class StreamDecoder:
     ) -> None:
         self.damaged = 0
         self.ended_early = ""
+        self.key_positions: dict[int, int] = {}
         self._container = container
         self._stream = stream
         self._path = path
+        self._joined = bool(restarts)
         self._clock = Clock(restarts)
         self._begun = False
 
@@ -68,6 +71,8 @@ class StreamDecoder:
         try:
             for packet in self._demuxed(scan):
                 self._clock.continue_times(packet)
+                if self._joined and packet.is_keyframe and packet.pts is not None and packet.pos is not None:
+                    self.key_positions[packet.pts] = packet.pos
                 if held is not None and held.is_corrupt and not packet.size:
                     self.damaged += 1
                 elif held is not None:

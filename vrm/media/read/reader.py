@@ -34,11 +34,15 @@ _LONGEST_LAST = 16
 
 @dataclass(frozen=True)
 class _SeekPoint:
-    """A key frame that was decoded: reading may start here if the same picture comes out again."""
+    """A key frame that was decoded: reading may start here if the same picture comes out again.
+
+    ``position`` is the byte to seek to in a joined file, which has the same time more than once.
+    """
 
     index: int
     pts: int
     crc: int
+    position: int | None = None
 
 
 _indexes: dict[tuple[str, int, int, int], list[_SeekPoint]] = {}
@@ -95,15 +99,14 @@ class Reader:
     def _file(self, start: int, stop: int | None) -> Iterator[Frame]:
         points = _seek_points(self.info)
         point = next((p for p in reversed(points) if p.index <= start), None)
-        # A joined file has the same time more than once: no place in it is found by its time.
-        seeks = point is not None and point.index >= _SPACING and not self.info.restarts
-        if point is not None and seeks and (yield from self._from_point(point, start, stop)):
+        if point is not None and point.index >= _SPACING and (yield from self._from_point(point, start, stop)):
             return
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
             decoding = StreamDecoder(container, stream, self.info.path, self.info.restarts)
             natives = _timed(decoding.frames(), self.info, stream)
-            yield from self._wrapped(_recorded(natives, points), 0, start, stop, decoding, stream)
+            recorded = _recorded(natives, points, decoding.key_positions)
+            yield from self._wrapped(recorded, 0, start, stop, decoding, stream)
 
     def _from_point(self, point: _SeekPoint, start: int, stop: int | None) -> Generator[Frame, None, bool]:
         """Read from a seek point; returns False, having given nothing, if it is not found again."""
@@ -111,7 +114,10 @@ class Reader:
             stream = video_stream(container, self.info.path, self.info.stream)
             decoding = StreamDecoder(container, stream, self.info.path, self.info.restarts)
             try:
-                container.seek(point.pts, stream=stream)
+                if point.position is not None:
+                    container.seek(point.position, unsupported_byte_offset=True)
+                else:
+                    container.seek(point.pts, stream=stream)
             except (av.error.FFmpegError, OSError):
                 return False
             natives = _timed(decoding.frames(), self.info, stream)
@@ -172,12 +178,14 @@ def _seek_points(info: VideoInfo) -> list[_SeekPoint]:
     return _indexes.setdefault(key, [])
 
 
-def _recorded(natives: Iterator[av.VideoFrame], points: list[_SeekPoint]) -> Iterator[av.VideoFrame]:
+def _recorded(
+    natives: Iterator[av.VideoFrame], points: list[_SeekPoint], positions: dict[int, int]
+) -> Iterator[av.VideoFrame]:
     """The frames, counted from the video's first one; seek points among them are noted."""
     for number, native in enumerate(natives):
         last = points[-1].index if points else -_SPACING
         if native.key_frame and number >= last + _SPACING and native.pts is not None:
-            points.append(_SeekPoint(number, native.pts, _crc(native)))
+            points.append(_SeekPoint(number, native.pts, _crc(native), positions.get(native.pts)))
         yield native
 
 
