@@ -121,10 +121,21 @@ def test_a_broadcasters_clock_stays_in_a_transport_stream(recording, tmp_path):
 
 
 def test_hours_of_nothing_before_a_matroska_file_are_left_out(make_video, tmp_path):
-    first = 7 * 3600 * 25
-    source = make_video(tmp_path / "in.mkv", pts=[first + t for t in range(12)])
+    hours = 7 * 3600
+    video, source = make_video(tmp_path / "a.mkv", pts=[hours * 25 + t for t in range(12)]), tmp_path / "in.mkv"
+    with av.open(str(video)) as given, av.open(str(source), "w") as made:
+        copy = made.add_stream_from_template(given.streams.video[0], opaque=True)
+        bounds = {"start": hours * 1000 + 200, "end": hours * 1000 + 400, "time_base": MILLISECOND}
+        made.set_chapters([{"id": 1, "metadata": {"title": "One"}, **bounds}])
+        for packet in [p for p in given.demux() if p.size]:
+            packet.stream = copy
+            made.mux(packet)
     rewrite(source, tmp_path / "out.mkv")
     assert times(tmp_path / "out.mkv") == [t * FRAME for t in range(12)]
+    with av.open(str(tmp_path / "out.mkv")) as out:
+        assert [(c["start"] * c["time_base"], c["end"] * c["time_base"]) for c in out.chapters()] == [
+            (Fraction(1, 5), Fraction(2, 5))
+        ]
 
 
 def test_a_preview_of_a_recording_starts_at_zero(recording, tmp_path):

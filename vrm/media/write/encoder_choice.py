@@ -294,8 +294,9 @@ def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
     """Whether each frame is near a time of its own on the grid of a constant rate."""
     if info.container in (FRAMES, "avi"):
         return True
-    places = [t * rate for t in sorted(_video_times(info))]
-    near = all(abs(p - round(p)) < Fraction(1, 10) for p in (q - places[0] for q in places))
+    times = sorted(_video_times(info))
+    places = [(t - times[0]) * rate for t in times]
+    near = all(abs(p - round(p)) < Fraction(1, 10) for p in places)
     return near and len({round(p) for p in places}) == len(places)
 
 

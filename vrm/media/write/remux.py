@@ -68,7 +68,7 @@ class Remuxer:
                 continue
             self._add(stream, self._wanted[stream.index])
         if plan.chapters:
-            out.set_chapters(self._source.chapters())
+            out.set_chapters([_moved(chapter, plan.shift) for chapter in self._source.chapters()])
         out.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
         self._packets = self._source.demux([self._source.streams[i] for i in self._targets])
 
@@ -148,6 +148,9 @@ class Remuxer:
         if self._from is not None and _seconds(packet) + (packet.duration or 0) * base <= self._from:
             return
         move(packet, self._shift)
+        if self._shift < 0 and packet.pts is not None and packet.pts < 0 and packet.stream.type == "subtitle":
+            packet.duration = max(0, (packet.duration or 0) + packet.pts)  # it is shown before sound and picture begin
+            packet.pts = packet.dts = 0
         self.copied[index] += 1
         if index in self._converters:
             for converted in self._converters[index].convert(packet):
@@ -217,6 +220,11 @@ def _add_video(plan: OutputPlan, out: OutputContainer) -> VideoStream:
     if plan.display_matrix:
         stream.set_display_matrix(plan.display_matrix)
     return stream
+
+
+def _moved(chapter: Any, seconds: Fraction) -> Any:
+    units = round(seconds / chapter["time_base"])
+    return {**chapter, "start": max(0, chapter["start"] + units), "end": max(0, chapter["end"] + units)}
 
 
 def _seconds(packet: Packet[Any]) -> Fraction:
