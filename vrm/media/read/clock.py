@@ -108,8 +108,8 @@ class ClockScan:
         back = (before.last[index] - part.first[index]) * self._bases[index]
         return 2 * ahead > abs(back) and abs(seconds - before.now) < abs(ahead) / 2
 
-    def result(self) -> tuple[tuple[ClockRestart, ...], Fraction | None]:
-        """Where the clock starts again, and when the main stream ends, in seconds, its times going on there."""
+    def restarts(self) -> tuple[ClockRestart, ...]:
+        """Where the clock starts again, and what brings each part's times behind those of the part before."""
         found: list[ClockRestart] = []
         ends: dict[int, Fraction] = {}
         shifts: dict[int, Fraction] = {}
@@ -126,7 +126,7 @@ class ClockScan:
             if part is not self._parts[0]:
                 positions = {s: part.positions.get(s, _NEVER) for s in self._bases}
                 found.append(ClockRestart(shift, positions, part.positions.get(self._main)))
-        return tuple(found) if any(r.shift for r in found) else (), ends.get(self._main)
+        return tuple(found) if any(r.shift for r in found) else ()
 
 
 def _tells_time(stream: Stream) -> bool:
@@ -140,16 +140,17 @@ class Clock:
         self._restarts = restarts
         self._position: dict[int, int] = {}
 
-    def continue_times(self, packet: Packet[Any]) -> None:
-        """Change a packet's times in place; its stream may have any time base."""
-        if not self._restarts:
-            return
+    def continue_times(self, packet: Packet[Any]) -> int:
+        """Change a packet's times in place, in any time base; returns which part of the recording it belongs to."""
         index = packet.stream_index
         if packet.pos is not None:  # of several packets that lie in one, only the first has a position
             self._position[index] = packet.pos
         place = self._position.get(index, -1)
-        shift = next((r.shift for r in reversed(self._restarts) if r.holds(index, place)), Fraction(0))
-        move(packet, shift)
+        for part in range(len(self._restarts), 0, -1):
+            if self._restarts[part - 1].holds(index, place):
+                move(packet, self._restarts[part - 1].shift)
+                return part
+        return 0
 
 
 def move(packet: Packet[Any], seconds: Fraction) -> None:

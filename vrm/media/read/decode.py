@@ -36,6 +36,28 @@ def _shows_vp9(packet: av.Packet[VideoStream]) -> bool:
     return bool(show_existing or shown)
 
 
+class _Joint:
+    """Stops what cannot be decoded where a part of a joined recording begins between key frames."""
+
+    def __init__(self) -> None:
+        self.part = 0
+        self._leading = False
+        self._key: int | None = None
+
+    def passes(self, packet: av.Packet[VideoStream], part: int) -> bool:
+        """False for packets before the part's first key frame, and after it for those that are shown before it."""
+        if part != self.part:
+            self.part, self._leading, self._key = part, True, None
+        if not self._leading:
+            return True
+        time = packet.pts if packet.pts is not None else packet.dts
+        if self._key is None:
+            self._key = time if packet.is_keyframe else None
+            return packet.is_keyframe
+        self._leading = time is None or time < self._key
+        return not self._leading
+
+
 class StreamDecoder:
     """The packets and frames of one stream, from where its container stands.
 
@@ -59,20 +81,27 @@ class StreamDecoder:
         self._path = path
         self._joined = bool(restarts)
         self._clock = Clock(restarts)
+        self._joint = _Joint()
         self._begun = False
 
     def packets(self, scan: ClockScan | None = None) -> Iterator[av.Packet[VideoStream]]:
         """The stream's packets, the empty flushing one last; a damaged container ends them early.
 
         ``scan`` is shown those of all streams. A last packet that the end of the file cut in two is left out: with it,
-        frames before it would not decode.
+        frames before it would not decode. So is what cannot be decoded at the beginning of a joined recording's parts.
         """
+        for packet in self._complete(scan):
+            part = self._clock.continue_times(packet)
+            if packet.size and not self._joint.passes(packet, part):
+                continue
+            if self._joined and packet.is_keyframe and packet.pts is not None and packet.pos is not None:
+                self.key_positions[packet.pts] = packet.pos
+            yield packet
+
+    def _complete(self, scan: ClockScan | None) -> Iterator[av.Packet[VideoStream]]:
         held: av.Packet[VideoStream] | None = None
         try:
             for packet in self._demuxed(scan):
-                self._clock.continue_times(packet)
-                if self._joined and packet.is_keyframe and packet.pts is not None and packet.pos is not None:
-                    self.key_positions[packet.pts] = packet.pos
                 if held is not None and held.is_corrupt and not packet.size:
                     self.damaged += 1
                 elif held is not None:
@@ -98,12 +127,17 @@ class StreamDecoder:
         Raises VideoError: there is no decoder for the stream.
         """
         context: VideoCodecContext | None = None
+        part = 0
         for packet in self.packets():
             flushing = packet.pts is None and packet.dts is None
             if not packet.size and not flushing:
                 continue  # AVI's mark of a repeated frame; a decoder would take it for the end
             if context is None:
                 context = decoder_of(self._stream, self._path, alpha=has_side_alpha(self._stream, packet))
+            elif part != self._joint.part:  # each part is decoded as the file of its own that it was
+                yield from self._decode(context, None)
+                context.flush_buffers()
+            part = self._joint.part
             yield from self._decode(context, packet if packet.size else None)
         if self.ended_early and context is not None:
             yield from self._decode(context, None)

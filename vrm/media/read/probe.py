@@ -128,30 +128,40 @@ def _count(
     index = video.index_entries
     if "mov" in container.format.name and 0 < video.frames == len(index) and index[0].is_keyframe:
         return sum(not entry.is_discard for entry in index), None, ()
-    codec, shown = codec_name(video), _time(first)
-    keyed, leading = False, shown is not None
-    scan = ClockScan(video.index, own_clock=has_own_clock(container))
+    codec, scan = codec_name(video), ClockScan(video.index, own_clock=has_own_clock(container))
+    times, end = _shown(StreamDecoder(container, video, path).packets(scan), codec, first, path, most)
+    restarts = scan.restarts()
+    if restarts:
+        with open_input(path) as again:
+            stream = video_stream(again, path, video.index)
+            decoding = StreamDecoder(again, stream, path, restarts)
+            times, end = _shown(decoding.packets(), codec, first, path, most)
+    begin = min((t for t in times if t is not None), default=end)
+    length = (end - begin) * (video.time_base or Fraction(0))
+    return len(times), length if length > 0 else None, restarts
+
+
+def _shown(
+    packets: Iterable[av.Packet[VideoStream]], codec: str, first: av.VideoFrame, path: Path, most: int | None
+) -> tuple[list[int | None], int]:
+    """The time of each frame that is decoded, ``first`` being the first of them, and the end of the last."""
+    begin = _time(first)
+    keyed, leading = False, begin is not None
     times: list[int | None] = []
     end = 0
-    for packet in StreamDecoder(container, video, path).packets(scan):
+    for packet in packets:
         if not shows_a_frame(packet, codec):
             continue
         time = _time(packet)
         times.append(time)
         keyed = keyed or packet.is_keyframe
-        if leading and keyed and time is not None and shown is not None and time > shown:
+        if leading and keyed and time is not None and begin is not None and time > begin:
             # A recording may begin between key frames: with which of these frames decoding begins, the codec decides.
-            leading, times = False, [t for t in times if t is None or t >= shown]
+            leading, times = False, [t for t in times if t is None or t >= begin]
         if most is not None and len(times) > most:
             raise VideoError(f"{path} has more frames than --max-frames {most}.", "Cut it, or raise the limit.")
-        end = max(end, (times[-1] or 0) + (packet.duration or 0))
-    restarts, last = scan.result()
-    base = video.time_base or Fraction(0)
-    begin = min((t for t in times if t is not None), default=None)
-    length = (
-        (last if restarts and last is not None else end * base) - begin * base if begin is not None else Fraction(0)
-    )
-    return len(times), length if length > 0 else None, restarts
+        end = max(end, (time or 0) + (packet.duration or 0))
+    return times, end
 
 
 def _time(of: av.VideoFrame | av.Packet[VideoStream]) -> int | None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left
 from fractions import Fraction
 
-from vrm.media.read.clock import Clock
 from vrm.media.read.container import open_input, video_stream
-from vrm.media.read.decode import shows_a_frame
+from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.types import VideoInfo
 
 
@@ -17,12 +16,10 @@ def timestamps(info: VideoInfo) -> list[int]:
         return list(range(info.n_frames))
     with open_input(info.path) as container:
         stream = video_stream(container, info.path, info.stream)
-        clock = Clock(info.restarts)
         times: list[int] = []
-        for packet in container.demux(stream):
+        for packet in StreamDecoder(container, stream, info.path, info.restarts).packets():
             if not shows_a_frame(packet, info.codec):
                 continue
-            clock.continue_times(packet)
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
                 times.append(time)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +11,8 @@ import av
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
-from vrm.media.read.clock import Clock
-from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
+from vrm.media.read.times import timestamps
 from vrm.media.write.chroma_location import chroma_location, keeps_chroma_location
 from vrm.media.write.containers import FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
@@ -294,19 +292,10 @@ def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
     """Whether each frame is near a time of its own on the grid of a constant rate."""
     if info.container in (FRAMES, "avi"):
         return True
-    times = sorted(_video_times(info))
-    places = [(t - times[0]) * rate for t in times]
+    times = timestamps(info)
+    places = [(t - times[0]) * info.time_base * rate for t in times]
     near = all(abs(p - round(p)) < Fraction(1, 10) for p in places)
     return near and len({round(p) for p in places}) == len(places)
-
-
-def _video_times(info: VideoInfo) -> Iterator[Fraction]:
-    clock = Clock(info.restarts)
-    with open_input(info.path) as source:
-        for packet in source.demux(source.streams[info.stream]):
-            clock.continue_times(packet)
-            if packet.pts is not None and packet.size:
-                yield packet.pts * packet.time_base
 
 
 def picture_words(
