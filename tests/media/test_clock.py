@@ -176,6 +176,7 @@ def test_parts_that_were_cut_anywhere_are_counted_as_they_are_read(make_video, t
             shown = [frame.pts for frame in reader.frames()]
         assert info.n_frames == len(shown)
         assert reader.lost == 0
+        assert any("left out, between a joint" in said for said in reader.warnings)
         assert shown == sorted(set(shown))
 
 

@@ -66,6 +66,7 @@ class StreamDecoder:
 
     Attributes:
         damaged: packets that could not be decoded so far.
+        left_out: packets between a joint and the key frame after it, which cannot be decoded.
         ended_early: why the container could not be read to its end, or empty.
         key_positions: in a joined recording, the byte of each key frame so far, by its pts.
     """
@@ -74,6 +75,7 @@ class StreamDecoder:
         self, container: InputContainer, stream: VideoStream, path: Path, restarts: tuple[ClockRestart, ...] = ()
     ) -> None:
         self.damaged = 0
+        self.left_out = 0
         self.ended_early = ""
         self.key_positions: dict[int, int] = {}
         self._container = container
@@ -93,6 +95,7 @@ class StreamDecoder:
         for packet in self._complete(scan):
             part = self._clock.continue_times(packet)
             if packet.size and not self._joint.passes(packet, part):
+                self.left_out += 1
                 continue
             if self._joined and packet.is_keyframe and packet.pts is not None and packet.pos is not None:
                 self.key_positions[packet.pts] = packet.pos

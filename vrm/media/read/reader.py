@@ -162,6 +162,9 @@ class Reader:
         if decoding.damaged:
             packets = "packet was" if decoding.damaged == 1 else "packets were"
             told.append(f"{self.info.path.name}: {decoding.damaged} damaged {packets} skipped.")
+        if decoding.left_out:
+            frames = "1 frame is" if decoding.left_out == 1 else f"{decoding.left_out} frames are"
+            told.append(f"{self.info.path.name}: {frames} left out, between a joint and the key frame after it.")
         if decoding.ended_early:
             told.append(f"{self.info.path.name} breaks off: {decoding.ended_early}.")
         self.warnings += [text for text in told if text not in self.warnings]
