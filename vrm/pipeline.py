@@ -127,4 +127,4 @@ def write(
             progress=lambda done: job.progress("write", done, total),
             ready=job.folder.ready,
         )
-        job.wrote(written.frames, reader)
+        job.wrote(written.frames, reader, written.lost)

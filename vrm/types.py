@@ -64,6 +64,26 @@ class StreamInfo:
 
 
 @dataclass(frozen=True)
+class ClockRestart:
+    """A place in a joined recording from where its clock counts anew.
+
+    Attributes:
+        shift: seconds to add to times from there on, so that they go on where the part before ended.
+        positions: the byte from which that is so, by index of the sound and video streams that jump.
+        position: that byte for all other streams; None where the video does not jump.
+    """
+
+    shift: Fraction
+    positions: dict[int, int]
+    position: int | None
+
+    def holds(self, stream: int, position: int) -> bool:
+        """Whether a packet of this stream, at this byte, is counted by the clock that starts here."""
+        start = self.positions.get(stream, self.position)
+        return start is not None and position >= start
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """The facts of one video stream and its container.
 
@@ -86,6 +106,7 @@ class VideoInfo:
         chapters: how many chapters.
         extras: things that need a word, such as "hdr10", "dolby vision", "closed captions".
         metadata: container tags.
+        restarts: where the clock of a joined recording starts again; times from the reader go on there.
     """
 
     path: Path
@@ -110,6 +131,7 @@ class VideoInfo:
     chapters: int = 0
     extras: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
+    restarts: tuple[ClockRestart, ...] = ()
 
     def __post_init__(self) -> None:
         if self.rotation not in (0, 90, 180, 270):

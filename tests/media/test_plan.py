@@ -164,6 +164,12 @@ def test_varying_frame_rate_does_not_go_into_avi(make_video, tmp_path):
         plan_output(probe(source), tmp_path / "o.avi", OutputOptions())
 
 
+def test_a_constant_rate_that_begins_between_two_frames_goes_into_avi(make_video, tmp_path):
+    ticks = [48600 + 3600 * t for t in range(6)]  # 13.5 frames
+    source = make_video(tmp_path / "v.mkv", pts=ticks, frames=6, time_base=Fraction(1, 90000))
+    assert plan_output(probe(source), tmp_path / "o.avi", OutputOptions()).container == "avi"
+
+
 def test_rounded_times_are_said(make_video, tmp_path):
     thirty = make_video(tmp_path / "t.mp4", rate=30, frames=3)
     assert "1/1000 s" in plan_output(probe(thirty), tmp_path / "o.mkv", OutputOptions()).notes[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -140,8 +140,10 @@ class Job:
         """The frames in order, as they are decoded."""
         return Reader(self.info)
 
-    def wrote(self, frames: int, reader: Reader) -> None:
-        """How many frames were written, how many could not be decoded, and what the decoder said."""
+    def wrote(self, frames: int, reader: Reader, lost: Sequence[str]) -> None:
+        """How many frames were written, how many could not be decoded, what the decoder said, and all that is lost."""
+        self.note(*(f"Lost: {what}" for what in lost if what not in self.report.lost))
+        self.report.lost = list(lost)
         self.report.frames, self.report.frames_lost = frames, reader.lost
         if reader.lost:
             self.note(f"{reader.lost} frames of the source could not be decoded; the output is shorter by them.")

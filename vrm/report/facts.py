@@ -34,7 +34,8 @@ def describe(info: VideoInfo) -> str:
     lines.append(("size", _size(info)))
     lines.append(("frames", _timing(info)))
     lines.append(("colour", _colour(info)))
-    remarks = [word for word, holds in (("alpha", info.has_alpha), ("interlaced", info.interlaced)) if holds]
+    flags = (("alpha", info.has_alpha), ("interlaced", info.interlaced), ("joined from parts", bool(info.restarts)))
+    remarks = [word for word, holds in flags if holds]
     remarks += info.extras
     if remarks:
         lines.append(("besides", ", ".join(remarks)))

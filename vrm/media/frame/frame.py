@@ -33,7 +33,7 @@ class Frame:
         tags: what the frame itself states about its colour; ``to_av`` passes it on unchanged.
         native: the decoder's own frame while no plane was replaced, else None.
         template: the decoder's own frame, kept for its side data (captions, HDR) after planes were replaced.
-        key, interlaced, top_field_first: flags of the coded picture.
+        key, interlaced: flags of the coded picture.
     """
 
     index: int
@@ -47,7 +47,6 @@ class Frame:
     template: av.VideoFrame | None = None
     key: bool = False
     interlaced: bool = False
-    top_field_first: bool = False
     replaced: Planes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -55,9 +54,7 @@ class Frame:
             raise ValueError("a frame needs the decoder's frame or its planes")
 
     @classmethod
-    def from_native(
-        cls, native: av.VideoFrame, index: int, time_base: Fraction, *, top_field_first: bool = False
-    ) -> Frame:
+    def from_native(cls, native: av.VideoFrame, index: int, time_base: Fraction) -> Frame:
         """Wrap a decoded frame that has a pts. Raises VideoError: its pixel format cannot be worked on."""
         layout = layout_of(native.format.name)
         tags = frame_tags(native)
@@ -66,10 +63,7 @@ class Frame:
         key, interlaced = bool(native.key_frame), bool(native.interlaced_frame)
         # An encoder would repeat the source's picture types, which fits neither its own order nor its quality.
         native.pict_type = 0
-        return cls(
-            index, pts, native.duration or 0, time_base, layout, colour, tags, native, native, key, interlaced,
-            top_field_first,
-        )  # fmt: skip
+        return cls(index, pts, native.duration or 0, time_base, layout, colour, tags, native, native, key, interlaced)
 
     @classmethod
     def from_planes(
@@ -175,9 +169,11 @@ def widen(samples: Pixels, depth: int) -> Pixels:
 
 
 def _blank(template: av.VideoFrame | None, name: str, height: int, width: int) -> av.VideoFrame:
-    """A new frame with the template's side data, which PyAV copies only when it converts a frame."""
+    """A new frame with the template's side data and fields, which PyAV copies only when it converts a frame."""
     # ``template.side_data`` would be cached in the frame and refer back to it, which keeps its picture in memory.
-    if template is None or not len(SideDataContainer(template)):  # type: ignore[call-arg]  # the stub has no constructor
+    if template is None or not (
+        template.interlaced_frame or len(SideDataContainer(template))  # type: ignore[call-arg]  # the stub has no constructor
+    ):
         return av.VideoFrame(width, height, name)
     small = template.reformat(width=16, height=16, format="gray", interpolation=_POINT, threads=1)
     return small.reformat(width=width, height=height, format=name, interpolation=_POINT, threads=1)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.format import Flags as FormatFlags
 from av.stream import Disposition, Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
+from vrm.media.frame.colour import UNSPECIFIED
 
 _LISTS = {"hls", "concat", "dash", "imf", "sdp", "vapoursynth", "avisynth", "ffmetadata"}
 """Formats that make FFmpeg open other files, which the user has not chosen, or that may never end."""
@@ -64,6 +66,11 @@ def _refuse_list(path: Path) -> None:
         raise VideoError(f"{path} is a list of other files, not a video.", "Give the video itself.")
 
 
+def has_own_clock(container: InputContainer) -> bool:
+    """Whether the format's times are a broadcaster's, and may jump: transport and program streams, Ogg."""
+    return FormatFlags.ts_discont in FormatFlags(container.format.flags)
+
+
 def is_cover(stream: Stream) -> bool:
     """Whether a stream is an attached picture, and no video."""
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
@@ -106,10 +113,20 @@ def decoder_of(stream: VideoStream, path: Path, *, alpha: bool) -> VideoCodecCon
         other = av.CodecContext.create(_ALPHA_DECODERS[codec_name(stream)], "r")
         assert isinstance(other, VideoCodecContext)
         other.extradata = context.extradata
+        other.color_primaries, other.color_trc = context.color_primaries, context.color_trc
         context = other
     context.thread_type = "AUTO"
     context.options = {**context.options, "max_pixels": str(_MOST_PIXELS)}
     return context
+
+
+def restate_colour(frame: av.VideoFrame, stream: VideoStream) -> None:
+    """Give a frame of a decoder for alpha the container's matrix and range, where the packets state none."""
+    stated = stream.codec_context
+    if frame.colorspace == UNSPECIFIED:
+        frame.colorspace = stated.colorspace
+    if codec_name(stream) == "vp8" and stated.color_range:
+        frame.color_range = stated.color_range
 
 
 def has_side_alpha(stream: VideoStream, packet: av.Packet[VideoStream]) -> bool:

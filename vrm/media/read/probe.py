@@ -18,10 +18,11 @@ from av.video.stream import VideoStream
 from vrm.errors import VideoError
 from vrm.media.frame.frame import frame_tags
 from vrm.media.frame.pixel_layout import layout_of
-from vrm.media.read.container import codec_name, is_cover, open_input, video_stream
+from vrm.media.read.clock import ClockScan
+from vrm.media.read.container import codec_name, has_own_clock, is_cover, open_input, video_stream
 from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.media.read.frame_folder import probe_folder
-from vrm.types import StreamInfo, VideoInfo
+from vrm.types import ClockRestart, StreamInfo, VideoInfo
 
 _PROBED = 3
 """Frames that are decoded to see what they carry."""
@@ -84,9 +85,9 @@ def _info(
     context, shown = video.codec_context, first[0]
     layout = layout_of(shown.format.name)
     rotation, mirrored = _orientation(shown)
-    n_frames, spanned = _count(container, video, path, most)
+    n_frames, spanned, restarts = _count(container, video, path, shown, most)
     time_base = video.time_base or Fraction(1, 1000)
-    duration = video.duration * time_base if video.duration else spanned
+    duration = video.duration * time_base if video.duration and not restarts else spanned
     if duration is None and container.duration is not None:
         duration = Fraction(container.duration, av.time_base)
     interlaced = context.field_order in _INTERLACED or any(f.interlaced_frame for f in first)
@@ -116,31 +117,55 @@ def _info(
         chapters=len(container.chapters()),
         extras=tuple(extras),
         metadata=dict(container.metadata),
+        restarts=restarts,
     )
 
 
-def _count(container: InputContainer, video: VideoStream, path: Path, most: int | None) -> tuple[int, Fraction | None]:
-    """Number of frames, and their duration in seconds where the packets had to be read for it."""
+def _count(
+    container: InputContainer, video: VideoStream, path: Path, first: av.VideoFrame, most: int | None
+) -> tuple[int, Fraction | None, tuple[ClockRestart, ...]]:
+    """Number of frames; where packets had to be read for it, their duration in seconds and the clock's restarts."""
     index = video.index_entries
-    if "mov" in container.format.name and 0 < video.frames == len(index):
-        return sum(not entry.is_discard for entry in index), None
-    codec, count, keyed = codec_name(video), 0, False
-    begin: int | None = None
+    if "mov" in container.format.name and 0 < video.frames == len(index) and index[0].is_keyframe:
+        return sum(not entry.is_discard for entry in index), None, ()
+    codec, scan = codec_name(video), ClockScan(video.index, own_clock=has_own_clock(container))
+    times, end = _shown(StreamDecoder(container, video, path).packets(scan), codec, first, path, most)
+    restarts = scan.restarts()
+    if restarts:
+        with open_input(path) as again:
+            stream = video_stream(again, path, video.index)
+            decoding = StreamDecoder(again, stream, path, restarts)
+            times, end = _shown(decoding.packets(), codec, first, path, most)
+    begin = min((t for t in times if t is not None), default=end)
+    length = (end - begin) * (video.time_base or Fraction(0))
+    return len(times), length if length > 0 else None, restarts
+
+
+def _shown(
+    packets: Iterable[av.Packet[VideoStream]], codec: str, first: av.VideoFrame, path: Path, most: int | None
+) -> tuple[list[int | None], int]:
+    """The time of each frame that is decoded, ``first`` being the first of them, and the end of the last."""
+    begin = _time(first)
+    keyed, leading = False, begin is not None
+    times: list[int | None] = []
     end = 0
-    for packet in StreamDecoder(container, video, Path()).packets():
+    for packet in packets:
         if not shows_a_frame(packet, codec):
             continue
-        if packet.is_keyframe and not keyed:
-            count, begin, keyed = 0, None, True  # the recording starts between key frames: those before do not decode
-        count += 1
-        if most is not None and count > most:
+        time = _time(packet)
+        times.append(time)
+        keyed = keyed or packet.is_keyframe
+        if leading and keyed and time is not None and begin is not None and time > begin:
+            # A recording may begin between key frames: with which of these frames decoding begins, the codec decides.
+            leading, times = False, [t for t in times if t is None or t >= begin]
+        if most is not None and len(times) > most:
             raise VideoError(f"{path} has more frames than --max-frames {most}.", "Cut it, or raise the limit.")
-        time = packet.pts if packet.pts is not None else packet.dts
-        if time is not None:
-            begin = time if begin is None else min(begin, time)
-            end = max(end, time + (packet.duration or 0))
-    length = (end - begin) * (video.time_base or 0) if begin is not None else 0
-    return count, Fraction(length) if length > 0 else None
+        end = max(end, (time or 0) + (packet.duration or 0))
+    return times, end
+
+
+def _time(of: av.VideoFrame | av.Packet[VideoStream]) -> int | None:
+    return of.pts if of.pts is not None else of.dts
 
 
 def _rate(video: VideoStream, n_frames: int, duration: Fraction | None) -> Fraction:

@@ -30,17 +30,19 @@ _NO_DURATIONS = ("mp4", "mov", "m4a", "3gp", "3g2", "mj2")
 """Containers of the MP4 family, as ``VideoInfo.container`` calls them."""
 _LONGEST_LAST = 16
 """Frame durations that the last frame may be shown for; after a longer one, frames are missing."""
-_TOP_FIRST = (2, 5)
-"""FFmpeg's field orders whose first displayed field is the top one."""
 
 
 @dataclass(frozen=True)
 class _SeekPoint:
-    """A key frame that was decoded: reading may start here if the same picture comes out again."""
+    """A key frame that was decoded: reading may start here if the same picture comes out again.
+
+    ``position`` is the byte to seek to in a joined file, which has the same time more than once.
+    """
 
     index: int
     pts: int
     crc: int
+    position: int | None = None
 
 
 _indexes: dict[tuple[str, int, int, int], list[_SeekPoint]] = {}
@@ -101,17 +103,21 @@ class Reader:
             return
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = StreamDecoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path, self.info.restarts)
             natives = _timed(decoding.frames(), self.info, stream)
-            yield from self._wrapped(_recorded(natives, points), 0, start, stop, decoding, stream)
+            recorded = _recorded(natives, points, decoding.key_positions)
+            yield from self._wrapped(recorded, 0, start, stop, decoding, stream)
 
     def _from_point(self, point: _SeekPoint, start: int, stop: int | None) -> Generator[Frame, None, bool]:
         """Read from a seek point; returns False, having given nothing, if it is not found again."""
         with open_input(self.info.path) as container:
             stream = video_stream(container, self.info.path, self.info.stream)
-            decoding = StreamDecoder(container, stream, self.info.path)
+            decoding = StreamDecoder(container, stream, self.info.path, self.info.restarts)
             try:
-                container.seek(point.pts, stream=stream)
+                if point.position is not None:
+                    container.seek(point.position, unsupported_byte_offset=True)
+                else:
+                    container.seek(point.pts, stream=stream)
             except (av.error.FFmpegError, OSError):
                 return False
             natives = _timed(decoding.frames(), self.info, stream)
@@ -130,14 +136,13 @@ class Reader:
         decoding: StreamDecoder,
         stream: av.VideoStream,
     ) -> Iterator[Frame]:
-        top_first = stream.codec_context.field_order in _TOP_FIRST
         layout = layout_of(self.info.pix_fmt)
         for native in natives:
             if stop is not None and index >= stop:
                 self._tell(decoding)
                 return
             if index >= start:
-                frame = Frame.from_native(native, index, self.info.time_base, top_field_first=top_first)
+                frame = Frame.from_native(native, index, self.info.time_base)
                 if frame.size != self.info.size or frame.layout.name != layout.name:
                     raise VideoError(
                         f"{self.info.path} changes at frame {index} from {self.info.width}x{self.info.height} "
@@ -157,6 +162,9 @@ class Reader:
         if decoding.damaged:
             packets = "packet was" if decoding.damaged == 1 else "packets were"
             told.append(f"{self.info.path.name}: {decoding.damaged} damaged {packets} skipped.")
+        if decoding.left_out:
+            frames = "1 frame is" if decoding.left_out == 1 else f"{decoding.left_out} frames are"
+            told.append(f"{self.info.path.name}: {frames} left out, between a joint and the key frame after it.")
         if decoding.ended_early:
             told.append(f"{self.info.path.name} breaks off: {decoding.ended_early}.")
         self.warnings += [text for text in told if text not in self.warnings]
@@ -173,12 +181,14 @@ def _seek_points(info: VideoInfo) -> list[_SeekPoint]:
     return _indexes.setdefault(key, [])
 
 
-def _recorded(natives: Iterator[av.VideoFrame], points: list[_SeekPoint]) -> Iterator[av.VideoFrame]:
+def _recorded(
+    natives: Iterator[av.VideoFrame], points: list[_SeekPoint], positions: dict[int, int]
+) -> Iterator[av.VideoFrame]:
     """The frames, counted from the video's first one; seek points among them are noted."""
     for number, native in enumerate(natives):
         last = points[-1].index if points else -_SPACING
         if native.key_frame and number >= last + _SPACING and native.pts is not None:
-            points.append(_SeekPoint(number, native.pts, _crc(native)))
+            points.append(_SeekPoint(number, native.pts, _crc(native), positions.get(native.pts)))
         yield native
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
 from vrm.media.read.container import open_input
+from vrm.media.read.decode import StreamDecoder
+from vrm.media.read.frame_flags import FrameFlags, frame_flags
 
 PROGRESSIVE_ORDERS = (0, 1)
 """FFmpeg's field orders "unknown" and "progressive"."""
@@ -50,6 +52,7 @@ class SourceFacts:
         data: in words, the kinds of per-frame data in the first frame that no encoder here writes.
         constant_rate: the container states that the frame rate does not vary.
         sample_aspect: as stated; 0 where the source says nothing.
+        flags: of the first frame.
     """
 
     time_base: Fraction
@@ -62,6 +65,7 @@ class SourceFacts:
     chapters: int = 0
     constant_rate: bool = False
     sample_aspect: Fraction = Fraction(0)
+    flags: FrameFlags = field(default_factory=FrameFlags)
 
 
 _UNWRITTEN = {
@@ -82,7 +86,8 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
             chapters = len(source.chapters())
             order = video.codec_context.field_order if video.codec_context else 0
             base = video.time_base or Fraction(1, 1000)
-            facts = _of_frame(_first_frame(source, stream), base, order, chapters)
+            first = next(StreamDecoder(source, video, path).frames(), None)
+            facts = _of_frame(first, base, order, chapters)
             average, rate = video.average_rate or Fraction(0), video.base_rate or Fraction(0)
             constant = bool(average) and abs(average - rate) < average / 1000
             return replace(facts, constant_rate=constant, sample_aspect=Fraction(video.sample_aspect_ratio or 0))
@@ -90,24 +95,14 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
         raise VideoError(f"{path} cannot be read: {err}.") from err
 
 
-def _first_frame(source: av.container.InputContainer, stream: int) -> av.VideoFrame | None:
-    try:
-        for packet in source.demux(source.streams[stream]):
-            for frame in packet.decode():
-                assert isinstance(frame, av.VideoFrame)
-                return frame
-    except av.error.FFmpegError:
-        return None
-    return None
-
-
 def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters: int) -> SourceFacts:
     if frame is None:
         return SourceFacts(base, field_order=order, chapters=chapters)
     side: dict[Any, bytes] = {data.type: bytes(data) for data in frame.side_data}  # type: ignore
     matrix = side.get(Type.DISPLAYMATRIX, b"")
+    flags = frame_flags(frame)
     if frame.interlaced_frame and order in PROGRESSIVE_ORDERS:
-        order = 2
+        order = 3 if flags.bottom_first else 2
     return SourceFacts(
         base,
         (frame.pts or 0) * base,
@@ -117,6 +112,7 @@ def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters:
         Type.A53_CC in side,
         tuple(words for kind, words in _UNWRITTEN.items() if kind in side),
         chapters,
+        flags=flags,
     )
 
 

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from fractions import Fraction
 
 from vrm.media.read.container import open_input, video_stream
-from vrm.media.read.decode import shows_a_frame
+from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.types import VideoInfo
 
 
@@ -17,16 +17,13 @@ def timestamps(info: VideoInfo) -> list[int]:
     with open_input(info.path) as container:
         stream = video_stream(container, info.path, info.stream)
         times: list[int] = []
-        keyed = False
-        for packet in container.demux(stream):
+        for packet in StreamDecoder(container, stream, info.path, info.restarts).packets():
             if not shows_a_frame(packet, info.codec):
                 continue
-            if packet.is_keyframe and not keyed:
-                times, keyed = [], True  # what comes before the first key frame cannot be decoded
             time = packet.pts if packet.pts is not None else packet.dts
             if time is not None:
                 times.append(time)
-        return sorted(times)
+        return sorted(times)[-info.n_frames :]  # without what comes before the first frame that can be decoded
 
 
 def frame_at(times: list[int], time_base: Fraction, seconds: Fraction) -> int:

@@ -27,6 +27,7 @@ class Container:
         subtitles: codec that text subtitles of other kinds are converted to; empty = none fits.
         tick: ticks per second of its one clock; 0 = each stream has its own.
         codecs: those that players find in it, where its muxer would take any as private data; empty = ask the muxer.
+        from_zero: players count its times from zero, and show what comes before the first as emptiness.
     """
 
     muxer: str
@@ -37,6 +38,7 @@ class Container:
     tick: int = 0
     options: dict[str, str] = field(default_factory=dict)
     codecs: tuple[str, ...] = ()
+    from_zero: bool = True
 
     def holds(self, codec: str) -> bool:
         """False for codecs that it holds only as private data."""
@@ -52,7 +54,15 @@ _TS_CODECS = (
     *("mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"),
     *("dvb_subtitle", "dvb_teletext", "arib_caption", "klv", "timed_id3"),
 )
-_TS = Container("mpegts", "MPEG-TS", chapters=False, tick=90000, options={"mpegts_copyts": "1"}, codecs=_TS_CODECS)
+_TS = Container(
+    "mpegts",
+    "MPEG-TS",
+    chapters=False,
+    tick=90000,
+    options={"mpegts_copyts": "1"},
+    codecs=_TS_CODECS,
+    from_zero=False,
+)
 CONTAINERS: dict[str, Container] = {
     ".mp4": _MP4,
     ".m4v": _MP4,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,8 +11,9 @@ import av
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
-from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
+from vrm.media.read.times import timestamps
+from vrm.media.write.chroma_location import chroma_location, keeps_chroma_location
 from vrm.media.write.containers import FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
     ENCODERS,
@@ -175,15 +175,26 @@ def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
     own = encoder.codec == info.codec and options.pix_fmt is None
     settings = quality_options(encoder, options.crf, options.lossless)
     settings |= profile_options(encoder, info.profile if own else "", layout, options.lossless)
-    settings |= library_params(encoder, facts.mastering, lossless=options.lossless, constant_rate=facts.constant_rate)
-    if facts.field_order not in PROGRESSIVE_ORDERS and encoder.name in _CODES_FIELDS:
+    fields = facts.field_order not in PROGRESSIVE_ORDERS and encoder.name in _CODES_FIELDS
+    settings |= library_params(
+        encoder,
+        facts.mastering,
+        lossless=options.lossless,
+        constant_rate=facts.constant_rate,
+        bottom_first=fields and facts.flags.bottom_first,
+    )
+    if fields:
         settings["flags"] = settings.get("flags", "") + "+ildct+ilme"
+    if chroma_location(facts, layout_of(info.pix_fmt), layout):
+        settings["chroma_sample_location"] = facts.flags.chroma_location
     exact = encoder.exact_times and not avi
     if not exact:
         settings["bf"] = "0"
     rate = _sane_rate(info, encoder)
     if avi and not _on_grid(info, rate):
         raise _DoesNotFit("AVI holds no times of its own, and this video's frame rate varies.")
+    if layout.alpha and encoder.codec == "vp8":
+        settings["auto-alt-ref"] = "0"  # hidden frames have no alpha
     picture = PictureFormat(
         info.size,
         pix_fmt,
@@ -281,16 +292,10 @@ def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
     """Whether each frame is near a time of its own on the grid of a constant rate."""
     if info.container in (FRAMES, "avi"):
         return True
-    places = [t * rate for t in sorted(_video_times(info))]
-    near = all(abs(p - round(p)) < Fraction(1, 10) for p in (q - places[0] for q in places))
+    times = timestamps(info)
+    places = [(t - times[0]) * info.time_base * rate for t in times]
+    near = all(abs(p - round(p)) < Fraction(1, 10) for p in places)
     return near and len({round(p) for p in places}) == len(places)
-
-
-def _video_times(info: VideoInfo) -> Iterator[Fraction]:
-    with open_input(info.path) as source:
-        for packet in source.demux(source.streams[info.stream]):
-            if packet.pts is not None and packet.size:
-                yield packet.pts * packet.time_base
 
 
 def picture_words(
@@ -318,6 +323,10 @@ def picture_words(
     lost += facts.data
     if "dolby vision" in info.extras and "Dolby Vision data" not in facts.data:
         lost.append("Dolby Vision data")
+    location = chroma_location(facts, video.layout, written)
+    located = not location or keeps_chroma_location(location, video.encoder, container)
+    if not located or location not in ("", "left"):
+        (kept if located else lost).append(f"chroma location ({location})")
     if facts.field_order not in PROGRESSIVE_ORDERS:
         fields = video.encoder.name in _CODES_FIELDS
         (kept if fields else lost).append("interlacing flags")

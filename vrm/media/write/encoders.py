@@ -173,10 +173,12 @@ def profile_options(encoder: VideoEncoder, profile: str, layout: PixelLayout, lo
 
 
 def library_params(
-    encoder: VideoEncoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool
+    encoder: VideoEncoder, mastering: Mastering | None, *, lossless: bool, constant_rate: bool, bottom_first: bool
 ) -> dict[str, str]:
-    """Settings that only the codec's own library takes: HDR static metadata, the stated frame rate, silence."""
+    """Settings that only the codec's own library takes: HDR static metadata, rate, order of the fields, silence."""
     params: list[str] = []
+    if encoder.params == "x264-params" and bottom_first:
+        params.append("bff=1")
     if encoder.params == "x264-params" and constant_rate:
         params.append("force-cfr=1")  # states the frame rate in the stream instead of the time base; times stay
     if encoder.params == "x264-params" and cv2.checkHardwareSupport(_AVX512):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,10 +14,10 @@ from vrm.media.read.source_facts import SourceFacts, read_facts
 from vrm.media.write.containers import CONTAINERS, FRAMES, container_of
 from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_words
 from vrm.media.write.encoders import PictureFormat
-from vrm.media.write.streams import CopiedStreams, StreamPlan, muxer_options, plan_streams
+from vrm.media.write.streams import EMPTY, CopiedStreams, StreamPlan, muxer_options, plan_streams, shift_to_zero
 from vrm.options.remove import OutputOptions
 from vrm.system.files import partial_path
-from vrm.types import Colour, VideoInfo
+from vrm.types import ClockRestart, Colour, VideoInfo
 
 _SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in folders."""
@@ -34,7 +35,9 @@ class OutputPlan:
         picture: size, pixel format, colour, times the encoder is opened with.
         layout: the planar layout of the frames it is given.
         time_base: of the pts that are written: the source's own; the frame period in AVI.
-        start: when the source's first frame is shown, in seconds.
+        start: when the first frame is shown, in seconds.
+        shift: seconds added to all of the source's times.
+        restarts: where the source's clock starts again.
         source, stream: the file that the other streams are copied from, and its video stream that is worked on; None =
             nothing is copied.
         exact_times: the encoder is given the times; else it counts frames, and their packets get the times afterwards.
@@ -56,6 +59,8 @@ class OutputPlan:
     muxer_options: dict[str, str] = field(default_factory=dict)
     time_base: Fraction = Fraction(1, 1000)
     start: Fraction = Fraction(0)
+    shift: Fraction = Fraction(0)
+    restarts: tuple[ClockRestart, ...] = ()
     source: Path | None = None
     stream: int = 0
     exact_times: bool = True
@@ -109,6 +114,7 @@ def plan_output(
     kept, lost, notes = picture_words(info, facts, video, container)
     if whole and facts.chapters:
         (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
+    shift = shift_to_zero(info, facts.start, container, copied.streams)
     return OutputPlan(
         out,
         container.muxer,
@@ -119,7 +125,9 @@ def plan_output(
         video.options,
         muxer_options(info, container, video.time_base),
         video.time_base,
-        facts.start,
+        facts.start + shift,
+        shift,
+        info.restarts,
         info.path if whole else None,
         info.stream,
         video.encoder.exact_times and container.muxer != "avi",
@@ -128,10 +136,21 @@ def plan_output(
         facts.display_matrix,
         bool(facts.chapters) and whole and container.chapters,
         options.overwrite,
-        tuple(video.notes + notes + copied.notes),
+        tuple(video.notes + notes + copied.notes + _clock_notes(info, shift)),
         tuple(kept + copied.kept),
         tuple(lost + copied.lost),
     )
+
+
+def _clock_notes(info: VideoInfo, shift: Fraction) -> list[str]:
+    notes = []
+    if info.restarts:
+        times = "once" if len(info.restarts) == 1 else f"{len(info.restarts)} times"
+        notes.append(f"The clock of this recording starts again {times}: all streams go on there in step.")
+    if shift < -EMPTY:
+        clock = timedelta(seconds=int(-shift))
+        notes.append(f"The source's clock begins at {clock}: in the output all streams begin together at 0.")
+    return notes
 
 
 def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:

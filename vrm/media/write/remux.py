@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from fractions import Fraction
+from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
 import av
 from av.container import OutputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Discard, Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
 from av.video.stream import VideoStream
 
+from vrm.media.read.clock import Clock, move
 from vrm.media.read.container import open_input
 from vrm.media.write.containers import copy_stream
 from vrm.media.write.encoders import add_encoder
@@ -33,18 +36,22 @@ class Remuxer:
     Attributes:
         video: the output's stream for the encoded picture.
         copied: packets written, by index of the source's stream.
+        damaged: packets that the output's muxer cannot read, and that are left out.
     """
 
     def __init__(self, plan: OutputPlan, out: OutputContainer) -> None:
         self.copied: Counter[int] = Counter()
+        self.damaged: Counter[int] = Counter()
         self._out = out
         self._wanted = {s.index: s for s in plan.streams}
         self._targets: dict[int, Stream] = {}
         self._converters: dict[int, SubtitleConverter] = {}
         self._last: dict[int, int] = {}
+        self._may_repeat = FormatFlags.ts_nonstrict in FormatFlags(out.format.flags)
         self._held: Packet[Any] | None = None
         self._from: Fraction | None = None
-        self._shift = Fraction(0)
+        self._shift = plan.shift
+        self._clock = Clock(plan.restarts)
         self._source = open_input(plan.source) if plan.source is not None else None
         if self._source is None:
             self.video = _add_video(plan, out)
@@ -61,7 +68,7 @@ class Remuxer:
                 continue
             self._add(stream, self._wanted[stream.index])
         if plan.chapters:
-            out.set_chapters(self._source.chapters())
+            out.set_chapters([_moved(chapter, plan.shift) for chapter in self._source.chapters()])
         out.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
         self._packets = self._source.demux([self._source.streams[i] for i in self._targets])
 
@@ -77,9 +84,9 @@ class Remuxer:
         self._from, self._shift = start, shift
 
     def until(self, time: Fraction) -> None:
-        """Write the packets that come before ``time`` (seconds, by dts)."""
+        """Write the packets that come before ``time`` (seconds of the output, by dts)."""
         while (packet := self._next()) is not None:
-            if _seconds(packet) > time:
+            if _seconds(packet) + self._shift > time:
                 return
             self._held = None
             self._write(packet)
@@ -131,18 +138,19 @@ class Remuxer:
             if packet is None:
                 return None
             if packet.size and (packet.dts is not None or packet.pts is not None):
+                self._clock.continue_times(packet)
                 self._held = packet
         return self._held
 
     def _write(self, packet: Packet[Any]) -> None:
         index = packet.stream_index
         base = packet.time_base
-        if self._from is not None:
-            if _seconds(packet) + (packet.duration or 0) * base <= self._from:
-                return
-            by = round(self._shift / base)
-            packet.pts = packet.pts + by if packet.pts is not None else None
-            packet.dts = packet.dts + by if packet.dts is not None else None
+        if self._from is not None and _seconds(packet) + (packet.duration or 0) * base <= self._from:
+            return
+        move(packet, self._shift)
+        if self._shift < 0 and packet.pts is not None and packet.pts < 0 and packet.stream.type == "subtitle":
+            packet.duration = max(0, (packet.duration or 0) + packet.pts)  # it is shown before sound and picture begin
+            packet.pts = packet.dts = 0
         self.copied[index] += 1
         if index in self._converters:
             for converted in self._converters[index].convert(packet):
@@ -150,12 +158,28 @@ class Remuxer:
             return
         packet.dts = packet.pts if packet.dts is None else packet.dts
         assert packet.dts is not None
-        if packet.dts <= self._last.get(index, packet.dts - 1) and packet.stream.type in ("audio", "video"):
-            packet.dts = self._last[index] + 1  # damaged sources repeat times, which muxers refuse
-            packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else None
+        target = self._targets[index]
+        if index in self._last and target.type in ("audio", "video"):
+            self._keep_order(packet, self._last[index], target)
         self._last[index] = packet.dts
-        packet.stream = self._targets[index]
-        self._out.mux_one(packet)
+        packet.stream = target
+        try:
+            self._out.mux_one(packet)
+        except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # at a cut, a packet may be a piece of one
+            self.copied[index] -= 1
+            self.damaged[index] += 1
+
+    def _keep_order(self, packet: Packet[Any], last: int, target: Stream) -> None:
+        """Put a packet a tick of the output later where a damaged or joined source repeats a time: muxers refuse it."""
+        base = target.time_base
+        ticks = Fraction(1) if self._may_repeat or base is None else packet.time_base / base  # in a unit of the packet
+        assert packet.dts is not None
+        if floor(packet.dts * ticks + _HALF) <= floor(last * ticks + _HALF):
+            packet.dts = last + ceil(1 / ticks)
+            packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else None
+
+
+_HALF = Fraction(1, 2)
 
 
 class SubtitleConverter:
@@ -196,6 +220,11 @@ def _add_video(plan: OutputPlan, out: OutputContainer) -> VideoStream:
     if plan.display_matrix:
         stream.set_display_matrix(plan.display_matrix)
     return stream
+
+
+def _moved(chapter: Any, seconds: Fraction) -> Any:
+    units = round(seconds / chapter["time_base"])
+    return {**chapter, "start": max(0, chapter["start"] + units), "end": max(0, chapter["end"] + units)}
 
 
 def _seconds(packet: Packet[Any]) -> Fraction:

@@ -9,7 +9,7 @@ from math import lcm
 import av
 
 from vrm.errors import OutputError
-from vrm.media.read.container import codec_name, is_cover, open_input
+from vrm.media.read.container import codec_name, has_own_clock, is_cover, open_input
 from vrm.media.write.containers import CONTAINERS, FRAMES, TEXT_SUBTITLES, Container, holds_copy
 from vrm.types import VideoInfo
 
@@ -82,6 +82,26 @@ def _plan_stream(
 
 
 _KINDS = {"audio": "sound", "video": "video", "subtitle": "subtitles", "attachment": "attachment", "data": "data"}
+
+
+def shift_to_zero(info: VideoInfo, start: Fraction, container: Container, streams: list[StreamPlan]) -> Fraction:
+    """Seconds that bring the first sound or picture to zero, where the source's clock has a beginning of its own.
+
+    ``start`` is when the picture begins. Times of files that count from zero themselves are left as they are, unless
+    the first ``EMPTY`` seconds hold nothing: then they were copied from such a clock.
+    """
+    if not container.from_zero or info.container == FRAMES:
+        return Fraction(0)
+    told = [s.index for s in streams if s.kind in ("audio", "video")]
+    with open_input(info.path) as source:
+        begins = [(s.start_time, s.time_base) for s in source.streams if s.index in told]
+        own_clock = has_own_clock(source)
+    first = min([start, *(time * base for time, base in begins if time is not None and base is not None)])
+    return -first if first > (0 if own_clock else EMPTY) else Fraction(0)
+
+
+EMPTY = 10
+"""Seconds without sound or picture at a file's beginning that nobody meant."""
 
 
 def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict[str, str]:

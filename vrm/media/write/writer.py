@@ -72,11 +72,12 @@ def write_video(
         return write_frames(plan, frames, progress=progress, ready=ready)
     source = _FrameSource(frames)
     with _explained(plan, source), atomic_file(plan.path, durable=True) as partial:
-        written, packets = _encode_to(partial, plan, source, part, progress)
+        written, packets, damaged = _encode_to(partial, plan, source, part, progress)
         if ready is not None:
             ready(partial)
         _refuse_new(plan)
-    return WriteReport(plan.path, written, plan.path.stat().st_size, packets, plan.kept, plan.lost, plan.notes)
+    lost = (*plan.lost, *(f"{n} damaged packets of stream {index}" for index, n in sorted(damaged.items())))
+    return WriteReport(plan.path, written, plan.path.stat().st_size, packets, plan.kept, lost, plan.notes)
 
 
 def write_frames(
@@ -110,7 +111,8 @@ def write_frames(
 
 def _encode_to(
     path: Path, plan: OutputPlan, frames: Iterable[Frame], part: bool, progress: Progress | None
-) -> tuple[int, dict[int, int]]:
+) -> tuple[int, dict[int, int], dict[int, int]]:
+    """The frames that were written; packets copied and packets left out as damaged, by stream."""
     out = av.open(str(path.absolute()), "w", format=plan.container, container_options=plan.muxer_options)
     try:
         with Remuxer(plan, out) as remuxer:
@@ -119,7 +121,7 @@ def _encode_to(
     except BaseException:
         abandon(out)
         raise
-    return written, dict(remuxer.copied)
+    return written, dict(remuxer.copied), dict(remuxer.damaged)
 
 
 class _VideoTrack:
@@ -140,7 +142,7 @@ class _VideoTrack:
         written = 0
         stream = self._remuxer.video
         for number, frame in zip(count(), frames):
-            if number == 0 and (self._part or self._plan.source is None):
+            if number == 0:
                 self._begin(frame)
             for packet in stream.encode(self._timed(frame, number)):
                 self._mux(packet)
@@ -155,6 +157,9 @@ class _VideoTrack:
         return written
 
     def _begin(self, frame: Frame) -> None:
+        if not self._part and self._plan.source is not None:
+            self._shift = round(self._plan.shift / frame.time_base)
+            return
         start = frame.pts * frame.time_base
         shift = self._plan.start - start
         self._shift = round(shift / frame.time_base)
