@@ -69,7 +69,7 @@ class VideoInfo:
 
     Attributes:
         path: the file, or the folder of numbered frames.
-        container: short name of the format ("mp4", "matroska", "frames" for a folder).
+        container: short name of the format ("mp4", "matroska", "frames" for a folder of pictures or a still one).
         stream: index of the chosen video stream in the container.
         codec, profile, pix_fmt: FFmpeg names; profile may be empty.
         height, width: stored size in pixels.
@@ -86,6 +86,8 @@ class VideoInfo:
         chapters: how many chapters.
         extras: things that need a word, such as "hdr10", "dolby vision", "closed captions".
         metadata: container tags.
+        orientation: what EXIF says of pictures, which are turned so when they are read: ``size`` and ``rotation`` are
+            of the pictures as shown. 1 = nothing.
     """
 
     path: Path
@@ -110,6 +112,7 @@ class VideoInfo:
     chapters: int = 0
     extras: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
+    orientation: int = 1
 
     def __post_init__(self) -> None:
         if self.rotation not in (0, 90, 180, 270):

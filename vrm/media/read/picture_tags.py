@@ -22,9 +22,10 @@ from vrm.types import Colour
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LARGEST = 1 << 26
 """Bytes of a chunk that is kept, at most."""
+CICP = "colour tags (cICP)"
 _WORDS = {
     b"iCCP": "ICC profile",
-    b"cICP": "colour tags (cICP)",
+    b"cICP": CICP,
     b"mDCV": "HDR static metadata",
     b"cLLI": "HDR static metadata",
     b"sRGB": "sRGB tag",

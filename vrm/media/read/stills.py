@@ -143,5 +143,6 @@ def _stored_facts(path: Path) -> tuple[int, int, int, int]:
                     return picture.height, picture.width, _CHANNELS[picture.mode], 8
         except (OSError, ValueError, SyntaxError):
             pass  # the other reader may know it, or say what is wrong
+    check_size(path)
     image = _decoded(path)
     return (*image.shape[:2], 1 if image.ndim == 2 else image.shape[2], 8 * image.itemsize)

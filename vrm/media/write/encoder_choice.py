@@ -256,7 +256,9 @@ def _tags(info: VideoInfo, layout: PixelLayout) -> Colour:
     if layout.family == "rgb":
         return replace(info.colour, matrix=0, full_range=True)
     if layout_of(info.pix_fmt).family == "rgb":
-        return Colour(1, 1 if info.colour.transfer in (2, 13) else info.colour.transfer, 1, False)
+        primaries, transfer = info.colour.primaries, info.colour.transfer
+        matrix = 9 if primaries == 9 else 1
+        return Colour(1 if primaries == 2 else primaries, 1 if transfer in (2, 13) else transfer, matrix, False)
     colour = info.colour
     if info.pix_fmt.startswith("yuvj"):
         colour = replace(colour, full_range=True)

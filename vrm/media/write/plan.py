@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
-from vrm.media.read.frame_folder import PICTURE_ENDINGS
+from vrm.media.read.frame_folder import FRAME_RATE, PICTURE_ENDINGS, frame_files
+from vrm.media.read.picture_tags import CICP, stated
 from vrm.media.read.source_facts import SourceFacts, read_facts
 from vrm.media.write.containers import CONTAINERS, FRAMES, container_of
 from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_words
@@ -18,6 +19,7 @@ from vrm.options.remove import OutputOptions
 from vrm.system.files import partial_path
 from vrm.types import Colour, VideoInfo
 
+_UPRIGHT = "The pictures are written upright, as viewers show the source: no orientation tag is needed any more."
 _SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in folders."""
 
@@ -97,8 +99,8 @@ def plan_output(
     """
     if side_by_side:
         info, copy_streams = replace(info, width=2 * info.width), False
-    if info.container == FRAMES and not out.suffix:
-        _check_target(info, out, options, folder=True)
+    if info.container == FRAMES and (not out.suffix or _one_picture(info, out)):
+        _check_target(info, out, options, folder=not out.suffix)
         return _plan_frames(info, out, options)
     container = container_of(out)
     _check_target(info, out, options, folder=False)
@@ -107,6 +109,10 @@ def plan_output(
     whole = copy_streams and info.container != FRAMES
     copied = plan_streams(info, container) if whole else CopiedStreams()
     kept, lost, notes = picture_words(info, facts, video, container)
+    if info.container == FRAMES:
+        lost += [word for word in info.extras if word != CICP]
+        if info.frame_rate == FRAME_RATE and info.n_frames > 1:
+            notes.append(f"Pictures do not say their frame rate: {FRAME_RATE} frames per second are taken (--fps).")
     if whole and facts.chapters:
         (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
     return OutputPlan(
@@ -178,6 +184,10 @@ def _same(out: Path, source: Path) -> bool:
         return False
 
 
+def _one_picture(info: VideoInfo, out: Path) -> bool:
+    return info.path.is_file() and out.suffix.lower() == ".png"
+
+
 def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPlan:
     if options.codec not in (None, "png") or options.crf is not None:
         raise UsageError(
@@ -187,6 +197,7 @@ def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPl
     layout = asked_layout(options.pix_fmt, layout_of(info.pix_fmt))
     depth = 8 if layout.depth == 8 else 16
     picture = PictureFormat(info.size, info.pix_fmt, info.colour, info.sample_aspect, info.frame_rate, info.time_base)
+    kept, lost = stated(frame_files(info.path), layout_of(info.pix_fmt).n_planes)
     return OutputPlan(
         out,
         FRAMES,
@@ -197,5 +208,7 @@ def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPl
         source=info.path,
         lossless=True,
         overwrite=options.overwrite,
-        kept=(f"PNG, {depth} bits",),
+        notes=(_UPRIGHT,) if info.orientation != 1 else (),
+        kept=(f"PNG, {depth} bits", *kept),
+        lost=tuple(lost),
     )
