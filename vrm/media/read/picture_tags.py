@@ -87,8 +87,11 @@ def read_tags(path: Path) -> PictureTags:
         return PictureTags()
 
 
-def stated(files: Sequence[Path], channels: int) -> tuple[list[str], list[str]]:
-    """In words what the files state that pictures of so many channels, written upright as PNG, keep, and what not."""
+def stated(files: Sequence[Path], channels: int, animated: bool = False) -> tuple[list[str], list[str]]:
+    """In words what the files state that pictures of so many channels, written upright as PNG, keep, and what not.
+
+    ``animated``: all their pictures are read.
+    """
     kept: Counter[str] = Counter()
     lost: Counter[str] = Counter()
     for path in files:
@@ -96,7 +99,7 @@ def stated(files: Sequence[Path], channels: int) -> tuple[list[str], list[str]]:
         fitting = {name for name, _ in tags.fitting(channels)}
         for name in {name for name, _ in tags.chunks}:
             (kept if name in fitting else lost)[_WORDS[name]] += 1
-        lost.update(tags.lost)
+        lost.update(word for word in tags.lost if not (animated and word == _FURTHER))
     return list(kept), list(lost)
 
 
@@ -116,6 +119,19 @@ def is_animation(path: Path) -> bool:
             return picture.format in ("PNG", "WEBP", "GIF") and getattr(picture, "n_frames", 1) > 1
     except Exception:  # see ``read_tags``
         return False
+
+
+def plays(path: Path) -> int:
+    """How often an animation is played; 0 = without end, which is also said of what is none."""
+    try:
+        with warnings.catch_warnings(), Image.open(path) as picture:
+            warnings.simplefilter("ignore")
+            stated = picture.info.get("loop")
+            if picture.format == "GIF":
+                return 1 if stated is None else stated and stated + 1
+            return int(stated or 0)
+    except Exception:  # see ``read_tags``
+        return 0
 
 
 def png_with(data: bytes, chunks: Sequence[tuple[bytes, bytes]]) -> bytes:

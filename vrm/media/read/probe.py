@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from vrm.errors import UsageError, VideoError
 from vrm.media.frame.frame import frame_tags
 from vrm.media.frame.pixel_layout import layout_of
+from vrm.media.read.animated_webp import is_animated_webp, probe_webp
 from vrm.media.read.container import codec_name, is_cover, open_input, video_stream
 from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.media.read.frame_folder import FRAME_RATE, is_frames, probe_folder
@@ -71,6 +72,8 @@ def probe(
         return probe_folder(path, rate or FRAME_RATE)
     if rate is not None:
         raise UsageError(f"--fps is for folders of pictures, and {path} is a video file.", "It has its own times.")
+    if is_animated_webp(path):
+        return probe_webp(path)
     with open_input(path) as container:
         video = video_stream(container, path, stream)
         chosen = video.index

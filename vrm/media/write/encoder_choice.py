@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,8 @@ from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
-from vrm.media.write.containers import FRAMES, Container, abandon, open_in_memory
+from vrm.media.read.times import timestamps
+from vrm.media.write.containers import ANIMATED, FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
     ENCODERS,
     PictureFormat,
@@ -82,19 +84,42 @@ def choose_video(
     """
     source = layout_of(info.pix_fmt)
     wish = _EncoderWish(info, facts, container, options, asked_layout(options.pix_fmt, source))
+    if container.plays and options.pix_fmt is None:
+        wish = replace(wish, target=_as_rgb(source))
     asked = options.codec
     if options.lossless and asked is None:
-        asked = "ffv1"
-        if container.muxer not in ("matroska", "avi"):
+        asked = container.codec if container.plays else "ffv1"
+        if not container.plays and container.muxer not in ("matroska", "avi"):
             raise UsageError(
                 f"--lossless writes FFV1, which {container.label} does not hold.",
                 f"Name the output {out.stem}.mkv, or add --codec h264 or --codec hevc for their lossless forms.",
             )
     if asked is not None:
         return _as_asked(encoders_of(asked), asked, wish)
-    if info.container == FRAMES and options.pix_fmt is None:
+    if options.pix_fmt is None and (found := _with_alpha(wish)) is not None:
+        return found
+    if options.pix_fmt is None and info.container in (FRAMES, *ANIMATED) and not container.plays:
         wish = replace(wish, target=_for_players(source, info))
     return _nearest(wish)
+
+
+def _with_alpha(wish: _EncoderWish) -> EncoderChoice | None:
+    """For a source with alpha: its own codec, or the one that holds alpha in this container; None where nothing does."""
+    own = _own_encoders(wish.info.codec) if wish.info.container != FRAMES else ()
+    name, pix_fmt = _HOLD_ALPHA.get(wish.container.muxer, ("", ""))
+    other = replace(wish, target=layout_of(pix_fmt)) if pix_fmt else wish
+    tried = [(e, wish) for e in own] + [(e, other) for e in (encoders_of(name) if name else ())]
+    for encoder, each in tried if wish.target.alpha else ():
+        with suppress(_DoesNotFit):
+            choice = _try(encoder, each)
+            if layout_of(choice.picture.pix_fmt).alpha:
+                said = [] if encoder in own or not own else [f"Written as {encoder.label}, which holds the alpha plane."]
+                return replace(choice, notes=[*said, *choice.notes])
+    return None
+
+
+_HOLD_ALPHA = {"matroska": ("ffv1", ""), "avi": ("ffv1", ""), "webm": ("vp9", "yuva420p"), "mov": ("prores", "yuva444p10le")}
+"""Codecs for pictures with alpha by container, and the pixel format; without one, the source's."""
 
 
 def _nearest(wish: _EncoderWish) -> EncoderChoice:
@@ -157,6 +182,13 @@ def asked_layout(pix_fmt: str | None, source: PixelLayout) -> PixelLayout:
     return layout_of("yuv" + pix_fmt[4:] if pix_fmt.startswith("yuvj") else pix_fmt)
 
 
+def _as_rgb(source: PixelLayout) -> PixelLayout:
+    """YUV becomes the RGB that picture files hold."""
+    if source.family != "yuv":
+        return source
+    return layout_of(f"gbr{'a' if source.alpha else ''}p" + ("16le" if source.depth > 8 else ""))
+
+
 def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
     """RGB becomes the YUV format that players show."""
     if source.family != "rgb":
@@ -169,6 +201,8 @@ def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
 def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
     """Set an encoder up for this video, and open it into a header in memory. Raises _DoesNotFit: it cannot."""
     info, facts, options = wish.info, wish.facts, wish.options
+    if not wish.container.holds(encoder.codec):
+        raise _DoesNotFit(f"{wish.container.label} does not hold {encoder.label}.")
     avi = wish.container.muxer == "avi"
     pix_fmt, note = _format_for(encoder, wish.target, wish.container)
     layout = layout_of(pix_fmt)
@@ -207,6 +241,8 @@ _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 def _format_for(encoder: VideoEncoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
     """The encoder's pixel format that holds the layout's samples (but for alpha, or ProRes' last bits), and a note."""
+    if encoder.pix_fmt:
+        return encoder.pix_fmt, ""
     formats = pix_fmts(encoder)
     found = same_samples(layout, formats)
     if found is not None and (not layout.alpha or _keeps_alpha(encoder, container)):
@@ -233,8 +269,6 @@ def _keeps_alpha(encoder: VideoEncoder, container: Container) -> bool:
 
 
 def _open_once(encoder: VideoEncoder, container: Container, picture: PictureFormat, options: dict[str, str]) -> None:
-    if not container.holds(encoder.codec):
-        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.")
     out = open_in_memory(container)
     try:
         add_encoder(out, encoder.name, picture, options)
@@ -289,6 +323,9 @@ def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
 
 
 def _video_times(info: VideoInfo) -> Iterator[Fraction]:
+    if info.container == "webp":
+        yield from (t * info.time_base for t in timestamps(info))
+        return
     with open_input(info.path) as source:
         for packet in source.demux(source.streams[info.stream]):
             if packet.pts is not None and packet.size:
@@ -308,7 +345,7 @@ def picture_words(
     elif info.has_alpha:
         lost.append("the alpha plane (this decoder does not give it)")
     if (written.sub_x, written.sub_y) > (video.layout.sub_x, video.layout.sub_y) and video.layout.family != "gray":
-        lost.append("full chroma resolution (--pix-fmt yuv444p keeps it)")
+        lost.append("full chroma resolution" + ("" if written.alpha else " (--pix-fmt yuv444p keeps it)"))
     if written.depth < video.layout.depth:
         lost.append(f"{video.layout.depth} bits (written with {written.depth})")
     if facts.mastering is not None:
@@ -341,5 +378,7 @@ _REORDERING = Fraction(1, 2)
 
 
 def _on_ticks(info: VideoInfo, facts: SourceFacts, tick: int) -> bool:
+    if info.container in ANIMATED:
+        return all((t * info.time_base * tick).denominator == 1 for t in timestamps(info))
     period = 1 / info.frame_rate if info.frame_rate else facts.time_base
     return (period * tick).denominator == 1 and (facts.start * tick).denominator == 1

@@ -9,9 +9,9 @@ from pathlib import Path
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.frame_folder import FRAME_RATE, PICTURE_ENDINGS, frame_files
-from vrm.media.read.picture_tags import CICP, stated
+from vrm.media.read.picture_tags import CICP, plays, stated
 from vrm.media.read.source_facts import SourceFacts, read_facts
-from vrm.media.write.containers import CONTAINERS, FRAMES, container_of
+from vrm.media.write.containers import ANIMATED, CONTAINERS, FRAMES, PICTURES, Container, container_of
 from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_words
 from vrm.media.write.encoders import PictureFormat
 from vrm.media.write.streams import CopiedStreams, StreamPlan, muxer_options, plan_streams
@@ -104,15 +104,14 @@ def plan_output(
         return _plan_frames(info, out, options)
     container = container_of(out)
     _check_target(info, out, options, folder=False)
-    facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
+    facts = SourceFacts(info.time_base) if info.container in PICTURES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
-    whole = copy_streams and info.container != FRAMES
+    whole = copy_streams and info.container not in PICTURES
     copied = plan_streams(info, container) if whole else CopiedStreams()
     kept, lost, notes = picture_words(info, facts, video, container)
-    if info.container == FRAMES:
-        lost += [word for word in info.extras if word != CICP]
-        if info.frame_rate == FRAME_RATE and info.n_frames > 1:
-            notes.append(f"Pictures do not say their frame rate: {FRAME_RATE} frames per second are taken (--fps).")
+    lost += _lost_of_pictures(info, container)
+    if info.container == FRAMES and info.frame_rate == FRAME_RATE and info.n_frames > 1:
+        notes.append(f"Pictures do not say their frame rate: {FRAME_RATE} frames per second are taken (--fps).")
     if whole and facts.chapters:
         (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
     return OutputPlan(
@@ -138,6 +137,14 @@ def plan_output(
         tuple(kept + copied.kept),
         tuple(lost + copied.lost),
     )
+
+
+def _lost_of_pictures(info: VideoInfo, container: Container) -> list[str]:
+    """What picture files state, and animations do, that no video does."""
+    lost = [word for word in info.extras if word != CICP] if info.container in PICTURES else []
+    if info.container in ANIMATED and not container.plays and (times := plays(info.path)) != 1:
+        lost.append(f"that it plays {f'{times} times' if times else 'without end'}")
+    return lost
 
 
 def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:

@@ -10,7 +10,8 @@ import av
 
 from vrm.errors import OutputError
 from vrm.media.read.container import codec_name, is_cover, open_input
-from vrm.media.write.containers import CONTAINERS, FRAMES, TEXT_SUBTITLES, Container, holds_copy
+from vrm.media.read.picture_tags import plays
+from vrm.media.write.containers import CONTAINERS, TEXT_SUBTITLES, Container, holds_copy
 from vrm.types import VideoInfo
 
 
@@ -72,7 +73,7 @@ def _plan_stream(
     elif is_cover(stream) and container.muxer == "matroska":
         result.streams.append(StreamPlan(index, kind, codec, "attachment"))
         result.kept.append(f"cover {index}")
-    elif kind in ("audio", "video") and not is_cover(stream):
+    elif kind in ("audio", "video") and not is_cover(stream) and not container.plays:
         raise OutputError(
             f"{container.label} does not hold {words} of the source.",
             f"Name the output .mkv, which holds it (endings: {', '.join(CONTAINERS)}).",
@@ -87,6 +88,10 @@ _KINDS = {"audio": "sound", "video": "video", "subtitle": "subtitles", "attachme
 def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict[str, str]:
     """Options of the muxer for this source; ``base`` is the time base of the picture."""
     options = dict(container.options)
+    if container.plays:
+        times = plays(info.path)
+        # GIF counts the repetitions after the first time, and says nothing where there is none.
+        options[container.plays] = str((times - 1 or -1) if times and container.muxer == "gif" else times)
     if container.muxer not in ("mp4", "mov", "3gp"):
         return options
     # A late start is written in the file's own clock, which by default rounds it to a millisecond.
@@ -94,7 +99,7 @@ def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict
     while clock < 10000:
         clock *= 2
     sounds = [s for s in info.streams if s.kind == "audio"]
-    if sounds and info.container != FRAMES:
+    if sounds:
         with open_input(info.path) as source:
             bases = [source.streams[s.index].time_base for s in sounds]
         common = lcm(clock, *(b.denominator for b in bases if b))

@@ -24,6 +24,7 @@ from vrm.media.write.encoders import for_encoder
 from vrm.media.write.plan import OutputPlan
 from vrm.media.write.png import write_png
 from vrm.media.write.remux import Remuxer
+from vrm.media.write.webp import whole_frames
 from vrm.system.files import atomic_file, atomic_folder, disk_error
 
 Progress = Callable[[int], None]
@@ -124,6 +125,8 @@ def _encode_to(
     except BaseException:
         abandon(out)
         raise
+    if plan.container == "webp":
+        whole_frames(path)
     return written, dict(remuxer.copied)
 
 
