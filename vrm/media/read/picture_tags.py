@@ -1,4 +1,4 @@
-"""What picture files state beside their samples: orientation, colour, EXIF; as the chunks of a PNG that is made of them.
+"""What picture files state beside their samples (orientation, colour, EXIF), as chunks of a PNG that is made of them.
 
 Chunks are those of the PNG specification (third edition); the orientation is tag 0x0112 of EXIF.
 """

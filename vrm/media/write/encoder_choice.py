@@ -104,7 +104,7 @@ def choose_video(
 
 
 def _with_alpha(wish: _EncoderWish) -> EncoderChoice | None:
-    """For a source with alpha: its own codec, or the one that holds alpha in this container; None where nothing does."""
+    """For a source with alpha: its own codec, or the one for this container that holds it; None where nothing does."""
     own = _own_encoders(wish.info.codec) if wish.info.container != FRAMES else ()
     name, pix_fmt = _HOLD_ALPHA.get(wish.container.muxer, ("", ""))
     other = replace(wish, target=layout_of(pix_fmt)) if pix_fmt else wish
@@ -113,12 +113,19 @@ def _with_alpha(wish: _EncoderWish) -> EncoderChoice | None:
         with suppress(_DoesNotFit):
             choice = _try(encoder, each)
             if layout_of(choice.picture.pix_fmt).alpha:
-                said = [] if encoder in own or not own else [f"Written as {encoder.label}, which holds the alpha plane."]
+                said = (
+                    [] if encoder in own or not own else [f"Written as {encoder.label}, which holds the alpha plane."]
+                )
                 return replace(choice, notes=[*said, *choice.notes])
     return None
 
 
-_HOLD_ALPHA = {"matroska": ("ffv1", ""), "avi": ("ffv1", ""), "webm": ("vp9", "yuva420p"), "mov": ("prores", "yuva444p10le")}
+_HOLD_ALPHA = {
+    "matroska": ("ffv1", ""),
+    "avi": ("ffv1", ""),
+    "webm": ("vp9", "yuva420p"),
+    "mov": ("prores", "yuva444p10le"),
+}
 """Codecs for pictures with alpha by container, and the pixel format; without one, the source's."""
 
 

@@ -67,7 +67,7 @@ def _reduced(pixels: Any, before: Any, most: int) -> Any:
     fresh = _rgb(pixels[~np.isin(pixels, kept)]).astype(np.uint8)
     if kept.size == most or not fresh.size:
         return kept
-    cut = Image.fromarray(fresh[None]).quantize(most - kept.size, Image.Quantize.MEDIANCUT).getpalette()
+    cut: Any = Image.fromarray(fresh[None]).quantize(most - kept.size, Image.Quantize.MEDIANCUT).getpalette()
     made = np.reshape(cut, (-1, 3)).astype(np.uint32)[: most - kept.size]
     return np.union1d(kept, made[:, 0] << 16 | made[:, 1] << 8 | made[:, 2])
 

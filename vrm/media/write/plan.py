@@ -19,6 +19,9 @@ from vrm.options.remove import OutputOptions
 from vrm.system.files import partial_path
 from vrm.types import Colour, VideoInfo
 
+_WIDE = (9, 10, 11, 12)
+_HDR = (16, 18)
+"""H.273's primaries wider than BT.709, and transfers of HDR."""
 _UPRIGHT = "The pictures are written upright, as viewers show the source: no orientation tag is needed any more."
 _SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in folders."""
@@ -140,10 +143,15 @@ def plan_output(
 
 
 def _lost_of_pictures(info: VideoInfo, container: Container) -> list[str]:
-    """What picture files state, and animations do, that no video does."""
+    """What picture files state and animations do that no video does, and the other way round."""
     lost = [word for word in info.extras if word != CICP] if info.container in PICTURES else []
     if info.container in ANIMATED and not container.plays and (times := plays(info.path)) != 1:
         lost.append(f"that it plays {f'{times} times' if times else 'without end'}")
+    if container.muxer == "gif" and info.codec != "gif":
+        lost.append("colours beyond 256 in a frame")
+        lost += ["half-transparent pixels, which become opaque or transparent"] if info.has_alpha else []
+    if container.plays and (info.colour.primaries in _WIDE or info.colour.transfer in _HDR):
+        lost.append("colour tags (primaries and transfer)")
     return lost
 
 

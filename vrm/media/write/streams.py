@@ -11,6 +11,7 @@ import av
 from vrm.errors import OutputError
 from vrm.media.read.container import codec_name, is_cover, open_input
 from vrm.media.read.picture_tags import plays
+from vrm.media.read.times import timestamps
 from vrm.media.write.containers import CONTAINERS, TEXT_SUBTITLES, Container, holds_copy
 from vrm.types import VideoInfo
 
@@ -89,9 +90,7 @@ def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict
     """Options of the muxer for this source; ``base`` is the time base of the picture."""
     options = dict(container.options)
     if container.plays:
-        times = plays(info.path)
-        # GIF counts the repetitions after the first time, and says nothing where there is none.
-        options[container.plays] = str((times - 1 or -1) if times and container.muxer == "gif" else times)
+        return options | _of_animation(info, container)
     if container.muxer not in ("mp4", "mov", "3gp"):
         return options
     # A late start is written in the file's own clock, which by default rounds it to a millisecond.
@@ -108,6 +107,18 @@ def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict
     known = {"title", "artist", "album_artist", "album", "comment", "genre", "date", "copyright", "description"}
     if set(info.metadata) - known - set(CONTAINER_TAGS) - {"creation_time", "composer", "synopsis", "track"}:
         options["movflags"] = "+use_metadata_tags"
+    return options
+
+
+def _of_animation(info: VideoInfo, container: Container) -> dict[str, str]:
+    times = plays(info.path)
+    if container.muxer == "gif":
+        times = times - 1 or -1 if times else 0  # it counts repetitions, and says nothing where there are none
+    options = {container.plays: str(times)}
+    if container.muxer == "apng":  # it would give the last frame the duration of the one before
+        shown = timestamps(info)
+        left = info.duration - (shown[-1] - shown[0]) * info.time_base if info.duration and shown else Fraction(0)
+        options["final_delay"] = str(left if 0 < left < 60 else 1 / info.frame_rate)
     return options
 
 
