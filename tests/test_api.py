@@ -55,6 +55,7 @@ def test_every_word_reaches_the_options() -> None:
         "lossless": True,
         "pix_fmt": "yuv444p",
         "stream": 1,
+        "fps": "24",
         "report": "r.html",
         "overwrite": True,
         "resume": True,

@@ -25,6 +25,8 @@ _FEATURES, _ALPHA, _FRAME, _DURATION = b"VP8X", 0x10, b"ANMF", slice(12, 15)
 
 
 def is_animated_webp(path: Path) -> bool:
+    if not path.is_file():  # opening a pipe would wait
+        return False
     try:
         with path.open("rb") as file:
             head = file.read(21)

@@ -76,6 +76,8 @@ class PictureTags:
 
 def read_tags(path: Path) -> PictureTags:
     """The tags of a picture file; none where it cannot be read: its reader says what is wrong with it."""
+    if not path.is_file():  # opening a pipe would wait
+        return PictureTags()
     try:
         with path.open("rb") as file:
             if file.read(8) == _SIGNATURE:
