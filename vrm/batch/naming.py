@@ -49,7 +49,8 @@ def _ending(input: Path, options: RemoveOptions) -> str:
 
     if is_frames(input):
         return ".png"
-    if input.suffix.lower() in ANIMATIONS:
-        return input.suffix
+    animation = ANIMATIONS.get(input.suffix.lower())
+    if animation is not None and options.output.codec in (None, animation.codec):
+        return ".mkv" if options.output.lossless and animation.codec == "gif" else input.suffix
     written = (".mkv", ".avi") if options.output.lossless and options.output.codec is None else CONTAINERS
     return input.suffix if input.suffix.lower() in written else ".mkv"

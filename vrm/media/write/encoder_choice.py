@@ -94,39 +94,34 @@ def choose_video(
                 f"--lossless writes FFV1, which {container.label} does not hold.",
                 f"Name the output {out.stem}.mkv, or add --codec h264 or --codec hevc for their lossless forms.",
             )
-    if asked is not None:
-        return _as_asked(encoders_of(asked), asked, wish)
-    if options.pix_fmt is None and (found := _with_alpha(wish)) is not None:
+    encoders = encoders_of(asked) if asked is not None else ()
+    if (found := _with_alpha(wish, encoders)) is not None:
         return found
-    if options.pix_fmt is None and info.container in (FRAMES, *ANIMATED) and not container.plays:
+    lossy = not options.lossless and all(encoder.quality for encoder in encoders)
+    if options.pix_fmt is None and info.container in (FRAMES, *ANIMATED) and not container.plays and lossy:
         wish = replace(wish, target=_for_players(source, info))
-    return _nearest(wish)
+    return _as_asked(encoders, asked, wish) if asked is not None else _nearest(wish)
 
 
-def _with_alpha(wish: _EncoderWish) -> EncoderChoice | None:
-    """For a source with alpha: its own codec, or the one for this container that holds it; None where nothing does."""
+def _with_alpha(wish: _EncoderWish, asked: tuple[VideoEncoder, ...] = ()) -> EncoderChoice | None:
+    """For a source with alpha: what was asked for, its own codec or the container's for it; None if none holds it."""
+    if not wish.target.alpha or wish.options.pix_fmt is not None:
+        return None
     own = _own_encoders(wish.info.codec) if wish.info.container != FRAMES else ()
-    name, pix_fmt = _HOLD_ALPHA.get(wish.container.muxer, ("", ""))
-    other = replace(wish, target=layout_of(pix_fmt)) if pix_fmt else wish
-    tried = [(e, wish) for e in own] + [(e, other) for e in (encoders_of(name) if name else ())]
-    for encoder, each in tried if wish.target.alpha else ():
+    name = _HOLD_ALPHA.get(wish.container.muxer)
+    for encoder in asked or (*own, *(encoders_of(name) if name else ())):
+        pix_fmt = None if encoder in own else _ALPHA_FORMATS.get(encoder.codec)
         with suppress(_DoesNotFit):
-            choice = _try(encoder, each)
+            choice = _try(encoder, replace(wish, target=layout_of(pix_fmt)) if pix_fmt else wish)
             if layout_of(choice.picture.pix_fmt).alpha:
-                said = (
-                    [] if encoder in own or not own else [f"Written as {encoder.label}, which holds the alpha plane."]
-                )
-                return replace(choice, notes=[*said, *choice.notes])
+                said = [f"Written as {encoder.label}, which holds the alpha plane."]
+                return replace(choice, notes=[*(said if own and encoder not in (*own, *asked) else []), *choice.notes])
     return None
 
 
-_HOLD_ALPHA = {
-    "matroska": ("ffv1", ""),
-    "avi": ("ffv1", ""),
-    "webm": ("vp9", "yuva420p"),
-    "mov": ("prores", "yuva444p10le"),
-}
-"""Codecs for pictures with alpha by container, and the pixel format; without one, the source's."""
+_HOLD_ALPHA = {"matroska": "ffv1", "avi": "ffv1", "webm": "vp9", "mov": "prores"}
+_ALPHA_FORMATS = {"vp8": "yuva420p", "vp9": "yuva420p", "prores": "yuva444p10le"}
+"""Codecs for pictures with alpha by container; and what those take that do not take them as they are."""
 
 
 def _nearest(wish: _EncoderWish) -> EncoderChoice:
@@ -280,8 +275,6 @@ def _open_once(encoder: VideoEncoder, container: Container, picture: PictureForm
     try:
         add_encoder(out, encoder.name, picture, options)
         out.start_encoding()
-    except ValueError as err:
-        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.") from err
     except av.error.FFmpegError as err:
         odd = picture.size[0] % 2 or picture.size[1] % 2
         why = f"{picture.size[1]}x{picture.size[0]} is odd, and it" if odd else f"{err.strerror}: it"
@@ -289,6 +282,8 @@ def _open_once(encoder: VideoEncoder, container: Container, picture: PictureForm
             f"{encoder.label} ({encoder.name}) cannot be written into {container.label} as {picture.pix_fmt} "
             f"({why} does not take this)."
         ) from err
+    except ValueError as err:
+        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.") from err
     finally:
         abandon(out)
 

@@ -206,7 +206,8 @@ def _one_picture(info: VideoInfo, out: Path) -> bool:
 def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPlan:
     if options.codec not in (None, "png") or options.crf is not None:
         raise UsageError(
-            f"{out.name} has no ending, so a folder of PNG frames is written, without --codec and --crf.",
+            f"{out.name} {'is a picture' if out.suffix else 'has no ending, so a folder of PNG frames is written'}: "
+            "--codec and --crf mean nothing.",
             f"For a video file use one of {', '.join(CONTAINERS)}.",
         )
     layout = asked_layout(options.pix_fmt, layout_of(info.pix_fmt))
