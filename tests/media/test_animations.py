@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vrm.errors import UsageError
+from vrm.errors import OutputError, UsageError
 from vrm.media.frame.composite import composite
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
@@ -120,6 +120,19 @@ def test_the_codec_that_is_chosen_holds_the_alpha(tmp_path, source, ending, code
             opacity = frame.planes[3].astype(float) / (2**frame.layout.depth - 1) * 255
             assert np.abs(opacity - without_sign(want)[..., 3]).mean() < 3
     assert plan_output(probe(tmp_path / f"a.{source}"), tmp_path / f"c.{ending}", OutputOptions()).pix_fmt == pix_fmt
+
+
+def test_a_codec_that_is_asked_for_holds_the_alpha_where_it_can(tmp_path):
+    info = probe(animation(tmp_path / "a.gif"))
+    for codec, pix_fmt in (("vp9", "yuva420p"), ("prores", "yuva444p10le"), ("ffv1", "bgra")):
+        plan = plan_output(info, tmp_path / "b.mkv", OutputOptions(codec=codec))
+        assert (plan.codec, plan.pix_fmt) == (codec, pix_fmt)
+        assert "the alpha plane" in plan.kept
+    plan = plan_output(info, tmp_path / "b.mp4", OutputOptions(codec="av1"))
+    assert plan.pix_fmt == "yuv420p"
+    assert "the alpha plane" in plan.lost
+    with pytest.raises(OutputError, match="VP9.*cannot be written into QuickTime"):
+        plan_output(info, tmp_path / "b.mov", OutputOptions(codec="vp9"))
 
 
 def test_what_mp4_cannot_hold_of_an_animation_is_named(tmp_path):
