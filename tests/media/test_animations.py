@@ -131,7 +131,7 @@ def test_a_codec_that_is_asked_for_holds_the_alpha_where_it_can(tmp_path):
     plan = plan_output(info, tmp_path / "b.mp4", OutputOptions(codec="av1"))
     assert plan.pix_fmt == "yuv420p"
     assert "the alpha plane" in plan.lost
-    with pytest.raises(OutputError, match="VP9.*cannot be written into QuickTime"):
+    with pytest.raises(OutputError, match=r"VP9.*cannot be written into QuickTime"):
         plan_output(info, tmp_path / "b.mov", OutputOptions(codec="vp9"))
 
 

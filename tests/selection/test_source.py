@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vrm.errors import MaskError, VideoError
 from vrm.media.read.picture_tags import upright
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.levels import voc_colours
 from vrm.selection.masks.load import load
-from vrm.selection.masks.source import MaskReaders
+from vrm.selection.masks.source import MaskReaders, mask_readers
 from vrm.types import Colour, VideoInfo
 
 SIZE = (36, 64)
@@ -484,3 +485,11 @@ def test_ids_beside_a_void_of_white_stay_ids(disk: Disk):
     np.testing.assert_array_equal(loaded.masks.window(0, FRAMES), labels > 0)
     one = load(MaskOptions(disk.folder / "m", objects=(1,)), info(), disk.readers)
     np.testing.assert_array_equal(one.masks.window(0, FRAMES), labels == 1)
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_an_animation_is_a_mask_video(tmp_path: Path, ending: str):
+    first, *others = [Image.fromarray(np.uint8(255) * mask) for mask in truth()]
+    first.save(tmp_path / f"m.{ending}", save_all=True, append_images=others, duration=40, lossless=True)
+    loaded = load(MaskOptions(tmp_path / f"m.{ending}"), info(), mask_readers())
+    np.testing.assert_array_equal(loaded.masks.window(0, FRAMES), truth())

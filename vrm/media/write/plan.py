@@ -19,6 +19,7 @@ from vrm.options.remove import OutputOptions
 from vrm.system.files import partial_path
 from vrm.types import Colour, VideoInfo
 
+_FASTEST_GIF = 50
 _WIDE = (9, 10, 11, 12)
 _HDR = (16, 18)
 """H.273's primaries wider than BT.709, and transfers of HDR."""
@@ -113,6 +114,8 @@ def plan_output(
     copied = plan_streams(info, container) if whole else CopiedStreams()
     kept, lost, notes = picture_words(info, facts, video, container)
     lost += _lost_of_pictures(info, container)
+    if container.muxer == "gif" and info.frame_rate > _FASTEST_GIF:
+        notes.append(f"Viewers show no GIF faster than {_FASTEST_GIF} frames per second: it will play slowly.")
     if info.container == FRAMES and info.frame_rate == FRAME_RATE and info.n_frames > 1:
         notes.append(f"Pictures do not say their frame rate: {FRAME_RATE} frames per second are taken (--fps).")
     if whole and facts.chapters:

@@ -12,6 +12,7 @@ from typing import Literal
 from vrm.errors import MaskError, VrmError
 from vrm.media.read.frame_folder import natural
 from vrm.media.read.open_video import open_video
+from vrm.media.read.picture_tags import is_animation
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import read_mask
 from vrm.options.remove import RemoveOptions
@@ -110,7 +111,7 @@ def open_source(path: Path, readers: MaskReaders, frames: Sequence[Sequence[Path
         return MaskSource(path, "folder", tuple(files), readers)
     if not path.exists():
         raise MaskError(f"Mask {path} does not exist.", "Give a PNG, a folder of PNGs or a mask video.")
-    if path.suffix.lower() in ENDINGS:
+    if path.suffix.lower() in ENDINGS and not is_animation(path):
         return MaskSource(path, "image", (path,), readers)
     return MaskSource(path, "video", (), readers)
 
