@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -13,12 +11,10 @@ import av
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
-from vrm.media.read.container import open_input
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
 from vrm.media.read.times import timestamps
 from vrm.media.write.containers import ANIMATED, FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
-    ENCODERS,
     PictureFormat,
     VideoEncoder,
     add_encoder,
@@ -30,6 +26,7 @@ from vrm.media.write.encoders import (
     same_samples,
 )
 from vrm.media.write.hdr import CARRIERS
+from vrm.media.write.target_layout import as_rgb, asked_layout, for_players
 from vrm.options.remove import OutputOptions
 from vrm.types import Colour, VideoInfo
 
@@ -85,7 +82,7 @@ def choose_video(
     source = layout_of(info.pix_fmt)
     wish = _EncoderWish(info, facts, container, options, asked_layout(options.pix_fmt, source))
     if container.plays and options.pix_fmt is None:
-        wish = replace(wish, target=_as_rgb(source))
+        wish = replace(wish, target=as_rgb(source))
     asked = options.codec
     if options.lossless and asked is None:
         asked = container.codec if container.plays else "ffv1"
@@ -99,7 +96,7 @@ def choose_video(
         return found
     lossy = not options.lossless and all(encoder.quality for encoder in encoders)
     if options.pix_fmt is None and info.container in (FRAMES, *ANIMATED) and not container.plays and lossy:
-        wish = replace(wish, target=_for_players(source, info))
+        wish = replace(wish, target=for_players(source, info))
     return _as_asked(encoders, asked, wish) if asked is not None else _nearest(wish)
 
 
@@ -166,38 +163,6 @@ def _own_encoders(codec: str) -> tuple[VideoEncoder, ...]:
         return encoders_of(codec)
     except UsageError:
         return ()
-
-
-def asked_layout(pix_fmt: str | None, source: PixelLayout) -> PixelLayout:
-    """The layout of ``--pix-fmt``, or the source's own.
-
-    Raises UsageError: no encoder takes such a format; names near ones.
-    """
-    if pix_fmt is None:
-        return source
-    names = sorted({f for e in ENCODERS for f in pix_fmts(e)})
-    if pix_fmt not in names:
-        near = difflib.get_close_matches(pix_fmt, names, 4, 0.5)
-        raise UsageError(
-            f"There is no pixel format {pix_fmt}.", f"Did you mean {' or '.join(near)}?" if near else "Try yuv420p."
-        )
-    return layout_of("yuv" + pix_fmt[4:] if pix_fmt.startswith("yuvj") else pix_fmt)
-
-
-def _as_rgb(source: PixelLayout) -> PixelLayout:
-    """YUV becomes the RGB that picture files hold."""
-    if source.family != "yuv":
-        return source
-    return layout_of(f"gbr{'a' if source.alpha else ''}p" + ("16le" if source.depth > 8 else ""))
-
-
-def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
-    """RGB becomes the YUV format that players show."""
-    if source.family != "rgb":
-        return source
-    depth = "10le" if source.depth > 8 else ""
-    sub = "420" if info.width % 2 == 0 and info.height % 2 == 0 else "444"
-    return layout_of(f"yuv{sub}p{depth}")
 
 
 def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
@@ -319,19 +284,10 @@ def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
     """Whether each frame is near a time of its own on the grid of a constant rate."""
     if info.container in (FRAMES, "avi"):
         return True
-    places = [t * rate for t in sorted(_video_times(info))]
-    near = all(abs(p - round(p)) < Fraction(1, 10) for p in (q - places[0] for q in places))
+    times = timestamps(info)
+    places = [(t - times[0]) * info.time_base * rate for t in times]
+    near = all(abs(p - round(p)) < Fraction(1, 10) for p in places)
     return near and len({round(p) for p in places}) == len(places)
-
-
-def _video_times(info: VideoInfo) -> Iterator[Fraction]:
-    if info.container == "webp":
-        yield from (t * info.time_base for t in timestamps(info))
-        return
-    with open_input(info.path) as source:
-        for packet in source.demux(source.streams[info.stream]):
-            if packet.pts is not None and packet.size:
-                yield packet.pts * packet.time_base
 
 
 def picture_words(

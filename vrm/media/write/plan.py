@@ -12,9 +12,10 @@ from vrm.media.read.frame_folder import FRAME_RATE, PICTURE_ENDINGS, frame_files
 from vrm.media.read.picture_tags import CICP, plays, stated
 from vrm.media.read.source_facts import SourceFacts, read_facts
 from vrm.media.write.containers import ANIMATED, CONTAINERS, FRAMES, PICTURES, Container, container_of
-from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_words
+from vrm.media.write.encoder_choice import choose_video, picture_words
 from vrm.media.write.encoders import PictureFormat
 from vrm.media.write.streams import CopiedStreams, StreamPlan, muxer_options, plan_streams
+from vrm.media.write.target_layout import asked_layout
 from vrm.options.remove import OutputOptions
 from vrm.system.files import partial_path
 from vrm.types import Colour, VideoInfo
