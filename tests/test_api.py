@@ -55,6 +55,7 @@ def test_every_word_reaches_the_options() -> None:
         "lossless": True,
         "pix_fmt": "yuv444p",
         "stream": 1,
+        "fps": "24",
         "report": "r.html",
         "overwrite": True,
         "resume": True,
@@ -115,6 +116,11 @@ def test_default_output(tmp_path: Path) -> None:
     assert default_output(clip, build_options(lossless=True, codec="libx264")) == tmp_path / "a.b-clean.mp4"
     assert default_output(tmp_path / "a.AVI", build_options(lossless=True)) == tmp_path / "a-clean.AVI"
     assert default_output(tmp_path / "a.wmv", RemoveOptions()) == tmp_path / "a-clean.mkv"
+    assert default_output(tmp_path / "a.gif", RemoveOptions()) == tmp_path / "a-clean.gif"
+    assert default_output(tmp_path / "a.gif", build_options(lossless=True)) == tmp_path / "a-clean.mkv"
+    assert default_output(tmp_path / "a.gif", build_options(codec="h264")) == tmp_path / "a-clean.mkv"
+    (tmp_path / "photo.jpg").touch()
+    assert default_output(tmp_path / "photo.jpg", RemoveOptions()) == tmp_path / "photo-clean.png"
     (tmp_path / "shot.1").mkdir()
     assert default_output(tmp_path / "shot.1", RemoveOptions()) == tmp_path / "shot.1-clean"
 

@@ -54,7 +54,7 @@ def remove(
         VrmError: see ``vrm.errors``; nothing is left behind.
     """
     with translate_errors():
-        info = open_video(source, options.max_pixels, options.max_frames, options.stream)
+        info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
         output = plan_output(info, target, options.output, side_by_side=options.preview)
         notes = preflight(source, target, info, output, options)
         with open_job(info, target, options, events) as job, SideOutputs(job) as outputs:

@@ -89,7 +89,7 @@ class VideoInfo:
 
     Attributes:
         path: the file, or the folder of numbered frames.
-        container: short name of the format ("mp4", "matroska", "frames" for a folder).
+        container: short name of the format ("mp4", "matroska", "frames" for a folder of pictures or a still one).
         stream: index of the chosen video stream in the container.
         codec, profile, pix_fmt: FFmpeg names; profile may be empty.
         height, width: stored size in pixels.
@@ -107,6 +107,8 @@ class VideoInfo:
         extras: things that need a word, such as "hdr10", "dolby vision", "closed captions".
         metadata: container tags.
         restarts: where the clock of a joined recording starts again; times from the reader go on there.
+        orientation: what EXIF says of pictures, which are turned so when they are read: ``size`` and ``rotation`` are
+            of the pictures as shown. 1 = nothing.
     """
 
     path: Path
@@ -132,6 +134,7 @@ class VideoInfo:
     extras: tuple[str, ...] = ()
     metadata: dict[str, str] = field(default_factory=dict)
     restarts: tuple[ClockRestart, ...] = ()
+    orientation: int = 1
 
     def __post_init__(self) -> None:
         if self.rotation not in (0, 90, 180, 270):

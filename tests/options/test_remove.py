@@ -5,7 +5,7 @@ import pytest
 
 from vrm.errors import UsageError
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
-from vrm.options.values import Moment
+from vrm.options.values import Moment, frame_rate
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,17 @@ def test_contradictions_name_the_option(make, word):
     with pytest.raises(UsageError, match=word) as raised:
         make()
     assert raised.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("24", 24), (12.5, Fraction(25, 2)), ("29.97", Fraction(30000, 1001)), ("24000/1001", Fraction(24000, 1001))],
+)
+def test_frame_rates(text, rate):
+    assert frame_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "fast", "1/0", "5000"])
+def test_what_is_no_frame_rate(text):
+    with pytest.raises(UsageError, match="--fps"):
+        frame_rate(text)

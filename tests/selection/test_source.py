@@ -1,17 +1,20 @@
 """Every form a user may hold a mask in says the same: one truth, many forms, the same Masks."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from vrm.errors import MaskError, VideoError
+from vrm.media.read.picture_tags import upright
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.levels import voc_colours
 from vrm.selection.masks.load import load
-from vrm.selection.masks.source import MaskReaders
+from vrm.selection.masks.source import MaskReaders, mask_readers
 from vrm.types import Colour, VideoInfo
 
 SIZE = (36, 64)
@@ -253,6 +256,54 @@ def test_gap_in_numbers(disk: Disk):
         load(MaskOptions(disk.folder / "m"), info(), disk.readers)
 
 
+@pytest.fixture
+def frames(tmp_path: Path):
+    """``frames(names)``: the facts of a folder of frames with these names."""
+
+    def make(names: list[str], **about) -> VideoInfo:
+        folder = tmp_path / "frames"
+        folder.mkdir()
+        for name in names:
+            (folder / name).touch()
+        return replace(info(n_frames=len(names)), path=folder, container="frames", **about)
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["{:03d}.png", "mask{:d}.png"])
+def test_frames_and_masks_with_the_same_gaps_are_paired(disk: Disk, frames, name: str):
+    numbers = (0, 1, 9, 10, 12)
+    for t, frame in zip(numbers, truth(), strict=True):
+        disk.still("m/" + name.format(t), np.uint8(255) * frame)
+    loaded = load(MaskOptions(disk.folder / "m"), frames([f"{t:03d}.jpg" for t in numbers]), disk.readers)
+    np.testing.assert_array_equal(loaded.masks.window(0, FRAMES), truth())
+    assert loaded.notes == ()
+
+
+def test_masks_of_frames_that_were_deleted_are_left_out(disk: Disk, frames):
+    for t, frame in enumerate(truth(8)):
+        disk.still(f"m/{t}.png", np.uint8(255) * frame)
+    kept = (0, 2, 3, 7)
+    loaded = load(MaskOptions(disk.folder / "m"), frames([f"{t}.png" for t in kept]), disk.readers)
+    np.testing.assert_array_equal(loaded.masks.window(0, 4), truth(8)[list(kept)])
+    assert any("4 of the 8 pictures" in note for note in loaded.notes)
+
+
+def test_masks_of_a_range_are_paired_by_name(disk: Disk, frames):
+    numbers = [0, 1, 4, 5, 9, 10]
+    for t, frame in zip(numbers[2:5], truth(3), strict=True):
+        disk.still(f"m/{t}.png", np.uint8(255) * frame)
+    loaded = load(MaskOptions(disk.folder / "m"), frames([f"{t}.png" for t in numbers]), disk.readers, span=(2, 5))
+    np.testing.assert_array_equal(loaded.masks.window(2, 5), truth(3))
+
+
+def test_masks_of_other_names_still_need_their_numbers(disk: Disk, frames):
+    for t in (0, 1, 3):
+        disk.still(f"m/{t}.png", np.uint8(255) * truth()[0])
+    with pytest.raises(MaskError, match="number 2 is missing"):
+        load(MaskOptions(disk.folder / "m"), frames([f"{t}.png" for t in (0, 1, 2)]), disk.readers)
+
+
 def test_number_twice(disk: Disk):
     for name in ("1.png", "01.png", "2.png"):
         disk.still(f"m/{name}", np.uint8(255) * truth()[0])
@@ -405,3 +456,40 @@ def test_empty_mask_passes_with_a_note(disk: Disk):
 def test_no_mask_at_all(disk: Disk):
     with pytest.raises(MaskError, match="--mask"):
         load(MaskOptions(), info(), disk.readers)
+
+
+@pytest.mark.parametrize("orientation", range(5, 9))
+def test_masks_as_stored_of_pictures_that_are_turned_for_display(disk: Disk, orientation: int):
+    shown = np.ascontiguousarray(upright(truth()[1], orientation))
+    facts = replace(info(shown.shape, 1), orientation=orientation)
+    for mask, notes in ((shown, 0), (truth()[1], 1)):
+        loaded = load(MaskOptions(disk.still("m.png", np.uint8(255) * mask), static=True), facts, disk.readers)
+        np.testing.assert_array_equal(loaded.masks[0], shown)
+        assert len(loaded.notes) == notes
+
+
+@pytest.mark.parametrize("invert", [False, True])
+def test_a_black_that_is_not_quite_black(disk: Disk, invert: bool):
+    for t, frame in enumerate(truth()):
+        disk.still(f"m/{t}.png", np.where(frame, 255, 1).astype(np.uint8)[..., None].repeat(3, 2))
+    loaded = load(MaskOptions(disk.folder / "m", invert=invert), info(), disk.readers)
+    np.testing.assert_array_equal(loaded.masks.window(0, FRAMES), truth() ^ invert)
+
+
+def test_ids_beside_a_void_of_white_stay_ids(disk: Disk):
+    labels = ids(truth())
+    for t, frame in enumerate(labels):
+        frame[-1] = 255
+        disk.still(f"m/{t}.png", frame)
+    loaded = load(MaskOptions(disk.folder / "m"), info(), disk.readers)
+    np.testing.assert_array_equal(loaded.masks.window(0, FRAMES), labels > 0)
+    one = load(MaskOptions(disk.folder / "m", objects=(1,)), info(), disk.readers)
+    np.testing.assert_array_equal(one.masks.window(0, FRAMES), labels == 1)
+
+
+@pytest.mark.parametrize("ending", ["gif", "png", "webp"])
+def test_an_animation_is_a_mask_video(tmp_path: Path, ending: str):
+    first, *others = [Image.fromarray(np.uint8(255) * mask) for mask in truth()]
+    first.save(tmp_path / f"m.{ending}", save_all=True, append_images=others, duration=40, lossless=True)
+    loaded = load(MaskOptions(tmp_path / f"m.{ending}"), info(), mask_readers())
+    np.testing.assert_array_equal(loaded.masks.window(0, FRAMES), truth())

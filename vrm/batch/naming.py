@@ -23,7 +23,8 @@ def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -
 def default_output(input: Path, options: RemoveOptions) -> Path:
     """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
 
-    ``.mkv`` replaces an ending that is not written here, or that cannot hold FFV1 (lossless output without a codec).
+    ``.mkv`` replaces an ending that is not written here, or that cannot hold FFV1 (lossless output without a codec). A
+    still picture becomes a PNG, an animated one stays of its kind.
     """
     if input.is_dir():
         return input.with_name(f"{input.resolve().name}-clean")
@@ -43,7 +44,13 @@ def is_folder(output: str | Path) -> bool:
 
 
 def _ending(input: Path, options: RemoveOptions) -> str:
-    from vrm.media.write.containers import CONTAINERS
+    from vrm.media.read.frame_folder import is_frames
+    from vrm.media.write.containers import ANIMATIONS, CONTAINERS
 
+    if is_frames(input):
+        return ".png"
+    animation = ANIMATIONS.get(input.suffix.lower())
+    if animation is not None and options.output.codec in (None, animation.codec):
+        return ".mkv" if options.output.lossless and animation.codec == "gif" else input.suffix
     written = (".mkv", ".avi") if options.output.lossless and options.output.codec is None else CONTAINERS
     return input.suffix if input.suffix.lower() in written else ".mkv"

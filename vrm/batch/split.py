@@ -26,7 +26,7 @@ def is_long(job: BatchJob) -> bool:
 
     try:
         options = build_options(**job.words)
-        info = open_video(job.input, options.max_pixels, options.max_frames, options.stream)
+        info = open_video(job.input, options.max_pixels, options.max_frames, options.stream, options.fps)
         first, last = frame_range(info, options.start, options.end)
     except VrmError:
         return False

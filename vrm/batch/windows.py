@@ -51,7 +51,7 @@ class Filler:
         segmenter = None if self._description["labels"] else options.mask.segmenter
         mask = replace(options.mask, save_to=None, labels=labels, segmenter=segmenter)
         options = replace(options, mask=mask, report=None, export_keyframes=None, resume=False)
-        info = open_video(source, options.max_pixels, options.max_frames, options.stream)
+        info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
         if video_key(source) != self._description["video"]:
             raise VideoError(f"{source} is another file here.", "Every machine needs the same files.")
         found = unpack((folder / HOLES).read_bytes(), info.size, info.n_frames)

@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,8 @@ class InputOptions(Options):
     end: Moment | None = option(None, EVERYDAY, "TIME", parse=read.moment,
         help="Work up to here; this frame is not included.")
     stream: int | None = option(None, OUTPUT, "N", help="Video stream to work on. Default: the first.")
+    fps: Fraction | None = option(None, OUTPUT, "RATE", parse=read.frame_rate,
+        help="Frames per second of a folder of pictures: 24, 29.97, 30000/1001. Default: 25.")
     max_pixels: int = option(8192 * 8192, MACHINE, "N", between=(1, None), hint="It would refuse every video.",
         help="Refuse larger frames.")
     max_frames: int = option(10_000_000, MACHINE, "N", between=(1, None), hint="It would refuse every video.",
@@ -239,7 +242,7 @@ class RemoveOptions(InputOptions):
 TRACK = (
     "mask", "mask_frame", "static_mask", "object", "invert_mask", "grow", "class_", "point", "not_point", "box",
     "labels", "segmenter", "sam", "device", "threads", "seed", "overwrite",
-    "start", "end", "stream", "max_pixels", "max_frames",
+    "start", "end", "stream", "fps", "max_pixels", "max_frames",
 )  # fmt: skip
 """The options of ``RemoveOptions`` that ``vrm track`` takes."""
 

@@ -86,11 +86,30 @@ def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float]
     return [float(value) for value in values.split(",")], int(frame.strip().rstrip("f") or 0)
 
 
+_NTSC = {"23.976": 24, "23.98": 24, "29.97": 30, "47.952": 48, "59.94": 60, "119.88": 120}
+"""Rates as they are written, of a thousandth less than a whole number."""
+_FASTEST = 1000
+
+
 # How a user's words become values. The annotations are those of the Python calls' keywords.
 
 
 def moment(value: str | float) -> Moment:
     return Moment.parse(str(value))  # a number is seconds
+
+
+def frame_rate(value: str | float) -> Fraction:
+    """Frames per second from ``24``, ``12.5``, ``29.97`` (exactly 30000/1001) or ``30000/1001``. Raises UsageError."""
+    text = str(value).strip()
+    if text in _NTSC:
+        return Fraction(_NTSC[text] * 1000, 1001)
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if not 0 < rate <= _FASTEST:
+        raise UsageError(f"--fps {text} is no frame rate.", f"Write 24, 29.97 or 30000/1001; at most {_FASTEST}.")
+    return rate
 
 
 def points(value: str | Iterable[str]) -> tuple[Point, ...]:

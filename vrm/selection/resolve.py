@@ -66,7 +66,7 @@ def track(
     is a video to be written with the same masks laid over it.
     """
     with translate_errors(), scratch_folder() as scratch:
-        info = open_video(source, options.max_pixels, options.max_frames, options.stream)
+        info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
         refuse_clashes(source, target, options, whole=False, overlay=overlay)
         plan = None if overlay is None else overlay_plan(info, overlay, options.output.overwrite)
         for path in (options.report, target, options.export_keyframes):

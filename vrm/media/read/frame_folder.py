@@ -1,4 +1,4 @@
-"""A folder of pictures as a video: one frame each, in the order of their numbers."""
+"""A folder of pictures, or a single one, as a video: one frame each, in the order of their numbers."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ import numpy as np
 from vrm.errors import VideoError
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import PixelLayout, Planes, layout_of
+from vrm.media.read.picture_tags import is_animation, read_tags, stated
 from vrm.media.read.stills import image_facts, read_image
-from vrm.types import Colour, Pixels, StreamInfo, VideoInfo
+from vrm.types import Pixels, StreamInfo, VideoInfo
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 FRAME_RATE = Fraction(25)
-"""Frames per second of a folder of frames, which does not say."""
+"""Frames per second of a folder of frames, which does not say: what ``--fps`` is by default."""
+
+
+def is_frames(path: Path) -> bool:
+    """Whether a path is a folder of pictures or one still picture, and no video file."""
+    return path.is_dir() or (path.suffix.lower() in PICTURE_ENDINGS and path.is_file() and not is_animation(path))
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The folder's pictures in the order of the numbers in their names.
+    """The folder's pictures in the order of the numbers in their names; of a picture, itself.
 
     Raises VideoError: there is no such folder, or it holds no pictures.
     """
+    if folder.is_file():
+        return [folder]
     try:
         files = [p for p in folder.iterdir() if p.suffix.lower() in PICTURE_ENDINGS and not p.name.startswith(".")]
     except OSError as error:
@@ -44,8 +52,8 @@ def natural(path: Path) -> tuple[list[tuple[int, str]], str]:
     return [(int(p), "") if p.isdigit() else (-1, p) for p in parts], path.name
 
 
-def probe_folder(folder: Path) -> VideoInfo:
-    """What ``probe`` says of a folder of frames, from the headers of all its files.
+def probe_folder(folder: Path, rate: Fraction = FRAME_RATE) -> VideoInfo:
+    """What ``probe`` says of a folder of frames (or of a picture), from the headers of all its files.
 
     Raises VideoError: no frames, or frames of different sizes or depths; names the file.
     """
@@ -63,6 +71,8 @@ def probe_folder(folder: Path) -> VideoInfo:
         most = _joined(most, c)
     pix_fmt = {1: "gray", 3: "gbrp", 2: "gbrap", 4: "gbrap"}[most] + ("16le" if bits == 16 else "")
     layout = layout_of(pix_fmt)
+    kept, lost = stated(files, most)
+    orientations = {read_tags(path).orientation for path in files}
     codec = files[0].suffix.lower()[1:].replace("jpeg", "jpg").replace("tiff", "tif")
     return VideoInfo(
         path=folder,
@@ -76,12 +86,14 @@ def probe_folder(folder: Path) -> VideoInfo:
         rotation=0,
         sample_aspect=Fraction(1),
         bit_depth=bits,
-        time_base=1 / FRAME_RATE,
-        frame_rate=FRAME_RATE,
+        time_base=1 / rate,
+        frame_rate=rate,
         n_frames=len(files),
-        duration=len(files) / FRAME_RATE,
-        colour=Colour(full_range=True),
+        duration=len(files) / rate,
+        colour=read_tags(files[0]).colour,
         has_alpha=layout.alpha,
+        orientation=orientations.pop() if len(orientations) == 1 else 1,
+        extras=tuple(dict.fromkeys((*kept, *lost))),
         streams=(StreamInfo(0, "video", codec, detail=f"{width}x{height} {pix_fmt}, {len(files)} files"),),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 from vrm.errors import UsageError, VideoError
@@ -11,9 +12,14 @@ from vrm.options.values import Moment
 from vrm.types import VideoInfo
 
 
-def open_video(path: Path, max_pixels: int, max_frames: int, stream: int | None = None) -> VideoInfo:
-    """The facts of a video, or a folder of frames, within ``--max-pixels`` and ``--max-frames``. Raises VideoError."""
-    info = probe(path, stream, most_frames=max_frames, most_pixels=max_pixels)
+def open_video(
+    path: Path, max_pixels: int, max_frames: int, stream: int | None = None, rate: Fraction | None = None
+) -> VideoInfo:
+    """The facts of a video, or a folder of frames, within ``--max-pixels`` and ``--max-frames``.
+
+    Raises VideoError; UsageError: a ``rate`` of frames that a video has itself.
+    """
+    info = probe(path, stream, most_frames=max_frames, most_pixels=max_pixels, rate=rate)
     if info.height * info.width > max_pixels:
         raise VideoError(f"{path} has {info.width}x{info.height} pixels, more than --max-pixels {max_pixels}.")
     if info.n_frames > max_frames:

@@ -15,13 +15,14 @@ from av.sidedata.sidedata import Type
 from av.stream import AttachmentStream, Stream
 from av.video.stream import VideoStream
 
-from vrm.errors import VideoError
+from vrm.errors import UsageError, VideoError
 from vrm.media.frame.frame import frame_tags
 from vrm.media.frame.pixel_layout import layout_of
+from vrm.media.read.animated_webp import is_animated_webp, probe_webp
 from vrm.media.read.clock import ClockScan
 from vrm.media.read.container import codec_name, has_own_clock, is_cover, open_input, video_stream
 from vrm.media.read.decode import StreamDecoder, shows_a_frame
-from vrm.media.read.frame_folder import probe_folder
+from vrm.media.read.frame_folder import FRAME_RATE, is_frames, probe_folder
 from vrm.types import ClockRestart, StreamInfo, VideoInfo
 
 _PROBED = 3
@@ -43,9 +44,14 @@ _SIDE_DATA = {
 
 
 def probe(
-    path: Path, stream: int | None = None, *, most_frames: int | None = None, most_pixels: int | None = None
+    path: Path,
+    stream: int | None = None,
+    *,
+    most_frames: int | None = None,
+    most_pixels: int | None = None,
+    rate: Fraction | None = None,
 ) -> VideoInfo:
-    """What is in a video file or a folder of pictures, whose rate is 25 frames per second.
+    """What is in a video file, a folder of pictures or a picture.
 
     The number of frames is exact for an undamaged file: from the index where the container has a complete one, else
     by reading all packets (nothing is decoded for it).
@@ -54,15 +60,21 @@ def probe(
         stream: index of the video stream in the container; default: the first that is no cover picture.
         most_frames: a video with more is refused as soon as they are counted.
         most_pixels: a video whose header claims larger frames is refused before anything of it is decoded.
+        rate: frames per second of a folder of pictures; default: 25.
 
     Raises:
         VideoError: no such file, no video in it, no such stream, an unknown codec or pixel format, nothing that
             decodes, or more than a limit.
     """
-    if path.is_dir():
+    if is_frames(path):
         if stream not in (None, 0):
-            raise VideoError(f"The folder {path} has no stream {stream}.", "Its only one is 0.")
-        return probe_folder(path)
+            kind = "folder" if path.is_dir() else "picture"
+            raise VideoError(f"The {kind} {path} has no stream {stream}.", "Its only one is 0.")
+        return probe_folder(path, rate or FRAME_RATE)
+    if rate is not None:
+        raise UsageError(f"--fps is for folders of pictures, and {path} is a video file.", "It has its own times.")
+    if is_animated_webp(path):
+        return probe_webp(path)
     with open_input(path) as container:
         video = video_stream(container, path, stream)
         chosen = video.index

@@ -15,6 +15,7 @@ import av
 from vrm.errors import VideoError
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import layout_of, raw_plane
+from vrm.media.read.animated_webp import WEBP, read_webp
 from vrm.media.read.container import open_input, video_stream
 from vrm.media.read.decode import StreamDecoder
 from vrm.media.read.frame_folder import read_folder
@@ -86,8 +87,9 @@ class Reader:
         """
         if stop is not None and stop <= start:
             return
-        frames = read_folder(self.info, start, stop) if self.info.container == "frames" else self._file(start, stop)
-        ahead = _ReadAhead(frames)
+        readers = {"frames": read_folder, WEBP: read_webp}
+        own = readers.get(self.info.container)
+        ahead = _ReadAhead(own(self.info, start, stop) if own is not None else self._file(start, stop))
         self._running.append(ahead)
         try:
             yield from ahead

@@ -1,4 +1,4 @@
-"""Still pictures, read as they were stored."""
+"""Still pictures: their samples as they were stored, upright."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from typing import Any, cast
 
 import av
 import cv2
-import imageio.v3 as iio
 import numpy as np
 from PIL import Image
 
 from vrm.errors import VideoError
 from vrm.media.frame.pixel_layout import raw_plane
+from vrm.media.read.picture_tags import read_tags, upright
 from vrm.types import U8, Pixels
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _PALETTE = 3
+_CHANNELS = {"L": 1, "P": 3, "RGB": 3, "CMYK": 3, "RGBA": 4}
+"""By Pillow's modes, as OpenCV reads them."""
 _EIGHT_BIT = (".jpg", ".jpeg", ".bmp", ".webp")
 
 
@@ -45,15 +47,20 @@ def check_size(path: Path, most: int = MOST_PIXELS) -> None:
 
 
 def read_image(path: Path, most: int = MOST_PIXELS) -> Pixels:
-    """A picture as it was stored: uint8 or uint16, ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA.
+    """A picture's samples as stored: uint8 or uint16, ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA.
 
-    Grey with alpha and palettes come as RGB(A); a camera's orientation tag is not applied.
+    Grey with alpha and palettes come as RGB(A). It is turned as a camera's orientation tag says.
 
     Raises:
         VideoError: the file is missing, is no picture, has more than ``most`` pixels, or holds other than 8 or 16 bit
             integers.
     """
     check_size(path, most)
+    return cast(Pixels, np.ascontiguousarray(upright(_decoded(path), read_tags(path).orientation)))
+
+
+def _decoded(path: Path) -> Pixels:
+    """The samples as they are stored."""
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
@@ -90,7 +97,8 @@ def read_index(path: Path, most: int = MOST_PIXELS) -> U8:
             frame = next(container.decode(video=0))
     except (av.error.FFmpegError, StopIteration) as error:
         raise VideoError(f"{path} is damaged: {error}.", "Save it again as a PNG.") from error
-    return np.array(raw_plane(frame, 0, "u1", frame.width)[: frame.height])
+    index = raw_plane(frame, 0, "u1", frame.width)[: frame.height]
+    return np.array(upright(index, read_tags(path).orientation))
 
 
 def read_mask(path: Path, most: int = MOST_PIXELS) -> tuple[Pixels, bool]:
@@ -116,15 +124,25 @@ def png_header(path: Path) -> tuple[int, int, int, int]:
 
 
 def image_facts(path: Path) -> tuple[int, int, int, int]:
-    """``(height, width, channels, bits)`` of a picture, where possible from its header alone. Raises VideoError."""
+    """``(height, width, channels, bits)`` of ``read_image``, mostly from the header alone. Raises VideoError."""
+    tags = read_tags(path)
+    height, width, channels, bits = _stored_facts(path)
+    if tags.orientation >= 5:
+        height, width = width, height
+    return height, width, 4 if tags.transparent else channels, bits
+
+
+def _stored_facts(path: Path) -> tuple[int, int, int, int]:
     height, width, bits, colour = png_header(path)
     if colour in _PNG_CHANNELS:
         return height, width, _PNG_CHANNELS[colour], 16 if bits == 16 else 8
     if path.suffix.lower() in _EIGHT_BIT:
         try:
-            shape = iio.improps(path, plugin="pillow").shape
-            return shape[0], shape[1], 1 if len(shape) == 2 else shape[2], 8
+            with Image.open(path) as picture:
+                if picture.mode in _CHANNELS:
+                    return picture.height, picture.width, _CHANNELS[picture.mode], 8
         except (OSError, ValueError, SyntaxError):
             pass  # the other reader may know it, or say what is wrong
-    image = read_image(path)
+    check_size(path)
+    image = _decoded(path)
     return (*image.shape[:2], 1 if image.ndim == 2 else image.shape[2], 8 * image.itemsize)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from fractions import Fraction
 
+from vrm.media.read.animated_webp import WEBP, webp_times
 from vrm.media.read.container import open_input, video_stream
 from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.types import VideoInfo
@@ -14,6 +15,8 @@ def timestamps(info: VideoInfo) -> list[int]:
     """The pts of every frame in presentation order, in units of ``info.time_base``."""
     if info.container == "frames":
         return list(range(info.n_frames))
+    if info.container == WEBP:
+        return webp_times(info.path)
     with open_input(info.path) as container:
         stream = video_stream(container, info.path, info.stream)
         times: list[int] = []

@@ -28,6 +28,7 @@ class Container:
         tick: ticks per second of its one clock; 0 = each stream has its own.
         codecs: those that players find in it, where its muxer would take any as private data; empty = ask the muxer.
         from_zero: players count its times from zero, and show what comes before the first as emptiness.
+        plays: the muxer's option for how often an animation plays, which holds nothing beside its one picture stream.
     """
 
     muxer: str
@@ -39,10 +40,11 @@ class Container:
     options: dict[str, str] = field(default_factory=dict)
     codecs: tuple[str, ...] = ()
     from_zero: bool = True
+    plays: str = ""
 
     def holds(self, codec: str) -> bool:
-        """False for codecs that it holds only as private data."""
-        return not self.codecs or codec in self.codecs
+        """False for codecs that it holds only as private data, and for those of animated pictures elsewhere."""
+        return codec in self.codecs if self.codecs else codec not in ANIMATED
 
 
 # Without these, the muxers move every stream so that nothing starts below zero: AAC's priming then shifts the picture.
@@ -75,22 +77,33 @@ CONTAINERS: dict[str, Container] = {
     ".m2ts": _TS,
     ".mts": _TS,
 }
-VIDEO_ENDINGS = (*CONTAINERS, ".mpg", ".mpeg", ".wmv", ".flv", ".mxf", ".vob", ".ogv", ".dv", ".gif")
+_APNG = Container("apng", "APNG", "apng", chapters=False, codecs=("apng",), plays="plays")
+ANIMATIONS: dict[str, Container] = {
+    ".gif": Container("gif", "GIF", "gif", chapters=False, tick=100, codecs=("gif",), plays="loop"),
+    ".apng": _APNG,
+    ".png": _APNG,
+    ".webp": Container("webp", "WebP", "webp", chapters=False, tick=1000, codecs=("webp",), plays="loop"),
+}
+VIDEO_ENDINGS = (*CONTAINERS, ".mpg", ".mpeg", ".wmv", ".flv", ".mxf", ".vob", ".ogv", ".dv", ".gif", ".apng")
 """What counts as a video in a folder; a file that is named is taken whatever its ending."""
 FRAMES = "frames"
 """What ``VideoInfo.container`` says of a folder of numbered pictures."""
+ANIMATED = ("gif", "apng", "webp")
+"""Codecs of animated pictures, and the containers of their own."""
+PICTURES = (FRAMES, "webp")
+"""Containers that no FFmpeg reads here, and that hold one picture stream alone."""
 TEXT_SUBTITLES = ("mov_text", "subrip", "srt", "ass", "ssa", "webvtt", "text")
 
 
 def container_of(path: Path) -> Container:
     """The container that a file's ending stands for. Raises UsageError."""
     try:
-        return CONTAINERS[path.suffix.lower()]
+        return {**CONTAINERS, **ANIMATIONS}[path.suffix.lower()]
     except KeyError:
         ending = f"the ending '{path.suffix}'" if path.suffix else "no ending"
         raise UsageError(
             f"The output {path.name} has {ending}, so the kind of file is not known.",
-            f"Use one of {', '.join(CONTAINERS)}.",
+            f"Use one of {', '.join((*CONTAINERS, *ANIMATIONS))}.",
         ) from None
 
 

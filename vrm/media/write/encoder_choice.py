@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,9 +14,8 @@ from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
 from vrm.media.read.times import timestamps
 from vrm.media.write.chroma_location import chroma_location, keeps_chroma_location
-from vrm.media.write.containers import FRAMES, Container, abandon, open_in_memory
+from vrm.media.write.containers import ANIMATED, FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
-    ENCODERS,
     PictureFormat,
     VideoEncoder,
     add_encoder,
@@ -28,6 +27,7 @@ from vrm.media.write.encoders import (
     same_samples,
 )
 from vrm.media.write.hdr import CARRIERS
+from vrm.media.write.target_layout import as_rgb, asked_layout, for_players
 from vrm.options.remove import OutputOptions
 from vrm.types import Colour, VideoInfo
 
@@ -82,19 +82,44 @@ def choose_video(
     """
     source = layout_of(info.pix_fmt)
     wish = _EncoderWish(info, facts, container, options, asked_layout(options.pix_fmt, source))
+    if container.plays and options.pix_fmt is None:
+        wish = replace(wish, target=as_rgb(source))
     asked = options.codec
     if options.lossless and asked is None:
-        asked = "ffv1"
-        if container.muxer not in ("matroska", "avi"):
+        asked = container.codec if container.plays else "ffv1"
+        if not container.plays and container.muxer not in ("matroska", "avi"):
             raise UsageError(
                 f"--lossless writes FFV1, which {container.label} does not hold.",
                 f"Name the output {out.stem}.mkv, or add --codec h264 or --codec hevc for their lossless forms.",
             )
-    if asked is not None:
-        return _as_asked(encoders_of(asked), asked, wish)
-    if info.container == FRAMES and options.pix_fmt is None:
-        wish = replace(wish, target=_for_players(source, info))
-    return _nearest(wish)
+    encoders = encoders_of(asked) if asked is not None else ()
+    if (found := _with_alpha(wish, encoders)) is not None:
+        return found
+    lossy = not options.lossless and all(encoder.quality for encoder in encoders)
+    if options.pix_fmt is None and info.container in (FRAMES, *ANIMATED) and not container.plays and lossy:
+        wish = replace(wish, target=for_players(source, info))
+    return _as_asked(encoders, asked, wish) if asked is not None else _nearest(wish)
+
+
+def _with_alpha(wish: _EncoderWish, asked: tuple[VideoEncoder, ...] = ()) -> EncoderChoice | None:
+    """For a source with alpha: what was asked for, its own codec or the container's for it; None if none holds it."""
+    if not wish.target.alpha or wish.options.pix_fmt is not None:
+        return None
+    own = _own_encoders(wish.info.codec) if wish.info.container != FRAMES else ()
+    name = _HOLD_ALPHA.get(wish.container.muxer)
+    for encoder in asked or (*own, *(encoders_of(name) if name else ())):
+        pix_fmt = None if encoder in own else _ALPHA_FORMATS.get(encoder.codec)
+        with suppress(_DoesNotFit):
+            choice = _try(encoder, replace(wish, target=layout_of(pix_fmt)) if pix_fmt else wish)
+            if layout_of(choice.picture.pix_fmt).alpha:
+                said = [f"Written as {encoder.label}, which holds the alpha plane."]
+                return replace(choice, notes=[*(said if own and encoder not in (*own, *asked) else []), *choice.notes])
+    return None
+
+
+_HOLD_ALPHA = {"matroska": "ffv1", "avi": "ffv1", "webm": "vp9", "mov": "prores"}
+_ALPHA_FORMATS = {"vp8": "yuva420p", "vp9": "yuva420p", "prores": "yuva444p10le"}
+"""Codecs for pictures with alpha by container; and what those take that do not take them as they are."""
 
 
 def _nearest(wish: _EncoderWish) -> EncoderChoice:
@@ -141,34 +166,11 @@ def _own_encoders(codec: str) -> tuple[VideoEncoder, ...]:
         return ()
 
 
-def asked_layout(pix_fmt: str | None, source: PixelLayout) -> PixelLayout:
-    """The layout of ``--pix-fmt``, or the source's own.
-
-    Raises UsageError: no encoder takes such a format; names near ones.
-    """
-    if pix_fmt is None:
-        return source
-    names = sorted({f for e in ENCODERS for f in pix_fmts(e)})
-    if pix_fmt not in names:
-        near = difflib.get_close_matches(pix_fmt, names, 4, 0.5)
-        raise UsageError(
-            f"There is no pixel format {pix_fmt}.", f"Did you mean {' or '.join(near)}?" if near else "Try yuv420p."
-        )
-    return layout_of("yuv" + pix_fmt[4:] if pix_fmt.startswith("yuvj") else pix_fmt)
-
-
-def _for_players(source: PixelLayout, info: VideoInfo) -> PixelLayout:
-    """RGB becomes the YUV format that players show."""
-    if source.family != "rgb":
-        return source
-    depth = "10le" if source.depth > 8 else ""
-    sub = "420" if info.width % 2 == 0 and info.height % 2 == 0 else "444"
-    return layout_of(f"yuv{sub}p{depth}")
-
-
 def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
     """Set an encoder up for this video, and open it into a header in memory. Raises _DoesNotFit: it cannot."""
     info, facts, options = wish.info, wish.facts, wish.options
+    if not wish.container.holds(encoder.codec):
+        raise _DoesNotFit(f"{wish.container.label} does not hold {encoder.label}.")
     avi = wish.container.muxer == "avi"
     pix_fmt, note = _format_for(encoder, wish.target, wish.container)
     layout = layout_of(pix_fmt)
@@ -218,6 +220,8 @@ _CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 def _format_for(encoder: VideoEncoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
     """The encoder's pixel format that holds the layout's samples (but for alpha, or ProRes' last bits), and a note."""
+    if encoder.pix_fmt:
+        return encoder.pix_fmt, ""
     formats = pix_fmts(encoder)
     found = same_samples(layout, formats)
     if found is not None and (not layout.alpha or _keeps_alpha(encoder, container)):
@@ -244,14 +248,10 @@ def _keeps_alpha(encoder: VideoEncoder, container: Container) -> bool:
 
 
 def _open_once(encoder: VideoEncoder, container: Container, picture: PictureFormat, options: dict[str, str]) -> None:
-    if not container.holds(encoder.codec):
-        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.")
     out = open_in_memory(container)
     try:
         add_encoder(out, encoder.name, picture, options)
         out.start_encoding()
-    except ValueError as err:
-        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.") from err
     except av.error.FFmpegError as err:
         odd = picture.size[0] % 2 or picture.size[1] % 2
         why = f"{picture.size[1]}x{picture.size[0]} is odd, and it" if odd else f"{err.strerror}: it"
@@ -259,6 +259,8 @@ def _open_once(encoder: VideoEncoder, container: Container, picture: PictureForm
             f"{encoder.label} ({encoder.name}) cannot be written into {container.label} as {picture.pix_fmt} "
             f"({why} does not take this)."
         ) from err
+    except ValueError as err:
+        raise _DoesNotFit(f"{container.label} does not hold {encoder.label}.") from err
     finally:
         abandon(out)
 
@@ -267,7 +269,9 @@ def _tags(info: VideoInfo, layout: PixelLayout) -> Colour:
     if layout.family == "rgb":
         return replace(info.colour, matrix=0, full_range=True)
     if layout_of(info.pix_fmt).family == "rgb":
-        return Colour(1, 1 if info.colour.transfer in (2, 13) else info.colour.transfer, 1, False)
+        primaries, transfer = info.colour.primaries, info.colour.transfer
+        matrix = 9 if primaries == 9 else 1
+        return Colour(1 if primaries == 2 else primaries, 1 if transfer in (2, 13) else transfer, matrix, False)
     colour = info.colour
     if info.pix_fmt.startswith("yuvj"):
         colour = replace(colour, full_range=True)
@@ -311,7 +315,7 @@ def picture_words(
     elif info.has_alpha:
         lost.append("the alpha plane (this decoder does not give it)")
     if (written.sub_x, written.sub_y) > (video.layout.sub_x, video.layout.sub_y) and video.layout.family != "gray":
-        lost.append("full chroma resolution (--pix-fmt yuv444p keeps it)")
+        lost.append("full chroma resolution" + ("" if written.alpha else " (--pix-fmt yuv444p keeps it)"))
     if written.depth < video.layout.depth:
         lost.append(f"{video.layout.depth} bits (written with {written.depth})")
     if facts.mastering is not None:
@@ -348,5 +352,7 @@ _REORDERING = Fraction(1, 2)
 
 
 def _on_ticks(info: VideoInfo, facts: SourceFacts, tick: int) -> bool:
+    if info.container in ANIMATED:
+        return all((t * info.time_base * tick).denominator == 1 for t in timestamps(info))
     period = 1 / info.frame_rate if info.frame_rate else facts.time_base
     return (period * tick).denominator == 1 and (facts.start * tick).denominator == 1

@@ -18,6 +18,7 @@ from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.source_facts import Mastering
 from vrm.media.write.hdr import add_carrier
+from vrm.media.write.palette import with_palette
 from vrm.types import Colour
 
 # SVT-AV1 writes its settings to stderr; only this variable, read when an encoder is opened, keeps it to errors.
@@ -34,6 +35,7 @@ class VideoEncoder:
         lossless: options that make it bit-exact; None = it cannot; {} = it always is.
         params: the option that takes the codec library's own ``key=value:...`` settings.
         exact_times: takes any time base; others are given a plain count, and their packets get the times afterwards.
+        pix_fmt: the one that it is used with, whatever the source has; empty = as the source asks for.
     """
 
     name: str
@@ -46,6 +48,7 @@ class VideoEncoder:
     lossless: dict[str, str] | None = None
     params: str = ""
     exact_times: bool = False
+    pix_fmt: str = ""
 
 
 _X264 = {"preset": "medium"}
@@ -81,6 +84,9 @@ ENCODERS: tuple[VideoEncoder, ...] = (
     VideoEncoder("png", "png", "PNG", lossless={}),
     VideoEncoder("qtrle", "qtrle", "QuickTime Animation", lossless={}),
     VideoEncoder("cfhd", "cfhd", "CineForm", options={"quality": "film3+"}),
+    VideoEncoder("gif", "gif", "GIF", pix_fmt="pal8", exact_times=True),
+    VideoEncoder("apng", "apng", "APNG", lossless={}, exact_times=True),
+    VideoEncoder("libwebp", "webp", "WebP", options={"lossless": "1"}, lossless={}, pix_fmt="bgra", exact_times=True),
     VideoEncoder("rawvideo", "rawvideo", "raw video", lossless={}),
 )
 _AVX512 = 256
@@ -108,6 +114,8 @@ def encoders_of(name: str) -> tuple[VideoEncoder, ...]:
 
 def pix_fmts(encoder: VideoEncoder) -> tuple[str, ...]:
     """The pixel formats the encoder takes; empty = all (raw video)."""
+    if encoder.pix_fmt:
+        return (encoder.pix_fmt,)
     return tuple(f.name for f in av.Codec(encoder.name, "w").video_formats or ())
 
 
@@ -275,6 +283,8 @@ def for_encoder(frame: Frame, pix_fmt: str, target: Colour) -> av.VideoFrame:
     """
     if frame.native is not None and frame.native.format.name == pix_fmt:
         return frame.native
+    if pix_fmt == "pal8":
+        return with_palette(frame)
     picture = frame.to_av()
     if picture.format.name == pix_fmt:
         return picture

@@ -9,16 +9,23 @@ from pathlib import Path
 
 from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
-from vrm.media.read.frame_folder import PICTURE_ENDINGS
+from vrm.media.read.frame_folder import FRAME_RATE, PICTURE_ENDINGS, frame_files
+from vrm.media.read.picture_tags import CICP, plays, stated
 from vrm.media.read.source_facts import SourceFacts, read_facts
-from vrm.media.write.containers import CONTAINERS, FRAMES, container_of
-from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_words
+from vrm.media.write.containers import ANIMATED, CONTAINERS, FRAMES, PICTURES, Container, container_of
+from vrm.media.write.encoder_choice import choose_video, picture_words
 from vrm.media.write.encoders import PictureFormat
 from vrm.media.write.streams import EMPTY, CopiedStreams, StreamPlan, muxer_options, plan_streams, shift_to_zero
+from vrm.media.write.target_layout import asked_layout
 from vrm.options.remove import OutputOptions
 from vrm.system.files import partial_path
 from vrm.types import ClockRestart, Colour, VideoInfo
 
+_FASTEST_GIF = 50
+_WIDE = (9, 10, 11, 12)
+_HDR = (16, 18)
+"""H.273's primaries wider than BT.709, and transfers of HDR."""
+_UPRIGHT = "The pictures are written upright, as viewers show the source: no orientation tag is needed any more."
 _SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
 """What file managers leave in folders."""
 
@@ -102,16 +109,21 @@ def plan_output(
     """
     if side_by_side:
         info, copy_streams = replace(info, width=2 * info.width), False
-    if info.container == FRAMES and not out.suffix:
-        _check_target(info, out, options, folder=True)
+    if info.container == FRAMES and (not out.suffix or _one_picture(info, out)):
+        _check_target(info, out, options, folder=not out.suffix)
         return _plan_frames(info, out, options)
     container = container_of(out)
     _check_target(info, out, options, folder=False)
-    facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
+    facts = SourceFacts(info.time_base) if info.container in PICTURES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
-    whole = copy_streams and info.container != FRAMES
+    whole = copy_streams and info.container not in PICTURES
     copied = plan_streams(info, container) if whole else CopiedStreams()
     kept, lost, notes = picture_words(info, facts, video, container)
+    lost += _lost_of_pictures(info, container)
+    if container.muxer == "gif" and info.frame_rate > _FASTEST_GIF:
+        notes.append(f"Viewers show no GIF faster than {_FASTEST_GIF} frames per second: it will play slowly.")
+    if info.container == FRAMES and info.frame_rate == FRAME_RATE and info.n_frames > 1:
+        notes.append(f"Pictures do not say their frame rate: {FRAME_RATE} frames per second are taken (--fps).")
     if whole and facts.chapters:
         (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
     shift = shift_to_zero(info, facts.start, container, copied.streams)
@@ -151,6 +163,19 @@ def _clock_notes(info: VideoInfo, shift: Fraction) -> list[str]:
         clock = timedelta(seconds=int(-shift))
         notes.append(f"The source's clock begins at {clock}: in the output all streams begin together at 0.")
     return notes
+
+
+def _lost_of_pictures(info: VideoInfo, container: Container) -> list[str]:
+    """What picture files state and animations do that no video does, and the other way round."""
+    lost = [word for word in info.extras if word != CICP] if info.container in PICTURES else []
+    if info.container in ANIMATED and not container.plays and (times := plays(info.path)) != 1:
+        lost.append(f"that it plays {f'{times} times' if times else 'without end'}")
+    if container.muxer == "gif" and info.codec != "gif":
+        lost.append("colours beyond 256 in a frame")
+        lost += ["half-transparent pixels, which become opaque or transparent"] if info.has_alpha else []
+    if container.plays and (info.colour.primaries in _WIDE or info.colour.transfer in _HDR):
+        lost.append("colour tags (primaries and transfer)")
+    return lost
 
 
 def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:
@@ -197,15 +222,21 @@ def _same(out: Path, source: Path) -> bool:
         return False
 
 
+def _one_picture(info: VideoInfo, out: Path) -> bool:
+    return info.path.is_file() and out.suffix.lower() == ".png"
+
+
 def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPlan:
     if options.codec not in (None, "png") or options.crf is not None:
         raise UsageError(
-            f"{out.name} has no ending, so a folder of PNG frames is written, without --codec and --crf.",
+            f"{out.name} {'is a picture' if out.suffix else 'has no ending, so a folder of PNG frames is written'}: "
+            "--codec and --crf mean nothing.",
             f"For a video file use one of {', '.join(CONTAINERS)}.",
         )
     layout = asked_layout(options.pix_fmt, layout_of(info.pix_fmt))
     depth = 8 if layout.depth == 8 else 16
     picture = PictureFormat(info.size, info.pix_fmt, info.colour, info.sample_aspect, info.frame_rate, info.time_base)
+    kept, lost = stated(frame_files(info.path), layout_of(info.pix_fmt).n_planes)
     return OutputPlan(
         out,
         FRAMES,
@@ -216,5 +247,7 @@ def _plan_frames(info: VideoInfo, out: Path, options: OutputOptions) -> OutputPl
         source=info.path,
         lossless=True,
         overwrite=options.overwrite,
-        kept=(f"PNG, {depth} bits",),
+        notes=(_UPRIGHT,) if info.orientation != 1 else (),
+        kept=(f"PNG, {depth} bits", *kept),
+        lost=tuple(lost),
     )

@@ -11,6 +11,7 @@ from PIL import Image
 
 from vrm.errors import OutputError
 from vrm.media.frame.frame import Frame, widen
+from vrm.media.read.picture_tags import PictureTags, png_with
 from vrm.system.files import atomic_write
 from vrm.types import U8, Pixels
 
@@ -25,10 +26,10 @@ def picture_of(frame: Frame) -> Pixels:
     return cast(Pixels, np.dstack([rgb, widen(frame.planes[-1], frame.layout.depth)]))
 
 
-def write_png(path: Path, picture: Pixels | Frame) -> None:
+def write_png(path: Path, picture: Pixels | Frame, tags: PictureTags | None = None) -> None:
     """Write a PNG, replacing it: a frame, or uint8 or uint16 ``(H, W)`` grey, ``(H, W, 3)`` RGB or ``(H, W, 4)`` RGBA.
 
-    Raises OutputError.
+    ``tags``: what the file it was made of states. Raises OutputError.
     """
     pixels: Any = picture_of(picture) if isinstance(picture, Frame) else picture
     if pixels.ndim == 3:
@@ -36,7 +37,11 @@ def write_png(path: Path, picture: Pixels | Frame) -> None:
     done, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
     if not done:
         raise OutputError(f"{path}: a picture {pixels.shape} of {pixels.dtype} cannot be written as PNG.")
-    atomic_write(path, data.data)
+    if tags is None:
+        atomic_write(path, data.data)
+    else:
+        channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+        atomic_write(path, png_with(data.tobytes(), tags.fitting(channels)))
 
 
 def write_index(path: Path, index: U8, palette: U8) -> None:

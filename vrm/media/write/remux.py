@@ -17,6 +17,7 @@ from av.stream import Discard, Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
 from av.video.stream import VideoStream
 
+from vrm.media.frame.pixel_layout import layout_of
 from vrm.media.read.clock import Clock, move
 from vrm.media.read.container import open_input
 from vrm.media.write.containers import copy_stream
@@ -61,8 +62,6 @@ class Remuxer:
                 self.video = _add_video(plan, out)
                 self.video.metadata.update({k: v for k, v in stream.metadata.items() if not _STALE.match(k)})
                 self.video.disposition = stream.disposition
-                if plan.layout.alpha and plan.codec in ("vp8", "vp9"):
-                    self.video.metadata["alpha_mode"] = "1"
             if stream.index not in self._wanted:
                 stream.discard = Discard.all
                 continue
@@ -217,6 +216,8 @@ class SubtitleConverter:
 def _add_video(plan: OutputPlan, out: OutputContainer) -> VideoStream:
     stream = add_encoder(out, plan.encoder, plan.picture, plan.options)
     stream.time_base = plan.time_base
+    if layout_of(plan.pix_fmt).alpha and plan.codec in ("vp8", "vp9"):
+        stream.metadata["alpha_mode"] = "1"
     if plan.display_matrix:
         stream.set_display_matrix(plan.display_matrix)
     return stream

@@ -10,6 +10,8 @@ import av
 
 from vrm.errors import OutputError
 from vrm.media.read.container import codec_name, has_own_clock, is_cover, open_input
+from vrm.media.read.picture_tags import plays
+from vrm.media.read.times import timestamps
 from vrm.media.write.containers import CONTAINERS, FRAMES, TEXT_SUBTITLES, Container, holds_copy
 from vrm.types import VideoInfo
 
@@ -72,7 +74,7 @@ def _plan_stream(
     elif is_cover(stream) and container.muxer == "matroska":
         result.streams.append(StreamPlan(index, kind, codec, "attachment"))
         result.kept.append(f"cover {index}")
-    elif kind in ("audio", "video") and not is_cover(stream):
+    elif kind in ("audio", "video") and not is_cover(stream) and not container.plays:
         raise OutputError(
             f"{container.label} does not hold {words} of the source.",
             f"Name the output .mkv, which holds it (endings: {', '.join(CONTAINERS)}).",
@@ -107,6 +109,8 @@ EMPTY = 10
 def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict[str, str]:
     """Options of the muxer for this source; ``base`` is the time base of the picture."""
     options = dict(container.options)
+    if container.plays:
+        return options | _of_animation(info, container)
     if container.muxer not in ("mp4", "mov", "3gp"):
         return options
     # A late start is written in the file's own clock, which by default rounds it to a millisecond.
@@ -114,7 +118,7 @@ def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict
     while clock < 10000:
         clock *= 2
     sounds = [s for s in info.streams if s.kind == "audio"]
-    if sounds and info.container != FRAMES:
+    if sounds:
         with open_input(info.path) as source:
             bases = [source.streams[s.index].time_base for s in sounds]
         common = lcm(clock, *(b.denominator for b in bases if b))
@@ -123,6 +127,18 @@ def muxer_options(info: VideoInfo, container: Container, base: Fraction) -> dict
     known = {"title", "artist", "album_artist", "album", "comment", "genre", "date", "copyright", "description"}
     if set(info.metadata) - known - set(CONTAINER_TAGS) - {"creation_time", "composer", "synopsis", "track"}:
         options["movflags"] = "+use_metadata_tags"
+    return options
+
+
+def _of_animation(info: VideoInfo, container: Container) -> dict[str, str]:
+    times = plays(info.path)
+    if container.muxer == "gif":
+        times = times - 1 or -1 if times else 0  # it counts repetitions, and says nothing where there are none
+    options = {container.plays: str(times)}
+    if container.muxer == "apng":  # it would give the last frame the duration of the one before
+        shown = timestamps(info)
+        left = info.duration - (shown[-1] - shown[0]) * info.time_base if info.duration and shown else Fraction(0)
+        options["final_delay"] = str(left if 0 < left < 60 else 1 / info.frame_rate)
     return options
 
 

@@ -18,11 +18,13 @@ from av.packet import Packet
 from vrm.errors import OutputError
 from vrm.media.frame.frame import Frame
 from vrm.media.read.frame_folder import frame_files
+from vrm.media.read.picture_tags import read_tags
 from vrm.media.write.containers import FRAMES, abandon
 from vrm.media.write.encoders import for_encoder
 from vrm.media.write.plan import OutputPlan
 from vrm.media.write.png import write_png
 from vrm.media.write.remux import Remuxer
+from vrm.media.write.webp import whole_frames
 from vrm.system.files import atomic_file, atomic_folder, disk_error
 
 Progress = Callable[[int], None]
@@ -87,16 +89,20 @@ def write_frames(
     progress: Progress | None = None,
     ready: Callable[[Path], None] | None = None,
 ) -> WriteReport:
-    """Write frames as a folder of PNGs with the names of the source's frames. Raises as ``write_video``."""
+    """Write frames as a folder of PNGs with the names of the source's frames, or one as a file; raises as above."""
     assert plan.source is not None
-    names = [p.stem for p in frame_files(plan.source)]
+    files = frame_files(plan.source)
     written = 0
     source = _FrameSource(frames)
-    with _explained(plan, source), atomic_folder(plan.path) as partial:
-        partial.mkdir()
+    single = bool(plan.path.suffix)
+    place = atomic_file(plan.path, durable=True) if single else atomic_folder(plan.path)
+    with _explained(plan, source), place as partial:
+        if not single:
+            partial.mkdir()
         for written, frame in enumerate(source, 1):
+            path = partial if single else partial / f"{files[frame.index].stem}.png"
             try:
-                write_png(partial / f"{names[frame.index]}.png", frame)
+                write_png(path, frame, read_tags(files[frame.index]))
             except OutputError as error:
                 reason = disk_error(error) or error.what
                 raise OutputError(f"Writing frames to {plan.path} failed: {reason}.", error.fix) from error
@@ -105,7 +111,7 @@ def write_frames(
         if ready is not None:
             ready(partial)
         _refuse_new(plan)
-    size = sum(p.stat().st_size for p in plan.path.iterdir())
+    size = sum(p.stat().st_size for p in ([plan.path] if single else plan.path.iterdir()))
     return WriteReport(plan.path, written, size, {}, plan.kept, plan.lost, plan.notes)
 
 
@@ -121,6 +127,8 @@ def _encode_to(
     except BaseException:
         abandon(out)
         raise
+    if plan.container == "webp":
+        whole_frames(path)
     return written, dict(remuxer.copied), dict(remuxer.damaged)
 
 

@@ -87,10 +87,10 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
     target = target.resolve()
     _check_target(target, [path for path in (source, options.labels) if path is not None], options.overwrite)
     whole = RemoveOptions(
-        engine=options.engine, start=options.start, end=options.end, stream=options.stream,
+        engine=options.engine, start=options.start, end=options.end, stream=options.stream, fps=options.fps,
         max_pixels=options.max_pixels, max_frames=options.max_frames,
     )  # fmt: skip
-    info = open_video(source, options.max_pixels, options.max_frames, options.stream)
+    info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
     report = SegmentReport(str(source), str(target), every=options.every)
     sweep()
     with scratch_folder() as scratch, atomic_folder(target, "Labels") as folder:

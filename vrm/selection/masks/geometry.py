@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vrm.errors import MaskError
+from vrm.media.read.picture_tags import upright
 from vrm.types import VideoInfo
 
 ASPECT_TOLERANCE = 0.02
@@ -18,15 +19,19 @@ ASPECT_TOLERANCE = 0.02
 
 @dataclass(frozen=True)
 class Placement:
-    """How a mask gets the video's stored size ``(height, width)``: quarter turns counter-clockwise, then scaling."""
+    """How a mask gets the video's stored size ``(height, width)``: quarter turns counter-clockwise, then scaling.
+
+    ``orientation``: EXIF's, by which it is turned before.
+    """
 
     turns: int
     size: tuple[int, int]
     note: str = ""
+    orientation: int = 1
 
     def apply(self, plane: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Turn and scale a plane ``(h, w)`` of uint8 or uint16 to the stored size (nearest neighbour)."""
-        turned = np.rot90(plane, self.turns) if self.turns else plane
+        turned = np.rot90(upright(plane, self.orientation), self.turns)
         if turned.shape == self.size:
             return np.ascontiguousarray(turned)
         height, width = self.size
@@ -55,6 +60,9 @@ def placement(size: tuple[int, int], info: VideoInfo, name: str) -> Placement:
         return Placement(0, stored, f"{note}{_text(shown)}; it is taken as stored.")
     if _same_aspect(size, shown):
         return Placement(turns, stored, f"{scaled} {_text(shown)}.")
+    if info.orientation >= 5 and _same_aspect(size, shown[::-1]):
+        note = f"Mask {name} is {_text(size)}, the stored orientation of pictures that are turned for display to "
+        return Placement(0, stored, f"{note}{_text(shown)}; it is turned as they are.", info.orientation)
     if _same_aspect(size, shown, stretch):
         return Placement(turns, stored, f"{scaled} {_text(shown)}. (It has the shape of the picture on the screen.)")
     if _same_aspect(size, stored):

@@ -164,9 +164,14 @@ class LevelCount:
 
     @property
     def grey_is_ids(self) -> bool:
-        """Grey levels are ids: nothing reaches half, or only small levels are used beside full white (void)."""
+        """Grey levels are ids: nothing reaches half, or only small levels are used beside full white (void).
+
+        One small level and full white, without 0 on any frame, is a mask whose black is not quite black.
+        """
         if self.highest < 0.5:
             return True
+        if not self.grey[0] and np.count_nonzero(self.grey) == 2:
+            return False
         return bool(self.grey[1:ID_LIMIT].any() and not self.grey[ID_LIMIT:255].any())
 
     @property

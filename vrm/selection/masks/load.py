@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from vrm.errors import MaskError
+from vrm.media.read.frame_folder import frame_files
+from vrm.media.write.containers import FRAMES
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.geometry import Placement, placement
 from vrm.selection.masks.levels import LevelCount, Levels, MaskPicture, Threshold, read_levels, thresholded
@@ -113,7 +116,7 @@ def load(
     """
     if options.path is None:
         raise MaskError("There is no mask.", "Give one with --mask.")
-    source = open_source(options.path, readers)
+    source = open_source(options.path, readers, () if options.static else _named_frames(info, span))
     if options.objects and source.lossy:
         raise MaskError(
             f"--object needs exact ids, and {source.path.name} went through a lossy codec.",
@@ -122,7 +125,9 @@ def load(
     possible = [Threshold.ANY]
     if not options.objects:
         possible += [Threshold.HALF, *([Threshold.LOW] if options.invert else [])]
-    reading = _Reading(options, info, {threshold: Masks(info.size, info.n_frames) for threshold in possible})
+    reading = _Reading(
+        options, info, {threshold: Masks(info.size, info.n_frames) for threshold in possible}, [*source.notes]
+    )
     annotated = None
     if options.static:
         masks = _static(source, reading)
@@ -135,6 +140,14 @@ def load(
     fix = "Leave --invert-mask out." if options.invert else "If black marks the object, add --invert-mask."
     odd = check_coverage(masks, masks.n_frames if annotated is None else len(annotated), fix)
     return LoadedMasks(masks, (*reading.notes, *odd), annotated)
+
+
+def _named_frames(info: VideoInfo, span: tuple[int, int] | None) -> list[list[Path]]:
+    """The pictures of a folder of frames: all, and those of the range that is worked on; none for a video."""
+    if info.container != FRAMES:
+        return []
+    files = frame_files(info.path)
+    return [files] if span in (None, (0, len(files))) else [files, files[slice(*span)]]
 
 
 def _static(source: MaskSource, reading: _Reading) -> Masks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Literal
 from vrm.errors import MaskError, VrmError
 from vrm.media.read.frame_folder import natural
 from vrm.media.read.open_video import open_video
+from vrm.media.read.picture_tags import is_animation
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import read_mask
 from vrm.options.remove import RemoveOptions
@@ -54,6 +55,7 @@ class MaskSource:
     kind: Literal["image", "folder", "video"]
     files: tuple[Path, ...]
     readers: MaskReaders
+    notes: tuple[str, ...] = ()
 
     @property
     def count(self) -> int | None:
@@ -89,33 +91,65 @@ class MaskSource:
             ) from error
 
 
-def open_source(path: Path, readers: MaskReaders) -> MaskSource:
+def open_source(path: Path, readers: MaskReaders, frames: Sequence[Sequence[Path]] = ()) -> MaskSource:
     """Find out what the user's mask is, without reading pictures.
+
+    Args:
+        frames: the pictures that a mask folder's pictures may belong to, where the video is a folder of pictures: all
+            of them, or those of a range. Masks of their names, or else of their numbers, are paired by these.
 
     Raises MaskError: nothing there, a folder without pictures, or numbered pictures with a gap.
     """
     if path.is_dir():
-        return MaskSource(path, "folder", _in_order(path), readers)
+        files = _pictures(path)
+        for wanted in frames:
+            if (paired := _paired(files, wanted)) is not None:
+                unused = len(files) - len(paired)
+                note = f"{unused} of the {len(files)} pictures in {path} have the name of no frame, and are not used."
+                return MaskSource(path, "folder", paired, readers, (note,) if unused else ())
+        _check_order(files, path)
+        return MaskSource(path, "folder", tuple(files), readers)
     if not path.exists():
         raise MaskError(f"Mask {path} does not exist.", "Give a PNG, a folder of PNGs or a mask video.")
-    if path.suffix.lower() in ENDINGS:
+    if path.suffix.lower() in ENDINGS and not is_animation(path):
         return MaskSource(path, "image", (path,), readers)
     return MaskSource(path, "video", (), readers)
 
 
-def _in_order(folder: Path) -> tuple[Path, ...]:
+def _pictures(folder: Path) -> list[Path]:
     """The pictures of a folder, in the order of the numbers in their names."""
     files = [f for f in folder.iterdir() if f.suffix.lower() in ENDINGS and not f.name.startswith(".") and f.is_file()]
     if not files:
         inside = sorted(d.name for d in folder.iterdir() if d.is_dir() and any(d.glob("*.png")))
         hint = f"Its folders {', '.join(inside[:5])} do: give one of them." if inside else "Give a folder of PNGs."
         raise MaskError(f"Mask folder {folder} holds no pictures.", hint)
-    files.sort(key=natural)
+    return sorted(files, key=natural)
+
+
+def _paired(masks: list[Path], frames: Sequence[Path]) -> tuple[Path, ...] | None:
+    """The mask of each frame by its name, or where both have exactly the same numbers by these; None = neither."""
+    named = {mask.stem: mask for mask in masks}
+    if len(named) == len(masks) and all(frame.stem in named for frame in frames):
+        return tuple(named[frame.stem] for frame in frames)
+    numbered = {_number(mask): mask for mask in masks}
+    numbers = [_number(frame) for frame in frames]
+    if None not in numbered and len(numbered) == len(masks) and sorted(numbered, key=str) == sorted(numbers, key=str):
+        return tuple(numbered[number] for number in numbers)
+    return None
+
+
+def _number(path: Path) -> int | None:
+    """The last number in a file's name."""
+    found = re.findall(r"\d+", path.stem)
+    return int(found[-1]) if found else None
+
+
+def _check_order(files: list[Path], folder: Path) -> None:
+    """Raise MaskError where the files are numbered alike, and a number is missing or there twice."""
     numbered = [re.fullmatch(r"(.*?)(\d+)(\D*)", f.stem) for f in files]
     parts = [(m[1], int(m[2]), m[3]) for m in numbered if m is not None]
     if len(parts) == len(files) > 1 and len({(prefix, suffix) for prefix, _, suffix in parts}) == 1:
         _check_numbers(files, [number for _, number, _ in parts], folder)
-    return tuple(files)
 
 
 def _check_numbers(files: list[Path], numbers: list[int], folder: Path) -> None:
