@@ -100,7 +100,7 @@ def convert(
 ) -> None:
     """Convert a published checkpoint to safetensors, strictly.
 
-    It is read as plain tensors: no code in it runs.
+    Only its tensors and plain values are read: no code in it runs, whatever else it holds.
     """
     from vrm.weights.download import import_weights
 
