@@ -1,9 +1,11 @@
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from vrm.errors import UsageError
+from vrm.options.build import build_options
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.options.values import Moment
 
@@ -51,3 +53,11 @@ def test_contradictions_name_the_option(make, word):
     with pytest.raises(UsageError, match=word) as raised:
         make()
     assert raised.value.exit_code == 2
+
+
+def test_the_paper_s_preset_computes_in_single_precision_unless_told_otherwise():
+    assert EngineOptions(engine="savit", preset="paper").dtype == "fp32"
+    assert EngineOptions(engine="savit", preset="paper", dtype="bf16").dtype == "bf16"
+    assert replace(EngineOptions(engine="savit", preset="paper"), device="cpu", dtype="auto").dtype == "fp32"
+    assert build_options(mask="m.png", engine="savit", preset="paper", dtype="auto").engine.dtype == "fp32"
+    assert EngineOptions(engine="savit", preset="best").dtype == "auto"
