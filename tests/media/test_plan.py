@@ -127,6 +127,28 @@ def test_alpha_is_lost_only_by_name(make_video, tmp_path):
     assert "the alpha plane" in plan_output(clear, tmp_path / "o.mp4", OutputOptions(codec="hevc")).lost
 
 
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "written"),
+    [
+        ("yuv420p", "prores", "yuv422p10le"),
+        ("yuv444p", "prores", "yuv444p10le"),
+        ("yuv420p10le", "prores", "yuv422p10le"),
+        ("yuva420p", "prores", "yuva444p10le"),
+        ("yuv420p", "dnxhd", "yuv422p"),
+    ],
+)
+def test_a_codec_that_is_asked_for_takes_the_nearest_format_that_loses_nothing(
+    make_video, tmp_path, pix_fmt, codec, written
+):
+    source = probe(make_video(tmp_path / "in.mkv", "ffv1", pix_fmt, size=(128, 256), frames=2))
+    plan = plan_output(source, tmp_path / "o.mov", OutputOptions(codec=codec))
+    assert plan.pix_fmt == written
+    assert f"({written})" in plan.notes[0]
+    assert not plan.lost
+    with pytest.raises(OutputError, match=f"does not take {pix_fmt}"):
+        plan_output(source, tmp_path / "o.mov", OutputOptions(codec=codec, pix_fmt=pix_fmt))
+
+
 def test_alpha_beside_the_packets_stays_only_where_it_can(make_video, tmp_path):
     clear = probe(make_video(tmp_path / "a.mkv", "ffv1", "yuva420p", frames=2))
     assert "the alpha plane" in plan_output(clear, tmp_path / "o.webm", OutputOptions(codec="vp9")).kept
