@@ -142,10 +142,13 @@ def test_outputs_that_are_there(here: Path) -> None:
     assert [job.exists for job in planned("in", overwrite=True)] == [False, False]
 
 
-def test_a_folder_beside_that_is_not_there(here: Path) -> None:
+def test_a_folder_that_is_not_there_will_be_made(here: Path) -> None:
     touch("a.mp4")
-    with pytest.raises(OutputError, match="none for the output"):
-        planned("a.mp4", output="none/b.mp4", batch={"jobs": 1})
+    assert outputs(planned("a.mp4", output="none/deep/b.mp4", batch={"jobs": 1})) == ["none/deep/b.mp4"]
+    assert outputs(planned("a.mp4", output="none/deep/", batch={"jobs": 1})) == ["none/deep/a.mp4"]
+    assert not Path("none").exists(), "not by the plan"
+    with pytest.raises(UsageError, match="empty"):
+        planned("a.mp4", output="")
 
 
 def test_lines_of_a_manifest(here: Path) -> None:

@@ -37,10 +37,12 @@ def test_existing_output_needs_overwrite(clip, tmp_path):
     assert plan_output(probe(clip), tmp_path / "out.mp4", OutputOptions(overwrite=True)).overwrite
 
 
-def test_folder_must_exist_and_be_one(clip, tmp_path):
+def test_a_folder_may_be_missing_but_not_be_something_else(clip, tmp_path):
     (tmp_path / "file").touch()
-    for place, words in (("none/out.mp4", "does not exist"), ("file/out.mp4", "is not a folder")):
-        with pytest.raises(OutputError, match=words):
+    assert plan_output(probe(clip), tmp_path / "none/deep/out.mp4", OutputOptions()).path.name == "out.mp4"
+    assert not (tmp_path / "none").exists(), "it is made when the output is written"
+    for place in ("file/out.mp4", "file/deep/out.mp4"):
+        with pytest.raises(OutputError, match=r"file, where the output .* is not a folder"):
             plan_output(probe(clip), tmp_path / place, OutputOptions())
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(OutputError, match="is a folder already"):

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from vrm.batch.manifest import MOST_BYTES
 from vrm.errors import MaskError, UsageError, VideoError
+from vrm.media.read.container import refuse_address
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, natural
 from vrm.media.write.containers import VIDEO_ENDINGS, stem
 from vrm.selection.masks.source import ENDINGS as MASK_ENDINGS
@@ -71,6 +72,9 @@ def find_sources(
         UsageError: a folder holds videos and frames.
     """
     missing = [str(path) for path in inputs if not path.exists()]
+    for name in missing:
+        if (address := refuse_address(Path(name))) is not None:
+            raise address
     if missing:
         raise VideoError(f"{_few(missing)} cannot be found.", "Check the name, and the folder you are in.")
     skipped = {path.resolve() for path in leave}

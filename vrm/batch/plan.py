@@ -11,7 +11,7 @@ from typing import Any
 from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_masks
 from vrm.batch.manifest import WRITTEN, ManifestRow, read_manifest, refuse
 from vrm.batch.mask_sizes import misfit
-from vrm.batch.naming import default_output, is_folder, output_in
+from vrm.batch.naming import default_output, is_folder, output_in, refuse_empty
 from vrm.batch.tasks import failure
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
@@ -62,6 +62,8 @@ def plan_inputs(
 
     Raises VrmError: anything that can be seen to be wrong before the first video is opened.
     """
+    if output is not None:
+        refuse_empty(output)
     kept = [words.get(word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
     leave = [Path(path) for path in (output, *kept) if path is not None]
     sources, notes = find_sources(inputs, batch.recursive, leave, results=output is None)
@@ -118,7 +120,7 @@ def _single(source: Source, output: str | Path | None, words: dict[str, Any], ba
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
     target = Path(output) if named and output is not None else _target(source, output, options)
     job = BatchJob(0, source.path, target, words, alone=True)
-    return _checked([job], batch, None if named or output is None else Path(output))[0]
+    return _checked([job], batch, None if output is None else target.parent)[0]
 
 
 def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, named: bool) -> BatchJob:

@@ -15,7 +15,7 @@ from vrm.media.write.encoder_choice import asked_layout, choose_video, picture_w
 from vrm.media.write.encoders import PictureFormat
 from vrm.media.write.streams import CopiedStreams, StreamPlan, muxer_options, plan_streams
 from vrm.options.remove import OutputOptions
-from vrm.system.files import partial_path
+from vrm.system.files import existing, partial_path
 from vrm.types import Colour, VideoInfo
 
 _SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini")
@@ -137,10 +137,9 @@ def plan_output(
 def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:
     if _same(out, info.path):
         raise UsageError(f"The output {out} is the input itself.", "Choose another name: the source is never replaced.")
-    parent = out.absolute().parent
+    parent = existing(out.absolute().parent)  # folders below it are made when the output is written
     if not parent.is_dir():
-        what = "is not a folder" if parent.exists() else "does not exist"
-        raise OutputError(f"The folder {parent} for the output {what}.", "Create it first, or choose another one.")
+        raise OutputError(f"{parent}, where the output {out} would lie, is not a folder.", "Choose another place.")
     if folder and out.is_symlink():
         raise OutputError(f"The output {out} is a symbolic link.", "Give the folder it leads to, or another name.")
     if out.exists() or out.is_symlink():
@@ -151,7 +150,7 @@ def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder:
             raise OutputError(f"The output {out} exists already.", "Add --overwrite, or choose another name.")
         if folder:
             _refuse_other_things(out)
-    probe = partial_path(out).with_suffix(".test")
+    probe = partial_path(parent / out.name).with_suffix(".test")
     try:
         probe.touch()
         probe.unlink()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from vrm.errors import MaskError, VrmError
+from vrm.media.read.container import refuse_address
 from vrm.media.read.frame_folder import natural
 from vrm.media.read.open_video import open_video
 from vrm.media.read.reader import Reader
@@ -97,6 +98,8 @@ def open_source(path: Path, readers: MaskReaders) -> MaskSource:
     if path.is_dir():
         return MaskSource(path, "folder", _in_order(path), readers)
     if not path.exists():
+        if (address := refuse_address(path)) is not None:
+            raise MaskError(address.what, address.fix)
         raise MaskError(f"Mask {path} does not exist.", "Give a PNG, a folder of PNGs or a mask video.")
     if path.suffix.lower() in ENDINGS:
         return MaskSource(path, "image", (path,), readers)
