@@ -278,7 +278,7 @@ def test_reports_say_what_was_done(make_video, mask_folder, tmp_path):
         (MaskError, {"mask": "mask.png", "end": Moment(frame=3), "frame": 5}),
         (UsageError, {"target": "in.mp4"}),
         (OutputError, {"target": "there.mp4"}),
-        (OutputError, {"target": "no/folder/out.mp4"}),
+        (OutputError, {"target": "notes.txt/folder/out.mp4"}),
         (OutputError, {"report": "there.html"}),
         (UsageError, {"codec": "nonsense"}),
         (UsageError, {"start": Moment(frame=99)}),

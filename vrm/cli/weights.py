@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vrm.cli.complete import among, convertible, fetchable, installed
 from vrm.cli.help_pages import Command, Group
 from vrm.cli.options import Json, argument, output_option, takes
 from vrm.cli.progress import tell
@@ -64,7 +65,10 @@ def _row(card: "WeightCard | ModelCard", use: str, where: str) -> tuple[str, str
 @takes(OutputOptions, only=("overwrite",))
 def fetch(
     name: Annotated[
-        str, argument("NAME", "See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.")
+        str,
+        argument(
+            "NAME", "See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.", among(fetchable)
+        ),
     ],
     json: Json = False,
     **words: Any,
@@ -90,7 +94,7 @@ def fetch(
 @weights.command("import", cls=Command)
 @takes(OutputOptions, only=("overwrite",))
 def convert(
-    name: Annotated[str, argument("NAME", "What the file is, see vrm weights list.")],
+    name: Annotated[str, argument("NAME", "What the file is, see vrm weights list.", among(convertible))],
     file: Annotated[Path, argument("FILE", "The published checkpoint.")],
     output: Annotated[
         Path | None,
@@ -109,7 +113,9 @@ def convert(
 
 
 @weights.command(cls=Command)
-def verify(name: Annotated[str | None, argument("NAME|FILE", "Default: all that are here.")] = None) -> None:
+def verify(
+    name: Annotated[str | None, argument("NAME|FILE", "Default: all that are here.", among(installed))] = None,
+) -> None:
     """Compare weights with the size and checksum on their cards."""
     from vrm.weights.cards import known, models, named, verify_model
     from vrm.weights.cards import verify as check
