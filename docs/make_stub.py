@@ -16,7 +16,9 @@ ROOT = Path(vrm.__file__).parent
 def stub() -> str:
     """The whole file."""
     source = (ROOT / "api.py").read_text(encoding="utf-8")
-    types = re.findall(r"(from vrm\.\S+ import \w+)", source.partition("if TYPE_CHECKING:\n")[2].partition("\n\n")[0])
+    types = re.findall(
+        r"(from vrm\.\S+ import [\w, ]+)", source.partition("if TYPE_CHECKING:\n")[2].partition("\n\n")[0]
+    )
     named = {name: getattr(vrm, name) for name in vrm.__all__ if name != "__version__"}
     calls = {name: value for name, value in named.items() if inspect.isfunction(value)}
     offered = [f"from {each.__module__} import {name} as {name}" for name, each in named.items() if name not in calls]

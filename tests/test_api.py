@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
 import vrm
 from vrm.batch.naming import default_output
 from vrm.errors import UsageError
+from vrm.job.clean import listing
 from vrm.options.build import build_options
 from vrm.options.declare import options_of
 from vrm.options.remove import TRACK, RemoveOptions
@@ -134,11 +138,81 @@ def test_signatures_name_every_option() -> None:
     parameters = inspect.signature(vrm.remove).parameters
     assert set(options_of(RemoveOptions)) | {"input", "output", "events"} == set(parameters)
     assert (parameters["engine"].default, parameters["engine"].annotation) == ("motion", str)
-    assert parameters["mask"].annotation == str | Path | None
+    assert parameters["mask"].annotation == "str | Path | MaskArray | None"
     assert parameters["point"].annotation == str | Iterable[str] | None
     assert parameters["no_fallback"].default is False
     assert set(TRACK) < set(inspect.signature(vrm.track_masks).parameters)
     assert "codec" not in inspect.signature(vrm.track_masks).parameters
+
+
+def test_every_option_is_documented_where_it_is_called() -> None:
+    for call in (vrm.remove, vrm.remove_batch, vrm.evaluate_score):
+        for name in set(inspect.signature(call).parameters) - {"input", "inputs", "output", "folder", "results"}:
+            assert re.search(rf"^ +{name}: \w", call.__doc__, re.M) or name in ("events", "batch"), name
+
+
+@pytest.fixture
+def clip(tmp_path: Path, make_video, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return make_video(tmp_path / "in.mp4", size=(48, 64), frames=4)
+
+
+def square(*shape: int) -> np.ndarray:
+    mask = np.zeros((*shape, 48, 64), np.bool_)
+    mask[..., 10:20, 20:30] = True
+    return mask
+
+
+def mask_bytes(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in sorted(folder.iterdir())]
+
+
+@pytest.mark.parametrize("kind", [np.bool_, np.uint8, np.uint16])
+def test_a_mask_may_be_an_array(tmp_path: Path, clip: Path, kind: type) -> None:
+    """It does what the same pictures on the disk do, and leaves nothing behind."""
+    words = {"preset": "fast", "threads": 1, "grow": 2}
+    masks = square(4)
+    masks[1] = False
+    (tmp_path / "masks").mkdir()
+    for t, mask in enumerate(masks):
+        cv2.imwrite(str(tmp_path / "masks" / f"{t}.png"), mask.astype(np.uint8) * 255)
+    array = masks if kind is np.bool_ else masks.astype(kind) * np.iinfo(kind).max
+    for mask, name in ((tmp_path / "masks", "files"), (array, "array")):
+        out, kept = tmp_path / f"{name}.mkv", tmp_path / f"{name}-masks"
+        report = vrm.remove(clip, out, mask=mask, save_masks=kept, lossless=True, **words)
+        assert report.changed_outside == 0
+    assert mask_bytes(tmp_path / "files-masks") == mask_bytes(tmp_path / "array-masks")
+    assert (tmp_path / "files.mkv").read_bytes() == (tmp_path / "array.mkv").read_bytes()
+    assert not [entry for entry in listing() if entry.kind == "scratch"]
+
+
+def test_one_array_is_of_one_frame_or_of_all(tmp_path: Path, clip: Path) -> None:
+    words = {"preset": "fast", "threads": 1}
+    assert vrm.remove(clip, tmp_path / "a.mkv", mask=square(), static_mask=True, **words).masked_frames == 4
+    cv2.imwrite(str(tmp_path / "m.png"), square().astype(np.uint8) * 255)
+    for mask, name in ((square(), "array"), (tmp_path / "m.png", "file")):
+        vrm.track_masks(clip, tmp_path / name, mask=mask, mask_frame=2, threads=1)
+    assert mask_bytes(tmp_path / "array") == mask_bytes(tmp_path / "file")
+    summary = vrm.remove_batch([clip], f"{tmp_path}/many/", mask=square(), static_mask=True, **words)
+    assert [outcome.masked_frames for outcome in summary.outcomes] == [4]
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (square().astype(np.float32), "array of float32"),
+        (np.zeros((48, 64, 3), np.uint8), "as a colour picture is"),
+        (np.zeros((0, 48, 64), np.uint8), "shape"),
+        (np.zeros(64, np.uint8), "shape"),
+    ],
+)
+def test_an_array_that_is_no_mask(tmp_path: Path, clip: Path, mask: np.ndarray, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        vrm.remove(clip, tmp_path / "a.mkv", mask=mask)
+    with pytest.raises(UsageError, match="belongs to one video"):
+        vrm.remove_batch([clip, clip], tmp_path / "many", mask=square(4))
+    with pytest.raises(UsageError, match="resume"):
+        vrm.remove(clip, tmp_path / "a.mkv", mask=square(4), resume=True)
 
 
 def test_words_that_are_no_options_of_a_call(tmp_path: Path) -> None:

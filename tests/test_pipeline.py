@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from vrm.cli.main import run as command
 from vrm.engines.internal import engine as internal
 from vrm.errors import MaskError, OutputError, UsageError, VideoError
 from vrm.events import Events
@@ -277,7 +278,7 @@ def test_reports_say_what_was_done(make_video, mask_folder, tmp_path):
         (MaskError, {"mask": "mask.png", "end": Moment(frame=3), "frame": 5}),
         (UsageError, {"target": "in.mp4"}),
         (OutputError, {"target": "there.mp4"}),
-        (OutputError, {"target": "no/folder/out.mp4"}),
+        (OutputError, {"target": "notes.txt/folder/out.mp4"}),
         (OutputError, {"report": "there.html"}),
         (UsageError, {"codec": "nonsense"}),
         (UsageError, {"start": Moment(frame=99)}),
@@ -357,3 +358,16 @@ def test_a_full_disk_is_named_and_leaves_nothing(make_video, mask_folder, tmp_pa
                 subprocess.run(["umount", str(small)], check=True)
             return
     pytest.skip("a small file system cannot be mounted here")
+
+
+def test_folders_of_what_is_written_are_made(make_video, mask_folder, tmp_path):
+    """``-o new/deep/`` and ``-o new/x.mp4`` both; and nothing is made where the work is refused."""
+    source, masks = make_video(tmp_path / "in.mp4", size=SIZE), mask_folder()
+    words = ["remove", source, "--mask", masks, "--preset", "fast", "--threads", 1]
+    assert command([str(w) for w in (*words, "-o", tmp_path / "no/x.mp4", "--codec", "none")]) == 2
+    assert not (tmp_path / "no").exists()
+    assert command([str(w) for w in (*words, "-o", f"{tmp_path}/new/deep/")]) == 0
+    report = tmp_path / "other/pages/r.json"
+    assert command([str(w) for w in (*words, "-o", tmp_path / "other/x.mp4", "--report", report)]) == 0
+    assert probe(tmp_path / "new/deep/in.mp4").n_frames == probe(tmp_path / "other/x.mp4").n_frames == 12
+    assert json.loads(report.read_text())["frames"] == 12

@@ -13,7 +13,7 @@ from vrm.events import Events as Events
 from vrm.options.batch import BatchOptions as BatchOptions
 from vrm.report.model import RemoveReport
 from vrm.selection.labels.video import SegmentReport
-from vrm.types import VideoInfo
+from vrm.types import MaskArray, VideoInfo
 from vrm.version import __version__ as __version__
 from vrm.weights.cards import WeightCard
 
@@ -100,7 +100,6 @@ def remove(
     input: str | Path,
     output: str | Path | None = None,
     *,
-    mask: str | Path | None = None,
     mask_frame: int = 0,
     static_mask: bool = False,
     object: int | str | Iterable[int] | None = None,
@@ -142,13 +141,13 @@ def remove(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
+    mask: str | Path | MaskArray | None = None,
     events: Events | None = None,
 ) -> RemoveReport: ...
 def remove_batch(
     inputs: Iterable[str | Path] = (),
     output: str | Path | None = None,
     *,
-    mask: str | Path | None = None,
     mask_frame: int = 0,
     static_mask: bool = False,
     object: int | str | Iterable[int] | None = None,
@@ -190,6 +189,7 @@ def remove_batch(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
+    mask: str | Path | MaskArray | None = None,
     batch: BatchOptions | None = None,
     events: Events | None = None,
 ) -> Summary: ...
@@ -218,7 +218,6 @@ def track_masks(
     input: str | Path,
     output: str | Path,
     *,
-    mask: str | Path | None = None,
     mask_frame: int = 0,
     static_mask: bool = False,
     object: int | str | Iterable[int] | None = None,
@@ -241,6 +240,7 @@ def track_masks(
     fps: str | float | None = None,
     max_pixels: int = 67108864,
     max_frames: int = 10000000,
+    mask: str | Path | MaskArray | None = None,
     overlay: str | Path | None = None,
     events: Events | None = None,
 ) -> RemoveReport: ...

@@ -3,8 +3,8 @@
 Every option of a command is a keyword of its call, by its name with underscores (``--mask-frame`` is ``mask_frame``,
 ``--class`` is ``class_``); ``help(vrm.remove)`` shows them all, and ``vrm remove --help`` says what they mean. None is
 the default of every one. Times are frame numbers with f (``"120f"``), seconds, or ``"hh:mm:ss"``; ``keyframe`` is
-``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures. Nothing is imported before it is
-needed. What ``remove`` says of ``events`` and of errors holds for all.
+``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures; ``mask`` may be a NumPy array.
+Nothing is imported before it is needed. What ``remove`` says of ``mask``, ``events`` and errors holds for all.
 """
 
 from __future__ import annotations
@@ -29,13 +29,18 @@ if TYPE_CHECKING:
     from vrm.evaluate.scoring.tables import ScoreTable
     from vrm.report.model import RemoveReport
     from vrm.selection.labels.video import SegmentReport
-    from vrm.types import VideoInfo
+    from vrm.types import MaskArray, VideoInfo
     from vrm.weights.cards import WeightCard
 
 
 @keywords(RemoveOptions)
 def remove(
-    input: str | Path, output: str | Path | None = None, *, events: Events | None = None, **words: Any
+    input: str | Path,
+    output: str | Path | None = None,
+    *,
+    mask: str | Path | MaskArray | None = None,
+    events: Events | None = None,
+    **words: Any,
 ) -> RemoveReport:
     """Remove an object from a video; everything else stays as it is.
 
@@ -44,6 +49,9 @@ def remove(
         output: the file to write, or a folder (one that exists, or a name that ends in a slash); None = beside the
             input, its name with ``-clean``.
         events: told of the progress; None = silence.
+        mask: what to remove, as displayed: a path, or a NumPy array of bool, uint8 or uint16, where what is True or not
+            black is removed. ``(H, W)`` is a picture of ``mask_frame``, or with ``static_mask=True`` of every frame;
+            ``(T, H, W)`` has one for each frame.
         words: the options of ``vrm remove``; ``mask``, ``point``, ``box`` or ``class_`` says what to remove.
 
     Returns:
@@ -52,12 +60,15 @@ def remove(
     Raises:
         VrmError: every error a user can cause or meet; see ``vrm.errors``.
     """
-    options = build_options(**words)
-    options.mask.require()
-    from vrm.batch.naming import output_for
-    from vrm.pipeline import remove as remove_one
+    from vrm.selection.masks.arrays import mask_files
 
-    return remove_one(Path(input), output_for(Path(input), output, options), options, events or Events())
+    with mask_files(mask, words) as words:
+        options = build_options(**words)
+        options.mask.require()
+        from vrm.batch.naming import output_for
+        from vrm.pipeline import remove as remove_one
+
+        return remove_one(Path(input), output_for(Path(input), output, options), options, events or Events())
 
 
 @keywords(RemoveOptions)
@@ -65,6 +76,7 @@ def remove_batch(
     inputs: Iterable[str | Path] = (),
     output: str | Path | None = None,
     *,
+    mask: str | Path | MaskArray | None = None,
     batch: BatchOptions | None = None,
     events: Events | None = None,
     **words: Any,
@@ -87,10 +99,12 @@ def remove_batch(
             named failed.
     """
     from vrm.batch.run import plan, run_batch
+    from vrm.selection.masks.arrays import mask_files
 
     batch, events = batch or BatchOptions(), events or Events()
-    given = {word: value for word, value in words.items() if value is not None}
-    return run_batch(plan([str(path) for path in inputs], output, given, batch, events), given, batch, events)
+    with mask_files(mask, words, many=True) as words:
+        given = {word: value for word, value in words.items() if value is not None}
+        return run_batch(plan([str(path) for path in inputs], output, given, batch, events), given, batch, events)
 
 
 @keywords(RemoveOptions, only=TRACK)
@@ -98,6 +112,7 @@ def track_masks(
     input: str | Path,
     output: str | Path,
     *,
+    mask: str | Path | MaskArray | None = None,
     overlay: str | Path | None = None,
     events: Events | None = None,
     **words: Any,
@@ -106,12 +121,14 @@ def track_masks(
 
     Arguments and errors as in ``remove``; ``overlay`` is a video to be written with the masks laid over it.
     """
-    options = build(RemoveOptions, words, only=TRACK)
-    options.mask.require("follow")
+    from vrm.selection.masks.arrays import mask_files
     from vrm.selection.resolve import track
 
     over = None if overlay is None else Path(overlay)
-    return track(Path(input), Path(output), options, events or Events(), over)
+    with mask_files(mask, words) as words:
+        options = build(RemoveOptions, words, only=TRACK)
+        options.mask.require("follow")
+        return track(Path(input), Path(output), options, events or Events(), over)
 
 
 @keywords(SegmentOptions)

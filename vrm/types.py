@@ -24,6 +24,8 @@ F32 = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 Array = npt.NDArray[Any]
 """A float array in the middle of arithmetic, whose exact type numpy's stubs do not follow."""
+MaskArray = Bool | U8 | npt.NDArray[np.uint16]
+"""A mask that a program gives, in the displayed orientation: ``(H, W)``, or ``(T, H, W)`` with one for each frame."""
 Box = tuple[int, int, int, int]
 """``(y0, x0, y1, x1)`` in pixels, the ends excluded."""
 

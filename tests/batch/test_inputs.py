@@ -184,7 +184,7 @@ def test_the_same_sub_folder_comes_first(tmp_path: Path) -> None:
 
 
 def test_one_mask_is_not_shared_by_two_of_a_name_elsewhere(tmp_path: Path) -> None:
-    with pytest.raises(MaskError, match=r"no mask for 2 of 2 videos: x/a, y/a\."):
+    with pytest.raises(MaskError, match=r"no mask for any of 2 videos: x/a, y/a\."):
         found(masks(tmp_path, "a.png"), "x/a.mp4", "y/a.mp4")
 
 
@@ -193,10 +193,19 @@ def test_two_masks_are_one_too_many(tmp_path: Path) -> None:
         found(masks(tmp_path, "a.png", "a/"), "a.mp4")
 
 
-def test_all_that_are_missing_are_named_with_what_would_do(tmp_path: Path) -> None:
-    with pytest.raises(MaskError) as caught:
-        found(masks(tmp_path, "a.png"), "a.mp4", "b.mp4", "c.mp4")
-    assert "no mask for 2 of 3 videos: b, c." in caught.value.what
+def test_one_that_is_missing_costs_no_other_its_mask(tmp_path: Path) -> None:
+    sources = [Source(Path(name)) for name in ("a.mp4", "b.mp4")]
+    folder = masks(tmp_path, "a.png")
+    first, second = match_masks(folder, sources)
+    assert first == folder / "a.png"
+    assert isinstance(second, MaskError)
+    assert second.what == f"{folder} holds no mask for b.mp4."
+    assert "b.png" in second.fix
+
+
+def test_where_all_are_missing_the_folder_is_the_wrong_one(tmp_path: Path) -> None:
+    with pytest.raises(MaskError, match=r"no mask for any of 3 videos: b, c, d\.") as caught:
+        found(masks(tmp_path, "a.png"), "b.mp4", "c.mp4", "d.mp4")
     assert "b.png" in caught.value.fix
 
 

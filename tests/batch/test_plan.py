@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from vrm.batch.plan import BatchJob, plan_inputs, plan_manifest
 from vrm.errors import MaskError, OutputError, UsageError, VrmError
+from vrm.media.write.png import write_png
 from vrm.options.batch import BatchOptions
 
 
@@ -80,8 +82,32 @@ def test_masks_and_labels_by_name_a_single_mask_for_all(here: Path) -> None:
     jobs = planned("in", mask=None, class_="car", labels="labels")
     assert [job.words["labels"] for job in jobs] == [Path("labels/a"), Path("labels/b")]
     Path("masks/b.png").unlink()
-    with pytest.raises(MaskError, match="1 of 2 videos: b"):
+    first, second = planned("in", mask="masks")
+    assert not first.error
+    assert "mask" not in second.words
+    assert second.error["exit_code"] == 4
+    assert second.error["text"] == "masks holds no mask for in/b.mp4."
+    Path("masks/a.png").unlink()
+    with pytest.raises(MaskError, match="any of 2 videos: a, b"):
         planned("in", mask="masks")
+
+
+def test_masks_of_another_shape_are_found_in_the_plan(here: Path, make_video: Any) -> None:
+    """By headers alone; a mask that is turned or scaled is not refused, nor one that cannot be read."""
+    Path("in").mkdir()
+    for name in ("a", "b", "c", "d", "e"):
+        make_video(Path("in") / f"{name}.mp4", size=(48, 64), frames=2)
+    Path("masks/d").mkdir(parents=True)
+    sizes = {"a.png": (48, 64), "b.png": (96, 96), "c.png": (128, 96), "d/000.png": (32, 32)}
+    for name, size in sizes.items():
+        write_png(Path("masks") / name, np.zeros(size, np.uint8))
+    Path("masks/e.png").write_bytes(b"no picture")
+    jobs = planned("in", mask="masks")
+    assert [job.error.get("exit_code") for job in jobs] == [None, 4, None, 4, None]
+    assert jobs[1].error["text"] == "Mask masks/b.png is 96x96, but the video in/b.mp4 is 64x48."
+    make_video(Path("big.mp4"), size=(72, 160), frames=2)
+    jobs = planned("in/a.mp4", "big.mp4", mask="masks/a.png")
+    assert [bool(job.error) for job in jobs] == [False, True], "one mask for all is held against each"
 
 
 def test_what_is_written_beside_has_a_place_for_each(here: Path) -> None:
@@ -116,10 +142,13 @@ def test_outputs_that_are_there(here: Path) -> None:
     assert [job.exists for job in planned("in", overwrite=True)] == [False, False]
 
 
-def test_a_folder_beside_that_is_not_there(here: Path) -> None:
+def test_a_folder_that_is_not_there_will_be_made(here: Path) -> None:
     touch("a.mp4")
-    with pytest.raises(OutputError, match="none for the output"):
-        planned("a.mp4", output="none/b.mp4", batch={"jobs": 1})
+    assert outputs(planned("a.mp4", output="none/deep/b.mp4", batch={"jobs": 1})) == ["none/deep/b.mp4"]
+    assert outputs(planned("a.mp4", output="none/deep/", batch={"jobs": 1})) == ["none/deep/a.mp4"]
+    assert not Path("none").exists(), "not by the plan"
+    with pytest.raises(UsageError, match="empty"):
+        planned("a.mp4", output="")
 
 
 def test_lines_of_a_manifest(here: Path) -> None:

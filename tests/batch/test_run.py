@@ -135,6 +135,23 @@ def test_the_command_ends_with_seven_and_a_table(here: Path, capfd: pytest.Captu
     assert record["jobs"][0]["error"] == {"text": "The mask does not fit.", "fix": "Give another.", "exit_code": 4}
 
 
+def test_a_batch_goes_on_without_what_lacks_a_mask(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    clips("a.mp4", "b.mp4", "c.mp4")
+    Path("masks").mkdir()
+    for name in ("a.png", "c.png"):
+        (Path("masks") / name).touch()
+    words = ["remove", "a.mp4", "b.mp4", "c.mp4", "--mask", "masks", "-o", "out", "--summary", "s.json"]
+    assert run(words) == 7
+    assert left_in("out") == ["a.mp4", "c.mp4"]
+    assert "failed: b.mp4: masks holds no mask for b.mp4." in capfd.readouterr().err
+    record = json.loads(Path("s.json").read_text())
+    assert [job["status"] for job in record["jobs"]] == ["done", "failed", "done"]
+    assert record["jobs"][1]["error"]["exit_code"] == 4
+    for name in ("a.png", "c.png"):
+        (Path("masks") / name).unlink()
+    assert run([*words, "--overwrite"]) == 4, "a folder without any is refused"
+
+
 def test_lines_of_json(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     clips("mask.mp4", "a.mp4", "b.mp4")
     Path("out").mkdir()

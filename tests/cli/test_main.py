@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -234,3 +235,31 @@ def test_a_reader_that_leaves_hears_nothing() -> None:
         assert process.stderr is not None
         assert process.stderr.read() == ""
     assert process.returncode == 141
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", ""], "vrm: -o has an empty value."),
+        (["--output="], "vrm: --output has an empty value."),
+        (["--mask", ""], "vrm: --mask has an empty value."),
+        (["-o", "b.mp4", ""], "vrm: An argument is empty."),
+    ],
+)
+def test_an_empty_word_is_refused(words: list[str], said: str, job: SimpleNamespace, capfd) -> None:
+    """It is what a variable that is not set leaves, and as a path it would be the folder one is in."""
+    assert run(["remove", "a.mp4", "--mask", "m.png", *words]) == 2
+    assert capfd.readouterr().err.startswith(said)
+
+
+@pytest.mark.parametrize("many", [[], ["--jobs", "2"], ["b.mp4"]])
+@pytest.mark.parametrize("address", ["https://example.org/walk.mp4", "rtsp://example.org/live", "file://tmp/a.mp4"])
+def test_an_address_is_no_file_and_nothing_is_downloaded(
+    address: str, many: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(socket, "socket", lambda *args, **kwargs: pytest.fail("the net was used"))
+    Path("b.mp4").touch()
+    assert run(["remove", address, *many, "--mask", "m.png", "-o", "out"]) == 3
+    assert f"vrm: {address} is an address, and vrm reads files" in capfd.readouterr().err
+    assert run(["info", address]) == 3

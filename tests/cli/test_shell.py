@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,9 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from vrm.cli.main import run
 from vrm.media.read.probe import probe
+from vrm.weights.cards import write
 
 SIZE = (48, 64)
 pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
@@ -59,6 +62,29 @@ def test_a_loop_over_names_and_one_that_begins_with_a_dash(clips: Path) -> None:
     done = shell(f'cd in; for f in *.mp4; do vrm remove {words} -- "$f" || exit; done')
     assert done.returncode == 0, done.stderr
     assert names("out") == ["-d.mp4", "a b.mp4", "c.mp4"]
+
+
+def test_the_loops_of_the_manual_do_no_harm_and_no_work_twice(clips: Path) -> None:
+    """Run twice as they stand in docs/batches.md: the second time nothing is made, changed or called an error."""
+    page = (Path(__file__).parents[2] / "docs" / "batches.md").read_text()
+    loops = re.findall(r"^(?:for|ls) .*; done$", page, re.M)
+    assert len(loops) == 2
+    for loop in loops:
+        shutil.rmtree("loop", ignore_errors=True)
+        Path("loop/masks").mkdir(parents=True)
+        for name in ("a b", "c"):
+            shutil.copy(f"in/{name}.mp4", "loop")
+            shutil.copy("empty.png", f"loop/masks/{name}.png")
+        shutil.copy("empty.png", "loop/logo.png")
+        before = {}
+        for _ in range(2):
+            done = shell(f"cd loop; {loop}")
+            assert done.returncode == 0, done.stderr
+            files = {path: path.stat().st_mtime_ns for path in Path("loop").rglob("*")}
+            assert names("loop/clean") == ["a b.mp4", "c.mp4"]
+            assert sorted(path.name for path in Path("loop").glob("*.mp4")) == ["a b.mp4", "c.mp4"]
+            assert not before or files == before
+            before = files
 
 
 def test_a_list_from_a_pipe_worked_on_by_real_processes(clips: Path) -> None:
@@ -112,6 +138,20 @@ def test_completion_knows_commands_options_and_values() -> None:
     assert completed("vrm remove --skip") == ["--skip-existing"]
     assert completed("vrm remove a.mp4 --preset b") == ["balanced", "best"]
     assert completed("vrm remove --engine s") == ["savit"]
+
+
+def test_completion_knows_weights_protocols_and_engines(tmp_path: Path) -> None:
+    words = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    mine = tmp_path / "cache" / "vrm" / "weights"
+    write({"a": torch.zeros(2)}, mine, name="mine", licence="CC0-1.0", network="savit")
+    assert completed("vrm remove a.mp4 --weights m", **words) == ["mine"]
+    assert completed("vrm remove a.mp4 --weights no", **words) == ["none"]
+    assert completed("vrm weights import gu", **words) == ["guided-inpainting"]
+    assert completed("vrm weights fetch sam-vit-", **words) == ["sam-vit-b", "sam-vit-l", "sam-vit-h"]
+    assert completed("vrm weights verify m", **words) == ["mine"]
+    assert completed("vrm evaluate cases in out --protocol fi") == ["fixed"]
+    assert completed("vrm evaluate run in --engines motion,k") == ["motion,keyframe"]
+    assert completed("vrm evaluate run in --presets b") == ["balanced", "best"]
 
 
 def test_completion_is_installed_where_the_shell_looks(tmp_path: Path) -> None:

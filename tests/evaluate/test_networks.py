@@ -172,13 +172,23 @@ def test_one_video_has_no_distance(files: dict[str, Path]) -> None:
     assert str(set_distances([features])["vfid"]).startswith("needs two")
 
 
-def test_networks_are_asked_for_by_the_names_of_their_measures(cases: Path, results: Path, capsys, monkeypatch) -> None:
+@pytest.mark.parametrize("measures", ["lpips", "standard,lpips,fid"])
+def test_a_measure_that_is_named_needs_its_weights(cases: Path, results: Path, capsys, monkeypatch, measures) -> None:
     monkeypatch.setattr(weights, "known", lambda folder=None: [])
-    assert run(["evaluate", "score", str(cases), str(results), "--measures", "lpips,fid", "--json"]) == 0
+    assert run(["evaluate", "score", str(cases), str(results), "--measures", measures, "--json"]) == 5
+    out, err = capsys.readouterr()
+    assert "psnr" not in out, "nothing was measured first"
+    assert "lpips needs AlexNet or VGG-16" in err
+    assert ("fid needs" in err) == ("fid" in measures)
+
+
+def test_all_measures_are_those_whose_weights_are_here(cases: Path, results: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(weights, "known", lambda folder=None: [])
+    words = ["evaluate", "score", str(cases), str(results), "--measures", "all", "--clips", "ape", "--json"]
+    assert run(words) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["clips"] == 2
     assert found["needs"]["lpips"].startswith("needs AlexNet or VGG-16")
-    assert not {"psnr", "lpips", "fid"} & found.keys()
+    assert not {"lpips", "fid"} & found.keys()
 
 
 def test_features_that_are_not_finite_have_no_distance() -> None:

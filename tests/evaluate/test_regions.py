@@ -122,3 +122,18 @@ def test_label_flicker(tmp_path: Path, capsys) -> None:
     (tmp_path / "steady" / "00003.png").unlink()
     with pytest.raises(MaskError, match="holds 3 label maps"):
         labels(tmp_path / "video", [tmp_path / "steady"], Events())
+
+
+@pytest.mark.parametrize("layout", ["{0}", "{0}/masks", "{0}/mask", "Annotations/480p/{0}", "Annotations/{0}"])
+def test_masks_are_taken_in_the_layouts_that_clips_have(tmp_path: Path, layout: str) -> None:
+    """Both as the truth and as a result; ``vrm evaluate cases`` writes NAME/{frames,masks,truth}."""
+    true, pictures = thing(0, 5), scene(0, 5)
+    for side, shift in (("truth", 0), ("mine", 2)):
+        write(tmp_path / side / layout.format("ape"), np.roll(true, shift, axis=2))
+        if layout.startswith("Annotations"):
+            write(tmp_path / side / layout.replace("Annotations", "JPEGImages").format("ape"), pictures)
+        elif layout != "{0}":
+            write(tmp_path / side / "ape" / "frames", pictures)
+            write(tmp_path / side / "ape" / "truth", pictures)
+    found = masks(tmp_path / "truth", [tmp_path / "mine"], Events())
+    assert found.results[0].clips["ape"].means[0] == pytest.approx(iou(np.roll(true, 2, axis=2), true))

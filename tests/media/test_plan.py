@@ -37,10 +37,12 @@ def test_existing_output_needs_overwrite(clip, tmp_path):
     assert plan_output(probe(clip), tmp_path / "out.mp4", OutputOptions(overwrite=True)).overwrite
 
 
-def test_folder_must_exist_and_be_one(clip, tmp_path):
+def test_a_folder_may_be_missing_but_not_be_something_else(clip, tmp_path):
     (tmp_path / "file").touch()
-    for place, words in (("none/out.mp4", "does not exist"), ("file/out.mp4", "is not a folder")):
-        with pytest.raises(OutputError, match=words):
+    assert plan_output(probe(clip), tmp_path / "none/deep/out.mp4", OutputOptions()).path.name == "out.mp4"
+    assert not (tmp_path / "none").exists(), "it is made when the output is written"
+    for place in ("file/out.mp4", "file/deep/out.mp4"):
+        with pytest.raises(OutputError, match=r"file, where the output .* is not a folder"):
             plan_output(probe(clip), tmp_path / place, OutputOptions())
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(OutputError, match="is a folder already"):
@@ -125,6 +127,28 @@ def test_alpha_is_lost_only_by_name(make_video, tmp_path):
     clear = probe(make_video(tmp_path / "a.mkv", "ffv1", "yuva444p10le", frames=2))
     assert "the alpha plane" in plan_output(clear, tmp_path / "o.mov", OutputOptions(codec="prores")).kept
     assert "the alpha plane" in plan_output(clear, tmp_path / "o.mp4", OutputOptions(codec="hevc")).lost
+
+
+@pytest.mark.parametrize(
+    ("pix_fmt", "codec", "written"),
+    [
+        ("yuv420p", "prores", "yuv422p10le"),
+        ("yuv444p", "prores", "yuv444p10le"),
+        ("yuv420p10le", "prores", "yuv422p10le"),
+        ("yuva420p", "prores", "yuva444p10le"),
+        ("yuv420p", "dnxhd", "yuv422p"),
+    ],
+)
+def test_a_codec_that_is_asked_for_takes_the_nearest_format_that_loses_nothing(
+    make_video, tmp_path, pix_fmt, codec, written
+):
+    source = probe(make_video(tmp_path / "in.mkv", "ffv1", pix_fmt, size=(128, 256), frames=2))
+    plan = plan_output(source, tmp_path / "o.mov", OutputOptions(codec=codec))
+    assert plan.pix_fmt == written
+    assert f"({written})" in plan.notes[0]
+    assert not plan.lost
+    with pytest.raises(OutputError, match=f"does not take {pix_fmt}"):
+        plan_output(source, tmp_path / "o.mov", OutputOptions(codec=codec, pix_fmt=pix_fmt))
 
 
 def test_alpha_beside_the_packets_stays_only_where_it_can(make_video, tmp_path):

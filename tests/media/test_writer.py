@@ -122,6 +122,14 @@ def test_codec_depth_and_chroma_stay(make_video, tmp_path, codec, pix_fmt, endin
     assert np.mean(error) < 2 * 2 ** (before.bit_depth - 8)
 
 
+def test_prores_holds_the_samples_of_eight_bit_420(make_video, tmp_path):
+    source = make_video(tmp_path / "in.mp4", "libx264", "yuv420p")
+    rewrite(source, tmp_path / "out.mov", OutputOptions(codec="prores"))
+    assert (probe(tmp_path / "out.mov").codec, probe(tmp_path / "out.mov").pix_fmt) == ("prores", "yuv422p10le")
+    for (before, *_), (after, *_) in zip(planes(source), planes(tmp_path / "out.mov"), strict=True):
+        assert np.abs(4 * before.astype(int) - after).mean() < 4, "luma of 10 bits is four times that of 8"
+
+
 @pytest.mark.parametrize(
     ("codec", "pix_fmt", "options", "ending"),
     [

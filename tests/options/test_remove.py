@@ -1,9 +1,11 @@
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from vrm.errors import UsageError
+from vrm.options.build import build_options
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
 from vrm.options.values import Moment, frame_rate
 
@@ -65,3 +67,11 @@ def test_frame_rates(text, rate):
 def test_what_is_no_frame_rate(text):
     with pytest.raises(UsageError, match="--fps"):
         frame_rate(text)
+
+
+def test_the_paper_s_preset_computes_in_single_precision_unless_told_otherwise():
+    assert EngineOptions(engine="savit", preset="paper").dtype == "fp32"
+    assert EngineOptions(engine="savit", preset="paper", dtype="bf16").dtype == "bf16"
+    assert replace(EngineOptions(engine="savit", preset="paper"), device="cpu", dtype="auto").dtype == "fp32"
+    assert build_options(mask="m.png", engine="savit", preset="paper", dtype="auto").engine.dtype == "fp32"
+    assert EngineOptions(engine="savit", preset="best").dtype == "auto"

@@ -23,7 +23,7 @@ from vrm.media.write.png import write_png
 from vrm.nets.savit.model import ABLATIONS, Savit, SavitConfig
 from vrm.options.remove import EngineOptions
 from vrm.system.device import choose
-from vrm.train.data.clips import ClipDataset, find_clips
+from vrm.train.data.clips import ClipDataset, PictureDataset, find_clips
 from vrm.train.savit_config import SavitTraining
 from vrm.train.savit_trainer import SavitBatch, SavitTrainer
 from vrm.train.warm_start import warm_start
@@ -224,6 +224,25 @@ def test_layouts_of_the_data_sets(tmp_path):
         root = tmp_path / place.replace("/", "-")
         drawn(root / place, clips=2)
         assert [c.name for c in find_clips(root, root / place / "labels", 5)] == ["clip0", "clip1"]
+
+
+def test_cases_are_trained_on_by_their_truth_not_by_frames_with_holes(tmp_path):
+    """``vrm evaluate cases`` writes NAME/{frames,masks,truth}; without a truth the frames are whole."""
+    for name, kinds in (("ape", ("frames", "masks", "truth")), ("bee", ("frames", "masks"))):
+        for kind in kinds:
+            (tmp_path / "cases" / name / kind).mkdir(parents=True)
+            for t in range(3):
+                colour = {"frames": 128, "masks": 255, "truth": 40}[kind]
+                write_png(tmp_path / "cases" / name / kind / f"{t:05d}.png", np.full((16, 24, 3), colour, np.uint8))
+    (tmp_path / "cases" / "protocol.json").write_text("{}")
+    found = {clip.name: clip.path.name for clip in find_clips(tmp_path / "cases", least=3)}
+    assert found == {"ape": "truth", "bee": "frames"}
+    pictures = PictureDataset(tmp_path / "cases", 16, tmp_path / "decoded")
+    assert [int(pictures[k][0].max()) for k in range(2)] == [40, 128]
+    one = tmp_path / "one"
+    one.mkdir()
+    (tmp_path / "cases" / "ape").rename(one / "ape")
+    assert ClipDataset(find_clips(one, least=3), (16, 24), 3, 0, tmp_path).sample(0).frames.max() == 40
 
 
 def test_videos_are_decoded_once(tmp_path, make_video):

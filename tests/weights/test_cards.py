@@ -34,8 +34,20 @@ def test_unknown_names_and_other_networks_are_refused(folder):
         find("nothere", "line")
     with pytest.raises(WeightsError, match="belong"):
         find("small", "savit")
-    with pytest.raises(WeightsError, match=r"nothere\.json"):
-        find(str(folder / "nothere.safetensors"), "line")
+
+
+@pytest.mark.parametrize("name", ["nothere.safetensors", "nothere.pth", "deep/nothere"])
+def test_a_file_that_is_missing_is_what_is_said(folder, name):
+    with pytest.raises(WeightsError, match=rf"The weights file .*{name} does not exist"):
+        find(str(folder / name), "line")
+
+
+def test_a_file_without_its_card_and_a_folder_say_what_to_give(folder):
+    with pytest.raises(WeightsError, match=r"is a folder. Give the .safetensors file in it: .*small.safetensors"):
+        find(str(folder), "line")
+    (folder / "small.json").unlink()
+    with pytest.raises(WeightsError, match=r"small.safetensors has no card: .*small.json does not exist"):
+        find(str(folder / "small.safetensors"), "line")
 
 
 def test_damage_is_noticed(folder):

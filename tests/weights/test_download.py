@@ -151,3 +151,23 @@ def test_only_https(offered, capfd):
     path.write_text(path.read_text().replace("https:", "file:"))
     assert run(["weights", "fetch", str(path)]) == 5
     assert "not https" in capfd.readouterr().err
+
+
+def test_the_list_is_grouped_by_what_uses_them_and_knows_your_own_models(checkpoint, capsys):
+    own = own_folder() / "my-segmenter"
+    own.mkdir(parents=True)
+    (own / "config.json").write_text('{"model_type": "mask2former"}')
+    (own / "model.safetensors").write_bytes(bytes(1_500_000))
+    (own_folder() / "something-else").mkdir()
+    save(torch.nn.Linear(2, 2), own_folder(), name="mine", licence="CC0-1.0", network="savit")
+    assert run(["weights", "list"]) == 0
+    groups = {group.splitlines()[0]: group.splitlines()[2:] for group in capsys.readouterr().out.split("\n\n")}
+    savit = [line.split()[0] for line in groups["vrm remove --engine savit --weights"]]
+    assert savit == ["mine", "fuseformer", "e2fgvi"]
+    mine = next(line for line in groups["--segmenter: --class, vrm segment"] if line.startswith("my-segmenter"))
+    assert mine.split() == ["my-segmenter", "--segmenter", "1.5", "MB", "your", "own", str(own)]
+    assert "something-else" not in str(groups)
+    assert any(line.startswith("alexnet ") for line in groups["vrm evaluate --lpips"])
+    assert run(["weights", "list", "--json"]) == 0
+    own_models = json.loads(capsys.readouterr().out)["own"]
+    assert own_models == [{"name": "my-segmenter", "network": "segmenter", "path": str(own)}]

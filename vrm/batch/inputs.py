@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from vrm.batch.manifest import MOST_BYTES
 from vrm.errors import MaskError, UsageError, VideoError
+from vrm.media.read.container import refuse_address
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, natural
 from vrm.media.write.containers import VIDEO_ENDINGS, stem
 from vrm.selection.masks.source import ENDINGS as MASK_ENDINGS
@@ -71,6 +72,9 @@ def find_sources(
         UsageError: a folder holds videos and frames.
     """
     missing = [str(path) for path in inputs if not path.exists()]
+    for name in missing:
+        if (address := refuse_address(Path(name))) is not None:
+            raise address
     if missing:
         raise VideoError(f"{_few(missing)} cannot be found.", "Check the name, and the folder you are in.")
     skipped = {path.resolve() for path in leave}
@@ -158,19 +162,20 @@ def _not_files(folder: Path) -> list[Path]:
     return sorted(path for path in named if not path.is_file() and not path.is_dir())
 
 
-def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> list[Path]:
+def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> list[Path | MaskError]:
     """For each source what has its name in ``folder``: a picture, a folder of pictures or label maps, or a video.
 
     ``a.mkv`` finds ``a.mkv.png`` or ``a.mkv/`` before ``a.png``, ``a/`` or ``a.mp4``. What lies in a sub-folder looks
-    in the same sub-folder of ``folder`` first. Raises MaskError: some have none, or two; all of them are named.
+    in the same sub-folder of ``folder`` first. In the place of one that is missing is what to say of it.
+
+    Raises MaskError: none of them has one, or one has two.
     """
     videos = {source.path.resolve() for source in sources}
     entries = {below: _entries(folder / below, videos) for below in {Path(), *(source.below for source in sources)}}
     places: dict[str, set[Path]] = defaultdict(set)
     for source in sources:
         places[stem(source.path)].add(source.below)
-    found: list[Path] = []
-    missing: list[str] = []
+    found: list[Path | MaskError] = []
     for source in sources:
         names = (source.path.name, stem(source.path))
         # One mask without a sub-folder cannot be meant for two videos of one name in different sub-folders.
@@ -185,13 +190,13 @@ def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> 
         if candidates:
             found.append(candidates[0])
         else:
-            missing.append(str(source.below / names[1]))
-    if missing:
-        more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
-        raise MaskError(
-            f"{folder} holds no {what} for {len(missing)} of {len(sources)} videos: {', '.join(missing[:10])}{more}.",
-            f"A {what} has the video's name: {missing[0]}.png, a folder {missing[0]}, or {missing[0]}.mkv.",
-        )
+            own = source.below / names[1]
+            fix = f"A {what} has the video's name: {own}.png, a folder {own}, or {own}.mkv."
+            found.append(MaskError(f"{folder} holds no {what} for {source.path}.", fix))
+    missing = [each for each in found if isinstance(each, MaskError)]
+    if len(missing) == len(sources):
+        lacking = _few([str(source.below / stem(source.path)) for source in sources], 10)
+        raise MaskError(f"{folder} holds no {what} for any of {len(sources)} videos: {lacking}.", missing[0].fix)
     return found
 
 

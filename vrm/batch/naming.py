@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from vrm.errors import UsageError
 from vrm.options.remove import RemoveOptions
 
 
 def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -> Path:
-    """Where the result of one video goes: as named, into a folder that is named (and made here), or beside the video.
+    """Where the result of one video goes: as named, into a folder that is named, or beside the video.
 
-    Raises OSError: the folder cannot be made.
+    Raises UsageError: the name is empty.
     """
     if output is None:
         return default_output(input, options)
+    refuse_empty(output)
     if is_folder(output) and not input.is_dir():
-        Path(output).mkdir(parents=True, exist_ok=True)
         return output_in(Path(output), input, options)
     return Path(output)
 
@@ -36,6 +37,11 @@ def output_in(folder: Path, input: Path, options: RemoveOptions) -> Path:
     if input.is_dir():
         return folder / input.resolve().name
     return folder / f"{input.stem}{_ending(input, options)}"
+
+
+def refuse_empty(output: str | Path) -> None:
+    if not str(output):
+        raise UsageError("The name of the output is empty.", "Name a file or a folder, or leave -o out.")
 
 
 def is_folder(output: str | Path) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 
 from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_masks
 from vrm.batch.manifest import WRITTEN, ManifestRow, read_manifest, refuse
-from vrm.batch.naming import default_output, is_folder, output_in
-from vrm.errors import OutputError, UsageError, VideoError, VrmError
+from vrm.batch.mask_sizes import misfit
+from vrm.batch.naming import default_output, is_folder, output_in, refuse_empty
+from vrm.batch.tasks import failure
+from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
 from vrm.media.write.containers import distinct_names
 from vrm.options.batch import BatchOptions
@@ -31,6 +33,7 @@ class BatchJob:
         words: for ``build_options``.
         line: of the manifest, or 0.
         exists: the output is there, and stays as it is.
+        error: why it cannot be done, see ``vrm.batch.tasks.failure``; empty as far as is known.
         alone: the only input of the command, named by itself: its error and exit code are the command's.
     """
 
@@ -40,6 +43,7 @@ class BatchJob:
     words: dict[str, Any] = field(default_factory=dict)
     line: int = 0
     exists: bool = False
+    error: dict[str, Any] = field(default_factory=dict)
     alone: bool = False
 
     @property
@@ -58,6 +62,8 @@ def plan_inputs(
 
     Raises VrmError: anything that can be seen to be wrong before the first video is opened.
     """
+    if output is not None:
+        refuse_empty(output)
     kept = [words.get(word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
     leave = [Path(path) for path in (output, *kept) if path is not None]
     sources, notes = find_sources(inputs, batch.recursive, leave, results=output is None)
@@ -68,18 +74,23 @@ def plan_inputs(
     if output is not None and Path(output).exists() and not Path(output).is_dir():
         raise UsageError(f"-o {output} is a file, but there are {len(sources)} videos.", "Give a folder.")
     own: list[dict[str, Any]] = [{} for _ in sources]
+    errors: list[dict[str, Any]] = [{} for _ in sources]
     for word, what in (("mask", "mask"), ("labels", "folder of label maps")):
         if word in common and Path(common[word]).is_dir():
-            for each, path in zip(own, match_masks(Path(common[word]), sources, what), strict=True):
-                each[word] = path
+            for k, found in enumerate(match_masks(Path(common[word]), sources, what)):
+                if isinstance(found, MaskError):
+                    errors[k] = failure(found)
+                else:
+                    own[k][word] = found
+            del common[word]
     for each, name, source in zip(own, distinct_names([s.path for s in sources]), sources, strict=True):
         for word in ("save_masks", "export_keyframes"):
             if word in common:
                 each[word] = Path(common[word]) / source.below / name
     jobs: list[BatchJob] = []
-    for source, each in zip(sources, own, strict=True):
+    for source, each, error in zip(sources, own, errors, strict=True):
         target = _target(source, output, options)
-        jobs.append(BatchJob(len(jobs), source.path, target, common | each | _report(target, reports)))
+        jobs.append(BatchJob(len(jobs), source.path, target, common | each | _report(target, reports), error=error))
     return _checked(jobs, batch, None if output is None else Path(output)), notes
 
 
@@ -109,7 +120,7 @@ def _single(source: Source, output: str | Path | None, words: dict[str, Any], ba
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
     target = Path(output) if named and output is not None else _target(source, output, options)
     job = BatchJob(0, source.path, target, words, alone=True)
-    return _checked([job], batch, None if named or output is None else Path(output))[0]
+    return _checked([job], batch, None if output is None else target.parent)[0]
 
 
 def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, named: bool) -> BatchJob:
@@ -203,7 +214,16 @@ def _checked(jobs: list[BatchJob], batch: BatchOptions, root: Path | None) -> li
         folder = job.output.absolute().parent
         if not folder.is_dir() and (root is None or not _inside(folder, root)):
             raise OutputError(f"The folder {folder} for the output of {job.where} does not exist.", "Create it first.")
-    return [replace(job, exists=True) if job.output.exists() and batch.skip_existing else job for job in jobs]
+    jobs = [replace(job, exists=True) if job.output.exists() and batch.skip_existing else job for job in jobs]
+    return [job if job.exists or job.error or job.alone else _with_mask_checked(job) for job in jobs]
+
+
+def _with_mask_checked(job: BatchJob) -> BatchJob:
+    options = build_options(**job.words)
+    if options.mask.path is None:
+        return job
+    error = misfit(job.input, options.mask.path, options.stream)
+    return job if error is None else replace(job, error=failure(error))
 
 
 def _refuse_overwriting(jobs: list[BatchJob]) -> None:

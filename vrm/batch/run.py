@@ -69,7 +69,7 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
     events.batch(len(jobs))
     progress = _Progress(jobs, events)
     interrupted = False
-    if waiting := progress.skip_existing():
+    if waiting := progress.begin():
         executor, split = _executor(waiting, words, batch, events)
         with closing(executor):
             _make_folders(waiting)
@@ -139,11 +139,13 @@ class _Progress:
         self._relays: dict[int, _Relay] = {}
         self._outcomes: dict[int, Outcome] = {}
 
-    def skip_existing(self) -> list[BatchJob]:
+    def begin(self) -> list[BatchJob]:
+        """Say what is skipped and what the plan knows to fail; the other jobs are to be worked on."""
         for job in self._jobs:
-            if job.exists:
-                self._end(Outcome(job.index, str(job.input), str(job.output), "skipped"))
-        return [job for job in self._jobs if not job.exists]
+            if job.exists or job.error:
+                status = "skipped" if job.exists else "failed"
+                self._end(Outcome(job.index, str(job.input), str(job.output), status, error=job.error))
+        return [job for job in self._jobs if not job.exists and not job.error]
 
     def work(self, jobs: list[BatchJob], executor: Executor, tries: int = 1) -> None:
         """Have an executor work on jobs until all are over; without jobs, hear what had ended when it was stopped."""

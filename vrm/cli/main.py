@@ -76,6 +76,7 @@ def run(args: Sequence[str]) -> int:
     """Run one command line (without the program's name; none is --help), say how it ended, return the exit code."""
     as_json = "--json" in args
     try:
+        _refuse_empty(args)
         with translate_errors():
             code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
     except SystemExit as ended:
@@ -93,6 +94,15 @@ def run(args: Sequence[str]) -> int:
     if code == 130:
         _say(_interrupted(args), "yellow")
     return code or 0
+
+
+def _refuse_empty(args: Sequence[str]) -> None:
+    """Refuse an empty word, which mostly is a shell's variable that is not set, and would mean the folder one is in."""
+    for before, word in zip(("", *args), args, strict=False):
+        if not word or (word.startswith("--") and word.endswith("=")):
+            option = word[:-1] or (before if before.startswith("-") else "")
+            what = f"{option} has an empty value" if option else "An argument is empty"
+            raise UsageError(f"{what}.", "Write a value, or leave it out. Is a variable of your shell not set?")
 
 
 def _interrupted(args: Sequence[str]) -> str:

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from vrm.cli.complete import Complete, values_of
 from vrm.options.build import Function, with_parameters
-from vrm.options.declare import EVERYDAY, MODEL, OUTPUT, Option, Options, options_of
+from vrm.options.declare import EVERYDAY, OUTPUT, Option, Options, options_of
 
 
-def argument(metavar: str, help: str) -> Any:
-    return typer.Argument(metavar=metavar, help=help, show_default=False)
+def argument(metavar: str, help: str, complete: Complete | None = None) -> Any:
+    return typer.Argument(metavar=metavar, help=help, show_default=False, autocompletion=complete)
 
 
 def output_option(metavar: str, help: str, panel: str = EVERYDAY) -> Any:
@@ -56,25 +57,8 @@ def _parameter(declared: Option) -> inspect.Parameter:
         help=declared.help,
         rich_help_panel=declared.panel,
         show_default=not truth,
-        autocompletion=_completion(declared),
+        autocompletion=values_of(declared),
     )
     return inspect.Parameter(
         declared.word, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info]
     )
-
-
-def _completion(declared: Option) -> Callable[[str], list[str]] | None:
-    """What a shell completes the beginning of a value to; the shell itself completes paths."""
-    if not declared.choices and declared.kind != MODEL:
-        return None
-
-    def complete(incomplete: str) -> list[str]:
-        return [word for word in declared.choices or _installed() if word.startswith(incomplete)]
-
-    return complete
-
-
-def _installed() -> list[str]:
-    from vrm.weights.cards import known, models
-
-    return [card.name for card, _ in known()] + [model.name for model, _ in models()]

@@ -1,12 +1,14 @@
 """``vrm weights``: parse, one call, print."""
 
 import json as json_text
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vrm.cli.complete import among, convertible, fetchable, installed
 from vrm.cli.help_pages import Command, Group
 from vrm.cli.options import Json, argument, output_option, takes
 from vrm.cli.progress import tell
@@ -22,41 +24,81 @@ weights = typer.Typer(
 )
 
 
+USES = {
+    "savit": "vrm remove --engine savit --weights",
+    "two-stream": "vrm remove --engine keyframe --weights",
+    "segmenter": "--segmenter: --class, vrm segment",
+    "sam": "--sam: --point and --box",
+    "lpips": "vrm evaluate --lpips",
+    "fid-inception": "vrm evaluate --fid",
+    "i3d": "vrm evaluate --i3d",
+    "raft": "vrm evaluate --flow",
+    "ade20k-resnet50": "vrm train keyframe --perceptual",
+}
+"""What takes the weights of each network, in the order they are listed."""
+
+_Row = tuple[str, str, str, str, str]
+
+
 @weights.command("list", cls=Command)
 def list_all(json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """List the weights that are installed, and those that can be fetched or converted."""
+    """List the weights that are installed, and those that can be fetched or converted, by what uses them."""
+    from vrm.selection.hub import own_models
+    from vrm.weights.cards import known, models
+    from vrm.weights.convert.registry import FOREIGN, MODELS, OFFERED
+
+    if json:
+        rows = [
+            {**asdict(card), "settings": dict(card.settings), "path": str(folder / card.file)}
+            for card, folder in known()
+        ]
+        fetched = [{**asdict(card), "path": str(folder)} for card, folder in models()]
+        own = [{"name": folder.name, "network": network, "path": str(folder)} for network, folder in own_models()]
+        offered = {name: card.network for name, card in OFFERED.items()} | MODELS
+        kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
+        found = {"weights": rows, "models": fetched, "own": own, "fetchable": offered, "convertible": kinds}
+        typer.echo(json_text.dumps(found, indent=2))
+        return
+    groups: dict[str, list[_Row]] = {network: [] for network in USES}
+    for network, row in _rows():
+        groups.setdefault(network, []).append(row)
+    shown = [f"{USES.get(network, network)}\n{_table(rows)}" for network, rows in groups.items() if rows]
+    tell("\n".join(shown).removesuffix("\n"))
+
+
+def _table(rows: list[_Row]) -> str:
+    return text_table([("name", "for", "size", "licence", "file, or how to get it"), *rows], left=5)
+
+
+def _rows() -> Iterator[tuple[str, _Row]]:
+    """By network, what is here, then what can be fetched, then what can be converted."""
+    from vrm.selection.hub import own_models
     from vrm.weights.cards import known, models
     from vrm.weights.convert.registry import FOREIGN, MODELS, OFFERED
 
     here, folders = known(), models()
     had = {card.name for card, _ in here} | {card.repository for card, _ in folders}
-    if json:
-        rows = [
-            {**asdict(card), "settings": dict(card.settings), "path": str(folder / card.file)} for card, folder in here
-        ]
-        own = [{**asdict(card), "path": str(folder)} for card, folder in folders]
-        offered = {name: card.network for name, card in OFFERED.items()} | MODELS
-        kinds = {name: asdict(kind) for name, kind in FOREIGN.items()}
-        found = {"weights": rows, "models": own, "fetchable": offered, "convertible": kinds}
-        typer.echo(json_text.dumps(found, indent=2))
-        return
-    table = [("name", "for", "size", "licence", "file, or how to get it")]
     for card, folder in here:
         path = folder / card.file
-        table.append(_row(card, card.network, str(path) if path.is_file() else f"vrm weights fetch {card.name}"))
-    table += [_row(model, f"--{model.network}", str(folder)) for model, folder in folders]
+        where = str(path) if path.is_file() else f"vrm weights fetch {card.name}"
+        yield card.network, _row(card, card.network, where)
+    for model, folder in folders:
+        yield model.network, _row(model, f"--{model.network}", str(folder))
+    for network, folder in own_models():
+        size = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+        yield network, (folder.name, f"--{network}", f"{size / 1e6:.1f} MB", "your own", str(folder))
     for card in OFFERED.values():
         if card.name not in had:
-            table.append(_row(card, f"--{card.network}", f"vrm weights fetch {card.name}"))
-    for name, use in MODELS.items():
+            yield card.network, _row(card, f"--{card.network}", f"vrm weights fetch {card.name}")
+    for name, network in MODELS.items():
         if name not in had:
-            table.append((name, f"--{use}", "", "", f"vrm weights fetch {name}"))
+            yield network, (name, f"--{network}", "", "", f"vrm weights fetch {name}")
     for name, kind in FOREIGN.items():
-        table.append((name, "", "", kind.licence, f"vrm weights import {name} FILE; {kind.source}"))
-    tell(text_table(table, left=5).removesuffix("\n"))
+        if name not in had:
+            yield kind.network, (name, kind.network, "", kind.licence, f"vrm weights import {name} FILE; {kind.source}")
 
 
-def _row(card: "WeightCard | ModelCard", use: str, where: str) -> tuple[str, str, str, str, str]:
+def _row(card: "WeightCard | ModelCard", use: str, where: str) -> _Row:
     return card.name, use, f"{card.bytes / 1e6:.1f} MB", card.licence, where
 
 
@@ -64,7 +106,10 @@ def _row(card: "WeightCard | ModelCard", use: str, where: str) -> tuple[str, str
 @takes(OutputOptions, only=("overwrite",))
 def fetch(
     name: Annotated[
-        str, argument("NAME", "See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.")
+        str,
+        argument(
+            "NAME", "See vrm weights list; or OWNER/NAME, a repository of the Hugging Face hub.", among(fetchable)
+        ),
     ],
     json: Json = False,
     **words: Any,
@@ -90,7 +135,7 @@ def fetch(
 @weights.command("import", cls=Command)
 @takes(OutputOptions, only=("overwrite",))
 def convert(
-    name: Annotated[str, argument("NAME", "What the file is, see vrm weights list.")],
+    name: Annotated[str, argument("NAME", "What the file is, see vrm weights list.", among(convertible))],
     file: Annotated[Path, argument("FILE", "The published checkpoint.")],
     output: Annotated[
         Path | None,
@@ -100,7 +145,7 @@ def convert(
 ) -> None:
     """Convert a published checkpoint to safetensors, strictly.
 
-    It is read as plain tensors: no code in it runs.
+    Only its tensors and plain values are read: no code in it runs, whatever else it holds.
     """
     from vrm.weights.download import import_weights
 
@@ -109,7 +154,9 @@ def convert(
 
 
 @weights.command(cls=Command)
-def verify(name: Annotated[str | None, argument("NAME|FILE", "Default: all that are here.")] = None) -> None:
+def verify(
+    name: Annotated[str | None, argument("NAME|FILE", "Default: all that are here.", among(installed))] = None,
+) -> None:
     """Compare weights with the size and checksum on their cards."""
     from vrm.weights.cards import known, models, named, verify_model
     from vrm.weights.cards import verify as check

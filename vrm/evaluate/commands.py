@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from vrm.errors import WeightsError
 from vrm.evaluate.cases.make import make_cases
 from vrm.evaluate.cases.protocols import PROTOCOLS
 from vrm.evaluate.page.page import write_page
@@ -84,12 +85,19 @@ def protocol_list() -> str:
 
 
 def metric_setup(asked: ScoreCommand | RunCommand, options: ScoreOptions) -> MetricSetup:
-    """What is measured with; weights are loaded. Raises WeightsError or UsageError."""
+    """What is measured with; weights are loaded.
+
+    Raises WeightsError, also where a measure that is asked for by its name has no weights, or UsageError.
+    """
     from vrm.evaluate.scoring.networks import open_networks
 
     device = asked.engine.device
     with needed_by("A measure that runs a network", "metrics"):
         networks = open_networks(asked.lpips, asked.fid, asked.i3d, device, options.measures)
+    if lacking := [f"{name} {networks.needs[name]}" for name in options.measures if name in networks.needs]:
+        raise WeightsError(
+            f"A measure that is asked for has no weights: {'; '.join(lacking)}.", "Import them, or leave it out."
+        )
     return MetricSetup(*flow_estimator(asked.flow, device), networks.metrics, networks.names, networks.needs)
 
 

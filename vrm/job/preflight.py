@@ -51,8 +51,8 @@ def refuse_existing(path: Path | None, overwrite: bool) -> None:
         return
     if path.exists() or path.is_symlink():
         raise OutputError(f"{path} exists.", "Choose another name or give --overwrite.")
-    if path.suffix and not path.parent.is_dir():
-        raise OutputError(f"{path.parent} is not a folder.", "Make it first.")
+    if not (parent := existing(path.absolute().parent)).is_dir():
+        raise OutputError(f"{parent}, where {path} would lie, is not a folder.", "Choose another place.")
 
 
 def check_filling(

@@ -162,4 +162,7 @@ class SideOutputs:
 def write_report(report: RemoveReport, pictures: list[Highlight], path: Path) -> None:
     """The report as a page or as JSON, by the ending. Raises OutputError."""
     text = report.to_json() if path.suffix.lower() == ".json" else render(report, pictures)
-    atomic_write(path, text, f"The report cannot be written to {path}")
+    what = f"The report cannot be written to {path}"
+    with writing(what):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, text, what)

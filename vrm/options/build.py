@@ -133,11 +133,18 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def keywords(kind: type[Options], only: tuple[str, ...] | None = None) -> Callable[[Function], Function]:
-    """Give a function that takes ``**words`` a signature that names them: options as keywords, typed, with defaults."""
+    """Give a function that takes ``**words`` a signature that names them: options as keywords, typed, with defaults.
+
+    Its docstring says what each means. A keyword that the function has by itself stays as it is.
+    """
 
     def decorate(function: Function) -> Function:
-        named = [_keyword(each) for word, each in options_of(kind).items() if only is None or word in only]
-        return with_parameters(function, inspect.signature(function), named)
+        declared = [each for word, each in options_of(kind).items() if only is None or word in only]
+        own = inspect.signature(function)
+        named = [_keyword(each) for each in declared if each.word not in own.parameters]
+        meanings = "\n".join(f"    {each.word}: {each.help}" for each in declared)
+        function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nOptions:\n{meanings}"
+        return with_parameters(function, own, named)
 
     return decorate
 

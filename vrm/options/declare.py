@@ -41,6 +41,7 @@ class Option:
         kind: ``READ``, ``WRITTEN``, ``MODEL``, or empty.
         noun: how messages call a path: "mask".
         choices: the only texts it may be.
+        offers: the names that a shell offers for a list of them.
         between: the smallest and the largest number it may be; None = no bound.
         unit, hint: the end of the message about a value that is neither.
         parse: makes the field's value from what a user gives, whose types its first parameter is annotated with.
@@ -58,6 +59,7 @@ class Option:
     kind: str = ""
     noun: str = ""
     choices: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
     between: tuple[float | None, float | None] = (None, None)
     unit: str = ""
     hint: str = ""

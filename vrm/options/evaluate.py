@@ -112,9 +112,9 @@ class MasksCommand(_Masks):
 class RunCommand(_Scoring):
     """``vrm evaluate run``."""
 
-    engines: tuple[str, ...] = option(("motion",), EVERYDAY, "NAMES", parse=names,
+    engines: tuple[str, ...] = option(("motion",), EVERYDAY, "NAMES", parse=names, offers=tuple(ENGINES),
         help=f"Of: {', '.join(ENGINES)}. Default: motion.")
-    presets: tuple[str, ...] = option(("balanced",), EVERYDAY, "NAMES", parse=names,
+    presets: tuple[str, ...] = option(("balanced",), EVERYDAY, "NAMES", parse=names, offers=PRESETS,
         help=f"Of: {', '.join(PRESETS)}. Default: balanced.")
     only: tuple[tuple[str, tuple[str, ...]], ...] = option((), SELECTION, "METHOD=CLIPS", parse=read_only,
         several=True,

@@ -130,7 +130,7 @@ class EngineOptions(Options):
         help="Weights of the engine's network (savit, keyframe); auto: the first installed (vrm weights list).")
     device: str = option("auto", MACHINE, "auto|cpu|cuda|cuda:N|mps", help="Where to compute.")
     dtype: str = option("auto", MACHINE, choices=DTYPES,
-        help="Number format of networks; auto: bf16 where the machine is fast at it.")
+        help="Number format of networks; auto: bf16 where the machine is fast at it, but fp32 with --preset paper.")
     threads: int | None = option(None, MACHINE, "N", between=(1, MOST_THREADS), help="CPU threads. Default: all cores.")
     seed: int = option(0, MACHINE, "N", between=(0, MOST_SEED), help="Seed of everything random.")
     memory_gb: float | None = option(None, MACHINE, "GB", word="memory", between=(1, 1_000_000),
@@ -165,6 +165,8 @@ class EngineOptions(Options):
                 raise UsageError(f"--keyframe gives two pictures of frame {t}.", "Leave one out.")
         if self.preset == "paper" and self.prefill:
             raise UsageError("--preset paper is the published method alone and takes no --prefill.")
+        if self.preset == "paper" and self.dtype == "auto":  # results to be compared, not only looked at
+            object.__setattr__(self, "dtype", "fp32")
 
     @property
     def cpu_threads(self) -> int:

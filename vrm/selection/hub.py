@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from vrm.errors import OutputError, VrmError, WeightsError
 from vrm.events import Progress, no_progress
 from vrm.selection.labels import hugging_face
+from vrm.selection.labels.openmmlab import is_openmmlab
 from vrm.selection.pretrained import model_type
 from vrm.selection.prompts import sam2
 from vrm.system.extras import needed_by
@@ -108,6 +109,16 @@ def _needed_files(info: ModelInfo) -> dict[str, int]:
             f"{info.id} holds no model of transformers.", "Needed are config.json and model.safetensors."
         )
     return {name: size for name, size in sizes.items() if name in tensors or _SETTINGS.fullmatch(name)}
+
+
+def own_models() -> list[tuple[str, Path]]:
+    """Models that the user put among the weights, folders without a card of ours: what each is for, and where it is."""
+    found = []
+    for folder in sorted(path for path in own_folder().glob("[!.]*") if path.is_dir()):
+        if not (folder / MODEL_CARD).is_file():
+            with contextlib.suppress(WeightsError):
+                found.append(("segmenter" if is_openmmlab(folder) else _network(folder, folder.name), folder))
+    return found
 
 
 def _network(folder: Path, repository: str) -> str:

@@ -143,16 +143,25 @@ def named(name: str) -> tuple[WeightCard, Path]:
     Raises WeightsError: no card has that name, or its file is not here.
     """
     path = Path(name)
+    is_path = path.suffix in (*FOREIGN, ".safetensors") or len(path.parts) > 1
+    if path.is_dir() and is_path:
+        inside = ", ".join(str(one) for one in sorted(path.glob("*.safetensors"))) or "it holds none"
+        raise WeightsError(f"{name} is a folder.", f"Give the .safetensors file in it: {inside}.")
+    if is_path and not path.is_file():
+        raise WeightsError(f"The weights file {name} does not exist.", "Check the path, or see vrm weights list.")
     if path.suffix in FOREIGN:
         raise WeightsError(
             f"{name} is not safetensors, so vrm does not run it as it is.",
             "Convert it once: vrm weights import NAME FILE; vrm weights list shows the names.",
         )
     if path.suffix == ".safetensors":
-        card = read_card(path.with_suffix(".json"))
-        if not path.is_file():
-            raise WeightsError(f"{name} is not there.", "See vrm weights list.")
-        return card, path.parent
+        beside = path.with_suffix(".json")
+        if not beside.is_file():
+            raise WeightsError(
+                f"{name} has no card: {beside} does not exist.",
+                "vrm writes one beside weights that it trains or imports; keep the two together.",
+            )
+        return read_card(beside), path.parent
     for card, place in known():
         if card.name == name:
             holder = next((p for p in (place, own_folder()) if (p / card.file).is_file()), None)

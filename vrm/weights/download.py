@@ -37,7 +37,7 @@ def import_weights(kind: str, file: Path, out: Path | None = None, overwrite: bo
     _refuse(folder, name, overwrite)
     from vrm.weights.convert.checkpoint import read_checkpoint
 
-    made = convert(read_checkpoint(file))
+    made = convert(read_checkpoint(file, tensors_alone=False))
     about = FOREIGN[kind]
     with file.open("rb") as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()

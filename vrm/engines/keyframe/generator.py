@@ -212,8 +212,8 @@ class _Completion:
 
     def _flow(self, t: int, k: int) -> tuple[Tensor, Tensor]:
         """Padded flow from t to k ``(1, 2, h, w)`` and its forward-backward error ``(1, 1, h, w)``."""
-        (here, hole), (there, other) = ((square(self._frame(n)), square_hole(self._hole(n))) for n in (t, k))
-        flow, error = context_flow(self.flow, here, there, hole, other, self.size)
+        target, key = square(self._frame(t)), square(self._frame(k))
+        flow, error = context_flow(self.flow, target, key, square_hole(self._hole(t)), self.size)
         return padded(torch.from_numpy(flow)[None]), padded(torch.from_numpy(error)[None])
 
     def _frame(self, t: int) -> Pixels:

@@ -14,6 +14,7 @@ from vrm.errors import BatchError, MaskError, VideoError
 from vrm.evaluate.cases.clips import choose, find_clips
 from vrm.evaluate.cases.sequence import ImageSequence, open_sequence, same_shape
 from vrm.events import Events
+from vrm.media.read.clips import clip_paths
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.read.stills import read_mask
 from vrm.metrics.means import mean
@@ -106,7 +107,7 @@ def compare_masks(
 
     Args:
         truth: clips with masks (see ``find_clips``), or a folder of ``NAME/00000.png``.
-        results: folders of ``NAME/00000.png``, ``NAME/masks/00000.png`` or ``NAME.mp4``.
+        results: folders of ``NAME.mp4``, or in the layouts of ``truth``.
         clips: names or patterns; empty = all.
         skip: frames that were given and do not count; negative ones count from the end.
         invert: 0 is the object.
@@ -123,8 +124,11 @@ def compare_masks(
     for path, result in zip(results, found, strict=True):
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Masks lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
+        annotated = {place.name: place.masks for place in clip_paths(path) if place.masks is not None}
         for name in names:
-            own = open_sequence(path / name, "masks") or open_sequence(path, name)
+            own = open_sequence(path / name, "masks", "mask") or open_sequence(path, name)
+            if own is None and name in annotated:
+                own = ImageSequence(annotated[name])
             if own is None:
                 result.missing.append(name)
                 continue

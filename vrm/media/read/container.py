@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import av
@@ -38,7 +39,7 @@ def open_input(path: Path) -> InputContainer:
         # Absolute, or FFmpeg would take a name with a colon for a protocol.
         container = av.open(str(path.absolute()), metadata_errors="replace")
     except FileNotFoundError as error:
-        raise VideoError(f"{path} does not exist.", "Check the path.") from error
+        raise refuse_address(path) or VideoError(f"{path} does not exist.", "Check the path.") from error
     except PermissionError as error:
         raise VideoError(f"{path} may not be read.", "Check its permissions.") from error
     except (av.error.FFmpegError, OSError) as error:
@@ -53,6 +54,16 @@ def open_input(path: Path) -> InputContainer:
         container.close()
         raise VideoError(f"{path} is a text file, not a video.")
     return container
+
+
+def refuse_address(path: Path) -> VideoError | None:
+    """What to say of a path that is missing because it is an address of the net; None where it is none."""
+    found = re.match(r"([a-zA-Z][a-zA-Z0-9+.-]+):[/\\]+(.+)", str(path))
+    if found is None:
+        return None
+    what = f"{found[1]}://{found[2]}"
+    fix = "Give its path instead." if found[1].lower() == "file" else "Download it first, and give the file."
+    return VideoError(f"{what} is an address, and vrm reads files: it downloads nothing.", fix)
 
 
 def _refuse_list(path: Path) -> None:

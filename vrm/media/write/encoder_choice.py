@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -150,6 +151,10 @@ def _as_asked(encoders: tuple[VideoEncoder, ...], asked: str, wish: _EncoderWish
             return _try(encoder, wish)
         except _DoesNotFit as unfit:
             reasons.append(str(unfit))
+    if wish.options.pix_fmt is None and not wish.options.lossless:
+        wider = _wider_format(encoders, wish)
+        if wider is not None:
+            return wider
     fix = "Name the output .mkv" if wish.container.muxer != "matroska" else "Choose another --codec"
     taken = sorted({f for e in encoders for f in pix_fmts(e) if not f.startswith("yuvj")})
     fits = not taken or wish.target.name in taken
@@ -157,6 +162,39 @@ def _as_asked(encoders: tuple[VideoEncoder, ...], asked: str, wish: _EncoderWish
         f"--codec {asked} does not fit. {reasons[0]}",
         f"{fix}." if fits else f"{fix}, or one of its pixel formats: --pix-fmt {', '.join(taken)}.",
     )
+
+
+def _wider_format(encoders: tuple[VideoEncoder, ...], wish: _EncoderWish) -> EncoderChoice | None:
+    """One that does not take the source's format, in the nearest with at least its bits, chroma and alpha, or None."""
+    target = wish.target
+    for encoder in encoders:
+        if same_samples(target, pix_fmts(encoder)) is not None:
+            continue
+        layouts = [layout_of(name) for name in pix_fmts(encoder) if _planar_yuv(name)]
+        fit = [
+            layout
+            for layout in layouts
+            if layout.family == target.family and layout.depth >= target.depth and layout.alpha >= target.alpha
+            and layout.sub_x <= target.sub_x and layout.sub_y <= target.sub_y
+        ]  # fmt: skip
+        for layout in sorted(fit, key=lambda one: (one.alpha, one.depth, -one.sub_x, -one.sub_y)):
+            try:
+                choice = _try(encoder, replace(wish, target=layout))
+            except _DoesNotFit:
+                continue
+            note = f"{encoder.label} does not take {_sampling(target)}: written as {_sampling(layout)} ({layout.name})."
+            return replace(choice, notes=[note, *choice.notes])
+    return None
+
+
+def _planar_yuv(name: str) -> bool:
+    return re.fullmatch(r"yuva?4\d\dp(\d+le)?", name) is not None
+
+
+def _sampling(layout: PixelLayout) -> str:
+    """``yuv422p10le`` as "4:2:2 with 10 bits"."""
+    digits = ":".join(layout.name.removeprefix("yuva").removeprefix("yuv")[:3])
+    return f"{digits} with {layout.depth} bits" + (" and alpha" if layout.alpha else "")
 
 
 def _own_encoders(codec: str) -> tuple[VideoEncoder, ...]:

@@ -18,7 +18,7 @@ from vrm.media.write.encoders import PictureFormat
 from vrm.media.write.streams import EMPTY, CopiedStreams, StreamPlan, muxer_options, plan_streams, shift_to_zero
 from vrm.media.write.target_layout import asked_layout
 from vrm.options.remove import OutputOptions
-from vrm.system.files import partial_path
+from vrm.system.files import existing, partial_path
 from vrm.types import ClockRestart, Colour, VideoInfo
 
 _FASTEST_GIF = 50
@@ -181,10 +181,9 @@ def _lost_of_pictures(info: VideoInfo, container: Container) -> list[str]:
 def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder: bool) -> None:
     if _same(out, info.path):
         raise UsageError(f"The output {out} is the input itself.", "Choose another name: the source is never replaced.")
-    parent = out.absolute().parent
+    parent = existing(out.absolute().parent)  # folders below it are made when the output is written
     if not parent.is_dir():
-        what = "is not a folder" if parent.exists() else "does not exist"
-        raise OutputError(f"The folder {parent} for the output {what}.", "Create it first, or choose another one.")
+        raise OutputError(f"{parent}, where the output {out} would lie, is not a folder.", "Choose another place.")
     if folder and out.is_symlink():
         raise OutputError(f"The output {out} is a symbolic link.", "Give the folder it leads to, or another name.")
     if out.exists() or out.is_symlink():
@@ -195,7 +194,7 @@ def _check_target(info: VideoInfo, out: Path, options: OutputOptions, *, folder:
             raise OutputError(f"The output {out} exists already.", "Add --overwrite, or choose another name.")
         if folder:
             _refuse_other_things(out)
-    probe = partial_path(out).with_suffix(".test")
+    probe = partial_path(parent / out.name).with_suffix(".test")
     try:
         probe.touch()
         probe.unlink()

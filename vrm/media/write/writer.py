@@ -60,7 +60,7 @@ def write_video(
     """Encode frames and write them with the source's other streams; the file appears when it is complete.
 
     Every frame is written with its own pts and duration. Frames whose planes were not replaced reach the encoder as
-    the decoder gave them.
+    the decoder gave them. Folders above the output are made.
 
     Args:
         frames: in order of time.
@@ -73,6 +73,8 @@ def write_video(
     if plan.container == FRAMES:
         return write_frames(plan, frames, progress=progress, ready=ready)
     source = _FrameSource(frames)
+    with _explained(plan, source):
+        plan.path.parent.mkdir(parents=True, exist_ok=True)
     with _explained(plan, source), atomic_file(plan.path, durable=True) as partial:
         written, packets, damaged = _encode_to(partial, plan, source, part, progress)
         if ready is not None:

@@ -27,24 +27,31 @@ def square_hole(hole: Bool) -> Bool:
 
 
 def context_flow(
-    estimator: FlowEstimator, here: U8, there: U8, hole: Bool, other_hole: Bool, size: tuple[int, int]
+    estimator: FlowEstimator, target: U8, key: U8, hole: Bool, size: tuple[int, int]
 ) -> tuple[Array, Array]:
-    """Flow between two squares, for frames of ``size``.
+    """Flow from the square of a target to that of a key frame, for frames of ``size``.
+
+    As in the published code, in training and in the engine alike: the hole is the target's for the flow of either
+    direction, and flow back is zero outside the frame. The error there is the motion itself, so that nothing is
+    believed where the features that the network warps are zero.
+
+    The error's unit is a pixel of the square at every size, which keeps it in the range that the network was trained
+    with, at 256x256. There the published code agrees; for larger frames its errors grow with the square of the size.
 
     Args:
-        here, there: see ``square``.
-        hole, other_hole: see ``square_hole``; flow there is interpolated from around it.
+        target, key: see ``square``.
+        hole: of the target, see ``square_hole``; flow there is interpolated from around it.
         size: ``(height, width)`` of the result.
 
     Returns:
         Flow float32 ``(2, h, w)`` in pixels of that size, (x, y), and its error ``(1, h, w)``: the mean over x and y of
-        ``|forth(p) + back(p + forth(p))|``, in pixels of the square.
+        ``|forth(p) + back(p + forth(p))|``.
     """
-    forth = interpolate_laplace(estimator(here, there), hole)
-    back = interpolate_laplace(estimator(there, here), other_hole)
+    forth = interpolate_laplace(estimator(target, key), hole)
+    back = interpolate_laplace(estimator(key, target), hole)
     ys, xs = np.mgrid[:SIDE, :SIDE].astype(np.float32)
     returned = cv2.remap(
-        back, xs + forth[..., 0], ys + forth[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        back, xs + forth[..., 0], ys + forth[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0
     )
     error = np.abs(forth + returned).mean(-1)
     h, w = size

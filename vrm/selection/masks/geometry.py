@@ -73,6 +73,15 @@ def placement(size: tuple[int, int], info: VideoInfo, name: str) -> Placement:
     )
 
 
+def fits_some_way(size: tuple[int, int], stored: tuple[int, int], stretch: float) -> bool:
+    """Whether ``placement`` may take a mask of ``size`` for frames of a ``stored`` size, whichever way they are turned.
+
+    ``stretch`` is width over height of a stored pixel.
+    """
+    turned = stored[::-1]
+    return any(_same_aspect(size, stored, by) or _same_aspect(size, turned, 1 / by) for by in (1.0, stretch))
+
+
 def _same_aspect(one: tuple[int, int], other: tuple[int, int], stretch: float = 1.0) -> bool:
     ratio = (one[1] / one[0]) / (other[1] * stretch / other[0])
     rounding = 0.5 / min(one)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from vrm.errors import MaskError, VrmError
+from vrm.media.read.container import refuse_address
 from vrm.media.read.frame_folder import natural
 from vrm.media.read.open_video import open_video
 from vrm.media.read.picture_tags import is_animation
@@ -110,6 +111,8 @@ def open_source(path: Path, readers: MaskReaders, frames: Sequence[Sequence[Path
         _check_order(files, path)
         return MaskSource(path, "folder", tuple(files), readers)
     if not path.exists():
+        if (address := refuse_address(path)) is not None:
+            raise MaskError(address.what, address.fix)
         raise MaskError(f"Mask {path} does not exist.", "Give a PNG, a folder of PNGs or a mask video.")
     if path.suffix.lower() in ENDINGS and not is_animation(path):
         return MaskSource(path, "image", (path,), readers)

@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from vrm.errors import EngineError, UsageError, VideoError, VrmError
-from vrm.media.read.clips import clip_paths
+from vrm.media.read.clips import clip_paths, named_pictures
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, frame_files
 from vrm.media.read.probe import probe
 from vrm.media.read.stills import read_image, read_mask
@@ -45,6 +45,7 @@ class TrainingClip:
 def find_clips(data: Path, labels: Path | None = None, least: int = 1) -> list[TrainingClip]:
     """Every clip of a folder (``vrm.media.read.clips``) that has at least ``least`` frames.
 
+    A clip's truth is taken where it lies beside frames with holes, as in the cases of ``vrm evaluate cases``.
     ``data`` is YouTube-VOS, DAVIS, or a folder of videos and of folders of frames; ``labels`` has a folder of maps for
     each clip, None = none are wanted. Raises UsageError: there is no clip, or not as many labels as frames.
     """
@@ -54,10 +55,12 @@ def find_clips(data: Path, labels: Path | None = None, least: int = 1) -> list[T
     for place in clip_paths(data):
         if place.frames is None or place.name == "labels":
             continue
-        files = tuple(frame_files(place.frames)) if place.frames.is_dir() else ()
-        count = len(files) or (probe(place.frames).n_frames if least > 1 else 1)
+        truth = named_pictures(place.path, "truth", "gt") if place.path.is_dir() else None
+        path = truth or place.frames
+        files = tuple(frame_files(path)) if path.is_dir() else ()
+        count = len(files) or (probe(path).n_frames if least > 1 else 1)
         if count >= least:
-            clip = TrainingClip(place.name, place.frames, files)
+            clip = TrainingClip(place.name, path, files)
             found.append(clip if labels is None else _labelled(clip, labels, count))
     if not found:
         raise UsageError(

@@ -90,10 +90,7 @@ def example(views: Sequence[U8], rng: np.random.Generator) -> Example:
     holes = [strokes_or_boxes(side, rng) for _ in views]
     squares = [square(view) for view in views]
     estimator = DisFlow()
-    flows = [
-        context_flow(estimator, squares[0], there, square_hole(holes[0]), square_hole(holes[0]), (side, side))
-        for there in squares[1:]
-    ]
+    flows = [context_flow(estimator, squares[0], there, square_hole(holes[0]), (side, side)) for there in squares[1:]]
     inputs = [_input(view, hole) for view, hole in zip(views, holes, strict=True)]
     return Example(
         views[0].transpose(2, 0, 1).astype(np.float32) / 255,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from vrm.errors import WeightsError
+from vrm.weights.convert.inert import holds_tensors, read_inert
 
 _COUNTER = "num_batches_tracked"
 
@@ -20,10 +21,13 @@ _NAMED = 6
 """How many names an error message lists."""
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path, tensors_alone: bool = True) -> dict[str, Any]:
     """What a checkpoint holds: its tensors by name, or parts that hold them.
 
-    Safetensors are read as such; everything else by torch with ``weights_only=True``, so that no code in it runs.
+    Safetensors are read as such; everything else by torch with ``weights_only=True``, so that no code in it runs. Not
+    ``tensors_alone``: a file of torch that holds more is read too, see ``vrm.weights.convert.inert``; that runs none
+    either.
+
     Raises WeightsError: the file is missing, damaged, or holds more than tensors and plain values.
     """
     if not path.is_file():
@@ -35,7 +39,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             return dict(load_file(path))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about pickles that it refuses all the same
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            try:
+                found = torch.load(path, map_location="cpu", weights_only=True)
+            except pickle.UnpicklingError:
+                if tensors_alone or not holds_tensors(path):
+                    raise
+                found = read_inert(path)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path} holds more than tensors{_culprit(error)}, so it was not loaded: a pickle can run programs.",

