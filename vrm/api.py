@@ -17,6 +17,7 @@ from vrm.events import Events
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build, build_options, keywords
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
+from vrm.options.frame import FrameOptions
 from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.segment import SegmentOptions
 from vrm.options.train import KeyframeTraining, SavitJob
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from vrm.evaluate.scoring.labels import FlickerTable
     from vrm.evaluate.scoring.masks import MaskTable
     from vrm.evaluate.scoring.tables import ScoreTable
+    from vrm.report.frame import FrameReport
     from vrm.report.model import RemoveReport
     from vrm.selection.labels.video import SegmentReport
     from vrm.types import VideoInfo
@@ -93,6 +95,34 @@ def remove_batch(
     return run_batch(plan([str(path) for path in inputs], output, given, batch, events), given, batch, events)
 
 
+@keywords(FrameOptions)
+def save_frame(
+    input: str | Path, output: str | Path | None = None, *, events: Events | None = None, **words: Any
+) -> FrameReport:
+    """Write one frame as a PNG, as displayed, with a ruled grid if wanted; the options of ``vrm frame``.
+
+    ``output`` None = beside the input, its name with the frame's number. Errors as in ``remove``.
+    """
+    from vrm.selection.frame_picture import write_frame
+
+    target = None if output is None else Path(output)
+    return write_frame(Path(input), target, build(FrameOptions, words), events or Events())
+
+
+@keywords(RemoveOptions, only=TRACK)
+def preview_mask(input: str | Path, output: str | Path, *, events: Events | None = None, **words: Any) -> FrameReport:
+    """Write one frame with its mask, boxes and clicks laid over it as a PNG, at once: ``vrm track --overlay look.png``.
+
+    It is the first frame that the mask, a box or a click is on. Errors as in ``remove``; an unsure outline is shown
+    and named in the report.
+    """
+    options = build(RemoveOptions, words, only=TRACK)
+    options.mask.require("follow")
+    from vrm.selection.preview_mask import preview_mask as preview
+
+    return preview(Path(input), Path(output), options, events or Events())
+
+
 @keywords(RemoveOptions, only=TRACK)
 def track_masks(
     input: str | Path,
@@ -104,7 +134,8 @@ def track_masks(
 ) -> RemoveReport:
     """Write the mask of every frame as PNGs into the folder ``output``; they are enlarged only if ``grow`` is given.
 
-    Arguments and errors as in ``remove``; ``overlay`` is a video to be written with the masks laid over it.
+    Arguments and errors as in ``remove``; ``overlay`` is a video to be written with the masks laid over it, or a PNG of
+    one frame.
     """
     options = build(RemoveOptions, words, only=TRACK)
     options.mask.require("follow")

@@ -16,6 +16,7 @@ from vrm.job.preflight import read_by, refuse_clashes, written_by
 from vrm.media.write.containers import distinct_names
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
+from vrm.options.declare import options_of
 from vrm.options.remove import RemoveOptions
 
 _SELECTING = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "box", "object", "mask_frame")
@@ -58,7 +59,7 @@ def plan_inputs(
 
     Raises VrmError: anything that can be seen to be wrong before the first video is opened.
     """
-    kept = [words.get(word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
+    kept = [_only_path(words, word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
     leave = [Path(path) for path in (output, *kept) if path is not None]
     sources, notes = find_sources(inputs, batch.recursive, leave, results=output is None)
     if len(sources) == 1 and sources[0].path in inputs and not listed:
@@ -69,8 +70,9 @@ def plan_inputs(
         raise UsageError(f"-o {output} is a file, but there are {len(sources)} videos.", "Give a folder.")
     own: list[dict[str, Any]] = [{} for _ in sources]
     for word, what in (("mask", "mask"), ("labels", "folder of label maps")):
-        if word in common and Path(common[word]).is_dir():
-            for each, path in zip(own, match_masks(Path(common[word]), sources, what), strict=True):
+        folder = _only_path(common, word)
+        if folder is not None and folder.is_dir():
+            for each, path in zip(own, match_masks(folder, sources, what), strict=True):
                 each[word] = path
     for each, name, source in zip(own, distinct_names([s.path for s in sources]), sources, strict=True):
         for word in ("save_masks", "export_keyframes"):
@@ -117,7 +119,8 @@ def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, n
     own = row.words | {word: _placed(root, row.words[word]) for word in WRITTEN if word in row.words}
     given = {k: v for k, v in common.items() if k not in _SELECTING or not own.keys() & set(_SELECTING)} | own
     options = _options(given)
-    for what, there in (("input", row.input), ("mask", options.mask.path), ("labels", options.mask.labels)):
+    masks = [("mask", path) for path in options.mask.paths]
+    for what, there in (("input", row.input), *masks, ("labels", options.mask.labels)):
         if there is not None and not there.exists():
             raise VideoError(f"its {what} {there} cannot be found")
     if is_folder_of_videos(row.input):
@@ -131,6 +134,12 @@ def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, n
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
     return BatchJob(index, row.input, target, given, row.line)
+
+
+def _only_path(words: dict[str, Any], word: str) -> Path | None:
+    """The path that a word names; None where it names none, or masks of several frames."""
+    path = options_of(RemoveOptions)[word].read(words[word]) if words.get(word) is not None else None
+    return path if isinstance(path, Path) else None
 
 
 def _placed(root: Path, written: object) -> Path:
