@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,7 @@ def test_every_word_reaches_the_options() -> None:
         "point": ["3,4@5"],
         "not_point": "6,7@5",
         "box": "1,2,30,40",
+        "yes": True,
         "class_": None,
         "labels": "maps",
         "oracle_labels": True,
@@ -128,8 +129,9 @@ def test_signatures_name_every_option() -> None:
     parameters = inspect.signature(vrm.remove).parameters
     assert set(options_of(RemoveOptions)) | {"input", "output", "events"} == set(parameters)
     assert (parameters["engine"].default, parameters["engine"].annotation) == ("motion", str)
-    assert parameters["mask"].annotation == str | Path | None
-    assert parameters["point"].annotation == str | Iterable[str] | None
+    one = str | Path
+    assert parameters["mask"].annotation == one | Mapping[int | str, one] | Iterable[one] | None
+    assert parameters["point"].annotation == str | Iterable[str] | Iterable[float] | None
     assert parameters["no_fallback"].default is False
     assert set(TRACK) < set(inspect.signature(vrm.track_masks).parameters)
     assert "codec" not in inspect.signature(vrm.track_masks).parameters

@@ -19,7 +19,7 @@ from vrm.media.write.png import write_png
 from vrm.options.build import build_options
 from vrm.options.values import BoxPrompt, Point
 from vrm.selection.labels.maps import LabelMaps
-from vrm.selection.prompts.prompted_masks import _stored
+from vrm.selection.prompts.places import stored
 
 from .scene import SIZE, Scene, similarity
 
@@ -61,11 +61,11 @@ def test_words():
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_places_turn_with_the_picture(rotation):
-    stored = np.zeros((6, 9), np.uint8)
-    stored[1, 7] = 1
-    shown = np.rot90(stored, -rotation // 90)
+    whole = np.zeros((6, 9), np.uint8)
+    whole[1, 7] = 1
+    shown = np.rot90(whole, -rotation // 90)
     y, x = np.argwhere(shown)[0]
-    back = _stored(x + 0.5, y + 0.5, rotation, shown.shape)
+    back = stored(x + 0.5, y + 0.5, rotation, shown.shape)
     assert (int(back[0]), int(back[1])) == (7, 1)
 
 

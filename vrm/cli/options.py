@@ -66,19 +66,15 @@ def next_command(*words: str | Path) -> None:
 def refuse_spaces(args: Sequence[str]) -> None:
     """Raise UsageError for a place that the shell has cut at its spaces: ``--box 1, 2, 3, 4``."""
     for at, flag in enumerate(args):
-        numbers: list[str] = []
-        for n, text in enumerate(args[at + 1 :], 1):
-            place, frame, _ = text.partition("@")
-            found = [part for part in place.split(",") if part]
-            if flag not in _NUMBERS or not all(re.fullmatch(r"-?\d+(\.\d+)?", part) for part in found):
-                break
-            numbers += found
-            if len(numbers) < _NUMBERS[flag] and not frame:
-                continue
-            if n > 1 and len(numbers) == _NUMBERS[flag]:
-                whole = ",".join(numbers) + text[len(place) :]
-                raise UsageError(f"{flag} has spaces in its value.", f"Write it as one word: {flag} {whole}")
-            break
+        if (count := _NUMBERS.get(flag)) is None:
+            continue
+        place = re.compile(rf"-?[\d.]+(,-?[\d.]+){{{count - 1}}}(@\S+)?")
+        joined = [",".join(args[at + 1 : at + 1 + n]) for n in range(1, count + 2)]
+        found = [
+            text for text in (re.sub(",+", ",", each).replace(",@", "@") for each in joined) if place.fullmatch(text)
+        ]
+        if found and not place.fullmatch(joined[0]):
+            raise UsageError(f"{flag} has spaces in its value.", f"Write it as one word: {flag} {found[-1]}")
 
 
 def _parameter(declared: Option) -> inspect.Parameter:

@@ -96,7 +96,7 @@ class BoxPrompt:
 def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float], Moment]:
     place, at, when = text.partition("@")
     values = re.split(r"\s*,\s*|\s+", place.strip())
-    if len(values) != count or not all(re.fullmatch(r"-?\d+(?:\.\d+)?", value) for value in values):
+    if len(values) != count or not all(re.fullmatch(r"-?(?:\d+\.?|\d*\.\d+)", value) for value in values):
         raise UsageError(f"{option} {text} cannot be read.", f"Write {form}; pixels, without spaces.")
     try:
         return [float(value) for value in values], Moment.behind_at(when.strip()) if at else Moment(frame=0)

@@ -16,7 +16,7 @@ class FrameReport:
         time: seconds after the first frame; None where that is not known.
         size: ``(height, width)`` as displayed.
         masked: share of it that the mask laid over it covers; None without a mask.
-        unsure: the mask comes from an unsure outline.
+        unsure: the mask comes from a click that ``vrm remove`` would stop at without ``--yes``.
     """
 
     input: str

@@ -21,7 +21,7 @@ from vrm.report.frame import FrameReport
 from vrm.system.failures import translate_errors
 from vrm.types import U8, Pixels, eight_bits
 
-_LINES = 14
+_LINES = 20
 """Ruled lines along the longer side, at most."""
 _STEPS = (10, 20, 50, 100, 200, 500, 1000)
 _LIGHT, _DARK = 0.6, 0.4

@@ -51,7 +51,7 @@ def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Eve
             more = ", ".join(map(str, others[:5])) + (" ..." if len(others) > 5 else "")
             job.note(f"Only frame {t} is shown; what is said of frame {more} counts where the object is tracked to.")
     report = FrameReport(str(source), str(target), t, None, info.display_size, float(mask.mean()))
-    report.unsure, report.notes = bool(prompted.unsure), job.report.notes
+    report.unsure, report.notes = prompted.unsure, job.report.notes
     events.done(report)
     return report
 

@@ -20,7 +20,7 @@ from vrm.media.write.png import write_png
 from vrm.options.remove import RemoveOptions
 from vrm.options.values import BoxPrompt
 from vrm.report.model import RemoveReport
-from vrm.selection.labels.classes import labels_for_engine, load_classes
+from vrm.selection.labels.classes import check_labels, labels_for_engine, load_classes
 from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.masks.load import LoadedMasks, check_coverage, load
 from vrm.selection.masks.morphology import ShapedMasks, shape
@@ -109,6 +109,8 @@ def load_masks(job: Job) -> GivenMasks:
         raise UsageError("Nothing says what should go.", "Give --mask, --point, --box or --class.")
     with job.timed("masks"):
         check_prompts(job)
+        if not options.classes:
+            check_labels(job)
         if options.classes:
             loaded = load_classes(job)
         elif options.path is None:

@@ -42,15 +42,15 @@ def place_masks(
             return PlacedMasks((open_source(options.path, readers),))
         frames, files, note = keys
         return PlacedMasks(tuple(MaskSource(f, "image", (f,), readers) for f in files), frames, note)
-    sources = tuple(open_source(path, readers) for path in options.paths)
+    folders = [path for path in options.paths if path.is_dir()]
+    sources = () if folders and not options.static else tuple(open_source(path, readers) for path in options.paths)
     if options.static:
         return PlacedMasks(sources)
-    for source in sources:
-        if source.kind != "image":
-            raise MaskError(
-                f"--mask {source.path} is a {source.kind}, and only pictures are masks of one frame.",
-                "Give it alone, without a frame.",
-            )
+    if others := folders or [source.path for source in sources if source.kind == "video"]:
+        raise MaskError(
+            f"--mask {others[0]} is no picture, and only a picture is the mask of one frame.",
+            "Give it alone, without a frame.",
+        )
     moments = [(at, path) for at, path in options.key_masks]
     return PlacedMasks(
         sources,

@@ -239,6 +239,6 @@ def check_coverage(masks: Masks, expected: int, fix: str) -> Iterator[str]:
     if not shares:
         yield "The mask is empty on every frame: the video passes through."
     elif sum(shares) / len(shares) > MOSTLY:
-        yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture: is that what should go? {fix}"
+        yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture, which is seldom meant. {fix}"
     elif covered:
         yield f"The mask covers everything on {covered} of {masks.n_frames} frames."

@@ -138,7 +138,9 @@ class ColourModel:
             terms.append(np.log(share) - 0.5 * (volume + np.einsum("nj,nj->n", away @ inverse, away)))
         likely = np.array(terms)
         highest = likely.max(0)
-        return np.asarray(highest + np.log(np.exp(likely - highest).sum(0)))  # numpy's logaddexp takes ten times as long
+        return np.asarray(
+            highest + np.log(np.exp(likely - highest).sum(0))
+        )  # numpy's logaddexp takes ten times as long
 
 
 def _slices(direction: tuple[int, int, float]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -20,8 +20,8 @@ from vrm.selection.tracking.tracker import Tracked, track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.types import Bool, Box, Masks
 
-UNSURE = 0.6
-"""An outline less sure than this is worth a note."""
+UNSURE, UNSURE_CLICK = 0.6, 0.65
+"""An outline less sure than this is worth a note; that of a click without SAM stops the work."""
 _FEWEST = 4
 """Fewer pixels are no mask."""
 _LARGE = 0.1
@@ -34,7 +34,7 @@ PlacedPoints = list[tuple[Point, tuple[float, float]]]
 class PromptedMasks:
     """Points and boxes of one video, made into masks; shots are ``(start, stop)``.
 
-    ``unsure`` are those whose outline is unsure, or hardly what was meant.
+    ``unsure``: what a click without SAM gave is so unsure, or so large, that only ``--yes`` goes on with it.
     """
 
     def __init__(self, job: Job, store: FrameCache, shots: list[tuple[int, int]]) -> None:
@@ -42,7 +42,7 @@ class PromptedMasks:
         options = job.options.mask
         self._prompts: Prompts = sorted(options.prompts, key=lambda prompt: prompt.frame)
         self._prompter: Prompter | None = None
-        self.unsure: list[Point | BoxPrompt] = []
+        self.unsure = False
         if self._prompts:
             span = (job.first, job.last)
             self._prompter = create_prompter(options.sam, job.options.engine, store.frame, span, job.note)
@@ -166,27 +166,30 @@ class PromptedMasks:
         if int(found.mask.sum()) < _FEWEST:
             raise MaskError(f"{what}: {name} found nothing there.", _instead(prompt))
         share = float((found.mask if before is None else found.mask & ~before).mean())
-        large = isinstance(prompt, Point) and self._job.options.mask.sam is None and share > _LARGE
-        if found.confidence >= UNSURE and not large:
-            return found.mask
-        self.unsure.append(prompt)
-        said = f"{what}: {name} is unsure of the outline ({found.confidence:.0%})"
-        if large:
-            said = f"{what}: the outline by {name} covers {share:.0%} of the frame"
         options = self._job.options.mask
-        if isinstance(prompt, Point) and options.sam is None and not options.accept_unsure:
+        alone = isinstance(prompt, Point) and options.sam is None
+        large = alone and share > _LARGE
+        if found.confidence >= (UNSURE_CLICK if alone else UNSURE) and not large:
+            return found.mask
+        self.unsure |= alone
+        said = (
+            f"{what}: {name if options.sam else 'vrm, without SAM,'} is unsure of the outline ({found.confidence:.0%})"
+        )
+        if large:
+            said = f"{what}: the outline covers {share:.0%} of the frame"
+        if alone and not options.accept_unsure:
             raise MaskError(f"{said}.", f"{_instead(prompt)} {_LOOK} If it is right, go on with --yes.")
-        self._job.note(f"{said}. {_instead(prompt)} {_LOOK}")
+        self._job.note(f"{said}. {_instead(prompt)}" + ("" if options.accept_unsure else f" {_LOOK}"))
         return found.mask
 
 
 def followed_from(annotated: Collection[int], start: int, stop: int) -> str:
     """The note that says from which frames of a shot the object is followed."""
-    shot = f"through its shot, frames {start} to {stop - 1}"
+    shot = f"shot, frames {start} to {stop - 1}"
     if len(annotated) == 1:
-        return f"The mask is followed from frame {min(annotated)} {shot}."
+        return f"The mask is followed from frame {min(annotated)} through its {shot}."
     frames = ", ".join(map(str, sorted(annotated)))
-    return f"The masks of frames {frames} are followed {shot}; between two of them from the nearer one."
+    return f"The masks of frames {frames} are followed through their {shot}; between two of them from the nearer one."
 
 
 _LOOK = "vrm track with --overlay look.png shows the outline at once."
