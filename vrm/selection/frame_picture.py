@@ -23,6 +23,8 @@ from vrm.types import U8, Pixels, eight_bits
 
 _LINES = 20
 """Ruled lines along the longer side, at most."""
+_ROOM = 40
+"""Pixels between two of them, at least, where the picture is no stamp."""
 _STEPS = (10, 20, 50, 100, 200, 500, 1000)
 _LIGHT, _DARK = 0.6, 0.4
 """How far a ruled line goes towards white, and the line beside it towards black: one of the two is seen anywhere."""
@@ -71,7 +73,9 @@ def ruled(picture: Pixels) -> U8:
     plain = eight_bits(picture)
     out = cv2.cvtColor(plain, cv2.COLOR_GRAY2RGB) if plain.ndim == 2 else plain[..., :3].copy()
     height, width = out.shape[:2]
-    step = next((s for s in _STEPS if s * _LINES >= max(height, width)), max(height, width) // _LINES)
+    longest = max(height, width)
+    least = max(longest / _LINES, min(_ROOM, longest / 4))
+    step = next((step for step in _STEPS if step >= least), longest // _LINES)
     for axis, length in ((0, height), (1, width)):
         for at in range(step, length, step):
             _line(out, axis, at, slice(None))
@@ -79,10 +83,10 @@ def ruled(picture: Pixels) -> U8:
         for at in range(0, length, max(1, step // 5)):
             for edge in (slice(0, tick), slice(-tick, None)):
                 _line(out, axis, at, edge)
-    scale = max(0.35, max(height, width) / 2200)
+    scale = max(0.35, longest / 2200)
     for axis, length in ((0, height), (1, width)):
         size, _ = cv2.getTextSize(str(length), cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
-        every = step * -(-(size[1 - axis] + 4) // step)
+        every = step * -(-(size[1 - axis] + 8) // step)
         for at in range(every, length, every):
             _label(out, axis, at, scale)
     return np.asarray(out, np.uint8)
