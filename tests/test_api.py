@@ -131,7 +131,7 @@ def test_signatures_name_every_option() -> None:
     assert (parameters["engine"].default, parameters["engine"].annotation) == ("motion", str)
     one = str | Path
     assert parameters["mask"].annotation == one | Mapping[int | str, one] | Iterable[one] | None
-    assert parameters["point"].annotation == str | Iterable[str] | Iterable[float] | None
+    assert parameters["point"].annotation == str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None
     assert parameters["no_fallback"].default is False
     assert set(TRACK) < set(inspect.signature(vrm.track_masks).parameters)
     assert "codec" not in inspect.signature(vrm.track_masks).parameters

@@ -3,7 +3,9 @@
 Every option of a command is a keyword of its call, by its name with underscores (``--mask-frame`` is ``mask_frame``,
 ``--class`` is ``class_``); ``help(vrm.remove)`` shows them all, and ``vrm remove --help`` says what they mean. None is
 the default of every one. Times are frame numbers with f (``"120f"``), seconds, or ``"hh:mm:ss"``; ``keyframe`` is
-``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures. Nothing is imported before it is
+``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures; ``mask`` is one path, or masks of
+several frames, ``{0: "a.png", 30: "b.png"}`` or ``["a.png@0", "b.png@30"]``; ``box`` is ``(120, 80, 310, 400)``, or
+``"120,80,310,400@30"`` on another frame, ``point`` likewise, and both may be lists. Nothing is imported before it is
 needed. What ``remove`` says of ``events`` and of errors holds for all.
 """
 

@@ -4,6 +4,7 @@ import importlib
 import itertools
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -41,6 +42,10 @@ def test_words():
     assert Point.parse("3,4.5@12") == Point(3, 4.5, 12)
     assert Point.parse("3, 4@12f", keep=True) == Point(3, 4, 12, True)
     assert BoxPrompt.parse("1,2,30,40") == BoxPrompt(1, 2, 30, 40, 0)
+    assert build_options(box=(1, 2.5, 30, 40)).mask.boxes == (BoxPrompt(1, 2.5, 30, 40),)
+    two = np.array([[1, 2, 30, 40], [5, 6, 7, 1000000]])
+    assert build_options(box=two).mask.boxes == (BoxPrompt(1, 2, 30, 40), BoxPrompt(5, 6, 7, 1000000))
+    assert build_options(point=["1 2@0:04", (3, 4)]).mask.points == (Point(1, 2, seconds=Fraction(4)), Point(3, 4))
     for bad in ("3", "3;4", "3,4@x", "-1,4", "1,2,3"):
         with pytest.raises(UsageError, match="--point"):
             Point.parse(bad)

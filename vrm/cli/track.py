@@ -34,8 +34,8 @@ def track(input: Input, output: Folder = None, overlay: Overlay = None, json: Js
     PNGs in the displayed orientation; enlarged only if --grow is given.
 
     \b
-    vrm track walk.mp4 --box 120,80,310,400 --overlay look.png    the outline on one frame, at once
-    vrm track walk.mp4 --box 120,80,310,400 -o masks/             the masks of all frames
+    vrm track walk.mp4 --box 9,8,310,400 --overlay look.png  one frame, at once
+    vrm track walk.mp4 --box 9,8,310,400 -o masks/           masks of all frames
     """
     options = build_options(**words)
     options.mask.require("follow")

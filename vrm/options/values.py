@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from vrm.errors import UsageError
 
 PathLike = str | Path
-Numbers = Iterable[float]
+Places = str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]]
+"""Points or boxes: texts, or numbers, of one or of several."""
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -116,23 +118,24 @@ def moment(value: str | float) -> Moment:
     return Moment.parse(str(value))  # a number is seconds
 
 
-def points(value: str | Iterable[str] | Numbers) -> tuple[Point, ...]:
+def points(value: Places) -> tuple[Point, ...]:
     return tuple(Point.parse(text) for text in _places(value))
 
 
-def negative_points(value: str | Iterable[str] | Numbers) -> tuple[Point, ...]:
+def negative_points(value: Places) -> tuple[Point, ...]:
     return tuple(Point.parse(text, keep=True) for text in _places(value))
 
 
-def boxes(value: str | Iterable[str] | Numbers) -> tuple[BoxPrompt, ...]:
+def boxes(value: Places) -> tuple[BoxPrompt, ...]:
     return tuple(BoxPrompt.parse(text) for text in _places(value))
 
 
-def _places(value: str | Iterable[Any]) -> list[str]:
+def _places(value: Places) -> list[str]:
     """Texts, one for each place; ``(215, 240)`` is one place."""
-    items = [value] if isinstance(value, str) else list(value)
-    numbers = bool(items) and not any(isinstance(item, str) for item in items)
-    return [",".join(f"{item:g}" for item in items)] if numbers else [str(item) for item in items]
+    items: list[Any] = [value] if isinstance(value, str) else list(value)
+    if items and all(isinstance(item, Real) for item in items):
+        items = [items]
+    return [item if isinstance(item, str) else ",".join(str(float(number)) for number in item) for item in items]
 
 
 def masks(value: PathLike | Mapping[int | str, PathLike] | Iterable[PathLike]) -> Path | KeyMasks | None:

@@ -198,5 +198,8 @@ _LOOK = "vrm track with --overlay look.png shows the outline at once."
 def _instead(prompt: Point | BoxPrompt) -> str:
     """What to do where a prompt does not say what is meant."""
     if isinstance(prompt, Point):
-        return "Draw a box around the thing: --box LEFT,TOP,RIGHT,BOTTOM, which is far more reliable than a click."
+        return (
+            "Draw a box around the thing, --box LEFT,TOP,RIGHT,BOTTOM; with --static-mask that rectangle goes on every "
+            "frame (a logo, a date)."
+        )
     return "If the whole rectangle is to go, on every frame (a logo, a date), add --static-mask. Else give a mask."
