@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from vrm.errors import UsageError, VideoError
-from vrm.events import Events
+from vrm.events import Events, no_progress, stages
 from vrm.job.preflight import refuse_existing
+from vrm.media.frame.frame import Frame
 from vrm.media.read.open_video import frame_number, open_video
 from vrm.media.read.reader import Reader
 from vrm.media.read.times import timestamps
@@ -19,10 +20,12 @@ from vrm.options.frame import FrameOptions
 from vrm.options.values import Moment
 from vrm.report.frame import FrameReport
 from vrm.system.failures import translate_errors
-from vrm.types import U8, Pixels, eight_bits
+from vrm.types import U8, Pixels, VideoInfo, eight_bits
 
 _LINES = 20
 """Ruled lines along the longer side, at most."""
+_FAR = 500
+"""From this frame on it is worth while to show how far it is."""
 _ROOM = 40
 """Pixels between two of them, at least, where the picture is no stamp."""
 _STEPS = (10, 20, 50, 100, 200, 500, 1000)
@@ -43,10 +46,7 @@ def write_frame(source: Path, target: Path | None, options: FrameOptions, events
         t = frame_number(info, options.at or Moment(frame=0), "--at")
         target = target or source.parent / f"{stem(source)}-frame{t}.png"
         _check_target(target, source, options.overwrite)
-        with Reader(info) as reader:
-            frame = next(reader.frames(t, t + 1), None)
-        if frame is None:
-            raise VideoError(f"Frame {t} of {source} cannot be decoded.", "Choose another with --at.")
+        frame = _read(info, t, events)
         picture: Pixels = np.rot90(picture_of(frame), -info.rotation // 90)
         write_png(target, ruled(picture) if options.grid else picture)
         times = timestamps(info)
@@ -58,6 +58,18 @@ def write_frame(source: Path, target: Path | None, options: FrameOptions, events
         events.note(note)
     events.done(report)
     return report
+
+
+def _read(info: VideoInfo, t: int, events: Events) -> Frame:
+    """Frame t, to which everything before it is decoded; far into a video that takes a while. Raises VideoError."""
+    far = t >= _FAR and info.container != "frames"
+    progress = stages(events) if far else no_progress
+    with Reader(info) as reader:
+        for frame in reader.frames(0 if far else t, t + 1):
+            progress("look for the frame", frame.index + 1, t + 1)
+            if frame.index == t:
+                return frame
+    raise VideoError(f"Frame {t} of {info.path} cannot be decoded.", "Choose another with --at.")
 
 
 def _check_target(target: Path, source: Path, overwrite: bool) -> None:
