@@ -11,6 +11,7 @@ COMMANDS = (
     (),
     ("remove",),
     ("track",),
+    ("frame",),
     ("segment",),
     ("info",),
     ("clean",),

@@ -34,6 +34,7 @@ def test_every_word_reaches_the_options() -> None:
         "point": ["3,4@5"],
         "not_point": "6,7@5",
         "box": "1,2,30,40",
+        "yes": True,
         "class_": None,
         "labels": "maps",
         "oracle_labels": True,
@@ -138,8 +139,8 @@ def test_signatures_name_every_option() -> None:
     parameters = inspect.signature(vrm.remove).parameters
     assert set(options_of(RemoveOptions)) | {"input", "output", "events"} == set(parameters)
     assert (parameters["engine"].default, parameters["engine"].annotation) == ("motion", str)
-    assert parameters["mask"].annotation == "str | Path | MaskArray | None"
-    assert parameters["point"].annotation == str | Iterable[str] | None
+    assert parameters["mask"].annotation == "MaskInput | None"
+    assert parameters["point"].annotation == str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None
     assert parameters["no_fallback"].default is False
     assert set(TRACK) < set(inspect.signature(vrm.track_masks).parameters)
     assert "codec" not in inspect.signature(vrm.track_masks).parameters

@@ -27,7 +27,7 @@ from vrm.media.read import probe as probing
 from vrm.options.build import build_options
 from vrm.options.remove import RemoveOptions
 from vrm.options.values import Moment
-from vrm.selection import hub, resolve
+from vrm.selection import frame_picture, hub, preview_mask, resolve
 from vrm.selection.labels import taxonomy, video
 from vrm.train import commands as training
 from vrm.weights import download as bring
@@ -104,6 +104,8 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
 
     monkeypatch.setattr(pipeline, "remove", accept)
     monkeypatch.setattr(resolve, "track", accept)
+    monkeypatch.setattr(preview_mask, "preview_mask", reached)
+    monkeypatch.setattr(frame_picture, "write_frame", reached)
     monkeypatch.setattr(batch, "plan", plan)
     monkeypatch.setattr(batch, "run_batch", accept)
     # The pages' folders are not there: what ends in a slash stands for a folder of videos, frames/ for one of frames.

@@ -11,9 +11,10 @@ from vrm.evaluate.scoring.masks import MaskTable
 from vrm.evaluate.scoring.tables import ScoreTable
 from vrm.events import Events as Events
 from vrm.options.batch import BatchOptions as BatchOptions
+from vrm.report.frame import FrameReport
 from vrm.report.model import RemoveReport
 from vrm.selection.labels.video import SegmentReport
-from vrm.types import MaskArray, VideoInfo
+from vrm.types import MaskInput, VideoInfo
 from vrm.version import __version__ as __version__
 from vrm.weights.cards import WeightCard
 
@@ -96,6 +97,36 @@ def info(
     input: str | Path,
     stream: int | None = None,
 ) -> VideoInfo: ...
+def preview_mask(
+    input: str | Path,
+    output: str | Path,
+    *,
+    mask_frame: int = 0,
+    static_mask: bool = False,
+    object: int | str | Iterable[int] | None = None,
+    invert_mask: bool = False,
+    grow: int | None = None,
+    class_: str | Iterable[str] | None = None,
+    point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    not_point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    box: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    yes: bool = False,
+    labels: str | Path | None = None,
+    segmenter: str | Path | None = None,
+    sam: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    seed: int = 0,
+    overwrite: bool = False,
+    start: str | float | None = None,
+    end: str | float | None = None,
+    stream: int | None = None,
+    fps: str | float | None = None,
+    max_pixels: int = 67108864,
+    max_frames: int = 10000000,
+    mask: MaskInput | None = None,
+    events: Events | None = None,
+) -> FrameReport: ...
 def remove(
     input: str | Path,
     output: str | Path | None = None,
@@ -108,9 +139,10 @@ def remove(
     feather: int | None = None,
     save_masks: str | Path | None = None,
     class_: str | Iterable[str] | None = None,
-    point: str | Iterable[str] | None = None,
-    not_point: str | Iterable[str] | None = None,
-    box: str | Iterable[str] | None = None,
+    point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    not_point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    box: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    yes: bool = False,
     labels: str | Path | None = None,
     oracle_labels: bool = False,
     segmenter: str | Path | None = None,
@@ -141,7 +173,7 @@ def remove(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
-    mask: str | Path | MaskArray | None = None,
+    mask: MaskInput | None = None,
     events: Events | None = None,
 ) -> RemoveReport: ...
 def remove_batch(
@@ -156,9 +188,10 @@ def remove_batch(
     feather: int | None = None,
     save_masks: str | Path | None = None,
     class_: str | Iterable[str] | None = None,
-    point: str | Iterable[str] | None = None,
-    not_point: str | Iterable[str] | None = None,
-    box: str | Iterable[str] | None = None,
+    point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    not_point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    box: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    yes: bool = False,
     labels: str | Path | None = None,
     oracle_labels: bool = False,
     segmenter: str | Path | None = None,
@@ -189,10 +222,22 @@ def remove_batch(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
-    mask: str | Path | MaskArray | None = None,
+    mask: MaskInput | None = None,
     batch: BatchOptions | None = None,
     events: Events | None = None,
 ) -> Summary: ...
+def save_frame(
+    input: str | Path,
+    output: str | Path | None = None,
+    *,
+    stream: int | None = None,
+    max_pixels: int = 67108864,
+    max_frames: int = 10000000,
+    at: str | float | None = None,
+    grid: bool = False,
+    overwrite: bool = False,
+    events: Events | None = None,
+) -> FrameReport: ...
 def segment_video(
     input: str | Path,
     output: str | Path,
@@ -224,9 +269,10 @@ def track_masks(
     invert_mask: bool = False,
     grow: int | None = None,
     class_: str | Iterable[str] | None = None,
-    point: str | Iterable[str] | None = None,
-    not_point: str | Iterable[str] | None = None,
-    box: str | Iterable[str] | None = None,
+    point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    not_point: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    box: str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]] | None = None,
+    yes: bool = False,
     labels: str | Path | None = None,
     segmenter: str | Path | None = None,
     sam: str | Path | None = None,
@@ -240,7 +286,7 @@ def track_masks(
     fps: str | float | None = None,
     max_pixels: int = 67108864,
     max_frames: int = 10000000,
-    mask: str | Path | MaskArray | None = None,
+    mask: MaskInput | None = None,
     overlay: str | Path | None = None,
     events: Events | None = None,
 ) -> RemoveReport: ...

@@ -3,8 +3,10 @@
 Every option of a command is a keyword of its call, by its name with underscores (``--mask-frame`` is ``mask_frame``,
 ``--class`` is ``class_``); ``help(vrm.remove)`` shows them all, and ``vrm remove --help`` says what they mean. None is
 the default of every one. Times are frame numbers with f (``"120f"``), seconds, or ``"hh:mm:ss"``; ``keyframe`` is
-``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures; ``mask`` may be a NumPy array.
-Nothing is imported before it is needed. What ``remove`` says of ``mask``, ``events`` and errors holds for all.
+``{40: "clean40.png"}``, ``["40=clean40.png"]``, or a folder of numbered pictures; ``mask`` is one path or NumPy array,
+or masks of several frames, ``{0: "a.png", 30: "b.png"}`` or ``["a.png@0", "b.png@30"]``; ``box`` is
+``(120, 80, 310, 400)``, or ``"120,80,310,400@30"`` on another frame, ``point`` likewise, and both may be lists. Nothing
+is imported before it is needed. What ``remove`` says of ``mask``, ``events`` and errors holds for all.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from vrm.events import Events
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build, build_options, keywords
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
+from vrm.options.frame import FrameOptions
 from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.segment import SegmentOptions
 from vrm.options.train import KeyframeTraining, SavitJob
@@ -27,9 +30,10 @@ if TYPE_CHECKING:
     from vrm.evaluate.scoring.labels import FlickerTable
     from vrm.evaluate.scoring.masks import MaskTable
     from vrm.evaluate.scoring.tables import ScoreTable
+    from vrm.report.frame import FrameReport
     from vrm.report.model import RemoveReport
     from vrm.selection.labels.video import SegmentReport
-    from vrm.types import MaskArray, VideoInfo
+    from vrm.types import MaskInput, VideoInfo
     from vrm.weights.cards import WeightCard
 
 
@@ -38,7 +42,7 @@ def remove(
     input: str | Path,
     output: str | Path | None = None,
     *,
-    mask: str | Path | MaskArray | None = None,
+    mask: MaskInput | None = None,
     events: Events | None = None,
     **words: Any,
 ) -> RemoveReport:
@@ -49,9 +53,9 @@ def remove(
         output: the file to write, or a folder (one that exists, or a name that ends in a slash); None = beside the
             input, its name with ``-clean``.
         events: told of the progress; None = silence.
-        mask: what to remove, as displayed: a path, or a NumPy array of bool, uint8 or uint16, where what is True or not
-            black is removed. ``(H, W)`` is a picture of ``mask_frame``, or with ``static_mask=True`` of every frame;
-            ``(T, H, W)`` has one for each frame.
+        mask: what to remove, as displayed: a path, paths of several frames (see above), or a NumPy array of bool, uint8
+            or uint16, where what is True or not black is removed. ``(H, W)`` is a picture of ``mask_frame``, or with
+            ``static_mask=True`` of every frame; ``(T, H, W)`` has one for each frame.
         words: the options of ``vrm remove``; ``mask``, ``point``, ``box`` or ``class_`` says what to remove.
 
     Returns:
@@ -76,7 +80,7 @@ def remove_batch(
     inputs: Iterable[str | Path] = (),
     output: str | Path | None = None,
     *,
-    mask: str | Path | MaskArray | None = None,
+    mask: MaskInput | None = None,
     batch: BatchOptions | None = None,
     events: Events | None = None,
     **words: Any,
@@ -107,19 +111,57 @@ def remove_batch(
         return run_batch(plan([str(path) for path in inputs], output, given, batch, events), given, batch, events)
 
 
+@keywords(FrameOptions)
+def save_frame(
+    input: str | Path, output: str | Path | None = None, *, events: Events | None = None, **words: Any
+) -> FrameReport:
+    """Write one frame as a PNG, as displayed, with a ruled grid if wanted; the options of ``vrm frame``.
+
+    ``output`` None = beside the input, its name with the frame's number. Errors as in ``remove``.
+    """
+    from vrm.selection.frame_picture import write_frame
+
+    target = None if output is None else Path(output)
+    return write_frame(Path(input), target, build(FrameOptions, words), events or Events())
+
+
+@keywords(RemoveOptions, only=TRACK)
+def preview_mask(
+    input: str | Path,
+    output: str | Path,
+    *,
+    mask: MaskInput | None = None,
+    events: Events | None = None,
+    **words: Any,
+) -> FrameReport:
+    """Write one frame with its mask, boxes and clicks laid over it as a PNG, at once: ``vrm track --overlay look.png``.
+
+    It is the first frame that the mask, a box or a click is on. Errors as in ``remove``; an unsure outline is shown
+    and named in the report.
+    """
+    from vrm.selection.masks.arrays import mask_files
+    from vrm.selection.preview_mask import preview_mask as preview
+
+    with mask_files(mask, words) as words:
+        options = build(RemoveOptions, words, only=TRACK)
+        options.mask.require("follow")
+        return preview(Path(input), Path(output), options, events or Events())
+
+
 @keywords(RemoveOptions, only=TRACK)
 def track_masks(
     input: str | Path,
     output: str | Path,
     *,
-    mask: str | Path | MaskArray | None = None,
+    mask: MaskInput | None = None,
     overlay: str | Path | None = None,
     events: Events | None = None,
     **words: Any,
 ) -> RemoveReport:
     """Write the mask of every frame as PNGs into the folder ``output``; they are enlarged only if ``grow`` is given.
 
-    Arguments and errors as in ``remove``; ``overlay`` is a video to be written with the masks laid over it.
+    Arguments and errors as in ``remove``; ``overlay`` is a video to be written with the masks laid over it, or a PNG of
+    one frame.
     """
     from vrm.selection.masks.arrays import mask_files
     from vrm.selection.resolve import track

@@ -9,7 +9,7 @@ the video; only masks and points that come from the user are in the displayed on
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -26,6 +26,8 @@ Array = npt.NDArray[Any]
 """A float array in the middle of arithmetic, whose exact type numpy's stubs do not follow."""
 MaskArray = Bool | U8 | npt.NDArray[np.uint16]
 """A mask that a program gives, in the displayed orientation: ``(H, W)``, or ``(T, H, W)`` with one for each frame."""
+MaskInput = str | Path | Mapping[int | str, str | Path] | Iterable[str | Path] | MaskArray
+"""A mask that a program gives: a path, paths of several frames, or an array."""
 Box = tuple[int, int, int, int]
 """``(y0, x0, y1, x1)`` in pixels, the ends excluded."""
 

@@ -40,6 +40,13 @@ def test_a_line_of_csv(tmp_path: Path) -> None:
     }
 
 
+def test_masks_of_several_frames_in_a_line(tmp_path: Path) -> None:
+    (row,) = read_manifest(written(tmp_path, "input,mask\na.mp4,a.png@0; b.png@30\n"))
+    assert row.words == {"mask": [str(tmp_path / "a.png@0"), str(tmp_path / "b.png@30")]}
+    (row,) = read_manifest(written(tmp_path, '{"input": "a.mp4", "mask": ["a.png@0", "b.png@30"]}\n'))
+    assert row.words == {"mask": [str(tmp_path / "a.png@0"), str(tmp_path / "b.png@30")]}
+
+
 @pytest.mark.parametrize("delimiter", [";", "\t"])
 def test_what_spreadsheets_write(tmp_path: Path, delimiter: str) -> None:
     text = f"input{delimiter}box\r\na.mp4{delimiter}1,2,3,4\r\n"

@@ -78,7 +78,10 @@ def test_one_input_may_name_its_output_and_keeps_its_mask_to_itself(here: Path) 
 def test_masks_and_labels_by_name_a_single_mask_for_all(here: Path) -> None:
     touch("in/a.mp4", "in/b.mp4", "masks/a.png", "masks/b.png", "m.png", "labels/a/0.png", "labels/b/0.png")
     assert [job.words["mask"] for job in planned("in", mask="masks")] == [Path("masks/a.png"), Path("masks/b.png")]
+    assert [job.words["mask"] for job in planned("in", mask=["masks"])] == [Path("masks/a.png"), Path("masks/b.png")]
     assert [job.words["mask"] for job in planned("in", mask="m.png")] == ["m.png"] * 2
+    keys = ["m.png@0", "m.png@30"]
+    assert [job.words["mask"] for job in planned("in", mask=keys)] == [keys] * 2
     jobs = planned("in", mask=None, class_="car", labels="labels")
     assert [job.words["labels"] for job in jobs] == [Path("labels/a"), Path("labels/b")]
     Path("masks/b.png").unlink()

@@ -8,7 +8,9 @@ from vrm.errors import OutputError, UsageError
 from vrm.events import Events
 from vrm.job.preflight import refuse_clashes
 from vrm.options.remove import EngineOptions, MaskOptions, OutputOptions, RemoveOptions
+from vrm.options.values import Moment
 from vrm.pipeline import remove
+from vrm.selection.preview_mask import preview_mask
 from vrm.selection.resolve import track
 
 SIZE = (48, 64)
@@ -78,6 +80,10 @@ def test_an_overlay_is_never_written_over_the_mask(here):
     words = {"whole": False, "overlay": here / "mask.mkv"}
     with pytest.raises(UsageError, match=r"--overlay .* would be written over the mask"):
         refuse_clashes(here / "in.mp4", here / "masks", options(here, mask="mask.mkv"), **words)
+    keys = ((None, here / "m.png"), (Moment(frame=1), here / "masks/00001.png"))
+    one = RemoveOptions(mask=MaskOptions(path=keys), output=OutputOptions(overwrite=True))
+    with pytest.raises(UsageError, match=r"--overlay .*00001.png would be written over the mask"):
+        preview_mask(here / "in.mp4", keys[1][1], one, Events())
 
 
 def test_a_mask_survives_overwrite(here):

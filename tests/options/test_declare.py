@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vrm.errors import UsageError
-from vrm.options import batch, evaluate, remove, segment, train
+from vrm.options import batch, evaluate, frame, remove, segment, train
 from vrm.options.build import build, build_options, model_paths, paths_read, paths_written, place_paths
 from vrm.options.declare import EVERYDAY, MODEL, PANELS, READ, WRITTEN, Options, option, options_of
 
@@ -50,7 +50,7 @@ def test_texts_become_values() -> None:
 def test_every_option_has_a_help_and_a_panel() -> None:
     kinds = [
         kind
-        for room in (remove, batch, segment, evaluate, train)
+        for room in (remove, batch, frame, segment, evaluate, train)
         for _, kind in inspect.getmembers(room, inspect.isclass)
         if issubclass(kind, Options) and kind is not Options
     ]
@@ -99,6 +99,10 @@ def test_paths_among_words_are_placed(tmp_path: Path) -> None:
         "keyframe": [f"3={tmp_path / 'k.png'}"],
         "segmenter": tmp_path / "model",
     }
+    for masks in (["a.png@3", "b=c.png@0:04"], {3: "a.png", "0:04": "b=c.png"}):
+        placed = place_paths({"mask": masks}, lambda path: tmp_path / path, READ)
+        assert placed["mask"] == [f"{tmp_path}/a.png@3", f"{tmp_path}/b=c.png@0:04"]
+        assert [path for _, path in paths_read(build_options(**placed))] == [tmp_path / "a.png", tmp_path / "b=c.png"]
     assert place_paths({"report": "r.html"}, Path.absolute, WRITTEN) == {"report": Path("r.html").absolute()}
     assert place_paths({"keyframe": "frames"}, lambda path: tmp_path / path, READ)["keyframe"] == [
         str(tmp_path / "frames")

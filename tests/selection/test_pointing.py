@@ -4,6 +4,7 @@ import importlib
 import itertools
 import json
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -19,7 +20,7 @@ from vrm.media.write.png import write_png
 from vrm.options.build import build_options
 from vrm.options.values import BoxPrompt, Point
 from vrm.selection.labels.maps import LabelMaps
-from vrm.selection.prompts.prompted_masks import _stored
+from vrm.selection.prompts.places import stored
 
 from .scene import SIZE, Scene, similarity
 
@@ -41,6 +42,10 @@ def test_words():
     assert Point.parse("3,4.5@12") == Point(3, 4.5, 12)
     assert Point.parse("3, 4@12f", keep=True) == Point(3, 4, 12, True)
     assert BoxPrompt.parse("1,2,30,40") == BoxPrompt(1, 2, 30, 40, 0)
+    assert build_options(box=(1, 2.5, 30, 40)).mask.boxes == (BoxPrompt(1, 2.5, 30, 40),)
+    two = np.array([[1, 2, 30, 40], [5, 6, 7, 1000000]])
+    assert build_options(box=two).mask.boxes == (BoxPrompt(1, 2, 30, 40), BoxPrompt(5, 6, 7, 1000000))
+    assert build_options(point=["1 2@0:04", (3, 4)]).mask.points == (Point(1, 2, seconds=Fraction(4)), Point(3, 4))
     for bad in ("3", "3;4", "3,4@x", "-1,4", "1,2,3"):
         with pytest.raises(UsageError, match="--point"):
             Point.parse(bad)
@@ -61,11 +66,11 @@ def test_words():
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 def test_places_turn_with_the_picture(rotation):
-    stored = np.zeros((6, 9), np.uint8)
-    stored[1, 7] = 1
-    shown = np.rot90(stored, -rotation // 90)
+    whole = np.zeros((6, 9), np.uint8)
+    whole[1, 7] = 1
+    shown = np.rot90(whole, -rotation // 90)
     y, x = np.argwhere(shown)[0]
-    back = _stored(x + 0.5, y + 0.5, rotation, shown.shape)
+    back = stored(x + 0.5, y + 0.5, rotation, shown.shape)
     assert (int(back[0]), int(back[1])) == (7, 1)
 
 

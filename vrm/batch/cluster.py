@@ -281,4 +281,4 @@ def absolute(words: dict[str, Any]) -> dict[str, Any]:
 def _read_by_engines(words: dict[str, Any]) -> list[str]:
     """The files beside the video that engines read: all but the mask, for holes are sent."""
     options = build_options(**words)
-    return [str(path) for _, path in paths_read(options) if path != options.mask.path and path.exists()]
+    return [str(path) for _, path in paths_read(options) if path not in options.mask.paths and path.exists()]

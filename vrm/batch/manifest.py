@@ -191,7 +191,8 @@ def _value(word: str, value: Any) -> Any:
     if declared.parse is None:
         return declared.read(value) if declared.type in (bool, int, float) else value
     if declared.several and not declared.commas and isinstance(value, str):
-        return [part.strip() for part in value.split(";") if part.strip()]
+        parts = [part.strip() for part in value.split(";") if part.strip()]
+        return parts if len(parts) > 1 or not declared.kind else value
     return value
 
 

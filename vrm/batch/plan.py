@@ -18,6 +18,7 @@ from vrm.job.preflight import read_by, refuse_clashes, written_by
 from vrm.media.write.containers import distinct_names
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
+from vrm.options.declare import options_of
 from vrm.options.remove import RemoveOptions
 
 _SELECTING = ("mask", "labels", "segmenter", "sam", "class_", "point", "not_point", "box", "object", "mask_frame")
@@ -64,7 +65,7 @@ def plan_inputs(
     """
     if output is not None:
         refuse_empty(output)
-    kept = [words.get(word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
+    kept = [_only_path(words, word) for word in ("mask", "labels", "save_masks", "export_keyframes")]
     leave = [Path(path) for path in (output, *kept) if path is not None]
     sources, notes = find_sources(inputs, batch.recursive, leave, results=output is None)
     if len(sources) == 1 and sources[0].path in inputs and not listed:
@@ -76,8 +77,9 @@ def plan_inputs(
     own: list[dict[str, Any]] = [{} for _ in sources]
     errors: list[dict[str, Any]] = [{} for _ in sources]
     for word, what in (("mask", "mask"), ("labels", "folder of label maps")):
-        if word in common and Path(common[word]).is_dir():
-            for k, found in enumerate(match_masks(Path(common[word]), sources, what)):
+        folder = _only_path(common, word)
+        if folder is not None and folder.is_dir():
+            for k, found in enumerate(match_masks(folder, sources, what)):
                 if isinstance(found, MaskError):
                     errors[k] = failure(found)
                 else:
@@ -128,7 +130,8 @@ def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, n
     own = row.words | {word: _placed(root, row.words[word]) for word in WRITTEN if word in row.words}
     given = {k: v for k, v in common.items() if k not in _SELECTING or not own.keys() & set(_SELECTING)} | own
     options = _options(given)
-    for what, there in (("input", row.input), ("mask", options.mask.path), ("labels", options.mask.labels)):
+    masks = [("mask", path) for path in options.mask.paths]
+    for what, there in (("input", row.input), *masks, ("labels", options.mask.labels)):
         if there is not None and not there.exists():
             raise VideoError(f"its {what} {there} cannot be found")
     if is_folder_of_videos(row.input):
@@ -142,6 +145,12 @@ def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, n
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
     return BatchJob(index, row.input, target, given, row.line)
+
+
+def _only_path(words: dict[str, Any], word: str) -> Path | None:
+    """The path that a word names; None where it names none, or masks of several frames."""
+    path = options_of(RemoveOptions)[word].read(words[word]) if words.get(word) is not None else None
+    return path if isinstance(path, Path) else None
 
 
 def _placed(root: Path, written: object) -> Path:
@@ -220,9 +229,8 @@ def _checked(jobs: list[BatchJob], batch: BatchOptions, root: Path | None) -> li
 
 def _with_mask_checked(job: BatchJob) -> BatchJob:
     options = build_options(**job.words)
-    if options.mask.path is None:
-        return job
-    error = misfit(job.input, options.mask.path, options.stream)
+    errors = (misfit(job.input, path, options.stream) for path in options.mask.paths)
+    error = next((error for error in errors if error is not None), None)
     return job if error is None else replace(job, error=failure(error))
 
 

@@ -14,8 +14,10 @@ from typer.exceptions import TyperException
 
 from vrm.cli.clean import clean
 from vrm.cli.evaluate import evaluate
+from vrm.cli.frame import frame
 from vrm.cli.help_pages import Command, Group
 from vrm.cli.info import info
+from vrm.cli.options import refuse_spaces
 from vrm.cli.remove import remove
 from vrm.cli.segment import segment
 from vrm.cli.track import track
@@ -36,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (remove, track, segment, info, clean):
+for command in (remove, track, frame, segment, info, clean):
     app.command(cls=Command)(command)
 for name, group in (("train", train), ("weights", weights), ("evaluate", evaluate)):
     app.add_typer(group, name=name)
@@ -78,6 +80,7 @@ def run(args: Sequence[str]) -> int:
     try:
         _refuse_empty(args)
         with translate_errors():
+            refuse_spaces(args)
             code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
     except SystemExit as ended:
         if not ended.code:  # a completion was shown or installed

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from vrm.cli.complete import Complete, values_of
+from vrm.cli.progress import tell
+from vrm.errors import UsageError
 from vrm.options.build import Function, with_parameters
 from vrm.options.declare import EVERYDAY, OUTPUT, Option, Options, options_of
 
@@ -21,6 +25,9 @@ def argument(metavar: str, help: str, complete: Complete | None = None) -> Any:
 def output_option(metavar: str, help: str, panel: str = EVERYDAY) -> Any:
     return typer.Option("-o", "--output", metavar=metavar, help=help, show_default=False, rich_help_panel=panel)
 
+
+_NUMBERS = {"--box": 4, "--point": 2, "--not-point": 2}
+"""Options whose value is a place, and of how many numbers."""
 
 VIDEO = argument("INPUT", "A video file, or a folder of numbered frames.")
 Input = Annotated[Path, VIDEO]
@@ -36,6 +43,39 @@ def takes(*kinds: type[Options], only: tuple[str, ...] | None = None) -> Callabl
         return with_parameters(command, inspect.signature(command, eval_str=True), named)
 
     return decorate
+
+
+def as_typed(kind: type[Options], words: Mapping[str, Any]) -> list[str]:
+    """Words of a command as they are typed; what is left out, or has its default, is not."""
+    typed: list[str] = []
+    for word, declared in options_of(kind).items():
+        value, flag = words.get(word), declared.flag or f"--{declared.name}"
+        if value is None or (declared.parse is None and value == declared.default):
+            continue
+        if isinstance(value, bool):
+            typed.append(flag)
+        else:
+            typed += [text for each in (value if isinstance(value, list) else [value]) for text in (flag, str(each))]
+    return typed
+
+
+def next_command(*words: str | Path) -> None:
+    """Print what to type next."""
+    tell(f"next: {shlex.join(['vrm', *map(str, words)])}")
+
+
+def refuse_spaces(args: Sequence[str]) -> None:
+    """Raise UsageError for a place that the shell has cut at its spaces: ``--box 1, 2, 3, 4``."""
+    for at, flag in enumerate(args):
+        if (count := _NUMBERS.get(flag)) is None:
+            continue
+        place = re.compile(rf"-?[\d.]+(,-?[\d.]+){{{count - 1}}}(@\S+)?")
+        joined = [",".join(args[at + 1 : at + 1 + n]) for n in range(1, count + 2)]
+        found = [
+            text for text in (re.sub(",+", ",", each).replace(",@", "@") for each in joined) if place.fullmatch(text)
+        ]
+        if found and not place.fullmatch(joined[0]):
+            raise UsageError(f"{flag} has spaces in its value.", f"Write it as one word: {flag} {found[-1]}")
 
 
 def _parameter(declared: Option) -> inspect.Parameter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +14,7 @@ import numpy as np
 from vrm.events import Events, Progress, stages
 from vrm.job.budget import frame_memory, frames_on_disk
 from vrm.job.resume import SHOTS, JobFolder, open_folder, versions
-from vrm.media.read.open_video import frame_range
+from vrm.media.read.open_video import beyond_the_end, frame_range, place_in_time
 from vrm.media.read.reader import Reader
 from vrm.options.remove import RemoveOptions
 from vrm.report.model import RemoveReport
@@ -51,14 +51,15 @@ class Job:
 
     @classmethod
     def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, folder: JobFolder) -> Job:
-        """Resolve the range, set the threads and seed of OpenCV, and start the report.
+        """Make frames of all times, set the threads and seed of OpenCV, and start the report.
 
-        Raises UsageError: the range holds no frame.
+        Raises UsageError: the range holds no frame, or something is beyond the end.
         """
         engine = options.engine
         cv2.setNumThreads(engine.cpu_threads)
         cv2.setRNGSeed(engine.seed)
         first, last = frame_range(info, options.start, options.end)
+        options = replace(options, mask=place_in_time(options.mask, info))
         progress = stages(events)
         if engine.memory_gb is not None:
             progress = bounded(progress, engine.memory_gb * 1e9)
@@ -67,7 +68,7 @@ class Job:
             seed=engine.seed, options=asdict(options), versions=versions(),
         )  # fmt: skip
         job = cls(info, target, options, events, folder, first, last, report, progress)
-        job.note(*folder.notes)
+        job.note(*folder.notes, beyond_the_end(info, options.end))
         return job
 
     @property

@@ -87,18 +87,19 @@ def written_by(target: Path, options: RemoveOptions) -> dict[str, Path]:
 
 
 def refuse_clashes(
-    source: Path, target: Path, options: RemoveOptions, *, whole: bool = True, overlay: Path | None = None
+    source: Path, target: Path | None, options: RemoveOptions, *, whole: bool = True, overlay: Path | None = None
 ) -> None:
     """Refuse a job that would write over what it reads, ``--overwrite`` or not, or two things to one place.
 
     Args:
         whole: a target that is a folder is replaced as a whole, not only the pictures in it.
-        overlay: a further video that is written.
+        overlay: a video or a picture that is written, too or alone.
 
     Raises UsageError: names both.
     """
     seen: dict[Path, str] = {}
-    written = written_by(target, options) | ({} if overlay is None else {"--overlay": overlay})
+    written = paths_written(options) if target is None else written_by(target, options)
+    written |= {} if overlay is None else {"--overlay": overlay}
     for option, path in written.items():
         for read, what in read_by(source, options).items():
             if _meets(path, read, whole=whole and option == "-o"):

@@ -226,7 +226,8 @@ def shaping(info: VideoInfo, options: RemoveOptions) -> dict[str, Any]:
     pictures = [(t, _identity(path)) for t, path in options.engine.keyframes]
     facts = {
         "the video": [_identity(info.path), info.stream],
-        "the mask": [_identity(options.mask.path), _identity(options.mask.labels)],
+        "the mask": [[str(at), _identity(path)] for at, path in options.mask.key_masks],
+        "the label maps": _identity(options.mask.labels),
         "key frames": pictures,
         "options for the mask": mask,
         "options for the engine": engine | {"threads": options.engine.cpu_threads},
@@ -264,7 +265,8 @@ def _shared_fits(info: VideoInfo, options: RemoveOptions) -> Path:
     """Where fits to this video and this object lie for later jobs."""
     # A network that learned the video with another object hidden has learned to paint this one.
     mask = options.mask
-    goes = f"{mask.objects}{mask.invert}{mask.frame}{mask.static}" + (video_key(mask.path) if mask.path else "")
+    goes = f"{mask.objects}{mask.invert}{mask.frame}{mask.static}"
+    goes += "".join(f"{at or ''}{video_key(path)}" for at, path in mask.key_masks)
     if mask.points or mask.boxes or mask.classes:
         goes += f"{mask.points}{mask.boxes}{mask.classes}{mask.labels}{mask.segmenter}{mask.sam}"
     name = f"{video_key(info.path)}-{hashlib.sha256(goes.encode()).hexdigest()[:12]}"

@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self, cast
 
-import cv2
 import numpy as np
 
 from vrm.errors import OutputError
 from vrm.job.context import Job
 from vrm.media.frame.frame import Frame
-from vrm.media.read.reader import Reader
-from vrm.media.write.plan import OutputPlan
 from vrm.media.write.png import write_png
-from vrm.media.write.preview import preview_frame, preview_plan
-from vrm.media.write.writer import write_video
 from vrm.report.html import Highlight, render
 from vrm.report.model import RemoveReport
 from vrm.shots.highlights import KEYFRAME_GRID, export_times, highlight_frames
 from vrm.system.files import atomic_folder, atomic_write, disk_error, writing
 from vrm.types import U8, Bool, Masks, Pixels, VideoInfo, eight_bits
-
-OVERLAY_SIDE = 1280
-"""Longest side of a video with the masks laid over it."""
-_TINT = (220, 40, 60)
 
 
 class FolderOutput:
@@ -66,28 +57,6 @@ def write_masks(info: VideoInfo, masks: Masks, out: FolderOutput) -> None:
     for t in range(info.n_frames):
         turned = np.rot90(masks[t], -info.rotation // 90)
         out.add(f"{t:05d}.png", turned.astype(np.uint8) * 255)
-
-
-def overlay_plan(info: VideoInfo, path: Path, overwrite: bool) -> OutputPlan:
-    """How masks laid over a video are written, checked before any work. Raises UsageError or OutputError."""
-    scale = min(1.0, OVERLAY_SIDE / max(info.size))
-    height, width = (2 * max(1, round(n * scale / 2)) for n in info.size)
-    return preview_plan(info, path, (height, width), overwrite=overwrite)
-
-
-def write_overlay(info: VideoInfo, masks: Masks, plan: OutputPlan, told: Callable[[int], None]) -> None:
-    """The video with the selection tinted red inside a white line; ``told`` is called with how many frames are done."""
-    size = plan.picture.size[::-1]
-
-    def tinted(frame: Frame) -> Frame:
-        picture = cv2.resize(eight_bits(frame.rgb()), size, interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(masks[frame.index].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-        picture[mask > 0] = cv2.addWeighted(picture, 0.5, np.full_like(picture, _TINT), 0.5, 0)[mask > 0]
-        picture[(mask > 0) & (cv2.erode(mask, np.ones((3, 3), np.uint8), borderValue=1) == 0)] = 255
-        return preview_frame(np.asarray(picture, np.uint8), frame)
-
-    with Reader(info) as reader:
-        write_video(plan, map(tinted, reader.frames()), progress=told)
 
 
 class SideOutputs:

@@ -118,9 +118,12 @@ def place_paths(words: Mapping[str, Any], place: Callable[[Path], Path], *kinds:
         value = words.get(word)
         if value is None:
             continue
-        if declared.several:
+        if declared.several and "=" in declared.metavar:
             pairs = value.items() if isinstance(value, Mapping) else [_pair(text) for text in listed(value)]
             placed[word] = [f"{number}{'=' if str(number) else ''}{place(Path(path))}" for number, path in pairs]
+        elif declared.several and not isinstance(value, str | Path):  # a frame behind an @ stays where it is
+            texts = [f"{path}@{at}" for at, path in value.items()] if isinstance(value, Mapping) else listed(value)
+            placed[word] = [str(place(Path(text))) for text in texts]
         elif declared.kind != MODEL or _exists(place(Path(value))):
             placed[word] = place(Path(value))
     return placed

@@ -26,7 +26,7 @@ from vrm.options.declare import (
     group,
     option,
 )
-from vrm.options.values import BoxPrompt, Moment, Point
+from vrm.options.values import BoxPrompt, KeyMasks, Moment, Point
 
 ENGINES = {
     "motion": "vrm.engines.motion:MotionEngine",
@@ -52,12 +52,13 @@ class MaskOptions(Options):
     """Which pixels go, and how the mask is shaped."""
 
     # fmt: off
-    path: Path | None = option(None, EVERYDAY, "PATH", word="mask", kind=READ, noun="mask",
-        help="What to remove, in white: a PNG, a folder of PNGs, or a mask video.")
+    path: Path | KeyMasks | None = option(None, EVERYDAY, "PATH[@FRAME]", word="mask", kind=READ, noun="mask",
+        parse=read.masks, several=True, help="What to remove, in white: a PNG, a folder of PNGs, or a mask video. "
+        "Repeat it for masks of several frames: a.png@0, b.png@30.")
     frame: int = option(0, SELECTION, "N", word="mask_frame", between=(0, None), hint="Frames are counted from 0.",
         help="The frame that a single PNG belongs to; the object is followed from there, both ways.")
     static: bool = option(False, EVERYDAY, word="static_mask",
-        help="A single PNG is the mask of every frame: for a logo or a band of subtitles.")
+        help="The PNG, or the rectangle of --box, goes on every frame: for a logo, a date or a band of subtitles.")
     objects: tuple[int, ...] = option((), SELECTION, "IDS", word="object", parse=read.object_ids, commas=True,
         help="Ids to remove where the mask has a colour palette: 1,2. Default: all.")
     invert: bool = option(False, SELECTION, word="invert_mask", help="Remove what is black, not white.")
@@ -75,6 +76,8 @@ class MaskOptions(Options):
         help="Click on the object, in pixels from the top left as displayed. Repeat it on any frame to correct.")
     boxes: tuple[BoxPrompt, ...] = option((), EVERYDAY, "X0,Y0,X1,Y1[@FRAME]", word="box", parse=read.boxes,
         several=True, help="Box around the object: left, top, right, bottom. Repeatable.")
+    accept_unsure: bool = option(False, SELECTION, word="yes",
+        help="Go on where the outline that a click gives is unsure or very large.")
     labels: Path | None = option(None, SELECTION, "DIR", kind=READ, noun="label maps",
         help="Label maps that --class is looked up in, such as vrm segment writes.")
     oracle_labels: bool = option(False, SELECTION,
@@ -84,6 +87,24 @@ class MaskOptions(Options):
     sam: str | None = option(None, SELECTION, "NAME|PATH", kind=MODEL,
         help="SAM or SAM 2 model for points and boxes. Default: none is needed.")
     # fmt: on
+
+    @property
+    def key_masks(self) -> KeyMasks:
+        """Every mask that was named, and the moment it belongs to, if any was."""
+        return ((None, self.path),) if isinstance(self.path, Path) else self.path or ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(path for _, path in self.key_masks)
+
+    @property
+    def pointed(self) -> tuple[Point | BoxPrompt, ...]:
+        return (*self.points, *self.boxes)
+
+    @property
+    def prompts(self) -> tuple[Point | BoxPrompt, ...]:
+        """Points and boxes that are to be outlined; with ``static`` a box is a rectangle and nothing else."""
+        return self.points if self.static else self.pointed
 
     @property
     def given(self) -> bool:
@@ -98,6 +119,10 @@ class MaskOptions(Options):
         super().__post_init__()
         if self.path is not None and self.classes:
             raise UsageError("--mask and --class cannot be combined.", "Give one of them, and correct it with --point.")
+        if isinstance(self.path, tuple):
+            self._check_key_masks(self.path)
+        if self.static and self.points and not (self.path or self.boxes or self.classes):
+            raise UsageError("A --point has no size that --static-mask could put on every frame.", "Give --box.")
         one_labelling(self.labels, self.segmenter)
         if self.oracle_labels and self.labels is None:
             raise UsageError("--oracle-labels needs the labels of the clean video.", "Give them with --labels DIR.")
@@ -110,6 +135,23 @@ class MaskOptions(Options):
             )
         if self.objects and self.invert:
             raise UsageError("--object and --invert-mask cannot be combined.")
+
+    def _check_key_masks(self, masks: KeyMasks) -> None:
+        """Refuse masks of which it is not clear which frame each belongs to."""
+        stated = [at for at, _ in masks if at is not None]
+        if self.static and stated:
+            raise UsageError(f"--static-mask goes on every frame, and --mask names {stated[0]}.", "Leave one out.")
+        if self.static:
+            return
+        if self.frame and len(stated) == len(masks):
+            raise UsageError(f"--mask-frame {self.frame} means nothing: every --mask names its frame.", "Leave it out.")
+        placed = Counter(at or Moment(frame=self.frame) for at, _ in masks)
+        twice = next((at for at, n in placed.items() if n > 1), None)
+        if twice is not None:
+            raise UsageError(
+                f"--mask is given {len(masks)} times, and {placed[twice]} of them are for {twice}.",
+                "Say which frame each belongs to: --mask a.png@0 --mask b.png@30. For all frames: --static-mask.",
+            )
 
 
 @dataclass(frozen=True)
@@ -243,7 +285,7 @@ class RemoveOptions(InputOptions):
 
 TRACK = (
     "mask", "mask_frame", "static_mask", "object", "invert_mask", "grow", "class_", "point", "not_point", "box",
-    "labels", "segmenter", "sam", "device", "threads", "seed", "overwrite",
+    "yes", "labels", "segmenter", "sam", "device", "threads", "seed", "overwrite",
     "start", "end", "stream", "fps", "max_pixels", "max_frames",
 )  # fmt: skip
 """The options of ``RemoveOptions`` that ``vrm track`` takes."""

@@ -6,12 +6,15 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from vrm.errors import UsageError
 
 PathLike = str | Path
+Places = str | Iterable[str] | Iterable[float] | Iterable[Iterable[float]]
+"""Points or boxes: texts, or numbers, of one or of several."""
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 
@@ -22,6 +25,14 @@ class Moment:
 
     frame: int | None = None
     seconds: Fraction | None = None
+
+    def __str__(self) -> str:
+        return f"frame {self.frame}" if self.seconds is None else f"{float(self.seconds):g} s"
+
+    @classmethod
+    def behind_at(cls, text: str) -> Moment:
+        """Read what stands behind an @: a frame number, with or without f, or a time as ``1.5`` or ``0:04``."""
+        return cls(frame=int(text)) if re.fullmatch(r"\d+", text) else cls.parse(text)
 
     @classmethod
     def parse(cls, text: str) -> Moment:
@@ -40,50 +51,64 @@ class Moment:
 class Point:
     """A click on one frame: pixels from the top left corner of the picture as displayed.
 
-    Fractions are allowed; pixel 0 reaches from 0 to 1. ``keep``: a negative point, what is under it stays.
+    Fractions are allowed; pixel 0 reaches from 0 to 1. ``keep``: a negative point, what is under it stays. ``seconds``:
+    the time, where that was given; ``vrm.media.read.open_video.place_in_time`` makes the frame from it.
     """
 
     x: float
     y: float
     frame: int = 0
     keep: bool = False
+    seconds: Fraction | None = None
 
     @classmethod
     def parse(cls, text: str, keep: bool = False) -> Point:
         """Read ``X,Y`` or ``X,Y@FRAME``. Raises UsageError."""
         option = "--not-point" if keep else "--point"
-        (x, y), frame = _numbers(text, 2, option, "X,Y or X,Y@FRAME, such as 320,200@12")
+        (x, y), at = _numbers(text, 2, option, "X,Y or X,Y@FRAME, such as 320,200@12")
         if x < 0 or y < 0:
             raise UsageError(f"{option} {text} lies outside the frame.", "Pixels are counted from 0 at the top left.")
-        return cls(x, y, frame, keep)
+        return cls(x, y, at.frame or 0, keep, at.seconds)
 
 
 @dataclass(frozen=True)
 class BoxPrompt:
-    """A box around an object on one frame, in pixels of the picture as displayed; right and lower edge excluded."""
+    """A box around an object on one frame, in pixels of the picture as displayed; right and lower edge excluded.
+
+    ``seconds`` as for a ``Point``.
+    """
 
     x0: float
     y0: float
     x1: float
     y1: float
     frame: int = 0
+    seconds: Fraction | None = None
 
     @classmethod
     def parse(cls, text: str) -> BoxPrompt:
         """Read ``X0,Y0,X1,Y1`` or ``X0,Y0,X1,Y1@FRAME``. Raises UsageError."""
         form = "X0,Y0,X1,Y1 or X0,Y0,X1,Y1@FRAME: left, top, right, bottom"
-        (x0, y0, x1, y1), frame = _numbers(text, 4, "--box", form)
+        (x0, y0, x1, y1), at = _numbers(text, 4, "--box", form)
         if x1 <= x0 or y1 <= y0:
             raise UsageError(f"--box {text} is empty.", "Write left, top, right, bottom: X0,Y0,X1,Y1.")
-        return cls(x0, y0, x1, y1, frame)
+        return cls(x0, y0, x1, y1, at.frame or 0, at.seconds)
 
 
-def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float], int]:
-    number = r"\s*-?\d+(?:\.\d+)?\s*"
-    if not re.fullmatch(rf"{number}(?:,{number}){{{count - 1}}}(?:@\s*\d+f?\s*)?", text):
-        raise UsageError(f"{option} {text} cannot be read.", f"Write {form}.")
-    values, _, frame = text.partition("@")
-    return [float(value) for value in values.split(",")], int(frame.strip().rstrip("f") or 0)
+def _numbers(text: str, count: int, option: str, form: str) -> tuple[list[float], Moment]:
+    place, at, when = text.partition("@")
+    values = re.split(r"\s*,\s*|\s+", place.strip())
+    if len(values) != count or not all(re.fullmatch(r"-?(?:\d+\.?|\d*\.\d+)", value) for value in values):
+        raise UsageError(f"{option} {text} cannot be read.", f"Write {form}; pixels, without spaces.")
+    try:
+        return [float(value) for value in values], Moment.behind_at(when.strip()) if at else Moment(frame=0)
+    except UsageError:
+        raise UsageError(f"{option} {text} cannot be read.", f"Write {form}; a time is written @0:04.") from None
+
+
+KeyMask = tuple[Moment | None, Path]
+"""A mask of one frame, and which: None where it is not said."""
+KeyMasks = tuple[KeyMask, ...]
 
 
 _NTSC = {"23.976": 24, "23.98": 24, "29.97": 30, "47.952": 48, "59.94": 60, "119.88": 120}
@@ -112,16 +137,43 @@ def frame_rate(value: str | float) -> Fraction:
     return rate
 
 
-def points(value: str | Iterable[str]) -> tuple[Point, ...]:
-    return tuple(Point.parse(text) for text in listed(value))
+def points(value: Places) -> tuple[Point, ...]:
+    return tuple(Point.parse(text) for text in _places(value))
 
 
-def negative_points(value: str | Iterable[str]) -> tuple[Point, ...]:
-    return tuple(Point.parse(text, keep=True) for text in listed(value))
+def negative_points(value: Places) -> tuple[Point, ...]:
+    return tuple(Point.parse(text, keep=True) for text in _places(value))
 
 
-def boxes(value: str | Iterable[str]) -> tuple[BoxPrompt, ...]:
-    return tuple(BoxPrompt.parse(text) for text in listed(value))
+def boxes(value: Places) -> tuple[BoxPrompt, ...]:
+    return tuple(BoxPrompt.parse(text) for text in _places(value))
+
+
+def _places(value: Places) -> list[str]:
+    """Texts, one for each place; ``(215, 240)`` is one place."""
+    items: list[Any] = [value] if isinstance(value, str) else list(value)
+    if items and all(isinstance(item, Real) for item in items):
+        items = [items]
+    return [item if isinstance(item, str) else ",".join(str(float(number)) for number in item) for item in items]
+
+
+def masks(value: PathLike | Mapping[int | str, PathLike] | Iterable[PathLike]) -> Path | KeyMasks | None:
+    """One mask as a path; key masks, ``["a.png@0", "b.png@30"]`` or ``{0: "a.png", 30: "b.png"}``, with their moments.
+
+    Raises UsageError: what stands behind the @ is no moment.
+    """
+    if isinstance(value, Mapping):
+        found: KeyMasks = tuple((Moment.behind_at(str(at)), Path(path)) for at, path in value.items())
+    else:
+        found = tuple(_key_mask(text) for text in listed(value))
+    return found[0][1] if len(found) == 1 and found[0][0] is None else found or None
+
+
+def _key_mask(text: str) -> KeyMask:
+    path, at, when = text.rpartition("@")
+    if not at or not re.fullmatch(r"[\d:.]+f?", when):  # no moment: the @ is part of a name
+        return None, Path(text)
+    return Moment.behind_at(when), Path(path)
 
 
 def names(value: str | Iterable[str]) -> tuple[str, ...]:

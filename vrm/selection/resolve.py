@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +14,20 @@ from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
 from vrm.job.resume import JobFolder
 from vrm.job.scratch import scratch_folder
-from vrm.job.side_outputs import FolderOutput, overlay_plan, write_masks, write_overlay
+from vrm.job.side_outputs import FolderOutput, write_masks
 from vrm.media.read.open_video import open_video
+from vrm.media.write.png import write_png
 from vrm.options.remove import RemoveOptions
+from vrm.options.values import BoxPrompt
 from vrm.report.model import RemoveReport
-from vrm.selection.labels.classes import labels_for_engine, load_classes
+from vrm.selection.labels.classes import check_labels, labels_for_engine, load_classes
 from vrm.selection.labels.dropouts import close_dropouts
-from vrm.selection.masks.load import LoadedMasks, load
+from vrm.selection.masks.load import LoadedMasks, check_coverage, load
 from vrm.selection.masks.morphology import ShapedMasks, shape
 from vrm.selection.masks.source import mask_readers
-from vrm.selection.prompts.prompted_masks import PromptedMasks, check_prompts
+from vrm.selection.overlay import overlay_picture, overlay_plan, write_overlay
+from vrm.selection.prompts.places import add_rectangles, check_prompts
+from vrm.selection.prompts.prompted_masks import PromptedMasks, followed_from
 from vrm.selection.tracking.tracker import track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.windows import REACH
@@ -63,25 +67,31 @@ def track(
     """Write the mask of every frame as PNGs, in the displayed orientation, into the folder ``target``.
 
     Masks are enlarged only if ``options.mask.grow`` says so; ``remove`` grows what it is given by itself. ``overlay``
-    is a video to be written with the same masks laid over it.
+    is a video to be written with the same masks laid over it, or a PNG of the first frame that something is said of.
     """
     with translate_errors(), scratch_folder() as scratch:
         info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
         refuse_clashes(source, target, options, whole=False, overlay=overlay)
-        plan = None if overlay is None else overlay_plan(info, overlay, options.output.overwrite)
-        for path in (options.report, target, options.export_keyframes):
+        picture = overlay if overlay is not None and overlay.suffix.lower() == ".png" else None
+        video = (
+            overlay_plan(info, overlay, options.output.overwrite) if overlay is not None and picture is None else None
+        )
+        for path in (options.report, target, options.export_keyframes, picture):
             refuse_existing(path, options.output.overwrite)
         job = Job.begin(info, target, options, events, JobFolder(scratch))
         given = load_masks(job)
         shots, frames = job.find_shots(), job.open_frames()
         masks = resolve(job, given, shots, frames).masks
-        frames.close()
         shown = masks.objects if options.mask.grow is None else masks.holes
+        if picture is not None:
+            t = frames_said(job, given)[0]
+            write_png(picture, overlay_picture(info, job.options.mask, t, frames.frame(t), shown[t]))
+        frames.close()
         with FolderOutput(target, "Masks") as out:
             write_masks(info, shown, out)
-        if plan is not None:
+        if video is not None:
             with job.timed("write"):
-                write_overlay(info, shown, plan, lambda n: job.progress("write", n, info.n_frames))
+                write_overlay(info, shown, job.options.mask, video, lambda n: job.progress("write", n, info.n_frames))
     job.report.frames = info.n_frames
     job.report.masked_frames = sum(1 for _ in masks.objects.frames())
     job.finish()
@@ -99,6 +109,8 @@ def load_masks(job: Job) -> GivenMasks:
         raise UsageError("Nothing says what should go.", "Give --mask, --point, --box or --class.")
     with job.timed("masks"):
         check_prompts(job)
+        if not options.classes:
+            check_labels(job)
         if options.classes:
             loaded = load_classes(job)
         elif options.path is None:
@@ -106,18 +118,31 @@ def load_masks(job: Job) -> GivenMasks:
         else:
             readers = mask_readers(job.options.max_pixels, job.options.max_frames)
             loaded = load(options, job.info, readers, (job.first, job.last))
+        if options.static and options.boxes:
+            add_rectangles(job, loaded.masks)
+            odd = check_coverage(loaded.masks, job.last - job.first, "Give a smaller --box.")
+            loaded = replace(loaded, annotated=None, notes=(*loaded.notes, *odd))
     job.note(*loaded.notes)
     for t in list(loaded.masks.frames()):
         if not job.first <= t < job.last:
             if loaded.annotated is not None and t in loaded.annotated:
                 raise MaskError(f"The mask belongs to frame {t}, outside the range {job.first}f to {job.last}f.")
             loaded.masks[t] = np.zeros(loaded.masks.size, np.bool_)
-    prompted = bool(options.points or options.boxes)
+    prompted = bool(options.prompts)
     reach = range(job.first, job.last)
     if loaded.annotated is None and not prompted and not loaded.masks.empty:
         frames = list(loaded.masks.frames())
         reach = range(max(job.first, frames[0] - REACH), min(job.last, frames[-1] + 1 + REACH))
     return GivenMasks(loaded, prompted, reach)
+
+
+def frames_said(job: Job, given: GivenMasks) -> tuple[int, list[int]]:
+    """The first frame that the user said something of, and all others."""
+    options = job.options.mask
+    masked = set(given.loaded.annotated or ()) or set(list(given.loaded.masks.frames())[:1])
+    adding = {p.frame for p in options.prompts if isinstance(p, BoxPrompt) or not p.keep} | masked
+    first = min(adding, default=job.first)
+    return first, sorted((adding | {p.frame for p in options.prompts}) - {first})
 
 
 def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Selection:
@@ -126,7 +151,7 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
     masks = _of_all_frames(job, loaded, shots, frames)
     options = job.options.mask
     # A mask of every frame that is not to grow is meant exactly so.
-    own = options.path is not None and loaded.annotated is None
+    own = (options.path is not None or options.static) and not options.classes and loaded.annotated is None
     with job.timed("masks"):
         shaped = shape(masks, shots, options, exact=own and options.grow == 0)
         if own and shaped.closed:
@@ -163,7 +188,7 @@ def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Sho
         known = {t: given.masks[t] for t in sorted(annotated) if start <= t < stop}
         if not known:
             continue
-        job.note(f"The mask is followed from frame {min(known)} through its shot, frames {start} to {stop - 1}.")
+        job.note(followed_from(known, start, stop))
         with job.timed("follow"):
             tracked = track_mask(frames.frame, known, start, stop, progress=job.progress)
         job.note(*tracked.notes)

@@ -37,6 +37,8 @@ class LabelMaps:
     PNGs are in the video's displayed orientation, a label video in the stored one. There may be maps for the frames of
     the span ``(first, last)`` only.
 
+    ``stated``: the folder says what the values mean.
+
     Raises MaskError: no maps there, or of another size or count than the video, or values without a meaning.
     """
 
@@ -49,10 +51,13 @@ class LabelMaps:
         self._video = probe(video) if video.is_file() else None
         self._files = [] if self._video is not None else _files(folder)
         self.taxonomy = _stated_taxonomy(self._about, folder)
+        self.stated = "classes" in self._about or "taxonomy" in self._about
         count = self._video.n_frames if self._video is not None else len(self._files)
         self._frames = self._covered_frames(count, span)
         self._check_sizes()
         self._cache: OrderedDict[int, U8] = OrderedDict()
+        if not self.stated:
+            self(self._frames[0])  # values without a meaning are refused before any work
 
     def __call__(self, t: int) -> U8:
         """The classes of frame t of the video, uint8 ``(H, W)`` in the stored orientation; not to be written to.
@@ -97,7 +102,7 @@ class LabelMaps:
         if used.size and used[-1] >= len(self.taxonomy.classes):
             raise MaskError(
                 f"Label map {where} in {self.folder} holds the value {used[-1]}, but {self.taxonomy.name} has "
-                f"{len(self.taxonomy.classes)} classes.",
+                f"{len(self.taxonomy.classes)} classes{'' if self.stated else f', and there is no {ABOUT} beside it'}.",
                 f'Say in {ABOUT} what the values mean: {{"taxonomy": NAME}} ({", ".join(TAXONOMIES)}) or '
                 '{"classes": [names]}.',
             )

@@ -12,15 +12,13 @@ import numpy as np
 from vrm.errors import UsageError
 from vrm.job.scratch import scratch_folder
 from vrm.media.write.png import write_png
-from vrm.types import MaskArray
+from vrm.types import MaskArray, MaskInput
 
 _SHAPES = "Give bool or uint8, (H, W) for one frame (or, with static_mask=True, all) or (T, H, W) for each frame."
 
 
 @contextmanager
-def mask_files(
-    mask: str | Path | MaskArray | None, words: Mapping[str, Any], many: bool = False
-) -> Iterator[dict[str, Any]]:
+def mask_files(mask: MaskInput | None, words: Mapping[str, Any], many: bool = False) -> Iterator[dict[str, Any]]:
     """The words of a call with its mask among them: an array as the path of pictures, until the block ends.
 
     ``many``: the mask is of several videos, so it can be only one picture. Raises UsageError: it is no mask.

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
 from vrm.errors import MaskError
-from vrm.media.read.frame_folder import frame_files
-from vrm.media.write.containers import FRAMES
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.geometry import Placement, placement
+from vrm.selection.masks.key_masks import PlacedMasks, place_masks
 from vrm.selection.masks.levels import LevelCount, Levels, MaskPicture, Threshold, read_levels, thresholded
-from vrm.selection.masks.source import MaskReaders, MaskSource, open_source
+from vrm.selection.masks.source import MaskReaders, MaskSource
 from vrm.types import Bool, Masks, VideoInfo
 
-MOSTLY = 0.9
-"""If more of the picture is masked than this, on average, the mask is probably of the other polarity."""
+MOSTLY = 0.5
+"""If more of the picture is masked than this, on average, the mask may be of the other polarity."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +114,11 @@ def load(
     """
     if options.path is None:
         raise MaskError("There is no mask.", "Give one with --mask.")
-    source = open_source(options.path, readers, () if options.static else _named_frames(info, span))
-    if options.objects and source.lossy:
+    placed = place_masks(options, info, readers, span)
+    source, lossy = placed.sources[0], [each for each in placed.sources if each.lossy]
+    if options.objects and lossy:
         raise MaskError(
-            f"--object needs exact ids, and {source.path.name} went through a lossy codec.",
+            f"--object needs exact ids, and {lossy[0].path.name} went through a lossy codec.",
             "Give palette PNGs, or leave --object out.",
         )
     possible = [Threshold.ANY]
@@ -130,7 +129,9 @@ def load(
     )
     annotated = None
     if options.static:
-        masks = _static(source, reading)
+        masks = _static(placed.sources, reading)
+    elif placed.frames:
+        masks, annotated = _keyed(placed, reading), frozenset(placed.frames)
     elif source.count == 1 and info.n_frames != 1 and (span is None or span[1] - span[0] != 1):
         masks, annotated = _single(source, reading), frozenset({options.frame})
     else:
@@ -142,27 +143,30 @@ def load(
     return LoadedMasks(masks, (*reading.notes, *odd), annotated)
 
 
-def _named_frames(info: VideoInfo, span: tuple[int, int] | None) -> list[list[Path]]:
-    """The pictures of a folder of frames: all, and those of the range that is worked on; none for a video."""
-    if info.container != FRAMES:
-        return []
-    files = frame_files(info.path)
-    return [files] if span in (None, (0, len(files))) else [files, files[slice(*span)]]
-
-
-def _static(source: MaskSource, reading: _Reading) -> Masks:
+def _static(sources: Iterable[MaskSource], reading: _Reading) -> Masks:
     count = 0
-    for picture in source.pictures():
-        reading.add(0, picture)
-        count += 1
-    if count == 0:
-        raise MaskError(f"Mask {source.path} has no frames.", "Give a PNG.")
+    for source in sources:
+        before = count
+        for picture in source.pictures():
+            reading.add(0, picture)
+            count += 1
+        if count == before:
+            raise MaskError(f"Mask {source.path} has no frames.", "Give a PNG.")
     if count > 1:
         reading.notes.append(f"--static-mask: the {count} pictures of the mask are united and hold for every frame.")
     masks = reading.chosen()
     for t in range(1, masks.n_frames):
         masks.repeat(t, 0)
     return masks
+
+
+def _keyed(placed: PlacedMasks, reading: _Reading) -> Masks:
+    for t, source in zip(placed.frames, placed.sources, strict=True):
+        for picture in source.pictures():
+            reading.add(t, picture)
+    if placed.note:
+        reading.notes.append(placed.note)
+    return reading.chosen()
 
 
 def _single(source: MaskSource, reading: _Reading) -> Masks:
@@ -216,7 +220,8 @@ def _check_count(source: MaskSource, count: int, offsets: dict[int, int]) -> Non
     also = "".join(f" (or {n} for the chosen range)" for n in offsets if n != frames)
     raise MaskError(
         f"The mask {source.path.name} has {count} {what}, the video has {frames} frames{also}. {where}.",
-        "Give one mask per frame, or one picture with --static-mask (all frames) or --mask-frame (to be tracked).",
+        "Give one mask per frame, one picture with --static-mask (all frames) or --mask-frame (to be tracked), or "
+        "masks of some frames to be tracked from: --mask a.png@0 --mask b.png@30.",
     )
 
 
@@ -236,6 +241,6 @@ def check_coverage(masks: Masks, expected: int, fix: str) -> Iterator[str]:
     if not shares:
         yield "The mask is empty on every frame: the video passes through."
     elif sum(shares) / len(shares) > MOSTLY:
-        yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture. {fix}"
+        yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture, which is seldom meant. {fix}"
     elif covered:
         yield f"The mask covers everything on {covered} of {masks.n_frames} frames."

@@ -135,8 +135,12 @@ class ColourModel:
         terms = []
         for share, mean, inverse, volume in self._gaussians:
             away = colours - mean
-            terms.append(np.log(share) - 0.5 * (volume + np.einsum("ni,ij,nj->n", away, inverse, away)))
-        return np.asarray(np.logaddexp.reduce(terms, 0))
+            terms.append(np.log(share) - 0.5 * (volume + np.einsum("nj,nj->n", away @ inverse, away)))
+        likely = np.array(terms)
+        highest = likely.max(0)
+        return np.asarray(
+            highest + np.log(np.exp(likely - highest).sum(0))
+        )  # numpy's logaddexp takes ten times as long
 
 
 def _slices(direction: tuple[int, int, float]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

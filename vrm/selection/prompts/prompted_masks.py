@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import groupby
 from typing import Any
 
@@ -14,49 +14,35 @@ from vrm.options.values import BoxPrompt, Point
 from vrm.selection.masks.load import LoadedMasks, check_coverage
 from vrm.selection.prompts.base import Outline, Prompt, Prompter
 from vrm.selection.prompts.graph_cut import seeds
+from vrm.selection.prompts.places import prompt_text, stored_box, stored_point
 from vrm.selection.prompts.registry import create_prompter
 from vrm.selection.tracking.tracker import Tracked, track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.types import Bool, Box, Masks
 
-UNSURE = 0.6
-"""An outline less sure than this is worth a note."""
+UNSURE, UNSURE_CLICK = 0.6, 0.65
+"""An outline less sure than this is worth a note; that of a click without SAM stops the work."""
 _FEWEST = 4
 """Fewer pixels are no mask."""
+_LARGE = 0.1
+"""A click without SAM that gives more than this share of the frame hardly meant that."""
 Prompts = list[Point | BoxPrompt]
 PlacedPoints = list[tuple[Point, tuple[float, float]]]
 """Points, each with its ``(x, y)`` in the stored orientation."""
 
 
-def check_prompts(job: Job) -> None:
-    """Refuse points and boxes that are not on the video, before any job. Raises MaskError."""
-    height, width = job.info.display_size
-    prompts: Prompts = [*job.options.mask.points, *job.options.mask.boxes]
-    for prompt in prompts:
-        if not job.first <= prompt.frame < job.last:
-            raise MaskError(
-                f"{_text(prompt)} is on frame {prompt.frame}, but the frames are {job.first} to {job.last - 1}.",
-                "Frames are counted from 0.",
-            )
-        if isinstance(prompt, Point):
-            inside = prompt.x < width and prompt.y < height
-        else:  # a box may reach over the rim: what lies outside is cut off
-            inside = prompt.x0 < width and prompt.y0 < height and prompt.x1 > 0 and prompt.y1 > 0
-        if not inside:
-            raise MaskError(
-                f"{_text(prompt)} lies outside the frame.",
-                f"The video is shown at {width}x{height}: x from 0 to {width - 1}, y from 0 to {height - 1}.",
-            )
-
-
 class PromptedMasks:
-    """Points and boxes of one video, made into masks; shots are ``(start, stop)``."""
+    """Points and boxes of one video, made into masks; shots are ``(start, stop)``.
+
+    ``unsure``: what a click without SAM gave is so unsure, or so large, that only ``--yes`` goes on with it.
+    """
 
     def __init__(self, job: Job, store: FrameCache, shots: list[tuple[int, int]]) -> None:
         self._job, self._store, self._shots = job, store, shots
         options = job.options.mask
-        self._prompts: Prompts = sorted((*options.points, *options.boxes), key=lambda prompt: prompt.frame)
+        self._prompts: Prompts = sorted(options.prompts, key=lambda prompt: prompt.frame)
         self._prompter: Prompter | None = None
+        self.unsure = False
         if self._prompts:
             span = (job.first, job.last)
             self._prompter = create_prompter(options.sam, job.options.engine, store.frame, span, job.note)
@@ -82,7 +68,7 @@ class PromptedMasks:
         masks = Masks(job.info.size, job.info.n_frames)
         for start, stop in self._shots:
             prompts = [p for p in self._prompts if start <= p.frame < stop]
-            given = [t for t in range(start, stop) if loaded.masks.box(t)]
+            given = [t for t in range(start, stop) if loaded.masks.box(t) or t in (loaded.annotated or ())]
             if loaded.annotated is None and given:
                 for t in given:  # one by one: unpacked, the masks of a long shot are gigabytes
                     masks[t] = loaded.masks[t]
@@ -90,6 +76,12 @@ class PromptedMasks:
             elif prompts or given:
                 self._followed(masks, {t: loaded.masks[t] for t in given}, prompts, start, stop)
         return masks
+
+    def mask_of(self, t: int, loaded: LoadedMasks) -> Bool:
+        """The mask of frame t alone: as given, with what is pointed at on it. Raises as ``masks``."""
+        prompts = [prompt for prompt in self._prompts if prompt.frame == t]
+        mask = loaded.masks[t]
+        return self._outlined(t, prompts, mask if mask.any() else None) if prompts else mask
 
     def follow(self, annotated: dict[int, Bool], start: int, stop: int) -> Tracked:
         """Follow masks through a shot, by the model that outlined them if it can (a SAM 2 video model)."""
@@ -110,10 +102,7 @@ class PromptedMasks:
             annotated[t] = self._outlined(t, list(each), before)
             tracked = None
         tracked = tracked or self.follow(annotated, start, stop)
-        self._job.note(
-            f"The mask is followed from frame {min(annotated)} through its shot, frames {start} to {stop - 1}.",
-            *tracked.notes,
-        )
+        self._job.note(followed_from(annotated, start, stop), *tracked.notes)
         for t, mask in tracked.masks.items():
             masks[t] = mask
 
@@ -130,14 +119,15 @@ class PromptedMasks:
 
     def _outlined(self, t: int, prompts: Prompts, before: Bool | None) -> Bool:
         """The mask of frame t: each box is a thing; points inside a box belong to it, the others to one more thing."""
-        boxes = [(p, self._box(p)) for p in prompts if isinstance(p, BoxPrompt)]
-        points = [(p, self._point(p)) for p in prompts if isinstance(p, Point)]
-        mask = np.zeros(self._job.info.size, np.bool_) if before is None else before
+        info = self._job.info
+        boxes = [(p, stored_box(p, info)) for p in prompts if isinstance(p, BoxPrompt)]
+        points = [(p, stored_point(p, info)) for p in prompts if isinstance(p, Point)]
+        mask = np.zeros(info.size, np.bool_) if before is None else before
         for prompt, (y0, x0, y1, x1) in boxes:
             own = [(p, (x, y)) for p, (x, y) in points if x0 <= x < x1 and y0 <= y < y1]
             points = [item for item in points if item not in own]
             found = self._ask(t, own, (y0, x0, y1, x1), None)
-            mask = mask | self._checked(found, _text(prompt))
+            mask = mask | self._checked(found, prompt)
         if points:
             mask = self._corrected_by(t, points, mask)
         return mask
@@ -148,7 +138,7 @@ class PromptedMasks:
         Points on the mask refine the thing they are on; points beside it are one more thing: a model that was given
         both would answer with one of the two.
         """
-        what = _text(points[0][0])
+        what = prompt_text(points[0][0])
         adding, taking = ([item for item in points if item[0].keep is keep] for keep in (False, True))
         if not adding and not mask.any():
             raise MaskError(f"{what}: there is no mask on frame {t} that it could correct.")
@@ -156,11 +146,11 @@ class PromptedMasks:
             asked = [(p, (x, y)) for p, (x, y) in adding if bool(mask[int(y), int(x)]) is on_it]
             if asked:
                 found = self._ask(t, asked + taking, None, mask if on_it else None)
-                mask = mask | self._checked(found, _text(asked[0][0]))
+                mask = mask | self._checked(found, asked[0][0], mask)
         taking = [(p, (x, y)) for p, (x, y) in taking if mask[int(y), int(x)]]
         if not taking:
             return mask
-        left = self._checked(self._ask(t, taking, None, mask), _text(taking[0][0]))
+        left = self._checked(self._ask(t, taking, None, mask), taking[0][0], mask)
         return mask & left & ~seeds([xy for _, xy in taking], self._job.info.size)
 
     def _ask(self, t: int, points: PlacedPoints, box: Box | None, before: Bool | None) -> Outline:
@@ -169,38 +159,47 @@ class PromptedMasks:
         with self._job.timed("outline"):
             return self._prompter.outline(t, self._store.frame(t), Prompt(on, off, box, before))
 
-    def _checked(self, found: Outline, what: str) -> Bool:
+    def _checked(self, found: Outline, prompt: Point | BoxPrompt, before: Bool | None = None) -> Bool:
+        """The mask of an outline that joins the mask ``before``. Raises MaskError: none, or hardly what was meant."""
         assert self._prompter is not None
+        what, name = prompt_text(prompt), self._prompter.name
         if int(found.mask.sum()) < _FEWEST:
-            raise MaskError(
-                f"{what}: {self._prompter.name} found nothing there.",
-                "Point at the middle of the thing, or give a --box.",
-            )
-        if found.confidence < UNSURE:
-            said = f"{what}: {self._prompter.name} is unsure of the outline ({found.confidence:.0%}). "
-            self._job.note(said + "Look at the masks (--save-masks), add points, or give a mask.")
+            raise MaskError(f"{what}: {name} found nothing there.", _instead(prompt))
+        share = float((found.mask if before is None else found.mask & ~before).mean())
+        options = self._job.options.mask
+        alone = isinstance(prompt, Point) and options.sam is None
+        large = alone and share > _LARGE
+        if found.confidence >= (UNSURE_CLICK if alone else UNSURE) and not large:
+            return found.mask
+        self.unsure |= alone
+        said = (
+            f"{what}: {name if options.sam else 'vrm, without SAM,'} is unsure of the outline ({found.confidence:.0%})"
+        )
+        if large:
+            said = f"{what}: the outline covers {share:.0%} of the frame"
+        if alone and not options.accept_unsure:
+            raise MaskError(f"{said}.", f"{_instead(prompt)} {_LOOK} If it is right, go on with --yes.")
+        self._job.note(f"{said}. {_instead(prompt)}" + ("" if options.accept_unsure else f" {_LOOK}"))
         return found.mask
 
-    def _point(self, point: Point) -> tuple[float, float]:
-        # A click means the pixel it is on: its middle.
-        return _stored(int(point.x) + 0.5, int(point.y) + 0.5, self._job.info.rotation, self._job.info.display_size)
 
-    def _box(self, box: BoxPrompt) -> Box:
-        rotation, shown = self._job.info.rotation, self._job.info.display_size
-        corners = [_stored(x, y, rotation, shown) for x, y in ((box.x0, box.y0), (box.x1, box.y1))]
-        (xa, xb), (ya, yb) = (sorted(c[k] for c in corners) for k in (0, 1))
-        height, width = self._job.info.size
-        x0, y0 = max(0, int(xa)), max(0, int(ya))
-        return y0, x0, min(height, max(y0 + 1, round(yb))), min(width, max(x0 + 1, round(xb)))
+def followed_from(annotated: Collection[int], start: int, stop: int) -> str:
+    """The note that says from which frames of a shot the object is followed."""
+    shot = f"shot, frames {start} to {stop - 1}"
+    if len(annotated) == 1:
+        return f"The mask is followed from frame {min(annotated)} through its {shot}."
+    frames = ", ".join(map(str, sorted(annotated)))
+    return f"The masks of frames {frames} are followed through their {shot}; between two of them from the nearer one."
 
 
-def _stored(x: float, y: float, rotation: int, shown: tuple[int, int]) -> tuple[float, float]:
-    """A place on the picture as displayed, in the stored picture, which a player turns clockwise by ``rotation``."""
-    height, width = shown
-    return {0: (x, y), 90: (y, width - x), 180: (width - x, height - y), 270: (height - y, x)}[rotation]
+_LOOK = "vrm track with --overlay look.png shows the outline at once."
 
 
-def _text(prompt: Point | BoxPrompt) -> str:
+def _instead(prompt: Point | BoxPrompt) -> str:
+    """What to do where a prompt does not say what is meant."""
     if isinstance(prompt, Point):
-        return f"--{'not-' if prompt.keep else ''}point {prompt.x:g},{prompt.y:g}@{prompt.frame}"
-    return f"--box {prompt.x0:g},{prompt.y0:g},{prompt.x1:g},{prompt.y1:g}@{prompt.frame}"
+        return (
+            "Draw a box around the thing, --box LEFT,TOP,RIGHT,BOTTOM; with --static-mask that rectangle goes on every "
+            "frame (a logo, a date)."
+        )
+    return "If the whole rectangle is to go, on every frame (a logo, a date), add --static-mask. Else give a mask."

@@ -1,0 +1,74 @@
+"""One frame with its mask laid over it, at once: what a box, a click or a mask means, before anything is tracked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from vrm.errors import UsageError
+from vrm.events import Events
+from vrm.job.context import Job
+from vrm.job.preflight import refuse_clashes, refuse_existing
+from vrm.job.resume import JobFolder
+from vrm.job.scratch import scratch_folder
+from vrm.media.read.open_video import open_video
+from vrm.media.write.png import write_png
+from vrm.options.remove import RemoveOptions
+from vrm.report.frame import FrameReport
+from vrm.selection.masks.morphology import shape
+from vrm.selection.overlay import overlay_picture
+from vrm.selection.prompts.prompted_masks import PromptedMasks
+from vrm.selection.resolve import frames_said, load_masks
+from vrm.system.failures import translate_errors
+from vrm.types import Bool, Masks
+
+
+def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Events) -> FrameReport:
+    """Write the first frame that something is said of as a PNG, with its mask and what was said laid over it.
+
+    An outline that is unsure is shown, and named in the report. Raises VrmError as ``vrm.selection.resolve.track``.
+    """
+    with translate_errors(), scratch_folder() as scratch:
+        check_overlay(target)
+        info = open_video(source, options.max_pixels, options.max_frames, options.stream)
+        refuse_clashes(source, None, options, overlay=target)
+        refuse_existing(target, options.output.overwrite)
+        options = replace(options, mask=replace(options.mask, accept_unsure=True))
+        job = Job.begin(info, target, options, events, JobFolder(scratch))
+        if options.mask.classes and options.mask.labels is None:
+            job.last = job.first + 1  # a model labels no more than is shown
+        given = load_masks(job)
+        t, others = frames_said(job, given)
+        frames = job.open_frames()
+        prompted = PromptedMasks(job, frames, [(job.first, job.last)])
+        mask = _grown(job, t, prompted.mask_of(t, given.loaded))
+        picture = overlay_picture(info, job.options.mask, t, frames.frame(t), mask)
+        frames.close()
+        write_png(target, picture)
+        if others:
+            more = ", ".join(map(str, others[:5])) + (" ..." if len(others) > 5 else "")
+            job.note(f"Only frame {t} is shown; what is said of frame {more} counts where the object is tracked to.")
+    report = FrameReport(str(source), str(target), t, None, info.display_size, float(mask.mean()))
+    report.unsure, report.notes = prompted.unsure, job.report.notes
+    events.done(report)
+    return report
+
+
+def check_overlay(path: Path) -> None:
+    """Raise UsageError for a picture that is no PNG."""
+    if path.suffix.lower() != ".png":
+        raise UsageError(
+            f"--overlay {path} is a video, which needs the masks of all frames.",
+            "Add -o DIR for them, or write one frame at once: --overlay look.png.",
+        )
+
+
+def _grown(job: Job, t: int, mask: Bool) -> Bool:
+    """The mask as ``vrm track`` would write it: enlarged only if that is asked for."""
+    if job.options.mask.grow is None:
+        return mask
+    masks = Masks(job.info.size, job.info.n_frames)
+    masks[t] = mask
+    return np.asarray(shape(masks, [(t, t + 1)], job.options.mask, exact=False).holes[t])
