@@ -14,7 +14,8 @@ from vrm.batch.tasks import failure
 from vrm.cli.progress import TerminalEvents, listener, summary
 from vrm.errors import MaskError, OutputError
 from vrm.events import Events, JsonEvents
-from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
+from vrm.report.coverage import FrameCoverage
+from vrm.report.model import RemoveReport, ShotReport
 
 REPORT = RemoveReport(
     "in.mp4",

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 import pytest
 
+from vrm.report.coverage import FrameCoverage
 from vrm.report.facts import describe, video_facts
 from vrm.report.html import COLOURS, NEVER, SEEN, Highlight, coverage_picture, outline, render
-from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
+from vrm.report.model import RemoveReport, ShotReport
 from vrm.types import Colour, StreamInfo, VideoInfo
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage, RemoveReport
+from vrm.report.coverage import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
+from vrm.report.model import RemoveReport
 from vrm.report.templates import environment
 from vrm.types import U8, Bool
 
