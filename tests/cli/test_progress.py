@@ -11,7 +11,8 @@ import pytest
 
 from vrm.batch.summary import Outcome, Summary
 from vrm.batch.tasks import failure
-from vrm.cli.progress import TerminalEvents, listener, summary
+from vrm.cli.closing import places, summary
+from vrm.cli.progress import TerminalEvents, listener
 from vrm.errors import MaskError, OutputError
 from vrm.events import Events, JsonEvents
 from vrm.report.coverage import FrameCoverage
@@ -74,10 +75,32 @@ def test_words_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert err == "note: one [thing] to know\n"
     assert out == summary(REPORT) + "\n"
-    assert out == (
-        "out.mp4: 10 frames, 2 of them masked; 80% of the filled pixels were found in other frames; "
-        "pixels changed outside the mask: 0; 3.5 s\n"
+    assert out == ("out.mp4: 2 of 10 frames in 3.5 s; 20% synthesised, 5% unsure: see frame 1\n")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "folder/" * 6 + "a.mp4", "x" * 30 + ".mp4"])
+def test_the_last_line_fits_80_columns(name: str) -> None:
+    frames = [
+        FrameCoverage(t, 0.1, 0.2, 0.3, 0.5) for t in (*range(1000, 1100), *range(2000, 2100), *range(3000, 3100))
+    ]
+    report = RemoveReport(
+        "in.mp4", name, frames=12000, masked_frames=300, shots=[ShotReport(0, 12000, tuple(frames))],
+        timings={"fill": 5000.0}, options={"report": "r.html", "mask": {"save_to": "m"}, "export_keyframes": None},
+    )  # fmt: skip
+    line = summary(report)
+    assert len(line) <= 80 or name.startswith("x")
+    assert "300 of 12000 frames in 1:23:20 h; 50% synthesised, 30% unsure: see frames 1000-1099" in line
+    hidden = [f"  video: {name}"] if not line.startswith(f"{name}:") else []
+    assert places(report) == [*hidden, "  report: r.html", "  masks: m"]
+
+
+def test_the_last_line_of_other_ends() -> None:
+    assert summary(RemoveReport("a", "b.mp4", frames=1)) == "b.mp4: 1 frame, nothing masked, in 0.0 s"
+    sure = ShotReport(0, 2, (FrameCoverage(0, 0.1, 1.0),))
+    assert summary(RemoveReport("a", "b.mp4", frames=1, masked_frames=1, shots=[sure])).endswith(
+        "; nothing synthesised"
     )
+    assert summary(RemoveReport("a", "m/", frames=5, masked_frames=4)) == "m/: 4 of 5 frames masked in 0.0 s"
 
 
 def test_bars_on_a_terminal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_masks
 from vrm.batch.manifest import WRITTEN, ManifestRow, read_manifest, refuse
-from vrm.batch.naming import default_output, is_folder, output_in
+from vrm.batch.naming import default_output, is_folder, output_in, preview_name
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
 from vrm.media.write.containers import distinct_names
@@ -128,6 +128,8 @@ def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, n
             row.output.endswith(("/", "\\")) or target.is_dir() or target == _placed(root, ".")
         ):
             target = output_in(target, row.input, options)
+        elif options.preview:
+            target = preview_name(target)
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
     return BatchJob(index, row.input, target, given, row.line)

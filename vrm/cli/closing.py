@@ -7,19 +7,25 @@ from typing import Any
 
 from vrm.events import Result
 from vrm.report.coverage import in_words
+from vrm.report.tables import duration
 
 WIDTH = 80
-"""Columns that the line fits, if the name of the file leaves room at all."""
+"""Columns that the line fits."""
 
 
 def summary(report: Result) -> str:
-    """One line: file, frames, time, how much was synthesised, and on which frames to look."""
+    """One line: file, frames, time, how much was synthesised, and on which frames to look.
+
+    Where that is too long, fewer frames are named, then the file without its folder, then its name cut in the middle.
+    """
     facts = report.to_dict()
-    done, runs = _done(facts), facts.get("look_at", [])
+    path, runs = facts["output"], facts.get("look_at", [])
     looks = [f": see {in_words(runs[:k])}" for k in range(len(runs), 0, -1)] or [""]
-    names = [facts["output"], Path(facts["output"]).name]
-    lines = [f"{name}: {done}{look}" for name in names for look in looks]
-    return next((line for line in lines if len(line) <= WIDTH), lines[0])
+    said = [_done(facts, True) + look for look in looks]
+    shortest = _done(facts, False) + looks[-1]
+    lines = [f"{name}: {one}" for name in (path, Path(path).name) for one in said] + [f"{Path(path).name}: {shortest}"]
+    found = next((line for line in lines if len(line) <= WIDTH), None)
+    return found or f"{_cut(Path(path).name, WIDTH - len(shortest) - 2)}: {shortest}"
 
 
 def places(report: Result) -> list[str]:
@@ -36,25 +42,24 @@ def places(report: Result) -> list[str]:
     return [f"  {what}: {place}" for what, place in written.items() if place]
 
 
-def _done(facts: dict[str, Any]) -> str:
+def _done(facts: dict[str, Any], whole: bool) -> str:
     frames = f"{facts['frames']} frame{'s' if facts['frames'] != 1 else ''}"
+    took = f"in {duration(facts['seconds'])}"
     if not facts["masked_frames"]:
-        return f"{frames}, nothing masked, in {duration(facts['seconds'])}"
+        return f"{frames}, nothing masked, {took}"
     if facts["masked_frames"] < facts["frames"]:
         frames = f"{facts['masked_frames']} of {frames}"
     if not facts.get("shots", True):  # masks alone
-        return f"{frames} masked in {duration(facts['seconds'])}"
-    parts = [f"{_percent(facts[what])} {what}" for what in ("synthesised", "unsure") if facts[what]]
-    return f"{frames} in {duration(facts['seconds'])}; {', '.join(parts) or 'nothing synthesised'}"
+        return f"{frames} masked {took}"
+    parts = [f"{_percent(facts['synthesised'])} synthesised"] if facts["synthesised"] else []
+    parts += [f"{_percent(facts['unsure'])} unsure"] if facts["unsure"] and (whole or not parts) else []
+    return f"{frames} {took}; {', '.join(parts) or 'nothing synthesised'}"
 
 
-def duration(seconds: float) -> str:
-    """``"12.3 s"``, ``"2:10 min"``, ``"1:02:30 h"``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+def _cut(name: str, length: int) -> str:
+    """A name without its middle, of at least eight letters."""
+    half = (max(8, length) - 1) // 2
+    return name if len(name) <= 2 * half + 1 else f"{name[:half]}…{name[-half:]}"
 
 
 def _percent(share: float) -> str:

@@ -15,7 +15,7 @@ def verdict(report: RemoveReport) -> str:
         return "Nothing was masked: the result is a copy."
     doubtful = report.unsure + report.synthesised
     if doubtful >= _MUCH:
-        said = "Most of what was filled is not known to be right: look at it before you use it."
+        said = "Most of the filling is synthesised or unsure: look at it before you use it."
     elif doubtful >= _LITTLE:
         said = "Most of what the mask covers was found in other frames; the rest needs a look."
     else:
