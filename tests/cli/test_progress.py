@@ -80,16 +80,15 @@ def test_words_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("name", ["a.mp4", "folder/" * 6 + "a.mp4", "x" * 30 + ".mp4"])
 def test_the_last_line_fits_80_columns(name: str) -> None:
-    frames = [
-        FrameCoverage(t, 0.1, 0.2, 0.3, 0.5) for t in (*range(1000, 1100), *range(2000, 2100), *range(3000, 3100))
-    ]
+    times = (t + k for t in (1000, 2000, 3000) for k in range(100))
+    frames = [FrameCoverage(t, 0.1, 0.2, 0.3, 0.5) for t in times]
     report = RemoveReport(
         "in.mp4", name, frames=12000, masked_frames=300, shots=[ShotReport(0, 12000, tuple(frames))],
         timings={"fill": 5000.0}, options={"report": "r.html", "mask": {"save_to": "m"}, "export_keyframes": None},
     )  # fmt: skip
     line = summary(report)
-    assert len(line) <= 80 or name.startswith("x")
-    assert "300 of 12000 frames in 1:23:20 h; 50% synthesised, 30% unsure: see frames 1000-1099" in line
+    assert len(line) <= 80
+    assert line.endswith("300 of 12000 frames in 1:23:20 h; 50% synthesised: see frames 1000-1099")
     hidden = [f"  video: {name}"] if not line.startswith(f"{name}:") else []
     assert places(report) == [*hidden, "  report: r.html", "  masks: m"]
 
