@@ -130,7 +130,7 @@ def test_bars_stop_when_the_work_fails(capfd: pytest.CaptureFixture[str], monkey
 
 BATCH = Summary(
     (
-        Outcome(0, "a.mp4", "out/a.mp4", "done", 12.34, 100, 90, 0.5, tries=1),
+        Outcome(0, "a.mp4", "out/a.mp4", "done", 12.34, 100, 90, 0.5, 0.25, 0.25, tries=1),
         Outcome(
             1, "long name.mp4", "out/long name.mp4", "failed", 1.0, error=failure(MaskError("No mask [fits].", "Try."))
         ),
@@ -166,7 +166,7 @@ def test_many_videos(terminal: bool, capfd: pytest.CaptureFixture[str], monkeypa
     assert "note: b.mp4: one [thing]" in err
     assert "failed: long name.mp4: No mask [fits]. Try." in err
     table = [line.split() for line in err.splitlines()[-5:]]
-    assert table[0] == ["seconds", "frames", "seen"]
+    assert table[0] == ["seconds", "frames", "found"]
     assert table[1] == ["done", "12.3", "100", "50%", "a.mp4", "out/a.mp4"]
     assert table[2] == ["failed", "long", "name.mp4", "No", "mask", "[fits]."]
     assert table[3] == ["skipped", "c.mp4"]

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.report.coverage import FrameCoverage, in_words, look_at
+from vrm.report.coverage import COLOURS, NEVER, SEEN, FrameCoverage, in_words, look_at
 from vrm.report.facts import describe, video_facts
-from vrm.report.html import COLOURS, NEVER, SEEN, Highlight, coverage_picture, outline, render
+from vrm.report.html import Highlight, coverage_picture, outline, render
 from vrm.report.model import RemoveReport, ShotReport
 from vrm.report.verdict import moving_warning, verdict
 from vrm.types import Colour, StreamInfo, VideoInfo

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 SEEN, UNRELIABLE, NEVER, GIVEN = 1, 2, 3, 4
 """Values of a coverage map, see ``FrameCoverage``; 0 is outside the hole."""
 
+COLOURS = {SEEN: (46, 160, 67), UNRELIABLE: (227, 179, 65), NEVER: (218, 54, 51), GIVEN: (56, 139, 253)}
+"""RGB of a coverage map's values: green, yellow, red, blue."""
+
 MOVING = 0.5
 """From this ``FrameCoverage.moving`` on nothing that was found in other frames counts as reliable."""
 

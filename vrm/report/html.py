@@ -11,16 +11,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from vrm.report.coverage import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
+from vrm.report.coverage import COLOURS, GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
 from vrm.report.facts import fact_rows
 from vrm.report.model import RemoveReport
 from vrm.report.tables import duration
 from vrm.report.templates import environment
 from vrm.report.verdict import verdict
 from vrm.types import U8, Bool, Box, bounding_box
-
-COLOURS = {SEEN: (46, 160, 67), UNRELIABLE: (227, 179, 65), NEVER: (218, 54, 51), GIVEN: (56, 139, 253)}
-"""RGB of a coverage map's values: green, yellow, red, blue."""
 
 _MAX_SIDE = 1280
 _MAX_BARS = 600
