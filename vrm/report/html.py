@@ -87,7 +87,7 @@ def render(report: RemoveReport, highlights: Sequence[Highlight]) -> str:
     """The page as text, in one file without external resources: it can be mailed as it is."""
     templates = environment()
     templates.filters |= {
-        "data_uri": _data_uri,
+        "data_uri": lambda picture: data_uri(shrunk(picture, _MAX_SIDE), "jpeg", 90),
         "duration": duration,
         "percent": "{:.0%}".format,
         "rgb": lambda coverage: "rgb({},{},{})".format(*COLOURS[coverage]),
@@ -171,13 +171,18 @@ def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _data_uri(picture: U8) -> str:
-    """The picture as a JPEG of at most ``_MAX_SIDE`` pixels a side, inside a URL."""
+def shrunk(picture: U8, longest: int) -> U8:
+    """A picture ``(H, W, 3)`` of at most so many pixels a side."""
     height, width = picture.shape[:2]
-    bgr = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
-    scale = min(1.0, _MAX_SIDE / max(height, width))
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
-    jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    scale = min(1.0, longest / max(height, width))
+    if scale == 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def data_uri(picture: U8, kind: str, quality: int) -> str:
+    """The picture ``(H, W, 3)`` RGB, as "jpeg" or "webp", inside a URL."""
+    setting = {"jpeg": cv2.IMWRITE_JPEG_QUALITY, "webp": cv2.IMWRITE_WEBP_QUALITY}[kind]
+    encoded = cv2.imencode(f".{kind}", np.ascontiguousarray(picture[..., ::-1]), [setting, quality])[1].tobytes()
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"

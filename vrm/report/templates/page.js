@@ -6,7 +6,7 @@ document.addEventListener('input', (event) => {
 const large = document.querySelector('dialog');
 document.addEventListener('click', (event) => {
   if (event.target === large || event.target.closest('dialog .close')) return large.close();
-  const figure = event.target.matches('.enlarge, figure > img') && event.target.closest('figure');
+  const figure = event.target.matches('.enlarge, figure > img, figure > .film') && event.target.closest('figure');
   if (!figure || figure.closest('dialog')) return;
   const view = figure.firstElementChild.cloneNode(true), close = document.createElement('button');
   const size = figure.firstElementChild.getBoundingClientRect();
