@@ -324,7 +324,7 @@ def test_the_best_is_of_methods_that_were_given_nothing_true() -> None:
     assert bold[2] == [False, True, False, False]
     assert not any(bold[3])
     assert headline(rows).startswith(
-        "motion is best of the engines that were given nothing true: 25.0 dB in hole_psnr, +5"
+        "motion is best of the engines that were given nothing true: 25.0 dB of PSNR in the holes, +5"
     )
 
 

@@ -128,8 +128,9 @@ def headline(rows: list[RunRow]) -> str:
     known = {m: value for m, value in level.items() if m in own and value is not None and math.isfinite(value)}
     if not known:
         return ""
+    title = {"hole_psnr": "PSNR in the holes", "psnr": "PSNR"}[name]
     best = max(known, key=lambda method: known[method])
-    said = f"{best} is best of the engines that were given nothing true: {known[best]:.1f} dB in {name}"
+    said = f"{best} is best of the engines that were given nothing true: {known[best]:.1f} dB of {title}"
     telea = level.get("telea")
     if telea is None or not math.isfinite(telea):
         return f"{said}."
