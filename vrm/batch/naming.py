@@ -21,7 +21,7 @@ def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -
     if is_folder(output) and not input.is_dir():
         Path(output).mkdir(parents=True, exist_ok=True)
         return output_in(Path(output), input, options)
-    return Path(output)
+    return preview_name(Path(output)) if options.preview else Path(output)
 
 
 def default_output(input: Path, options: RemoveOptions) -> Path:
@@ -47,8 +47,8 @@ def output_in(folder: Path, input: Path, options: RemoveOptions) -> Path:
 
 
 def preview_name(target: Path) -> Path:
-    """``clip.mp4`` becomes ``clip-preview.mp4``."""
-    return target.with_name(f"{target.stem}{PREVIEW}{target.suffix}")
+    """``clip.mp4`` becomes ``clip-preview.mp4``; a name that ends so already stays."""
+    return target if target.stem.endswith(PREVIEW) else target.with_name(f"{target.stem}{PREVIEW}{target.suffix}")
 
 
 def is_folder(output: str | Path) -> bool:

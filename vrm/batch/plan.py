@@ -10,7 +10,7 @@ from typing import Any
 
 from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_masks
 from vrm.batch.manifest import WRITTEN, ManifestRow, read_manifest, refuse
-from vrm.batch.naming import default_output, is_folder, output_in, preview_name
+from vrm.batch.naming import default_output, is_folder, output_for, output_in, preview_name
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
 from vrm.media.write.containers import distinct_names
@@ -107,7 +107,7 @@ def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], 
 def _single(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> BatchJob:
     options = _options(words)
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
-    target = Path(output) if named and output is not None else _target(source, output, options)
+    target = output_for(source.path, output, options) if named else _target(source, output, options)
     job = BatchJob(0, source.path, target, words, alone=True)
     return _checked([job], batch, None if named or output is None else Path(output))[0]
 
