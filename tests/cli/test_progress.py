@@ -93,6 +93,12 @@ def test_the_last_line_fits_80_columns(name: str) -> None:
     assert places(report) == [*hidden, "  report: r.html", "  masks: m"]
 
 
+def test_what_is_unsure_is_said_before_the_word_frames() -> None:
+    shots = [ShotReport(0, 50, tuple(FrameCoverage(t, 0.1, 0.0, 0.25, 0.75) for t in range(10, 15)))]
+    report = RemoveReport("a", "swan.mp4", frames=50, masked_frames=5, shots=shots, timings={"fill": 48.3})
+    assert summary(report) == "swan.mp4: 5 of 50 frames in 48.3 s; 75% synthesised, 25% unsure: see 10-14"
+
+
 def test_the_last_line_of_other_ends() -> None:
     assert summary(RemoveReport("a", "b.mp4", frames=1)) == "b.mp4: 1 frame, nothing masked, in 0.0 s"
     sure = ShotReport(0, 2, (FrameCoverage(0, 0.1, 1.0),))

@@ -16,13 +16,15 @@ WIDTH = 80
 def summary(report: Result) -> str:
     """One line: file, frames, time, how much was synthesised, and on which frames to look.
 
-    Where that is too long, fewer frames are named, then the file without its folder, then its name cut in the middle.
+    Where that is too long, fewer frames are named, then the file without its folder; then what is unsure is left out,
+    and at last the file's name is cut in the middle.
     """
     facts = report.to_dict()
     path, runs = facts["output"], facts.get("look_at", [])
     looks = [f": see {in_words(runs[:k])}" for k in range(len(runs), 0, -1)] or [""]
+    looks += [look.replace("see frames ", "see ") for look in looks[-1:]]
     said = [_done(facts, True) + look for look in looks]
-    shortest = _done(facts, False) + looks[-1]
+    shortest = _done(facts, False) + looks[-2]
     lines = [f"{name}: {one}" for name in (path, Path(path).name) for one in said] + [f"{Path(path).name}: {shortest}"]
     found = next((line for line in lines if len(line) <= WIDTH), None)
     return found or f"{_cut(Path(path).name, WIDTH - len(shortest) - 2)}: {shortest}"

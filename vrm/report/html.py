@@ -144,7 +144,7 @@ def _timeline(report: RemoveReport) -> dict[str, Any]:
     legend = {SEEN: "found in other frames", UNRELIABLE: "found, but unsure", NEVER: "seen nowhere: synthesised"}
     if any(frame.given for shot in report.shots for frame in shot.frames):
         legend[GIVEN] = "from your keyframes"
-    cuts = [shot.start * width / frames for shot in report.shots if shot.start]
+    cuts = [shot.start * width / frames for shot in report.shots[1:]]
     return {"frames": frames, "width": width, "bars": bars, "cuts": cuts, "legend": legend}
 
 
