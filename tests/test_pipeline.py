@@ -7,8 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from itertools import zip_longest
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -255,6 +257,12 @@ def test_reports_say_what_was_done(make_video, mask_folder, tmp_path):
     assert said["changed_outside"] == 0
     assert said["frames"] == 12
     assert {"write", "fill"} <= set(said["timings"])
+    for what, path in (("source", source), ("result", tmp_path / "a.mp4")):
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            facts = (str(path), stream.codec.canonical_name, stream.pix_fmt, stream.width, stream.height, stream.frames)
+        assert tuple(said[what][key] for key in ("path", "codec", "pix_fmt", "width", "height", "n_frames")) == facts
+    assert datetime.fromisoformat(said["date"]).tzinfo is not None
     shot = said["shots"][0]
     for row in shot["frames"]:
         assert row["seen"] + row["unreliable"] + row["never"] == pytest.approx(1)

@@ -25,6 +25,7 @@ from vrm.media.write.plan import OutputPlan, plan_output
 from vrm.media.write.writer import write_video
 from vrm.options.remove import RemoveOptions
 from vrm.report.model import RemoveReport
+from vrm.report.verdict import moving_warning
 from vrm.selection.resolve import Selection, load_masks, resolve
 from vrm.system.failures import translate_errors
 
@@ -79,6 +80,7 @@ def remove(
                     EngineInputs(frames, holes, engine.keyframes, selection.labels), shots, wanted, outputs.highlights
                 )
                 fill(job, engine, workers)
+                job.note(moving_warning(job.report))
                 frames.close()
                 outputs.explain(engine.coverage.maps, engine.coverage.views)
                 write(job, output, outputs, wanted, selection, engine)

@@ -82,14 +82,14 @@ def test_a_link_that_leads_back_ends(tree: Tree) -> None:
 
 
 def test_each_once_and_results_of_an_earlier_run_left_out(tree: Tree) -> None:
-    root = tree("in/a.mp4", "in/a-clean.mp4", "in/b-clean.mp4")
+    root = tree("in/a.mp4", "in/a-clean.mp4", "in/a-preview.mp4", "in/b-clean.mp4")
     found, notes = find_sources([root / "in", root / "in" / "a.mp4"], results=True)
     assert names(found) == [".:a.mp4", ".:b-clean.mp4"]
     assert [note.split(": ")[1] for note in notes] == [
         "given twice, worked on once.",
         "taken for a result of an earlier run, and left out.",
     ]
-    assert len(find_sources([root / "in"])[0]) == 3
+    assert len(find_sources([root / "in"])[0]) == 4
 
 
 def test_what_is_missing_or_empty_is_named(tree: Tree) -> None:
@@ -147,6 +147,10 @@ def test_where_results_go(tree: Tree) -> None:
     assert output_in(Path("out"), Path("a.mp4"), lossless) == Path("out/a.mkv")
     assert output_in(Path("out"), root / "f", usual) == Path("out/f")
     assert default_output(root / "f", usual) == root / "f-clean"
+    preview = build_options(mask="m.png", preview=True)
+    assert default_output(Path("x/a.mp4"), preview) == Path("x/a-preview.mp4")
+    assert output_in(Path("out"), Path("a.mp4"), preview) == Path("out/a-preview.mp4")
+    assert output_in(Path("out"), root / "f", preview) == Path("out/f-preview")
     assert is_folder("new/")
     assert is_folder(root)
     assert not is_folder(root / "new")

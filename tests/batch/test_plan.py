@@ -145,6 +145,18 @@ def test_outputs_that_are_there(here: Path) -> None:
     assert [job.exists for job in planned("in", overwrite=True)] == [False, False]
 
 
+def test_a_preview_is_never_taken_for_the_result(here: Path) -> None:
+    touch("in/a.mp4", "list/a.mp4", "list/m.png")
+    text = "input,output,mask\na.mp4,b.mp4,m.png\n"
+    assert outputs(planned("in", preview=True)) == ["out/a-preview.mp4"]
+    assert outputs(planned("in/a.mp4", output="b.mp4", preview=True)) == ["b-preview.mp4"]
+    assert outputs(listed(text, preview=True)) == ["out/b-preview.mp4"]
+    touch("out/a-preview.mp4", "b-preview.mp4", "out/b-preview.mp4")
+    batch = {"skip_existing": True}
+    jobs = [*planned("in", batch=batch), *planned("in/a.mp4", output="b.mp4", batch=batch), *listed(text, batch=batch)]
+    assert [job.exists for job in jobs] == [False] * 3
+
+
 def test_a_folder_that_is_not_there_will_be_made(here: Path) -> None:
     touch("a.mp4")
     assert outputs(planned("a.mp4", output="none/deep/b.mp4", batch={"jobs": 1})) == ["none/deep/b.mp4"]

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import pytest
 from vrm import api
 from vrm.batch import local
 from vrm.batch import run as batch_module
-from vrm.batch.summary import Summary
+from vrm.batch.index_page import write_index
+from vrm.batch.plan import BatchJob
+from vrm.batch.summary import Outcome, Summary
 from vrm.cli.main import run
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
 from vrm.events import Events, JsonEvents, Result
@@ -124,7 +127,7 @@ def test_the_command_ends_with_seven_and_a_table(here: Path, capfd: pytest.Captu
     clips("mask.mp4", "a.mp4")
     assert run(["remove", "mask.mp4", "a.mp4", "--mask", "m.png", "-o", "out", "--summary", "s.json"]) == 7
     out, err = capfd.readouterr()
-    assert out.startswith("out/a.mp4: 5 frames")
+    assert out.startswith("out/a.mp4: 2 of 5 frames")
     assert err.splitlines()[0] == "a library prints" or "a library prints" in err
     assert "failed: mask.mp4: The mask does not fit. Give another." in err
     assert "1 done, 1 failed; " in err
@@ -152,6 +155,39 @@ def test_a_batch_goes_on_without_what_lacks_a_mask(here: Path, capfd: pytest.Cap
     assert run([*words, "--overwrite"]) == 4, "a folder without any is refused"
 
 
+def test_reports_of_many_have_a_page_over_them(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    clips("mask.mp4", "a & b.mp4")
+    line = ["remove", "mask.mp4", "a & b.mp4", "--mask", "m.png", "-o", "out", "--report", "html"]
+    assert run(line) == 7
+    page = Path("out/index.html")
+    text = page.read_text(encoding="utf-8")
+    assert "All reports: " in capfd.readouterr().err
+    assert "a &amp; b.mp4" in text
+    assert "The mask does not fit. Give another." in text
+    assert "http" not in text, "nothing from elsewhere"
+    assert run([*line, "--skip-existing"]) == 7, "its own page may be replaced"
+    page.write_text("mine")
+    assert run([*line, "--skip-existing"]) == 8
+    assert page.read_text() == "mine"
+
+
+def test_the_page_over_reports_leads_to_each_and_to_the_worst_first(tmp_path: Path) -> None:
+    jobs = [BatchJob(k, Path(f"in/{name}.mp4"), tmp_path / f"{name}.mp4") for k, name in enumerate("abc")]
+    for job in jobs[:2]:
+        job.words["report"] = job.output.with_name(f"{job.output.name}.html")
+        job.words["report"].touch()
+    shares = ((0.9, 0.05, 0.05), (0.4, 0.2, 0.4), (1.0, 0.0, 0.0))
+    done = [Outcome(k, f"in/{'abc'[k]}.mp4", "", "done", 61.0, 9, 5, *share) for k, share in enumerate(shares)]
+    done[1].look_at.append([3, 4])
+    write_index(tmp_path / "index.html", jobs, Summary(tuple(done), 100.0))
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert re.findall('href="(.*?)"', text) == ["a.mp4.html", "b.mp4.html"]
+    assert re.search("Look first at (.*?): ", " ".join(text.split())).group(1) == "b.mp4, a.mp4"
+    assert "40% found, 20% unsure, 40% synthesised" in text
+    assert "frames 3-4" in text
+    assert "1:01 min" in text
+
+
 def test_lines_of_json(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     clips("mask.mp4", "a.mp4", "b.mp4")
     Path("out").mkdir()
@@ -173,7 +209,8 @@ def test_lines_of_json(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
         ("summary", None, None),
         ("error", None, None),
     ]
-    keys = "event job input output status seconds frames masked_frames coverage peak_memory_mb tries worker error"
+    keys = "event job input output status seconds frames masked_frames coverage unsure synthesised look_at"
+    keys += " peak_memory_mb tries worker error"
     assert list(lines[9]) == keys.split()
     assert lines[0]["total"] == 3
     assert list(lines[10]) == ["event", "total", "done", "skipped", "failed", "left", "seconds", "jobs"]

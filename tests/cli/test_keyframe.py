@@ -70,7 +70,7 @@ def test_a_preview_takes_keyframes_from_outside_its_three_seconds(tmp_path, make
     words = ["--mask", str(tmp_path / "masks"), "--engine", "keyframe", "--keyframe", f"2={tmp_path / 'clean.png'}"]
     words += ["--preset", "fast", "--threads", "1", "--preview", "-o", str(tmp_path / "out.mkv")]
     assert run(["remove", str(clip), *words]) == 0
-    with Reader(probe(tmp_path / "out.mkv")) as reader:
+    with Reader(probe(tmp_path / "out-preview.mkv")) as reader:
         shown = sum(1 for _ in reader.frames())
     assert 0 < shown < n - 2, "the preview is shorter than the video, and its keyframe lies before it"
 

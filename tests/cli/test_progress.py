@@ -11,10 +11,12 @@ import pytest
 
 from vrm.batch.summary import Outcome, Summary
 from vrm.batch.tasks import failure
-from vrm.cli.progress import TerminalEvents, listener, summary
+from vrm.cli.closing import places, summary
+from vrm.cli.progress import TerminalEvents, listener
 from vrm.errors import MaskError, OutputError
 from vrm.events import Events, JsonEvents
-from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
+from vrm.report.coverage import FrameCoverage
+from vrm.report.model import RemoveReport, ShotReport
 
 REPORT = RemoveReport(
     "in.mp4",
@@ -73,10 +75,37 @@ def test_words_without_a_terminal(capfd: pytest.CaptureFixture[str]) -> None:
     out, err = capfd.readouterr()
     assert err == "note: one [thing] to know\n"
     assert out == summary(REPORT) + "\n"
-    assert out == (
-        "out.mp4: 10 frames, 2 of them masked; 80% of the filled pixels were found in other frames; "
-        "pixels changed outside the mask: 0; 3.5 s\n"
+    assert out == ("out.mp4: 2 of 10 frames in 3.5 s; 20% synthesised, 5% unsure: see frame 1\n")
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "folder/" * 6 + "a.mp4", "x" * 30 + ".mp4"])
+def test_the_last_line_fits_80_columns(name: str) -> None:
+    times = (t + k for t in (1000, 2000, 3000) for k in range(100))
+    frames = [FrameCoverage(t, 0.1, 0.2, 0.3, 0.5) for t in times]
+    report = RemoveReport(
+        "in.mp4", name, frames=12000, masked_frames=300, shots=[ShotReport(0, 12000, tuple(frames))],
+        timings={"fill": 5000.0}, options={"report": "r.html", "mask": {"save_to": "m"}, "export_keyframes": None},
+    )  # fmt: skip
+    line = summary(report)
+    assert len(line) <= 80
+    assert line.endswith("300 of 12000 frames in 1:23:20 h; 50% synthesised: see frames 1000-1099")
+    hidden = [f"  video: {name}"] if not line.startswith(f"{name}:") else []
+    assert places(report) == [*hidden, "  report: r.html", "  masks: m"]
+
+
+def test_what_is_unsure_is_said_before_the_word_frames() -> None:
+    shots = [ShotReport(0, 50, tuple(FrameCoverage(t, 0.1, 0.0, 0.25, 0.75) for t in range(10, 15)))]
+    report = RemoveReport("a", "swan.mp4", frames=50, masked_frames=5, shots=shots, timings={"fill": 48.3})
+    assert summary(report) == "swan.mp4: 5 of 50 frames in 48.3 s; 75% synthesised, 25% unsure: see 10-14"
+
+
+def test_the_last_line_of_other_ends() -> None:
+    assert summary(RemoveReport("a", "b.mp4", frames=1)) == "b.mp4: 1 frame, nothing masked, in 0.0 s"
+    sure = ShotReport(0, 2, (FrameCoverage(0, 0.1, 1.0),))
+    assert summary(RemoveReport("a", "b.mp4", frames=1, masked_frames=1, shots=[sure])).endswith(
+        "; nothing synthesised"
     )
+    assert summary(RemoveReport("a", "m/", frames=5, masked_frames=4)) == "m/: 4 of 5 frames masked in 0.0 s"
 
 
 def test_bars_on_a_terminal(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +136,7 @@ def test_bars_stop_when_the_work_fails(capfd: pytest.CaptureFixture[str], monkey
 
 BATCH = Summary(
     (
-        Outcome(0, "a.mp4", "out/a.mp4", "done", 12.34, 100, 90, 0.5, tries=1),
+        Outcome(0, "a.mp4", "out/a.mp4", "done", 12.34, 100, 90, 0.5, 0.25, 0.25, tries=1),
         Outcome(
             1, "long name.mp4", "out/long name.mp4", "failed", 1.0, error=failure(MaskError("No mask [fits].", "Try."))
         ),
@@ -143,7 +172,7 @@ def test_many_videos(terminal: bool, capfd: pytest.CaptureFixture[str], monkeypa
     assert "note: b.mp4: one [thing]" in err
     assert "failed: long name.mp4: No mask [fits]. Try." in err
     table = [line.split() for line in err.splitlines()[-5:]]
-    assert table[0] == ["seconds", "frames", "seen"]
+    assert table[0] == ["seconds", "frames", "found"]
     assert table[1] == ["done", "12.3", "100", "50%", "a.mp4", "out/a.mp4"]
     assert table[2] == ["failed", "long", "name.mp4", "No", "mask", "[fits]."]
     assert table[3] == ["skipped", "c.mp4"]

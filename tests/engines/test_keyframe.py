@@ -20,7 +20,7 @@ from vrm.errors import UsageError, WeightsError
 from vrm.events import no_progress
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
 from vrm.options.remove import EngineOptions
-from vrm.report.model import GIVEN, NEVER, SEEN
+from vrm.report.coverage import GIVEN, NEVER, SEEN
 from vrm.shots.windows import Window
 from vrm.system.array_folder import ArrayFolder
 from vrm.system.device import choose

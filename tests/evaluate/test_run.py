@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import json
 import re
 import shutil
 import sys
-from html import unescape
 from pathlib import Path
-from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -20,16 +19,19 @@ from vrm.errors import OutputError, UsageError, WeightsError
 from vrm.evaluate.cases.clips import find_clips
 from vrm.evaluate.cases.sequence import load_masks
 from vrm.evaluate.commands import run as evaluate_run
+from vrm.evaluate.page.filmstrips import frames_per_strip
 from vrm.evaluate.page.page import write_page
 from vrm.evaluate.page.published import TABLES, tables_for
 from vrm.evaluate.page.summary import run_csv, run_json, run_markdown
+from vrm.evaluate.page.tables import headline, page_table, way
 from vrm.evaluate.runs import process
 from vrm.evaluate.runs.baselines import BASELINES, ClipShot, temporal_median
 from vrm.evaluate.runs.methods import FillTask, Method, choose_methods, fill
 from vrm.evaluate.runs.process import fill_in_process
-from vrm.evaluate.runs.run import RunOptions, run_methods
+from vrm.evaluate.runs.run import RunOptions, RunRow, run_methods
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions
 from vrm.events import Events
+from vrm.metrics.clip import ClipScore
 from vrm.motion.flow.estimators import DisFlow
 from vrm.options.remove import EngineOptions
 from vrm.types import Masks
@@ -39,11 +41,12 @@ from .made import read
 DIS = MetricSetup(DisFlow())
 
 
-def pictures_of(page: str, out: Path) -> set[Path]:
-    """The files that a page shows, all of them there."""
-    found = {out / unquote(unescape(url)) for url in re.findall(r'(?:data-picture|data-error|src)="([^"]+)"', page)}
-    assert all(path.is_file() for path in found)
-    return found
+def pictures_of(page: str) -> list[np.ndarray]:
+    """The pictures of a page, all of them in the page itself."""
+    found = re.findall(r'(?:data-picture|data-error|src)="([^"]+)"', page)
+    assert all(url.startswith("data:image/webp;base64,") for url in found)
+    data = [base64.b64decode(url.split(",")[1]) for url in found]
+    return [cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_COLOR) for one in data]
 
 
 def two_methods() -> RunOptions:
@@ -263,11 +266,14 @@ def test_the_command_writes_tables_and_a_page(cases: Path, tmp_path: Path, capsy
     assert engine["settings"]["device"] == "cpu"
     assert engine["outside_max"] == 0
     page = (out / "index.html").read_text(encoding="utf-8")
-    assert len(pictures_of(page, out)) == 1 + 2 + 5 * 3
+    shapes = [picture.shape for picture in pictures_of(page)]
+    assert shapes.count((2 * 48, 64, 3)) == 1 + 1 + 5 * 2, (
+        "given, truth, and of each method: the two frames with a hole"
+    )
+    assert shapes.count((120, 64, 3)) == 1 + 5, "slices through time"
     assert "http" not in page
-    strip = cv2.imread(str(out / "page" / "cases" / "ape" / "motion-fast.jpg"))
-    assert strip.shape == (2 * 48, 64, 3), "the two frames with a hole"
-    assert cv2.imread(str(out / "page" / "cases" / "ape" / "truth-time.jpg")).shape == (120, 64, 3)
+    assert not (out / "page").exists()
+    assert "motion-fast is best of the engines that were given nothing true" in page
 
 
 def test_what_is_refused(cases: Path, tmp_path: Path) -> None:
@@ -295,6 +301,37 @@ def test_published_tables() -> None:
         assert {len(row) for row in table.rows} == {len(table.rows[0])}, table.title
 
 
+def test_the_best_is_of_methods_that_were_given_nothing_true() -> None:
+    def row(method: str, psnr: float, ewarp: float, sharp: float, **settings: object) -> RunRow:
+        values = {"hole_psnr": psnr, "ewarp": ewarp, "ewarp_truth": 0.001, "sharp": sharp}
+        return RunRow("cases", method, "ape", 3, 1.0, 100.0, ClipScore(3, 3, values), settings=settings)
+
+    rows = [
+        row("helped", 40.0, 0.001, 1.0, given_every=20),
+        row("telea", 20.0, 0.002, 0.5, baseline="telea"),
+        row("motion", 25.004, 0.004, 1.2),
+        row("again", 25.001, 0.004, 1.6),
+    ]
+    table = page_table("", rows, 1)
+    assert table.measures == ("hole_psnr", "ewarp", "ewarp_truth", "sharp")
+    assert [way(name) for name in table.measures] == ["↑", "↓", "", "≈ 1"]
+    assert [(one.method, one.given) for one in table.rows] == [
+        ("motion", False), ("again", False), ("telea", False), ("helped", True),
+    ]  # fmt: skip
+    bold = [[cell.best for cell in one.cells[:4]] for one in table.rows]
+    assert bold[0] == [True, False, False, True]
+    assert bold[1] == [True, False, False, False], "equal as printed"
+    assert bold[2] == [False, True, False, False]
+    assert not any(bold[3])
+    assert headline(rows).startswith(
+        "motion is best of the engines that were given nothing true: 25.0 dB of PSNR in the holes, +5"
+    )
+
+
+def test_pages_of_large_runs_show_fewer_frames() -> None:
+    assert [frames_per_strip(strips) for strips in (1, 100, 300, 10_000)] == [10, 10, 4, 3]
+
+
 def test_a_run_without_truth_has_a_page(clips: Path, tmp_path: Path) -> None:
     from vrm.evaluate.commands import cases as make
 
@@ -306,5 +343,5 @@ def test_a_run_without_truth_has_a_page(clips: Path, tmp_path: Path) -> None:
     page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
     assert "difference from what was given" in page
     assert page.count("<script>") == 1, "only the page's own"
-    assert len(pictures_of(page, tmp_path / "out")) == 1 + 2 * 3
+    assert len(pictures_of(page)) == 1 + 2 * 3
     assert "ewarp_own" in run_json(done)

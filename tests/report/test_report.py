@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from dataclasses import replace
 from fractions import Fraction
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,9 +14,11 @@ import cv2
 import numpy as np
 import pytest
 
+from vrm.report.coverage import COLOURS, NEVER, SEEN, FrameCoverage, in_words, look_at
 from vrm.report.facts import describe, video_facts
-from vrm.report.html import COLOURS, NEVER, SEEN, Highlight, coverage_picture, outline, render
-from vrm.report.model import FrameCoverage, RemoveReport, ShotReport
+from vrm.report.html import Highlight, coverage_picture, outline, render
+from vrm.report.model import RemoveReport, ShotReport
+from vrm.report.verdict import moving_warning, verdict
 from vrm.types import Colour, StreamInfo, VideoInfo
 
 
@@ -23,8 +26,9 @@ def a_report() -> RemoveReport:
     return RemoveReport(
         "in <1>.mp4",
         "out.mp4",
-        source={"codec": "h264", "pix_fmt": "yuv420p"},
-        result={"codec": "h264", "pix_fmt": "yuv444p"},
+        date="2026-01-02T03:04:05+00:00",
+        source=video_facts(a_video()),
+        result=video_facts(replace(a_video(), pix_fmt="yuv444p10le")),
         frames=1000,
         masked_frames=3,
         shots=[
@@ -42,8 +46,10 @@ def a_report() -> RemoveReport:
 
 def test_coverage_weighs_by_hole() -> None:
     report = a_report()
-    assert report.shots[0].coverage == pytest.approx(0.2 * 0.75 / 0.3)
-    assert report.coverage == pytest.approx((0.2 * 0.75 + 0.1) / 0.4)
+    assert report.shots[0].coverage == pytest.approx(0.2 * 0.5 / 0.3)
+    assert report.coverage == pytest.approx((0.2 * 0.5 + 0.1) / 0.4)
+    assert report.unsure == pytest.approx(0.2 * 0.25 / 0.4)
+    assert report.synthesised == pytest.approx((0.2 * 0.25 + 0.1) / 0.4)
     assert RemoveReport("a", "b").coverage == 1.0
     assert report.seconds == 133.0
 
@@ -61,7 +67,7 @@ def test_json_holds_everything() -> None:
 class Page(HTMLParser):
     """Collects tags, image sources and text, and checks that tags are balanced."""
 
-    VOID = ("meta", "img", "rect", "line")
+    VOID = ("meta", "img", "rect", "line", "input")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -97,13 +103,14 @@ def test_the_page_is_whole_and_alone() -> None:
         a_report(), [Highlight(10, before, after, mask, mask.astype(np.uint8)), Highlight(11, before, after, mask)]
     )
     page = Page(text)
-    assert "script" not in page.tags
+    assert page.tags.count("script") == 1, "the page's own"
     assert "in <1>.mp4" in page.text
+    assert "2026-01-02 03:04:05" in page.text
     assert "<script>alert(1)</script>" in page.text
-    assert len(page.links) == 5
+    assert len(page.links) == 9, "before and after, whole and cut, of both; one map"
     assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
     image = cv2.imdecode(np.frombuffer(base64.b64decode(page.links[0].split(",")[1]), np.uint8), cv2.IMREAD_COLOR)
-    assert image.shape == (517, 960, 3), "large pictures are scaled to 960"
+    assert image.shape == (689, 1280, 3), "large pictures are scaled to 1280"
     for words in ("3 of 1000", "sound & timing", "closed captions", "2:10 min", "Frame 10", "mask.path"):
         assert words in page.text
     assert text.count('class="differs"') == 1
@@ -123,7 +130,8 @@ def test_what_an_engine_shows_is_on_the_page() -> None:
 def test_the_page_of_nothing() -> None:
     page = Page(render(RemoveReport("a", "b", frames=5), []))
     assert "0 of 5" in page.text
-    assert "Highlights" not in page.text
+    assert "Before and after" not in page.text
+    assert "Nothing was masked" in page.text
 
 
 def test_bars_stand_for_their_frames() -> None:
@@ -148,6 +156,51 @@ def test_pictures_show_mask_and_coverage() -> None:
     assert (lined[20, 15] == 100).all(), "the inside is left alone"
     assert (lined[10, 10:20] != 100).any()
     assert (picture == 100).all()
+
+
+def test_a_crop_shows_the_hole_in_the_shape_of_the_frame() -> None:
+    picture = np.zeros((90, 160, 3), np.uint8)
+    mask = np.zeros((90, 160), bool)
+    mask[80:90, 2:12] = True
+    shown = Highlight(0, picture, picture, mask)
+    assert shown.crop == (74, 0, 90, 28), "1.6 times as high as the hole, moved into the frame"
+    assert shown.cut(mask).sum() == mask.sum()
+    mask[10:80] = True
+    assert Highlight(0, picture, picture, mask).crop is None, "nothing new in it"
+    assert Highlight(0, picture, picture, np.zeros_like(mask)).crop is None
+
+
+def doubtful(*shares: float, moving: float = 0.0) -> list[FrameCoverage]:
+    return [FrameCoverage(t, 0.1, 1 - share, 0.0, share, moving=moving) for t, share in enumerate(shares)]
+
+
+def test_frames_to_look_at_are_the_most_doubtful() -> None:
+    assert look_at(doubtful(0.0, 0.004)) == [], "too small to be seen"
+    assert look_at(doubtful(*[0.1] * 10, 0.8, 0.7, 0.3, 0.9, *[0.2] * 6, 0.6)) == [[10, 13], [20, 20]]
+    spread = [1.0 if t % 10 == 0 else 0.0 for t in range(60)]
+    spread[30] = 0.5
+    assert look_at(doubtful(*spread)) == [[0, 0], [10, 10], [20, 20]], "three at most"
+    assert in_words([[0, 0], [10, 12], [20, 20]]) == "frames 0, 10-12 and 20"
+    assert in_words([[7, 7]]) == "frame 7"
+
+
+def test_a_verdict_says_how_much_is_doubtful_and_where() -> None:
+    report = RemoveReport("a", "b", frames=3, masked_frames=3)
+    for shares, said in (
+        ((0.0,) * 3, "Nearly all"),
+        ((0.0, 0.6, 0.0), "needs a look"),
+        ((0.0, 1.0, 1.0), "before you"),
+    ):
+        report.shots = [ShotReport(0, 3, tuple(doubtful(*shares)))]
+        assert said in verdict(report)
+    assert verdict(report).endswith("Look first at frames 1-2.")
+
+
+def test_moving_surroundings_are_warned_of() -> None:
+    report = RemoveReport("a", "b", frames=3, masked_frames=3, shots=[ShotReport(0, 3, tuple(doubtful(0, 0)))])
+    assert moving_warning(report) is None
+    report.shots.append(ShotReport(3, 5, (FrameCoverage(3, 0.1, 0.0, 1.0, moving=0.7),)))
+    assert "on frame 3 (water" in (moving_warning(report) or "")
 
 
 def test_sizes_must_agree() -> None:

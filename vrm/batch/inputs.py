@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vrm.batch.manifest import MOST_BYTES
+from vrm.batch.naming import CLEAN, PREVIEW
 from vrm.errors import MaskError, UsageError, VideoError
 from vrm.media.read.container import refuse_address
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, natural
@@ -63,7 +64,7 @@ def find_sources(
     Args:
         recursive: look into sub-folders too; those of numbered frames are then inputs as well.
         leave: sub-folders to pass over, because results and masks lie there.
-        results: leave out ``NAME-clean`` beside ``NAME``, which an earlier run has written there.
+        results: leave out ``NAME-clean`` and ``NAME-preview`` beside ``NAME``: an earlier run has written them.
 
     Returns the inputs, and notes on what was left out.
 
@@ -99,9 +100,10 @@ def find_sources(
 
 
 def _made_from(path: Path) -> tuple[Path, str] | None:
-    """Folder and name of the video that a file called ``NAME-clean`` would be the result of."""
+    """Folder and name of the video that a file called ``NAME-clean`` or ``NAME-preview`` would be made from."""
     name = stem(path)
-    return (path.parent.resolve(), name.removesuffix("-clean")) if name.endswith("-clean") else None
+    end = next((end for end in (CLEAN, PREVIEW) if name.endswith(end)), None)
+    return None if end is None else (path.parent.resolve(), name.removesuffix(end))
 
 
 def _sources(given: Path, recursive: bool, skipped: Collection[Path]) -> Iterator[Source]:

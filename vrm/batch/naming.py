@@ -7,6 +7,10 @@ from pathlib import Path
 from vrm.errors import UsageError
 from vrm.options.remove import RemoveOptions
 
+CLEAN, PREVIEW = "-clean", "-preview"
+"""What the names of results and previews end with. A preview has a name of its own, so that nothing takes it for the
+result."""
+
 
 def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -> Path:
     """Where the result of one video goes: as named, into a folder that is named, or beside the video.
@@ -18,25 +22,34 @@ def output_for(input: Path, output: str | Path | None, options: RemoveOptions) -
     refuse_empty(output)
     if is_folder(output) and not input.is_dir():
         return output_in(Path(output), input, options)
-    return Path(output)
+    return preview_name(Path(output)) if options.preview else Path(output)
 
 
 def default_output(input: Path, options: RemoveOptions) -> Path:
     """``clip.mp4`` becomes ``clip-clean.mp4`` beside it, a folder ``shots`` ``shots-clean``.
 
-    ``.mkv`` replaces an ending that is not written here, or that cannot hold FFV1 (lossless output without a codec). A
-    still picture becomes a PNG, an animated one stays of its kind.
+    A preview ends in ``-preview`` instead. ``.mkv`` replaces an ending that is not written here, or that cannot hold
+    FFV1 (lossless output without a codec). A still picture becomes a PNG, an animated one stays of its kind.
     """
+    end = PREVIEW if options.preview else CLEAN
     if input.is_dir():
-        return input.with_name(f"{input.resolve().name}-clean")
-    return input.with_name(f"{input.stem}-clean{_ending(input, options)}")
+        return input.with_name(f"{input.resolve().name}{end}")
+    return input.with_name(f"{input.stem}{end}{_ending(input, options)}")
 
 
 def output_in(folder: Path, input: Path, options: RemoveOptions) -> Path:
-    """``clip.mp4`` in the folder: the input's own name, with the ending it can be written with."""
+    """``clip.mp4`` in the folder: the input's own name, with the ending it can be written with; of a preview
+    ``clip-preview.mp4``."""
     if input.is_dir():
-        return folder / input.resolve().name
-    return folder / f"{input.stem}{_ending(input, options)}"
+        target = folder / input.resolve().name
+    else:
+        target = folder / f"{input.stem}{_ending(input, options)}"
+    return preview_name(target) if options.preview else target
+
+
+def preview_name(target: Path) -> Path:
+    """``clip.mp4`` becomes ``clip-preview.mp4``; a name that ends so already stays."""
+    return target if target.stem.endswith(PREVIEW) else target.with_name(f"{target.stem}{PREVIEW}{target.suffix}")
 
 
 def refuse_empty(output: str | Path) -> None:

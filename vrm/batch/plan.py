@@ -11,7 +11,7 @@ from typing import Any
 from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_masks
 from vrm.batch.manifest import WRITTEN, ManifestRow, read_manifest, refuse
 from vrm.batch.mask_sizes import misfit
-from vrm.batch.naming import default_output, is_folder, output_in, refuse_empty
+from vrm.batch.naming import default_output, is_folder, output_for, output_in, preview_name, refuse_empty
 from vrm.batch.tasks import failure
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.job.preflight import read_by, refuse_clashes, written_by
@@ -120,7 +120,7 @@ def plan_manifest(path: Path, output: str | Path | None, words: dict[str, Any], 
 def _single(source: Source, output: str | Path | None, words: dict[str, Any], batch: BatchOptions) -> BatchJob:
     options = _options(words)
     named = output is not None and not is_folder(output) and bool(Path(output).suffix or source.path.is_dir())
-    target = Path(output) if named and output is not None else _target(source, output, options)
+    target = output_for(source.path, output, options) if named else _target(source, output, options)
     job = BatchJob(0, source.path, target, words, alone=True)
     return _checked([job], batch, None if output is None else target.parent)[0]
 
@@ -142,6 +142,8 @@ def _line(index: int, row: ManifestRow, root: Path, common: dict[str, Any], *, n
             row.output.endswith(("/", "\\")) or target.is_dir() or target == _placed(root, ".")
         ):
             target = output_in(target, row.input, options)
+        elif options.preview:
+            target = preview_name(target)
     else:
         target = output_in(root, row.input, options) if named else root / default_output(row.input, options).name
     return BatchJob(index, row.input, target, given, row.line)

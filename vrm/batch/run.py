@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm.batch.executor import Executor, Message, TaskEvent, TaskFinished, TaskRetried
+from vrm.batch.index_page import index_place, write_index
 from vrm.batch.inputs import is_folder_of_videos, read_list
 from vrm.batch.local import LocalExecutor
 from vrm.batch.manifest import WRITTEN
@@ -24,6 +25,9 @@ from vrm.events import Events
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
 from vrm.system.gpus import count_gpus
+
+_KEPT = ("frames", "masked_frames", "coverage", "unsure", "synthesised", "look_at", "peak_memory_mb")
+"""What an outcome takes from a report."""
 
 
 def plan(
@@ -65,6 +69,7 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
     """
     if batch.summary is not None:
         check_summary(batch.summary, bool(words.get("overwrite")))
+    index = index_place(jobs, words)
     begin = time.monotonic()
     events.batch(len(jobs))
     progress = _Progress(jobs, events)
@@ -87,6 +92,9 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
     events.summary(summary)
     if batch.summary is not None:
         summary.write(batch.summary)
+    if index is not None:
+        write_index(index, jobs, summary)
+        events.note(f"All reports: {index}")
     if interrupted:
         raise Interrupted(f"interrupted: {summary.line()}.", "Nothing half-written is left; --skip-existing goes on.")
     if summary.count("failed") and jobs[0].alone:
@@ -218,7 +226,7 @@ def _outcome(job: BatchJob, result: dict[str, Any], seconds: float, worker: str 
     place = (job.index, str(job.input), str(job.output))
     if error := result.get("error"):
         return Outcome(*place, "failed", seconds, worker=worker, tries=tries, error=error)
-    facts = {name: result["report"][name] for name in ("frames", "masked_frames", "coverage", "peak_memory_mb")}
+    facts = {name: result["report"][name] for name in _KEPT}
     return Outcome(*place, "done", seconds, **facts, tries=tries, worker=worker)
 
 

@@ -24,7 +24,9 @@ class Outcome:
         job: its number, from 0, in the order of the work.
         seconds: from beginning to end.
         frames, masked_frames: written, and of those changed.
-        coverage: share of the filled pixels that were found in other frames, 0..1; None if it is not done.
+        coverage, unsure, synthesised: shares of the filled pixels that were found in other frames reliably, found but
+            not reliably, and seen nowhere, 0..1; None if it is not done.
+        look_at: the frames to look at first, as runs ``[first, last]``.
         peak_memory_mb: of the process that worked on it, so far.
         tries: how often it was begun; more than once where a machine was lost.
         worker: the process or machine that worked on it.
@@ -39,10 +41,22 @@ class Outcome:
     frames: int = 0
     masked_frames: int = 0
     coverage: float | None = None
+    unsure: float | None = None
+    synthesised: float | None = None
+    look_at: list[list[int]] = field(default_factory=list)
     peak_memory_mb: float = 0.0
     tries: int = 0
     worker: str = ""
     error: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return Path(self.input).name
+
+    @property
+    def doubtful(self) -> float:
+        """Share of the filled pixels that is not known to be right."""
+        return (self.unsure or 0.0) + (self.synthesised or 0.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; every key is always there."""
@@ -65,10 +79,10 @@ class Summary:
         return {"total": len(jobs), **counts, "seconds": round(self.seconds, 3), "jobs": jobs}
 
     def table(self) -> str:
-        rows = [("", "seconds", "frames", "seen", "", "")]
+        rows = [("", "seconds", "frames", "found", "", "")]
         for o in self.outcomes:
-            seen = "" if o.coverage is None else f"{o.coverage:.0%}"
-            numbers = (f"{o.seconds:.1f}", str(o.frames), seen) if o.status == "done" else ("", "", "")
+            found = "" if o.coverage is None else f"{o.coverage:.0%}"
+            numbers = (f"{o.seconds:.1f}", str(o.frames), found) if o.status == "done" else ("", "", "")
             last = o.output if o.status == "done" else o.error.get("text", "")
             rows.append((o.status, *numbers, printable(o.input, ""), printable(last, "")))
         wide = [max(len(row[k]) for row in rows) for k in range(5)]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from vrm.cli.closing import places, summary
 from vrm.events import Events, JsonEvents, Result, printable
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class TerminalEvents(Events):
 
     def done(self, report: Result) -> None:
         self.close()
-        tell(report.text() if hasattr(report, "text") else summary(report))
+        tell(report.text() if hasattr(report, "text") else "\n".join([summary(report), *places(report)]))
 
     def batch(self, total: int) -> None:
         self.stage("videos", total)
@@ -124,17 +125,6 @@ class _JobEvents(Events):
 def tell(text: str) -> None:
     """Print on stdout: a program gets names as they are, a terminal nothing that would steer it."""
     typer.echo(printable(text) if sys.stdout.isatty() else text)
-
-
-def summary(report: Result) -> str:
-    facts = report.to_dict()
-    line = f"{facts['output']}: {facts['frames']} frames, {facts['masked_frames']} of them masked"
-    if facts["masked_frames"] and facts.get("shots", True):
-        line += (
-            f"; {facts['coverage']:.0%} of the filled pixels were found in other frames"
-            f"; pixels changed outside the mask: {facts['changed_outside']}"
-        )
-    return f"{line}; {facts['seconds']:.1f} s"
 
 
 def _bars(console: Console) -> Progress:

@@ -9,14 +9,18 @@ import numpy as np
 
 from vrm.engines.base import HasCoverage, HasDebugViews, Session
 from vrm.engines.shot import ShotView
+from vrm.motion.flow.camera import moving_share
 from vrm.motion.result import HoleFill
-from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
+from vrm.report.coverage import GIVEN, MOVING, NEVER, SEEN, UNRELIABLE, FrameCoverage
 from vrm.shots.patch_store import Extra
 from vrm.shots.windows import Window
 from vrm.types import U8
 
 RELIABLE = 0.5
 """Confidence above which a seen pixel counts as reliably seen."""
+
+_LOOKED_AT = 8
+"""Frames of a window that are asked whether their surroundings move by themselves."""
 
 
 def coverage_map(fill: HoleFill, size: tuple[int, int], origins: Mapping[int, U8] | None = None) -> U8:
@@ -37,12 +41,24 @@ def coverage_map(fill: HoleFill, size: tuple[int, int], origins: Mapping[int, U8
     return out
 
 
-def frame_coverage(t: int, coverage: U8) -> FrameCoverage:
-    """The map of frame t in shares of its hole."""
+def frame_coverage(t: int, coverage: U8, moving: float = 0.0) -> FrameCoverage:
+    """The map of frame t in shares of its hole; ``moving`` see ``FrameCoverage``."""
     counts = np.bincount(coverage.reshape(-1), minlength=GIVEN + 1)
     n = int(counts[1:].sum())
     seen, unreliable, never, given = (float(counts[k]) / max(1, n) for k in (SEEN, UNRELIABLE, NEVER, GIVEN))
-    return FrameCoverage(t, n / coverage.size, seen, unreliable, never, given)
+    return FrameCoverage(t, n / coverage.size, seen, unreliable, never, given, moving)
+
+
+def surroundings_moving(view: ShotView, window: Window) -> float:
+    """The share of what lies around the window's holes that moves unlike the camera; 0 where nothing tells.
+
+    What another frame shows behind water, leaves or a crowd was there then, and need not be now. No expected error
+    tells that: the trajectories may be consistent all the same.
+    """
+    holed = [t for t in range(window.start, window.stop) if view.hole(t).any()]
+    chosen = np.linspace(0, len(holed) - 1, min(_LOOKED_AT, len(holed))).round().astype(int)
+    within = (window.context_start, window.context_stop - 1)
+    return moving_share(view, {holed[k]: view.hole(holed[k]) for k in chosen}, within) or 0.0
 
 
 class CoverageLog:
@@ -63,11 +79,12 @@ class CoverageLog:
         """
         times = range(window.start, window.stop)
         found = view.found(window)
+        moving = 0.0 if found is None else surroundings_moving(view, window)
         if isinstance(session, HasCoverage):
             origins = ((t, session.origin(t)) for t in times)
-            covered = {t: self._covered(t, one) for t, one in origins if one is not None}
+            covered = {t: self._covered(t, one, moving) for t, one in origins if one is not None}
         elif found is not None:
-            covered = {t: self._covered(t, coverage_map(fill, found.size)) for t, fill in found.fills.items()}
+            covered = {t: self._covered(t, coverage_map(fill, found.size), moving) for t, fill in found.fills.items()}
         else:
             areas = {t: float(view.hole(t).mean()) for t in times}
             covered = {t: FrameCoverage(t, area, 0.0, 0.0, 1.0) for t, area in areas.items() if area}
@@ -86,10 +103,12 @@ class CoverageLog:
             self.views[t] = [(name, extra.arrays[f"view {t} {k}"]) for k, name in enumerate(views[t])]
         return {c["frame"]: FrameCoverage(**c) for c in extra.facts["covered"]}
 
-    def _covered(self, t: int, coverage: U8) -> FrameCoverage:
+    def _covered(self, t: int, coverage: U8, moving: float) -> FrameCoverage:
+        if moving > MOVING:
+            coverage = np.where(coverage == SEEN, np.uint8(UNRELIABLE), coverage)
         if t in self.highlights:
             self.maps[t] = coverage
-        return frame_coverage(t, coverage)
+        return frame_coverage(t, coverage, moving)
 
     def _shown(self, window: Window) -> list[int]:
         return [t for t in self.highlights if window.start <= t < window.stop]

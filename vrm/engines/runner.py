@@ -21,7 +21,8 @@ from vrm.job.context import Job
 from vrm.job.resume import MOVED, STEPS, WINDOWS
 from vrm.motion.config import MotionConfig
 from vrm.options.remove import EngineOptions
-from vrm.report.model import FrameCoverage, ShotReport
+from vrm.report.coverage import FrameCoverage
+from vrm.report.model import ShotReport
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.patch_store import PatchStore
 from vrm.shots.windows import Window, plan_windows

@@ -75,8 +75,11 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     write_file(out / "table.md", run_markdown(done))
     write_file(out / "table.csv", run_csv(done))
     write_file(out / "results.json", run_json(done))
+    places = {"tables": out / "table.md"}
     if asked.page:
         write_page(done, options.score, events)
+        places["page"] = out / "index.html"
+    done.text += "".join(f"{what}: {place}\n" for what, place in places.items())
     return done
 
 

@@ -6,17 +6,21 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import cv2
 import numpy as np
 
+from vrm.errors import VideoError
 from vrm.events import Events, Progress, stages
 from vrm.job.budget import frame_memory, frames_on_disk
 from vrm.job.resume import SHOTS, JobFolder, open_folder, versions
 from vrm.media.read.open_video import beyond_the_end, frame_range, place_in_time
+from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.options.remove import RemoveOptions
+from vrm.report.facts import video_facts
 from vrm.report.model import RemoveReport
 from vrm.shots.cuts import find_shots, small
 from vrm.shots.frame_cache import FrameCache
@@ -64,7 +68,8 @@ class Job:
         if engine.memory_gb is not None:
             progress = bounded(progress, engine.memory_gb * 1e9)
         report = RemoveReport(
-            str(info.path), str(target), engine=engine.engine, preset=engine.preset, threads=engine.cpu_threads,
+            str(info.path), str(target), datetime.now().astimezone().isoformat(timespec="seconds"),
+            video_facts(info), engine=engine.engine, preset=engine.preset, threads=engine.cpu_threads,
             seed=engine.seed, options=asdict(options), versions=versions(),
         )  # fmt: skip
         job = cls(info, target, options, events, folder, first, last, report, progress)
@@ -146,6 +151,8 @@ class Job:
         self.note(*(f"Lost: {what}" for what in lost if what not in self.report.lost))
         self.report.lost = list(lost)
         self.report.frames, self.report.frames_lost = frames, reader.lost
+        with contextlib.suppress(VideoError):  # a kind of file that is written here, but not read
+            self.report.result = video_facts(probe(self.target))
         if reader.lost:
             self.note(f"{reader.lost} frames of the source could not be decoded; the output is shorter by them.")
         self.note(*reader.warnings)

@@ -269,7 +269,7 @@ class RemoveOptions(InputOptions):
     engine: EngineOptions = group(EngineOptions)
     output: OutputOptions = group(OutputOptions)
     preview: bool = option(False, EVERYDAY,
-        help="Write only the three seconds that show most, before and after side by side.")
+        help="Write only the three seconds that show most, before and after side by side, as NAME-preview.")
     report: Path | None = option(None, OUTPUT, "FILE", kind=WRITTEN, help="Write a report: .html or .json.")
     export_keyframes: Path | None = option(None, FILLING, "DIR", kind=WRITTEN,
         help="Write cleaned frames as PNGs, to be retouched and given back with --keyframe DIR.")

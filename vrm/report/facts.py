@@ -8,7 +8,7 @@ from typing import Any
 
 from vrm.report.model import plain
 from vrm.report.tables import text_table
-from vrm.types import VideoInfo
+from vrm.types import Colour, VideoInfo
 
 _UNSPECIFIED = 2
 _PRIMARIES = {1: "BT.709", 4: "BT.470M", 5: "BT.601 (625)", 6: "BT.601 (525)", 9: "BT.2020", 11: "DCI-P3", 12: "P3"}
@@ -26,6 +26,38 @@ def video_facts(info: VideoInfo) -> dict[str, Any]:
     return facts
 
 
+def fact_rows(source: dict[str, Any], result: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """What there is to know of both videos, from their ``video_facts``: name, the source's, the result's."""
+    before, after = _in_words(source), _in_words(result)
+    return [(name, before.get(name, ""), after.get(name, "")) for name in before | after]
+
+
+def _in_words(facts: dict[str, Any]) -> dict[str, str]:
+    if not facts:
+        return {}
+    width, height = facts["display_width"], facts["display_height"]
+    codec = f"{facts['codec']} ({facts['profile']})" if facts["profile"] else facts["codec"]
+    seconds = facts["duration"]
+    others = [stream for stream in facts["streams"] if stream["index"] != facts["stream"]]
+    said = {
+        "container": facts["container"],
+        "codec": codec,
+        "pixels": f"{facts['pix_fmt']}, {facts['bit_depth']} bit",
+        "size as shown": f"{width}x{height}",
+        "rotation": f"{facts['rotation']} degrees" if facts["rotation"] else "",
+        "pixel shape": "" if facts["sample_aspect"] == "1/1" else facts["sample_aspect"].replace("/", ":"),
+        "frames": str(facts["n_frames"]),
+        "frames per second": f"{float(Fraction(facts['frame_rate'])):.4g}",
+        "duration": "" if seconds is None else f"{float(Fraction(seconds)):.3f} s",
+        "colour": _colour(Colour(**facts["colour"])),
+        "besides": ", ".join([*(w for w in ("interlaced",) if facts["interlaced"]), *facts["extras"]]),
+        "alpha": "yes" if facts["has_alpha"] else "",
+        "other streams": "; ".join(" ".join(filter(None, (s["kind"], s["codec"], s["language"]))) for s in others),
+        "chapters": str(facts["chapters"] or ""),
+    }
+    return {name: words for name, words in said.items() if words}
+
+
 def describe(info: VideoInfo) -> str:
     """The same in words, one fact a line."""
     lines = [("file", str(info.path)), ("container", info.container)]
@@ -33,7 +65,7 @@ def describe(info: VideoInfo) -> str:
     lines.append(("video", f"stream {info.stream}: {codec}, {info.pix_fmt}, {info.bit_depth} bit"))
     lines.append(("size", _size(info)))
     lines.append(("frames", _timing(info)))
-    lines.append(("colour", _colour(info)))
+    lines.append(("colour", _colour(info.colour)))
     flags = (("alpha", info.has_alpha), ("interlaced", info.interlaced), ("joined from parts", bool(info.restarts)))
     remarks = [word for word, holds in flags if holds]
     remarks += info.extras
@@ -68,8 +100,8 @@ def _timing(info: VideoInfo) -> str:
     return f"{text} (time base {_fraction(info.time_base)})"
 
 
-def _colour(info: VideoInfo) -> str:
-    tags, said = info.colour, []
+def _colour(tags: Colour) -> str:
+    said = []
     for what, names in (("primaries", _PRIMARIES), ("transfer", _TRANSFER), ("matrix", _MATRIX)):
         if (code := getattr(tags, what)) != _UNSPECIFIED:
             said.append(f"{what} {names.get(code, code)}")

@@ -5,20 +5,26 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from vrm.report.model import GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage, RemoveReport
+from vrm.report.coverage import COLOURS, GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
+from vrm.report.facts import fact_rows
+from vrm.report.model import RemoveReport
+from vrm.report.tables import duration
 from vrm.report.templates import environment
-from vrm.types import U8, Bool
+from vrm.report.verdict import verdict
+from vrm.types import U8, Bool, Box, bounding_box
 
-COLOURS = {SEEN: (46, 160, 67), UNRELIABLE: (227, 179, 65), NEVER: (218, 54, 51), GIVEN: (56, 139, 253)}
-"""RGB of a coverage map's values: green, yellow, red, blue."""
-
-_MAX_SIDE = 960
+_MAX_SIDE = 1280
 _MAX_BARS = 600
+_AROUND = 1.6
+"""A crop is so many times as large as the hole."""
+_MOST_CROPPED = 0.75
+"""A crop of more of the frame's height and width would show nothing new."""
 
 
 @dataclass(frozen=True)
@@ -45,26 +51,59 @@ class Highlight:
                 raise ValueError(f"{name} of frame {self.frame} is {array.shape[:2]}, not {self.before.shape[:2]}")
 
     @property
+    def outlined(self) -> U8:
+        return outline(self.before, self.mask)
+
+    @property
+    def crop(self) -> Box | None:
+        """The hole and its surroundings, of the frame's own shape; None where that is most of the frame."""
+        hole = bounding_box(self.mask != 0)
+        if hole is None:
+            return None
+        height, width = self.mask.shape
+        sides = (hole[2] - hole[0]) / height, (hole[3] - hole[1]) / width
+        scale = max(sides) * _AROUND
+        if scale > _MOST_CROPPED:
+            return None
+        h, w = max(1, round(scale * height)), max(1, round(scale * width))
+        y0 = min(max(0, (hole[0] + hole[2] - h) // 2), height - h)
+        x0 = min(max(0, (hole[1] + hole[3] - w) // 2), width - w)
+        return y0, x0, y0 + h, x0 + w
+
+    def cut(self, picture: U8) -> U8:
+        """The part of a picture around the hole."""
+        y0, x0, y1, x1 = self.crop or (0, 0, *self.mask.shape)
+        return picture[y0:y1, x0:x1]
+
+    @property
     def pictures(self) -> list[tuple[str, U8]]:
-        shown = [("before, mask outlined", outline(self.before, self.mask)), ("after", self.after)]
-        if self.coverage is not None:
-            shown.append(("coverage", coverage_picture(self.after, self.coverage)))
-        return [*shown, *self.views]
+        """What is shown beside before and after: where the pixels come from, and the engine's own."""
+        if self.coverage is None:
+            return [*self.views]
+        return [("where the pixels come from", self.cut(coverage_picture(self.after, self.coverage))), *self.views]
 
 
 def render(report: RemoveReport, highlights: Sequence[Highlight]) -> str:
-    """The page as text: no script, no external resource; it can be mailed as it is."""
+    """The page as text, in one file without external resources: it can be mailed as it is."""
     templates = environment()
     templates.filters |= {
-        "data_uri": _data_uri,
-        "duration": _duration,
+        "data_uri": lambda picture: data_uri(shrunk(picture, _MAX_SIDE), "jpeg", 90),
+        "duration": duration,
         "percent": "{:.0%}".format,
         "rgb": lambda coverage: "rgb({},{},{})".format(*COLOURS[coverage]),
         "words": lambda key: key.replace("_", " "),
     }
     return templates.get_template("report.html").render(
-        report=report, highlights=highlights, timeline=_timeline(report), settings=_settings(report)
-    )
+        report=report, name=Path(report.output).name, verdict=verdict(report), highlights=highlights,
+        said={frame.frame: _said(frame) for frame in report.covered}, facts=fact_rows(report.source, report.result),
+        timeline=_timeline(report), settings=_settings(report),
+    )  # fmt: skip
+
+
+def _said(frame: FrameCoverage) -> str:
+    """What is said of one frame behind its number."""
+    kinds = ((frame.seen, "found"), (frame.unreliable, "unsure"), (frame.never, "synthesised"), (frame.given, "given"))
+    return ": " + ", ".join(f"{share:.0%} {kind}" for share, kind in kinds if share >= 0.005)
 
 
 def outline(picture: U8, mask: Bool | U8) -> U8:
@@ -102,10 +141,10 @@ def _timeline(report: RemoveReport) -> dict[str, Any]:
             if height > 0:
                 bars.append({"x": x, "top": top, "height": height, "coverage": value})
             top += height
-    legend = {SEEN: "found in other frames", UNRELIABLE: "found, not reliably", NEVER: "never seen: synthesised"}
+    legend = {SEEN: "found in other frames", UNRELIABLE: "found, but unsure", NEVER: "seen nowhere: synthesised"}
     if any(frame.given for shot in report.shots for frame in shot.frames):
         legend[GIVEN] = "from your keyframes"
-    cuts = [shot.start * width / frames for shot in report.shots if shot.start]
+    cuts = [shot.start * width / frames for shot in report.shots[1:]]
     return {"frames": frames, "width": width, "bars": bars, "cuts": cuts, "legend": legend}
 
 
@@ -132,21 +171,18 @@ def _flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _data_uri(picture: U8) -> str:
-    """The picture as a JPEG of at most ``_MAX_SIDE`` pixels a side, inside a URL."""
+def shrunk(picture: U8, longest: int) -> U8:
+    """A picture ``(H, W, 3)`` of at most so many pixels a side."""
     height, width = picture.shape[:2]
-    bgr = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2BGR)
-    scale = min(1.0, _MAX_SIDE / max(height, width))
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        bgr = cv2.resize(bgr, size, interpolation=cv2.INTER_AREA)
-    jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    scale = min(1.0, longest / max(height, width))
+    if scale == 1:
+        return picture
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"
+def data_uri(picture: U8, kind: str, quality: int) -> str:
+    """The picture ``(H, W, 3)`` RGB, as "jpeg" or "webp", inside a URL."""
+    setting = {"jpeg": cv2.IMWRITE_JPEG_QUALITY, "webp": cv2.IMWRITE_WEBP_QUALITY}[kind]
+    encoded = cv2.imencode(f".{kind}", np.ascontiguousarray(picture[..., ::-1]), [setting, quality])[1].tobytes()
+    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"

@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-SEEN, UNRELIABLE, NEVER, GIVEN = 1, 2, 3, 4
-"""Values of a coverage map, see ``FrameCoverage``; 0 is outside the hole."""
-
-
-@dataclass(frozen=True)
-class FrameCoverage:
-    """Where the new pixels of one frame come from, as shares of its hole that sum to 1.
-
-    Attributes:
-        hole: share of the frame that was filled, 0..1.
-        seen: found reliably in other frames.
-        unreliable: found in other frames, but not reliably.
-        never: never seen, so synthesised, here or on a generated keyframe.
-        given: taken from the user's keyframes.
-    """
-
-    frame: int
-    hole: float
-    seen: float
-    unreliable: float = 0.0
-    never: float = 0.0
-    given: float = 0.0
+from vrm.report.coverage import FrameCoverage, hole_share, look_at
 
 
 @dataclass(frozen=True)
@@ -49,8 +27,8 @@ class ShotReport:
 
     @property
     def coverage(self) -> float:
-        """Share of the shot's hole pixels found in other frames, reliably or not; 1.0 without a hole."""
-        return _found_share(self.frames)
+        """Share of the shot's hole pixels found reliably in other frames; 1.0 without a hole."""
+        return hole_share(self.frames, "seen") if self.frames else 1.0
 
 
 @dataclass
@@ -59,6 +37,7 @@ class RemoveReport:
 
     Attributes:
         input, output: paths as given.
+        date: when it was begun: ISO 8601, local time with its offset.
         source, result: facts of the two videos (``vrm.report.facts.video_facts``).
         frames, masked_frames: frames written, and those of them with a hole that was filled.
         frames_lost: frames of the source that could not be decoded.
@@ -73,6 +52,7 @@ class RemoveReport:
 
     input: str
     output: str
+    date: str = ""
     source: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
     frames: int = 0
@@ -96,8 +76,23 @@ class RemoveReport:
 
     @property
     def coverage(self) -> float:
-        """Share of all hole pixels found in other frames, 0..1; 1.0 if nothing was masked."""
-        return _found_share(frame for shot in self.shots for frame in shot.frames)
+        """Share of all hole pixels found reliably in other frames, 0..1; 1.0 if nothing was masked."""
+        return hole_share(self.covered, "seen") if self.covered else 1.0
+
+    @property
+    def unsure(self) -> float:
+        """Share of all hole pixels found in other frames, but not reliably."""
+        return hole_share(self.covered, "unreliable")
+
+    @property
+    def synthesised(self) -> float:
+        """Share of all hole pixels that no other frame shows."""
+        return hole_share(self.covered, "never")
+
+    @property
+    def covered(self) -> list[FrameCoverage]:
+        """Coverage of all frames with a hole, in order."""
+        return [frame for shot in self.shots for frame in shot.frames]
 
     @property
     def seconds(self) -> float:
@@ -107,7 +102,8 @@ class RemoveReport:
         record: dict[str, Any] = plain(asdict(self))
         for shot, own in zip(record["shots"], self.shots, strict=True):
             shot["coverage"] = own.coverage
-        return record | {"coverage": self.coverage, "seconds": self.seconds}
+        found = {name: getattr(self, name) for name in ("coverage", "unsure", "synthesised", "seconds")}
+        return record | found | {"look_at": look_at(self.covered)}
 
     def to_json(self) -> str:
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n"
@@ -126,11 +122,3 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return value.tolist()
     return value
-
-
-def _found_share(frames: Iterable[FrameCoverage]) -> float:
-    hole = seen = 0.0
-    for frame in frames:
-        hole += frame.hole
-        seen += frame.hole * (frame.seen + frame.unreliable)
-    return seen / hole if hole else 1.0

@@ -1,4 +1,4 @@
-"""Tables of plain text for standard output."""
+"""Tables and lengths of time as plain text."""
 
 from __future__ import annotations
 
@@ -30,3 +30,12 @@ def text_table(rows: Sequence[Sequence[str]], *, left: int = 2, header: bool = T
     console = Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False)
     console.print(table, crop=False)
     return "".join(f"{line.rstrip()}\n" for line in text.getvalue().removesuffix("\n").split("\n"))
+
+
+def duration(seconds: float) -> str:
+    """``"12.3 s"``, ``"2:10 min"``, ``"1:02:30 h"``."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02} h" if hours else f"{minutes}:{rest:02} min"

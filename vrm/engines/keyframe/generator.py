@@ -28,7 +28,7 @@ from vrm.events import Progress
 from vrm.motion.flow.context import context_flow, square, square_hole
 from vrm.motion.flow.estimators import DisFlow
 from vrm.nets.two_stream.model import KeyFeatures, TwoStreamConfig, TwoStreamGenerator, padded
-from vrm.report.model import NEVER
+from vrm.report.coverage import NEVER
 from vrm.shots.frame_cache import durable_frames
 from vrm.shots.highlights import KEYFRAME_GRID
 from vrm.shots.windows import Window

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vrm.engines.base import Shot
-from vrm.report.model import GIVEN
+from vrm.report.coverage import GIVEN
 from vrm.shots.highlights import KEYFRAME_GRID
 from vrm.types import U8, Pixels
 

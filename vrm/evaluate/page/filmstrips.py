@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import quote
 
 import cv2
 import numpy as np
 
 from vrm.evaluate.cases.sequence import ImageSequence, read_at
-from vrm.evaluate.scoring.tables import write_file
+from vrm.report.html import data_uri, shrunk
 from vrm.types import U8, Bool, Masks, eight_bits
 
-MAX_WIDTH = 480
+MAX_SIDE = 400
 MAX_FRAMES = 10
 """In a strip."""
+_LEAST_FRAMES = 3
+_BUDGET = 12e6
+"""Bytes of all pictures of a page, roughly: it is to be mailed."""
+_FRAME_BYTES = 9e3
+"""What a frame of ``MAX_SIDE`` takes, roughly."""
 GAIN = 4
 """Error maps show differences times this."""
-_QUALITY = 82
+_QUALITY = 75
 _SLICE_HEIGHT = 120
 
 
 @dataclass(frozen=True)
 class Filmstrip:
-    """Frames below each other in one JPEG, to be shown one at a time.
+    """Frames below each other in one picture, to be shown one at a time.
 
-    ``url`` is relative to the page; ``height`` and ``width`` are of one frame.
+    ``url`` holds the picture itself; ``height`` and ``width`` are of one frame.
     """
 
     url: str
@@ -34,10 +37,15 @@ class Filmstrip:
     width: int
 
 
-def sample_frames(masks: Masks, count: int) -> list[int]:
-    """At most ``MAX_FRAMES`` of the frames that have a hole (of all frames if none has), spread evenly."""
+def frames_per_strip(strips: int) -> int:
+    """How many frames each of so many strips shows, for the page to stay of a size that can be mailed."""
+    return round(min(MAX_FRAMES, max(_LEAST_FRAMES, _BUDGET / _FRAME_BYTES / max(1, strips))))
+
+
+def sample_frames(masks: Masks, count: int, most: int = MAX_FRAMES) -> list[int]:
+    """At most ``most`` of the frames that have a hole (of all frames if none has), spread evenly."""
     candidates = [t for t in masks.frames() if t < count] or list(range(count))
-    return [candidates[k] for k in np.unique(np.linspace(0, len(candidates) - 1, MAX_FRAMES).round().astype(int))]
+    return [candidates[k] for k in np.unique(np.linspace(0, len(candidates) - 1, most).round().astype(int))]
 
 
 def slice_row(masks: Masks, count: int) -> int:
@@ -46,20 +54,18 @@ def slice_row(masks: Masks, count: int) -> int:
     return round(sum(rows) / len(rows)) if rows else masks.size[0] // 2
 
 
-def write_strip(frames: list[U8], path: Path, root: Path) -> Filmstrip:
-    """Write frames ``(H, W, 3)`` below each other. Raises OutputError."""
+def film_strip(frames: list[U8]) -> Filmstrip:
+    """Frames ``(H, W, 3)`` below each other."""
+    frames = [shrunk(frame, MAX_SIDE) for frame in frames]
     height, width = frames[0].shape[:2]
-    scale = min(1.0, MAX_WIDTH / width)
-    if scale < 1:
-        height, width = max(1, round(height * scale)), max(1, round(width * scale))
-        frames = [np.asarray(cv2.resize(f, (width, height), interpolation=cv2.INTER_AREA), np.uint8) for f in frames]
-    return Filmstrip(_write(path, np.concatenate(frames), root), height, width)
+    return Filmstrip(data_uri(np.concatenate(frames), "webp", _QUALITY), height, width)
 
 
-def write_time_slice(pictures: ImageSequence, row: int, count: int, path: Path, root: Path) -> str:
-    """Write one row of pixels of all frames, below each other (Ouyang et al. 2021, Fig. 9); returns its URL."""
+def time_slice(pictures: ImageSequence, row: int, count: int) -> str:
+    """One row of pixels of all frames, below each other (Ouyang et al. 2021, Fig. 9), as a URL that holds it."""
     lines = np.stack([eight_bits(frame)[row] for frame in pictures.stream(count)])
-    return _write(path, np.repeat(lines, max(1, -(-_SLICE_HEIGHT // len(lines))), axis=0), root)
+    tall = np.repeat(lines, max(1, -(-_SLICE_HEIGHT // len(lines))), axis=0)
+    return data_uri(tall, "webp", _QUALITY)
 
 
 def frames_at(pictures: ImageSequence, wanted: list[int]) -> list[U8]:
@@ -73,10 +79,3 @@ def error_map(frame: U8, truth: U8, mask: Bool) -> U8:
     heat = cv2.applyColorMap(np.clip(difference * GAIN, 0, 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
     grey = cv2.cvtColor(np.ascontiguousarray(truth), cv2.COLOR_RGB2GRAY)[..., None] // 4
     return np.asarray(np.where(mask[..., None], heat, grey), np.uint8)
-
-
-def _write(path: Path, picture: U8, root: Path) -> str:
-    """Write a JPEG; returns its URL relative to ``root``. Raises OutputError."""
-    data = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
-    write_file(path, data.tobytes())
-    return quote(path.relative_to(root).as_posix())

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Sequence
 
 from vrm.evaluate.cases.make import read_record
 from vrm.evaluate.page.published import TABLES, PublishedTable, tables_for
@@ -50,21 +51,26 @@ def conditions(run: EvaluationRun) -> list[str]:
 
 
 def means_tables(rows: list[RunRow]) -> list[tuple[str, list[list[str]]]]:
-    """Titles and tables of means: over all clips, then of all methods on each set of fewer clips that a method has."""
-    clips = {method: _clips(rows, method) for method in _methods(rows)}
+    """Titles and tables of means."""
+    return [(title, _means_rows(own, clips)) for title, own, clips in clip_sets(rows)]
+
+
+def clip_sets(rows: list[RunRow]) -> list[tuple[str, list[RunRow], list[str]]]:
+    """A title, rows and clips: of all clips, then of all methods on each set of fewer clips that a method has."""
+    clips = {method: _clips(rows, method) for method in methods(rows)}
     every = list(dict.fromkeys(row.clip for row in rows))
-    tables = [(f"Means over the {len(every)} clips.", _means_rows(rows, every))]
+    sets = [(f"Means over the {len(every)} clips.", rows, every)]
     for fewer in dict.fromkeys(tuple(own) for own in clips.values() if 0 < len(own) < len(every)):
         on = [row for row in rows if row.clip in fewer]
-        tables.append((f"All methods on {', '.join(fewer)} alone.", _means_rows(on, list(fewer))))
-    return tables
+        sets.append((f"All methods on {', '.join(fewer)} alone.", on, list(fewer)))
+    return sets
 
 
 def _means_rows(rows: list[RunRow], clips: list[str]) -> list[list[str]]:
     """A heading and a row for each method that was run on all the clips or needs weights: means with their spread."""
-    names = _measures(rows)
+    names = measures(rows)
     table = [["method", "clips", *map(heading, names), "s/frame", "peak MB"]]
-    for method in _methods(rows):
+    for method in methods(rows):
         mine = [row for row in rows if row.method == method]
         own = [row for row in mine if row.score is not None]
         if not own and any(row.needs for row in mine):
@@ -73,26 +79,26 @@ def _means_rows(rows: list[RunRow], clips: list[str]) -> list[list[str]]:
         if 0 < len(mine) < len(clips):
             continue
         cells = [_with_spread(name, mean(row.value(name) for row in own)) for name in names]
-        table.append([method, str(len(own)), *cells, *_costs(own)])
+        table.append([method, str(len(own)), *cells, *costs(own)])
     return table
 
 
 def clip_rows(rows: list[RunRow]) -> list[list[str]]:
     """A heading, and a row for each clip and method that has its weights."""
-    names = _measures(rows)
+    names = measures(rows)
     table = [["clip", "method", *map(heading, names), "s/frame", "peak MB"]]
     for row in sorted(rows, key=lambda row: row.clip):
         if row.error:
             table.append([row.clip, row.method, *("failed" for _ in names), "-", "-"])
         elif row.score is not None:
-            table.append([row.clip, row.method, *(cell(name, row.value(name)) for name in names), *_costs([row])])
+            table.append([row.clip, row.method, *(cell(name, row.value(name)) for name in names), *costs([row])])
     return table
 
 
 def remarks(rows: list[RunRow]) -> list[str]:
     said = [f"{row.method} failed on {row.clip}: {row.error}" for row in rows if row.error]
     every = list(dict.fromkeys(row.clip for row in rows))
-    for method in _methods(rows):
+    for method in methods(rows):
         mine = [row for row in rows if row.method == method]
         clips = _clips(rows, method)
         if needs := [row for row in mine if row.needs]:
@@ -124,7 +130,7 @@ def set_lines(run: EvaluationRun, name: str) -> list[str]:
     ]
 
 
-def _measures(rows: list[RunRow]) -> list[str]:
+def measures(rows: Sequence[RunRow]) -> list[str]:
     return list(dict.fromkeys(name for row in rows if row.score is not None for name in row.score.values))
 
 
@@ -141,7 +147,7 @@ def _published_markdown(table: PublishedTable) -> str:
 
 def run_csv(run: EvaluationRun) -> str:
     """One row per case, method and clip, unrounded."""
-    names = _measures(run.rows)
+    names = measures(run.rows)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
@@ -169,7 +175,7 @@ def run_text(run: EvaluationRun) -> str:
     return text + "".join(f"{name}: {what}\n" for name, what in run.needs.items())
 
 
-def _methods(rows: list[RunRow]) -> list[str]:
+def methods(rows: Sequence[RunRow]) -> list[str]:
     return list(dict.fromkeys(row.method for row in rows))
 
 
@@ -181,7 +187,7 @@ def _with_spread(name: str, found: Mean) -> str:
     return cell(name, found.value) + (f" ± {cell(name, found.spread)}" if found.spread is not None else "")
 
 
-def _costs(rows: list[RunRow]) -> list[str]:
+def costs(rows: list[RunRow]) -> list[str]:
     frames = sum(row.frames for row in rows)
     if not frames:
         return ["-", "-"]

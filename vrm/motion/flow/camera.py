@@ -90,7 +90,16 @@ def camera_motion(flow: Array, usable: Bool, tolerance: float = 1.0) -> tuple[np
 def background_moves(shot: FrameAccess, places: Mapping[int, Bool], within: tuple[int, int]) -> bool:
     """Whether most of what is known around places in the holes departs from the camera's motion.
 
-    True as well where nothing tells: no known pixel around, a single frame.
+    True as well where nothing tells. Arguments as of ``moving_share``.
+    """
+    share = moving_share(shot, places, within)
+    return share is None or share > 0.5
+
+
+def moving_share(shot: FrameAccess, places: Mapping[int, Bool], within: tuple[int, int]) -> float | None:
+    """The share of what is known around places in the holes that departs from the camera's motion, 0..1.
+
+    None where nothing tells: no known pixel around, a single frame. 1 as well where no homography explains the picture.
 
     Args:
         places: by frame, bool ``(H, W)``.
@@ -99,7 +108,7 @@ def background_moves(shot: FrameAccess, places: Mapping[int, Bool], within: tupl
     frames, flow = WorkingFrames(shot, _LONGEST), DisFlow()
     shares = [_moving_share(frames, flow, t, frames.shrunk(place), within) for t, place in places.items()]
     known = [share for share in shares if share is not None]
-    return not known or float(np.mean(known)) > 0.5
+    return float(np.mean(known)) if known else None
 
 
 def _moving_share(
