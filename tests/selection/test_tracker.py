@@ -4,7 +4,7 @@ import pytest
 
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.features import camera_flow, shrink
-from vrm.selection.tracking.tracker import track_mask
+from vrm.selection.tracking.tracker import loss_notes, track_mask
 
 SIZE = (144, 216)
 
@@ -52,7 +52,7 @@ def test_moving_disc(given: int, depth: int):
         assert 0.4 < tracked.confidence[t] <= 1
     np.testing.assert_array_equal(tracked.masks[given], scene.masks[given])
     assert tracked.confidence[given] == 1
-    assert tracked.notes == ()
+    assert list(loss_notes(tracked, range(9))) == []
 
 
 def test_several_annotations_are_kept_as_they_are():
@@ -85,7 +85,7 @@ def test_vanished_object_is_said_to_be_lost():
     assert scene.similarity(tracked, 2) > 0.8
     assert tracked.masks.box(8) is None
     assert tracked.confidence[8] == 0
-    assert any("not found from frame" in note for note in tracked.notes)
+    assert any("not found from frame" in note for note in loss_notes(tracked, range(9)))
 
 
 def test_progress_and_determinism():
