@@ -146,8 +146,8 @@ def load_masks(job: Job) -> GivenMasks:
         inside, beyond = _common(inside, near), _common(beyond, near)
         if options.static and inside and len(beyond) > len(inside):
             job.note(
-                "What the mask covers counts as hidden outside the range too. If the thing is in view in the range only, "
-                "masks of all frames, black outside the range, let more be found."
+                "What the mask covers counts as hidden outside the range too. If the thing is in view in the range "
+                "only, masks of all frames, black outside the range, let more be found."
             )
     return GivenMasks(loaded, prompted, inside, beyond)
 

@@ -182,8 +182,8 @@ def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | Non
     reading.range_only = bool(offset) or count != reading.info.n_frames
     if reading.range_only:
         reading.notes.append(
-            f"The mask has {count} frames: they belong to the range, from frame {offset} on. No other frames are looked "
-            "at, as nothing says what is hidden there."
+            f"The mask has {count} frames: they belong to the range, from frame {offset} on. No other frames are "
+            "looked at, as nothing says what is hidden there."
         )
     masks = reading.chosen()
     if offset == 0:

@@ -1,0 +1,192 @@
+"""Frames in one light: where it jumps from one frame to the next (a flash, a strobe), gain and offset are taken out.
+
+Flow takes a pixel to keep its brightness, and a colour from another frame is put in as it is. A fade changes so little
+between neighbours that blending with the surroundings makes up for it; a flash does not. So a frame whose light jumps
+is worked on as it would look in the light of the others, and what fills it is put into its own light in the end.
+Frames without a jump are left exactly as they are.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import cast
+
+import cv2
+import numpy as np
+
+from vrm.motion.frames import FrameAccess, alignment_box, unit
+from vrm.types import Array, Bool, Pixels
+
+_SIDE = 96
+"""Longer side of the pictures that light is compared on."""
+_JUMP = 0.04
+"""Median change of the known pixels (of 1) from which the light may have jumped."""
+_EXPLAINED = 0.5
+"""Gain and offset explain it if they leave at most this share of that change."""
+_GAINS = (0.1, 10.0)
+_QUANTILES = np.linspace(0.04, 0.96, 47)
+_CLIPPED = 0.02
+"""Values (of 1) this near to black or white may be cut off there."""
+_FEWEST = 100
+"""Known pixels around a hole that are enough for a fit; where there are fewer, all of the picture counts."""
+_RECENT = 12
+"""Frames back to one without a jump that a frame after a jump is compared to; else to its neighbour."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """``gain * x + offset`` is what a frame shows of x, float32 ``(3,)`` each, of values in [0, 1]."""
+
+    gain: Array
+    offset: Array
+
+    def after(self, before: Exposure | None) -> Exposure:
+        """This relation to a frame that has itself the exposure ``before``."""
+        if before is None:
+            return self
+        return Exposure(self.gain * before.gain, self.gain * before.offset + self.offset)
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A small picture, float32 ``(h, w, 3)`` in [0, 1]; what of it is known, and is near the hole, bool ``(h, w)``."""
+
+    rgb: Array
+    known: Bool
+    near: Bool
+
+
+class EvenExposure:
+    """A shot in the light of its frame ``reference``; a ``FrameAccess`` itself. May be asked from several threads."""
+
+    def __init__(self, shot: FrameAccess, reference: int) -> None:
+        self.start, self.stop, self.size = shot.start, shot.stop, shot.size
+        self._shot = shot
+        self._found: dict[int, Exposure | None] = {reference: None}
+        self._first = self._last = reference
+        self._plain = {1: reference, -1: reference}  # the latest frame without a jump, by the direction of the search
+        self._looks: dict[int, _Look] = {}
+        self._lock = threading.Lock()
+        self._frame = lru_cache(maxsize=4)(lambda t: self.evened(t, shot.frame(t)))
+
+    def frame(self, t: int) -> Pixels:
+        return self._frame(t) if self.exposure(t) is not None else self._shot.frame(t)
+
+    def hole(self, t: int) -> Bool:
+        return self._shot.hole(t)
+
+    def evened(self, t: int, pixels: Pixels) -> Pixels:
+        """Pixels ``(..., 3)`` of frame t in the light of the reference."""
+        light = self.exposure(t)
+        if light is None:
+            return pixels
+        top = np.iinfo(pixels.dtype).max
+        even = (unit(pixels) - light.offset) / light.gain
+        return cast(Pixels, np.clip(even * np.float32(top) + 0.5, 0, top).astype(pixels.dtype))
+
+    def restored(self, t: int, rgb: Array) -> Array:
+        """Colours ``(..., 3)`` in the light of the reference, in [0, 1], in that of frame t."""
+        light = self.exposure(t)
+        return rgb if light is None else np.clip(light.gain * rgb + light.offset, 0, 1).astype(np.float32)
+
+    def exposure(self, t: int) -> Exposure | None:
+        """Frame t's exposure against the reference; None where the light did not jump in between."""
+        with self._lock:
+            while self._last < t:
+                self._last += 1
+                self._found[self._last] = self._next(self._last, 1)
+            while self._first > t:
+                self._first -= 1
+                self._found[self._first] = self._next(self._first, -1)
+            return self._found[t]
+
+    def _next(self, t: int, way: int) -> Exposure | None:
+        before, plain = t - way, self._plain[way]
+        here, there = self._look(t), self._look(before)
+        found = self._found[before]
+        if _jumped(there, here):
+            recent = found is None or abs(t - plain) > _RECENT
+            other = before if recent else plain
+            found = _relation(self._look(other), here)
+            if found is not None:
+                found = found.after(self._found[other])
+        if found is None:
+            self._plain[way] = t
+        for old in [n for n in self._looks if n not in (t, self._plain[1], self._plain[-1], self._first, self._last)]:
+            del self._looks[old]
+        return found
+
+    def _look(self, t: int) -> _Look:
+        if t not in self._looks:
+            height, width = self.size
+            scale = min(1.0, _SIDE / max(height, width))
+            h, w = max(8, round(height * scale)), max(8, round(width * scale))
+            rgb = unit(cast(Pixels, cv2.resize(self._shot.frame(t), (w, h), interpolation=cv2.INTER_AREA)))
+            hole = self._shot.hole(t)
+            known = cv2.resize(hole.view(np.uint8), (w, h), interpolation=cv2.INTER_AREA) == 0
+            near, box = np.ones((h, w), np.bool_), alignment_box(hole)
+            if box is not None:
+                near[:] = False
+                y0, x0, y1, x1 = (round(edge * scale) for edge in box)
+                near[y0:y1, x0:x1] = True
+            self._looks[t] = _Look(rgb, known, near)
+        return self._looks[t]
+
+
+def _jumped(one: _Look, other: _Look) -> bool:
+    return _median(one.rgb - other.rgb, one.known & other.known) > _JUMP
+
+
+def _relation(one: _Look, other: _Look) -> Exposure | None:
+    """Gain and offset from one picture to another, where they explain the change; the camera may have moved."""
+    first, known, near = _shifted(one, other)
+    known = known & other.known
+    change = _median(first - other.rgb, known)
+    if change <= _JUMP:
+        return None
+    around = known & (near | other.near)
+    for where in (around, known):
+        if np.count_nonzero(where) < _FEWEST:
+            continue
+        found = _fit(first[where], other.rgb[where])
+        if found is not None:
+            left = _median(found.gain * first + found.offset - other.rgb, where)
+            if left < _EXPLAINED * change:
+                return found
+    return None
+
+
+def _shifted(one: _Look, other: _Look) -> tuple[Array, Bool, Bool]:
+    """The one picture, what is known of it and where light counts, moved to where the other shows the same."""
+    h, w = one.known.shape
+    first, second = (cv2.cvtColor(look.rgb, cv2.COLOR_RGB2GRAY) for look in (one, other))
+    top, left = h // 8, w // 8
+    match = cv2.matchTemplate(second, first[top : h - top, left : w - left], cv2.TM_CCOEFF_NORMED)
+    _, _, _, (x, y) = cv2.minMaxLoc(match)
+    move = np.array([[1, 0, x - left], [0, 1, y - top]], np.float32)
+
+    def moved(image: Array) -> Array:
+        return cv2.warpAffine(image, move, (w, h), flags=cv2.INTER_NEAREST, borderValue=0)
+
+    return moved(one.rgb), moved(one.known.view(np.uint8)) > 0, moved(one.near.view(np.uint8)) > 0
+
+
+def _fit(one: Array, other: Array) -> Exposure | None:
+    """The line that takes the quantiles of one set of colours ``(N, 3)`` to another's, by channel.
+
+    Quantiles do not ask which pixel became which; those at which either is cut off at black or white do not count.
+    """
+    gain, offset = np.ones(3, np.float32), np.zeros(3, np.float32)
+    for c in range(3):
+        x, y = (np.quantile(values[:, c], _QUANTILES) for values in (one, other))
+        inside = (np.minimum(x, y) > _CLIPPED) & (np.maximum(x, y) < 1 - _CLIPPED)
+        if np.count_nonzero(inside) < 5 or np.ptp(x[inside]) < _CLIPPED:
+            return None
+        gain[c], offset[c] = np.polyfit(x[inside], y[inside], 1)
+    return Exposure(gain, offset) if (gain > _GAINS[0]).all() and (gain < _GAINS[1]).all() else None
+
+
+def _median(difference: Array, where: Bool) -> float:
+    return float(np.median(np.abs(difference[where]).mean(-1))) if where.any() else 0.0
