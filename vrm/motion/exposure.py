@@ -9,7 +9,7 @@ Frames without a jump are left exactly as they are.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import cast
 
@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from vrm.motion.frames import FrameAccess, alignment_box, unit
+from vrm.motion.fusion.candidate import Correspondences
 from vrm.types import Array, Bool, Pixels
 
 _SIDE = 96
@@ -26,9 +27,14 @@ _JUMP = 0.04
 _EXPLAINED = 0.5
 """Gain and offset explain it if they leave at most this share of that change."""
 _GAINS = (0.1, 10.0)
+_DOUBT = 0.7
+"""Added to the logarithm of the expected error of what is taken from a frame in another light; more where contrast is
+less there."""
 _QUANTILES = np.linspace(0.04, 0.96, 47)
-_CLIPPED = 0.02
-"""Values (of 1) this near to black or white may be cut off there."""
+_LEAST_QUANTILES = 10
+_DARKEST, _LIGHTEST = 0.02, (0.8, 0.98)
+"""Values (of 1) beyond these do not count: they may be the mean of some that are cut off at black or white. Where too
+few are left, the lighter limit holds."""
 _FEWEST = 100
 """Known pixels around a hole that are enough for a fit; where there are fewer, all of the picture counts."""
 _RECENT = 12
@@ -59,15 +65,17 @@ class _Look:
 
 
 class EvenExposure:
-    """A shot in the light of its frame ``reference``; a ``FrameAccess`` itself. May be asked from several threads."""
+    """A shot in the usual light of a ``window``; a ``FrameAccess`` itself. May be asked from several threads."""
 
-    def __init__(self, shot: FrameAccess, reference: int) -> None:
+    def __init__(self, shot: FrameAccess, window: range) -> None:
         self.start, self.stop, self.size = shot.start, shot.stop, shot.size
         self._shot = shot
+        self._looks: dict[int, _Look] = {}
+        # The median frame; of as many bright as dark ones a dark one: in its light nothing of the others is cut off.
+        reference = sorted(window, key=lambda t: float(self._look(t).rgb.mean()))[(len(window) - 1) // 2]
         self._found: dict[int, Exposure | None] = {reference: None}
         self._first = self._last = reference
         self._plain = {1: reference, -1: reference}  # the latest frame without a jump, by the direction of the search
-        self._looks: dict[int, _Look] = {}
         self._lock = threading.Lock()
         self._frame = lru_cache(maxsize=4)(lambda t: self.evened(t, shot.frame(t)))
 
@@ -78,7 +86,7 @@ class EvenExposure:
         return self._shot.hole(t)
 
     def evened(self, t: int, pixels: Pixels) -> Pixels:
-        """Pixels ``(..., 3)`` of frame t in the light of the reference."""
+        """Pixels ``(..., 3)`` of frame t in the usual light."""
         light = self.exposure(t)
         if light is None:
             return pixels
@@ -87,12 +95,21 @@ class EvenExposure:
         return cast(Pixels, np.clip(even * np.float32(top) + 0.5, 0, top).astype(pixels.dtype))
 
     def restored(self, t: int, rgb: Array) -> Array:
-        """Colours ``(..., 3)`` in the light of the reference, in [0, 1], in that of frame t."""
+        """Colours ``(..., 3)`` in the usual light, in [0, 1], in that of frame t."""
         light = self.exposure(t)
         return rgb if light is None else np.clip(light.gain * rgb + light.offset, 0, 1).astype(np.float32)
 
+    def doubted(self, found: Correspondences) -> Correspondences:
+        """The same, with a penalty where the source is in another light: what is dark or cut off there is lost."""
+        penalty = np.zeros(len(found.source), np.float32)
+        for s in np.unique(found.source[found.source >= 0]):
+            light = self.exposure(int(s))
+            if light is not None:
+                penalty[found.source == s] = _DOUBT + max(0.0, -float(np.log(light.gain.mean())))
+        return replace(found, penalty=found.penalty + penalty) if penalty.any() else found
+
     def exposure(self, t: int) -> Exposure | None:
-        """Frame t's exposure against the reference; None where the light did not jump in between."""
+        """Frame t's exposure against the usual light; None where it is the same."""
         with self._lock:
             while self._last < t:
                 self._last += 1
@@ -114,8 +131,6 @@ class EvenExposure:
                 found = found.after(self._found[other])
         if found is None:
             self._plain[way] = t
-        for old in [n for n in self._looks if n not in (t, self._plain[1], self._plain[-1], self._first, self._last)]:
-            del self._looks[old]
         return found
 
     def _look(self, t: int) -> _Look:
@@ -176,13 +191,16 @@ def _shifted(one: _Look, other: _Look) -> tuple[Array, Bool, Bool]:
 def _fit(one: Array, other: Array) -> Exposure | None:
     """The line that takes the quantiles of one set of colours ``(N, 3)`` to another's, by channel.
 
-    Quantiles do not ask which pixel became which; those at which either is cut off at black or white do not count.
+    Quantiles do not ask which pixel became which; those at which either may be cut off at black or white do not count.
     """
     gain, offset = np.ones(3, np.float32), np.zeros(3, np.float32)
     for c in range(3):
         x, y = (np.quantile(values[:, c], _QUANTILES) for values in (one, other))
-        inside = (np.minimum(x, y) > _CLIPPED) & (np.maximum(x, y) < 1 - _CLIPPED)
-        if np.count_nonzero(inside) < 5 or np.ptp(x[inside]) < _CLIPPED:
+        for lightest in _LIGHTEST:
+            inside = (np.minimum(x, y) > _DARKEST) & (np.maximum(x, y) < lightest)
+            if np.count_nonzero(inside) >= _LEAST_QUANTILES and np.ptp(x[inside]) > _DARKEST:
+                break
+        else:
             return None
         gain[c], offset[c] = np.polyfit(x[inside], y[inside], 1)
     return Exposure(gain, offset) if (gain > _GAINS[0]).all() and (gain < _GAINS[1]).all() else None

@@ -60,7 +60,7 @@ def propagate(
     Returns a ``HoleFill`` for each frame of the window that has a hole.
     """
     flow, keyframes = estimator or DisFlow(), keyframes or {}
-    shot = even = EvenExposure(shot, window.start)
+    shot = even = EvenExposure(shot, window)
     frames = WorkingFrames(shot, config.longest)
     found = Propagation(shot.size, {} if fills is None else fills)
 
@@ -88,6 +88,7 @@ def propagate(
         if foreground is not None:
             foreground.refine(t)
             seen = foreground.split(t, pixels.rows, pixels.cols, seen)
+        seen = {name: even.doubted(one) for name, one in seen.items()}
         candidates = sample_candidates(frames, t, pixels, seen, calibration)  # 5, 6: inpainting, expected errors
         return _fused(candidates, pixels.index, shot.size, config)  # 7: fusion
 

@@ -92,7 +92,7 @@ def synthesise_never_seen(shot: FrameAccess, found: Propagation, patches: Mutabl
 
 
 class _Unfinished:
-    """Frames (a ``FrameAccess``) in even light, as far as they are filled; their holes are what is still to be synthesised.
+    """Frames (a ``FrameAccess``) in even light, as far as they are filled; their holes are still to be synthesised.
 
     ``least`` is the fewest pixels that are worth it; the rest as in ``synthesise_never_seen``.
     """
@@ -102,7 +102,7 @@ class _Unfinished:
     ) -> None:
         self.start, self.stop, self.size = shot.start, shot.stop, shot.size
         self._shot, self._patches = shot, patches
-        self._even = EvenExposure(shot, min(patches))
+        self._even = EvenExposure(shot, range(min(patches), max(patches) + 1))
         self._missing: dict[int, np.ndarray] = {}  # flat indices by frame
         for t in patches:
             fill = found.fills[t]
