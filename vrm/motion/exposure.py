@@ -69,7 +69,7 @@ class EvenExposure:
 
     def __init__(self, shot: FrameAccess, window: range) -> None:
         self.start, self.stop, self.size = shot.start, shot.stop, shot.size
-        self._shot = shot
+        self._shot, self._window = shot, window
         self._looks: dict[int, _Look] = {}
         # The median frame; of as many bright as dark ones a dark one: in its light nothing of the others is cut off.
         reference = sorted(window, key=lambda t: float(self._look(t).rgb.mean()))[(len(window) - 1) // 2]
@@ -131,6 +131,8 @@ class EvenExposure:
                 found = found.after(self._found[other])
         if found is None:
             self._plain[way] = t
+        kept = {self._first, self._last, *self._plain.values()}
+        self._looks = {n: look for n, look in self._looks.items() if n in kept or n in self._window}
         return found
 
     def _look(self, t: int) -> _Look:

@@ -67,7 +67,7 @@ class InterruptionFinder:
             least = min(change, seen[k][2])
             usual = float(np.mean([each for _, _, each in seen[:k]]))
             before = seen[k - 1][1]
-            if least > max(_JUMP, _OUTSTANDING * usual) and _difference(before, now) < _RETURNED * least:
+            if least > max(_JUMP, _OUTSTANDING * usual) and _returned(before, now, _RETURNED * least):
                 self.found.append(_interruption(before, [(t, one) for t, one, _ in seen[k:-1]]))
                 return
 
@@ -82,10 +82,21 @@ def _difference(one: U8, other: U8) -> float:
     return float(np.mean(cv2.absdiff(one, other)))
 
 
+def _returned(before: U8, now: U8, most: float) -> bool:
+    """Whether two frames show the same in the same light, but for a shift: they differ by less than ``most``."""
+    middle, (y, x), _ = _best_shift(before, now)
+    height, width = middle.shape[:2]
+    return _difference(middle, now[y : y + height, x : x + width]) < most
+
+
 def _alike(one: U8, other: U8) -> bool:
     """Whether two frames show the same thing, up to its light and a shift."""
-    if other.std() < _FLAT:
-        return False
+    return other.std() > _FLAT and _best_shift(one, other)[2] > _ALIKE
+
+
+def _best_shift(one: U8, other: U8) -> tuple[U8, tuple[int, int], float]:
+    """The middle of one picture, where (y, x) the other is most like it, and the correlation there."""
     height, width = one.shape[:2]
     middle = one[height // 4 : height - height // 4, width // 4 : width - width // 4]
-    return float(cv2.matchTemplate(other, middle, cv2.TM_CCOEFF_NORMED).max()) > _ALIKE
+    _, correlation, _, (x, y) = cv2.minMaxLoc(cv2.matchTemplate(other, middle, cv2.TM_CCOEFF_NORMED))
+    return middle, (y, x), correlation

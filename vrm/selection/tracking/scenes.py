@@ -15,11 +15,13 @@ from vrm.selection.tracking.features import GetFrame, small_grey
 from vrm.shots.interruptions import LONGEST
 from vrm.types import U8
 
-_CONSISTENT = 0.2
-"""Share of the textured pixels whose flow there and back returns to them, from which two frames show one scene. Of
-unrelated pictures it was 0.09 at most, of frames 4 apart 0.6 or more unless the camera was whipped round."""
+_CONSISTENT = 0.1
+"""Share of the textured pixels that flow leads to the like of them, and back again, from which two frames show one
+scene. Of unrelated pictures it was 0.01 at most, of frames 4 apart 0.3 or more unless the camera was whipped round."""
 _RETURN = 1.5
 """Pixels, at working size, within which it returns."""
+_ALIKE = 12
+"""Difference (of 255, mean of 5x5 pixels) to what flow leads to, within which that is alike."""
 _TEXTURE = 40
 """Gradient (Sobel, of 8-bit grey) of a textured pixel."""
 
@@ -81,14 +83,16 @@ def in_words(stretches: Iterable[tuple[int, int]]) -> str:
 
 
 def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether the flow between two frames agrees with itself where there is something to see."""
+    """Whether the flow between two frames agrees with itself and with both where there is something to see."""
     first, second = small_grey(one), small_grey(other)
     estimator = DisFlow()
     forth = estimator(first, second)
     missed = forth + sampled(estimator(second, first), forth)
     textured = _texture(first) > _TEXTURE
     returns = np.square(missed).sum(2) < _RETURN**2
-    return bool((returns & textured).sum() > _CONSISTENT * max(1, int(textured.sum())))
+    difference = np.abs(sampled(second.astype(np.float32), forth) - first)
+    alike = cv2.blur(difference, (5, 5)) < _ALIKE
+    return bool((returns & alike & textured).sum() > _CONSISTENT * max(1, int(textured.sum())))
 
 
 def _texture(grey: U8) -> np.ndarray:

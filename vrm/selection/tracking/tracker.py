@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from vrm.events import Progress, no_progress
+from vrm.motion.exposure import EvenExposure
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.classifier import PixelClassifier
@@ -67,7 +68,10 @@ def track_mask(
         raise ValueError(f"no annotated frame in {start}..{stop - 1}")
     height, width = annotated[known[0]].shape
     result = Tracked(Masks((height, width), stop), {})
-    shot = _ShrunkShot(frame, [t for t in range(start, stop) if t not in without])
+    shot = _ShrunkShot(
+        _in_even_light(frame, known[0], start, stop, (height, width)),
+        [t for t in range(start, stop) if t not in without],
+    )
     learner: PixelClassifier | None = None
     for t in known:
         result.masks[t] = annotated[t]
@@ -97,6 +101,26 @@ def paths(known: list[int], times: Sequence[int]) -> Iterator[Sequence[int]]:
         at = bisect_left(times, t)
         yield times[at : bisect_right(times, last)]
         yield times[bisect_left(times, first) : at + 1][::-1]
+
+
+def _in_even_light(frame: GetFrame, known: int, start: int, stop: int, size: tuple[int, int]) -> GetFrame:
+    """The frames with flashes taken out: neither flow nor colours hold on across them."""
+    return EvenExposure(
+        _WithoutHoles(start, stop, size, frame), range(max(start, known - 4), min(stop, known + 5))
+    ).frame
+
+
+@dataclass
+class _WithoutHoles:
+    """A shot as motion looks at it (``vrm.motion.frames.FrameAccess``); all of it is known."""
+
+    start: int
+    stop: int
+    size: tuple[int, int]
+    frame: GetFrame
+
+    def hole(self, t: int) -> Bool:
+        return np.zeros(self.size, np.bool_)
 
 
 class _ShrunkShot:
