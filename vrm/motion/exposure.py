@@ -26,6 +26,8 @@ _JUMP = 0.04
 """Median change of the known pixels (of 1) from which the light may have jumped."""
 _EXPLAINED = 0.5
 """Gain and offset explain it if they leave at most this share of that change."""
+_ALIKE = 0.5
+"""Correlation, at the best shift, below which two pictures show something else."""
 _GAINS = (0.1, 10.0)
 _DOUBT = 0.7
 """Added to the logarithm of the expected error of what is taken from a frame in another light; more where contrast is
@@ -143,6 +145,8 @@ class EvenExposure:
             rgb = unit(cast(Pixels, cv2.resize(self._shot.frame(t), (w, h), interpolation=cv2.INTER_AREA)))
             hole = self._shot.hole(t)
             known = cv2.resize(hole.view(np.uint8), (w, h), interpolation=cv2.INTER_AREA) == 0
+            if known.any():
+                rgb[~known] = rgb[known].mean(0)  # what the object shows must not count where pictures are compared
             near, box = np.ones((h, w), np.bool_), alignment_box(hole)
             if box is not None:
                 near[:] = False
@@ -160,6 +164,8 @@ def _relation(one: _Look, other: _Look) -> Exposure | None:
     """Gain and offset from one picture to another, where they explain the change; the camera may have moved."""
     first, known, near = _shifted(one, other)
     known = known & other.known
+    if np.count_nonzero(known) < _FEWEST or _correlation(first[known], other.rgb[known]) < _ALIKE:
+        return None
     change = _median(first - other.rgb, known)
     if change <= _JUMP:
         return None
@@ -206,6 +212,11 @@ def _fit(one: Array, other: Array) -> Exposure | None:
             return None
         gain[c], offset[c] = np.polyfit(x[inside], y[inside], 1)
     return Exposure(gain, offset) if (gain > _GAINS[0]).all() and (gain < _GAINS[1]).all() else None
+
+
+def _correlation(one: Array, other: Array) -> float:
+    one, other = one.mean(-1), other.mean(-1)
+    return float(np.mean((one - one.mean()) * (other - other.mean())) / max(1e-6, float(one.std() * other.std())))
 
 
 def _median(difference: Array, where: Bool) -> float:
