@@ -65,7 +65,7 @@ def remove(
                 write(job, output, outputs, range(job.first, job.last))
             else:
                 engine = EngineRunner(job)  # first: it refuses what this machine lacks
-                shots = job.find_shots(given.reach)
+                shots = job.find_shots(given.around if engine.looks_beyond else given.inside)
                 frames = job.open_frames(at_once)
                 selection = resolve(job, given, shots, frames)
                 holes = selection.masks.holes
@@ -76,9 +76,8 @@ def remove(
                         info, options, job.folder.path, holes, shots, wanted, workers.at_once if workers else 1
                     )
                 )
-                engine.plan(
-                    EngineInputs(frames, holes, engine.keyframes, selection.labels), shots, wanted, outputs.highlights
-                )
+                inputs = EngineInputs(frames, selection.hidden, engine.keyframes, selection.labels)
+                engine.plan(inputs, selection.shots, wanted, outputs.highlights)
                 fill(job, engine, workers)
                 job.note(moving_warning(job.report))
                 frames.close()

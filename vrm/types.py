@@ -241,6 +241,12 @@ class Masks:
         """Masks ``start..stop-1`` as bool ``(stop-start, H, W)``."""
         return np.stack([self[t] for t in range(start, stop)])
 
+    def within(self, frames: range) -> Masks:
+        """The masks of those frames; all others are empty."""
+        out = Masks(self.size, self.n_frames)
+        out._packed = {t: packed for t, packed in self._packed.items() if t in frames}
+        return out
+
     def box(self, t: int) -> Box | None:
         """The bounding box of frame t's mask, or None where it is empty."""
         self._check(t)

@@ -4,7 +4,8 @@ import pytest
 
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.features import camera_flow, shrink
-from vrm.selection.tracking.tracker import track_mask
+from vrm.selection.tracking.tracker import Tracked, loss_notes, track_mask
+from vrm.types import Masks
 
 SIZE = (144, 216)
 
@@ -52,7 +53,7 @@ def test_moving_disc(given: int, depth: int):
         assert 0.4 < tracked.confidence[t] <= 1
     np.testing.assert_array_equal(tracked.masks[given], scene.masks[given])
     assert tracked.confidence[given] == 1
-    assert tracked.notes == ()
+    assert list(loss_notes(tracked, range(9))) == []
 
 
 def test_several_annotations_are_kept_as_they_are():
@@ -85,7 +86,7 @@ def test_vanished_object_is_said_to_be_lost():
     assert scene.similarity(tracked, 2) > 0.8
     assert tracked.masks.box(8) is None
     assert tracked.confidence[8] == 0
-    assert any("not found from frame" in note for note in tracked.notes)
+    assert any("not found from frame" in note for note in loss_notes(tracked, range(9)))
 
 
 def test_progress_and_determinism():
@@ -162,3 +163,53 @@ def test_object_is_taken_up_again_behind_a_post():
         beyond = scene.masks[t].copy()
         beyond[:, :122] = False
         assert (tracked.masks[t] & beyond).sum() > 0.5 * beyond.sum(), t
+
+
+@pytest.mark.parametrize("pattern", [(2,), (3, 2), (1, 4)])
+def test_a_picture_that_is_shown_again_keeps_its_mask(pattern):
+    scene = Scene(8)
+    shown = [t for k, t in enumerate(range(8)) for _ in range(pattern[k % len(pattern)])]
+    noise = np.random.default_rng(0)
+    frames = [np.clip(scene.frames[t] + noise.integers(-1, 2, (*SIZE, 3)), 0, 255).astype(np.uint8) for t in shown]
+    tracked = track_mask(frames.__getitem__, {0: scene.masks[0]}, 0, len(frames))
+    once = track_mask([frames[shown.index(t)] for t in range(8)].__getitem__, {0: scene.masks[0]}, 0, 8)
+    for n, t in enumerate(shown):
+        both = tracked.masks[n] & once.masks[t]
+        assert both.sum() > 0.99 * (tracked.masks[n] | once.masks[t]).sum()
+        assert tracked.masks.same(n, shown.index(t))
+
+
+def test_a_freeze_to_the_end_of_the_shot():
+    scene = Scene(3)
+    frames = [scene.frames[min(t, 2)] for t in range(30)]
+    tracked = track_mask(frames.__getitem__, {0: scene.masks[0]}, 0, 30)
+    assert scene.similarity(tracked, 2) > 0.85
+    assert all(tracked.masks.same(2, t) for t in range(3, 30))
+
+
+def test_following_goes_on_behind_frames_of_something_else():
+    scene = Scene(12)
+    for t in (5, 6, 7):
+        scene.frames[t][:] = 0
+    tracked = track_mask(scene, {0: scene.masks[0]}, 0, 12, without={5, 6, 7})
+    assert list(tracked.masks.frames()) == [0, 1, 2, 3, 4, 8, 9, 10, 11]
+    assert min(scene.similarity(tracked, t) for t in tracked.masks.frames()) > 0.8
+
+
+def test_a_flash_is_followed_through():
+    scene = Scene(9)
+    scene.frames[5] = np.clip(scene.frames[5] * 0.3 + 170, 0, 255).astype(np.uint8)
+    tracked = track_mask(scene, {0: scene.masks[0]}, 0, 9)
+    assert min(scene.similarity(tracked, t) for t in range(9)) > 0.8
+
+
+def test_what_is_said_of_losses_is_so():
+    masks = Masks(SIZE, 20)
+    for t in (*range(4), *range(5, 9), *range(11, 16)):
+        masks[t] = np.ones(SIZE, bool)
+    tracked = Tracked(masks, dict.fromkeys(range(20), 1.0))
+    notes = list(loss_notes(tracked, range(18)))
+    # Of one frame between two with a mask nothing is said: it gets one when masks are shaped.
+    assert len(notes) == 2
+    assert "not found on frames 9 to 10:" in notes[0]
+    assert "not found from frame 16 to the end of its shot, frame 17:" in notes[1]

@@ -91,6 +91,13 @@ class HasSplitPoints(Protocol):
         ...
 
 
+@runtime_checkable
+class LooksBeyond(Protocol):
+    """An engine that may find the background on frames of the shot that are not to be filled."""
+
+    looks_beyond: bool
+
+
 class Engine(Protocol):
     """Removes what the masks cover."""
 

@@ -21,6 +21,7 @@ class MotionEngine:
     labelled = False
     generates = True
     keeps = False
+    looks_beyond = True
     device, dtype = "cpu", "fp32"
 
     def __init__(self, options: EngineOptions) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from vrm.engines.base import Engine, HasSplitPoints, Session
+from vrm.engines.base import Engine, HasSplitPoints, LooksBeyond, Session
 from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import check_shots, judge_keyframe, load_keyframes
 from vrm.engines.registry import create_engine
@@ -18,6 +18,7 @@ from vrm.engines.shot import ShotView
 from vrm.errors import OutOfMemory
 from vrm.job.budget import DEFAULT_GB, LEAST_GB, window_memory
 from vrm.job.context import Job
+from vrm.job.preflight import touches
 from vrm.job.resume import MOVED, STEPS, WINDOWS
 from vrm.motion.config import MotionConfig
 from vrm.options.remove import EngineOptions
@@ -41,7 +42,7 @@ class EngineInputs:
     """What an engine is given of a video."""
 
     frames: FrameCache
-    holes: Masks  # grown masks: what is to be filled
+    holes: Masks  # grown masks: what is to be filled, and what is hidden on frames that are only looked at
     keyframes: Mapping[int, Pixels]  # frames that the user has cleaned, by number
     # gives the labels when an engine first asks; None where the user gave neither labels nor a segmenter
     labels: Callable[[], Labels | None]
@@ -129,6 +130,11 @@ class EngineRunner:
         return engine_options(self._job, self.moved)
 
     @property
+    def looks_beyond(self) -> bool:
+        """The engine may find the background on frames that are not to be filled."""
+        return isinstance(self.engine, LooksBeyond) and self.engine.looks_beyond
+
+    @property
     def lowered(self) -> bool:
         """An interrupted run has gone on with less memory somewhere."""
         return bool(self._steps)
@@ -140,20 +146,26 @@ class EngineRunner:
     def plan(
         self, inputs: EngineInputs, shots: list[tuple[int, int]], wanted: range, highlights: tuple[int, ...] = ()
     ) -> None:
-        """Plan windows for the frames ``wanted`` of all shots, ``(start, stop)`` each.
+        """Plan windows for the frames ``wanted`` of all shots, ``(start, stop)`` each, also beyond the range.
 
         Raises UsageError or WeightsError: a shot needs a keyframe and has none.
         """
         self.inputs, self.coverage = inputs, CoverageLog(highlights)
         job, holes = self._job, inputs.holes
-        check_shots(shots, holes, inputs.keyframes, self.engine.generates)
+        worked_on = range(job.first, job.last)
+        inside = [
+            (max(start, job.first), min(stop, job.last)) for start, stop in shots if touches((start, stop), worked_on)
+        ]
+        check_shots(inside, holes, inputs.keyframes, self.engine.generates)
         for t, image in inputs.keyframes.items():
-            if job.first <= t < job.last:
+            if t in worked_on:
                 job.note(judge_keyframe(t, image, inputs.frames.frame(t), holes[t]))
-        for start, stop in shots:
-            own = range(max(start, wanted.start), min(stop, wanted.stop))
+        for start, stop in shots if self.looks_beyond else inside:
+            own = range(max(start, wanted.start, job.first), min(stop, wanted.stop, job.last))
             if own:
-                if not isinstance(self.engine, HasSplitPoints):  # whose keyframes may lie outside a preview
+                if not self.looks_beyond and not isinstance(
+                    self.engine, HasSplitPoints
+                ):  # keyframes may lie outside a preview
                     start, stop = own.start, own.stop
                 self.stretches.append(Stretch(start, stop, own, tuple(self._planned(start, stop, own))))
 
@@ -176,7 +188,8 @@ class EngineRunner:
                     windows[at:] = self._planned(stretch.start, stretch.stop, range(window.start, stretch.wanted.stop))
                 else:
                     at += 1
-            self._job.report.shots.append(ShotReport(stretch.start, stretch.stop, tuple(self._covered.values())))
+            start, stop = max(stretch.start, self._job.first), min(stretch.stop, self._job.last)
+            self._job.report.shots.append(ShotReport(start, stop, tuple(self._covered.values())))
 
     def restore(self, window: Window) -> bool:
         """Take over a window that an earlier run, or another process, has finished; False where there is none."""

@@ -134,7 +134,7 @@ class Job:
         """Random access to the frames, in the memory and on the disk that one of ``at_once`` processes may use."""
         folder = self.scratch("frames")
         memory, disk = frame_memory(self.options.engine), frames_on_disk(self.info, folder, at_once)
-        return FrameCache(self.open_reader().frames, self.last, folder, memory_bytes=memory, disk_bytes=disk)
+        return FrameCache(self.open_reader().frames, self.info.n_frames, folder, memory_bytes=memory, disk_bytes=disk)
 
     def range_to_write(self, holes: Masks) -> range:
         """The frames to be filled: all that is worked on; of a preview, the seconds in which most is removed."""

@@ -6,6 +6,7 @@ The last of them, what no frame shows, is ``synthesis.never_seen``: an engine as
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, MutableMapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from vrm.motion.candidates.calibration import calibrate
 from vrm.motion.candidates.nonlocal_frames import Aligner, choose_sources
 from vrm.motion.candidates.sampling import FrameCandidates, sample_candidates
 from vrm.motion.config import MotionConfig
+from vrm.motion.exposure import EvenExposure
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import FrameAccess, HolePixels, WorkingFrames
 from vrm.motion.fusion.expected_error import UNCALIBRATED
@@ -58,6 +60,7 @@ def propagate(
     Returns a ``HoleFill`` for each frame of the window that has a hole.
     """
     flow, keyframes = estimator or DisFlow(), keyframes or {}
+    shot = even = EvenExposure(shot, window)
     frames = WorkingFrames(shot, config.longest)
     found = Propagation(shot.size, {} if fills is None else fills)
 
@@ -85,6 +88,7 @@ def propagate(
         if foreground is not None:
             foreground.refine(t)
             seen = foreground.split(t, pixels.rows, pixels.cols, seen)
+        seen = {name: even.doubted(one) for name, one in seen.items()}
         candidates = sample_candidates(frames, t, pixels, seen, calibration)  # 5, 6: inpainting, expected errors
         return _fused(candidates, pixels.index, shot.size, config)  # 7: fusion
 
@@ -95,7 +99,18 @@ def propagate(
         tell(config.rounds, t - window.start + 1)
     temporal_filter(found, shot, tracker, config, keyframes)  # 8: refinement
     blend_keyframes(found, shot, keyframes, config.keyframe_blend, flow, frames.scale)
+    _put_into_own_light(found, even)
     return found
+
+
+def _put_into_own_light(found: Propagation, even: EvenExposure) -> None:
+    """The fills of frames whose light jumps, found in the light of the others, in that of the frames. In place."""
+    for t in list(found.fills):
+        light = even.exposure(t)
+        if light is not None:
+            fill = found.fills[t]
+            detail = fill.detail * np.float32(np.square(light.gain).mean())
+            found.fills[t] = replace(fill, rgb=even.restored(t, fill.rgb), detail=detail)
 
 
 def _aligner(tracker: TrajectoryTracker, nonlocal_frames: Sequence[int], keyframes: Collection[int]) -> Aligner | None:

@@ -21,6 +21,7 @@ from vrm.selection.masks.morphology import shape
 from vrm.selection.overlay import overlay_picture
 from vrm.selection.prompts.prompted_masks import PromptedMasks
 from vrm.selection.resolve import frames_said, load_masks
+from vrm.selection.tracking.scenes import Scene
 from vrm.system.failures import translate_errors
 from vrm.types import Bool, Masks
 
@@ -42,7 +43,7 @@ def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Eve
         given = load_masks(job)
         t, others = frames_said(job, given)
         frames = job.open_frames()
-        prompted = PromptedMasks(job, frames, [(job.first, job.last)])
+        prompted = PromptedMasks(job, frames, [Scene(job.first, job.last)])
         mask = _grown(job, t, prompted.mask_of(t, given.loaded))
         picture = overlay_picture(info, job.options.mask, t, frames.frame(t), mask)
         frames.close()

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events
 from vrm.job.context import Job
@@ -28,36 +26,58 @@ from vrm.selection.masks.source import mask_readers
 from vrm.selection.overlay import overlay_picture, overlay_plan, write_overlay
 from vrm.selection.prompts.places import add_rectangles, check_prompts
 from vrm.selection.prompts.prompted_masks import PromptedMasks, followed_from
-from vrm.selection.tracking.tracker import track_mask
+from vrm.selection.tracking.scenes import Scene, find_scenes, in_words, runs
+from vrm.selection.tracking.tracker import loss_notes, track_mask
 from vrm.shots.frame_cache import FrameCache
-from vrm.shots.windows import REACH
+from vrm.shots.windows import REACH, context_reach
 from vrm.system.failures import translate_errors
 from vrm.types import U8, Masks
 
 Shots = list[tuple[int, int]]
+
+FOLLOWED = 24
+"""Frames beyond the range that a mask is followed to, so that they can show what it hides on those of the range."""
+_SAID = 3
+"""Places that a note lists before it counts."""
 
 
 @dataclass(frozen=True)
 class GivenMasks:
     """What the user gave, as far as it is known before any frame was looked at: masks, and whether prompts add to them.
 
-    ``reach`` are the frames whose shots have to be known; all that is worked on where masks are to be tracked.
+    ``inside`` are the frames of the range whose shots have to be known, none if nothing goes; ``around`` are these and
+    the frames beyond the range that may show what the object hides.
     """
 
     loaded: LoadedMasks
     prompted: bool
-    reach: range
+    inside: range
+    around: range
 
     @property
     def empty(self) -> bool:
-        return self.loaded.masks.empty and not self.prompted
+        return not self.inside
+
+    @property
+    def followed(self) -> bool:
+        """Masks of single frames, or prompts, are followed to the others."""
+        return self.loaded.annotated is not None or self.prompted
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which pixels go; ``labels`` makes what engines that route by content ask for, see ``labels_for_engine``."""
+    """Which pixels go.
+
+    Attributes:
+        masks: of the frames that are worked on.
+        hidden: the holes of these, and what must not be taken for background on frames around them.
+        shots: as far as ``hidden`` is known.
+        labels: makes what engines that route by content ask for, see ``labels_for_engine``.
+    """
 
     masks: ShapedMasks
+    hidden: Masks
+    shots: Shots
     labels: Callable[[], Callable[[int], U8] | None]
 
 
@@ -100,7 +120,9 @@ def track(
 
 
 def load_masks(job: Job) -> GivenMasks:
-    """The masks as the user gave them, cut to the range that is worked on; prompts are checked, not yet followed.
+    """The masks as the user gave them; prompts are checked, not yet followed.
+
+    What is masked outside the range stays as it is, but tells what must not be taken for background there.
 
     Raises UsageError: nothing says what should go; MaskError: a mask or a prompt does not fit the video.
     """
@@ -120,20 +142,34 @@ def load_masks(job: Job) -> GivenMasks:
             loaded = load(options, job.info, readers, (job.first, job.last))
         if options.static and options.boxes:
             add_rectangles(job, loaded.masks)
-            odd = check_coverage(loaded.masks, job.last - job.first, "Give a smaller --box.")
+            odd = check_coverage(loaded.masks, job.info.n_frames, "Give a smaller --box.")
             loaded = replace(loaded, annotated=None, notes=(*loaded.notes, *odd))
     job.note(*loaded.notes)
-    for t in list(loaded.masks.frames()):
-        if not job.first <= t < job.last:
-            if loaded.annotated is not None and t in loaded.annotated:
-                raise MaskError(f"The mask belongs to frame {t}, outside the range {job.first}f to {job.last}f.")
-            loaded.masks[t] = np.zeros(loaded.masks.size, np.bool_)
+    outside = [t for t in sorted(loaded.annotated or ()) if not job.first <= t < job.last]
+    if outside:
+        raise MaskError(f"The mask belongs to frame {outside[0]}, outside the range {job.first}f to {job.last}f.")
     prompted = bool(options.prompts)
-    reach = range(job.first, job.last)
-    if loaded.annotated is None and not prompted and not loaded.masks.empty:
-        frames = list(loaded.masks.frames())
-        reach = range(max(job.first, frames[0] - REACH), min(job.last, frames[-1] + 1 + REACH))
-    return GivenMasks(loaded, prompted, reach)
+    followed = prompted or loaded.annotated is not None
+    inside = beyond = range(job.first, job.last)
+    if not loaded.range_only and not options.classes:  # else nothing says what the object hides beyond
+        by = FOLLOWED if followed else context_reach(job.info.frame_rate)
+        beyond = range(max(0, job.first - by), min(job.info.n_frames, job.last + by))
+    if not followed:
+        masked = list(loaded.masks.within(inside).frames())
+        if not masked and not loaded.masks.empty:
+            job.note("The mask is empty on every frame of the range: the video passes through.")
+        near = range(masked[0] - REACH, masked[-1] + 1 + REACH) if masked else range(0)
+        inside, beyond = _common(inside, near), _common(beyond, near)
+        if options.static and inside and len(beyond) > len(inside):
+            job.note(
+                "What the mask covers counts as hidden outside the range too. If the thing is in view in the range "
+                "only, masks of all frames, black outside the range, let more be found."
+            )
+    return GivenMasks(loaded, prompted, inside, beyond)
+
+
+def _common(one: range, other: range) -> range:
+    return range(max(one.start, other.start), min(one.stop, other.stop))
 
 
 def frames_said(job: Job, given: GivenMasks) -> tuple[int, list[int]]:
@@ -147,9 +183,11 @@ def frames_said(job: Job, given: GivenMasks) -> tuple[int, list[int]]:
 
 def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Selection:
     """The masks of all frames: as given, or found by tracking and prompts; then grown and feathered."""
-    loaded = given.loaded
-    masks = _of_all_frames(job, loaded, shots, frames)
-    options = job.options.mask
+    loaded, options = given.loaded, job.options.mask
+    span = range(job.first, job.last)
+    masks = _of_all_frames(job, given, shots, frames)
+    if given.followed:
+        shots = _as_far_as_followed(masks, shots, span)
     # A mask of every frame that is not to grow is meant exactly so.
     own = (options.path is not None or options.static) and not options.classes and loaded.annotated is None
     with job.timed("masks"):
@@ -159,39 +197,59 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
                 f"Masks that lack an object which the frames beside have: {shaped.closed}. It goes there too; with "
                 "--grow 0 masks are taken exactly as they are."
             )
-    return Selection(shaped, lambda: labels_for_engine(job, shaped.holes))
+    holes = shaped.holes.within(span)
+    worked_on = replace(shaped, objects=shaped.objects.within(span), holes=holes)
+    return Selection(worked_on, shaped.holes, shots, lambda: labels_for_engine(job, holes))
 
 
-def _of_all_frames(job: Job, given: LoadedMasks, shots: Shots, frames: FrameCache) -> Masks:
+def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
+    """The shots cut where the object was lost beyond the range ``span``: who knows what it hides from there on."""
+    first, last = span.start, span.stop
+    while first > 0 and masks.box(first - 1) is not None:
+        first -= 1
+    while last < masks.n_frames and masks.box(last) is not None:
+        last += 1
+    cut = [(max(start, first), min(stop, last)) for start, stop in shots]
+    return [(start, stop) for start, stop in cut if start < stop]
+
+
+def _of_all_frames(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Masks:
     """Masks that took work to find are kept for a run that goes on after an interruption."""
-    before = job.folder.read_masks(given.masks.size, given.masks.n_frames) if job.folder.kept else None
+    loaded = given.loaded
+    before = job.folder.read_masks(loaded.masks.size, loaded.masks.n_frames) if job.folder.kept else None
     if before is not None:
         job.note(*before[1])
         return before[0]
     said = len(job.report.notes)
-    prompted = PromptedMasks(job, frames, shots)
+    scenes = find_scenes(shots, frames.frame) if given.followed else []
+    prompted = PromptedMasks(job, frames, scenes)
     if job.options.mask.classes:
-        given = close_dropouts(given.masks, frames.frame, shots, job.progress)
-        job.note(*given.notes)
-    masks = prompted.masks(given)
+        loaded = close_dropouts(loaded.masks, frames.frame, shots, job.progress)
+        job.note(*loaded.notes)
+    masks = prompted.masks(loaded)
     if masks is None:
-        if given.annotated is None:
-            return given.masks
-        masks = _tracked(job, given, given.annotated, shots, frames)
+        if loaded.annotated is None:
+            return loaded.masks
+        masks = _tracked(job, loaded, loaded.annotated, scenes, frames)
+    if given.loaded.annotated is not None or given.loaded.masks.empty:
+        job.note(_left_alone(masks, scenes, range(job.first, job.last)))
     job.folder.write_masks(masks, job.report.notes[said:])
     return masks
 
 
-def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Shots, frames: FrameCache) -> Masks:
+def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], scenes: list[Scene], frames: FrameCache) -> Masks:
     masks = Masks(given.masks.size, given.masks.n_frames)
-    for start, stop in shots:
-        known = {t: given.masks[t] for t in sorted(annotated) if start <= t < stop}
+    for scene in scenes:
+        known = {t: given.masks[t] for t in sorted(annotated) if t in scene}
         if not known:
             continue
-        job.note(followed_from(known, start, stop))
+        shown = scene.within(range(job.first, job.last))
+        job.note(followed_from(known, shown))
         with job.timed("follow"):
-            tracked = track_mask(frames.frame, known, start, stop, progress=job.progress)
-        job.note(*tracked.notes)
+            tracked = track_mask(
+                frames.frame, known, scene.start, scene.stop, without=scene.without, progress=job.progress
+            )
+        job.note(*loss_notes(tracked, list(shown)))
         for t, mask in tracked.masks.items():
             masks[t] = mask
     if masks.empty:
@@ -200,3 +258,27 @@ def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Sho
             "Give the mask of another frame with --mask-frame.",
         )
     return masks
+
+
+def _left_alone(masks: Masks, scenes: list[Scene], span: range) -> str | None:
+    """What to tell the user of scenes that nothing was followed through; None where there is none."""
+    followed = [scene for scene in scenes if any(masks.box(t) is not None for t in scene)]
+    # Black frames amid what was followed have nothing to be removed.
+    bare = [t for t in span if not any(t in scene or t in scene.without for scene in followed)]
+    if not bare or not followed:
+        return None
+    stretches = [(first, last + 1) for first, last in runs(bare)]
+    where = []
+    if stretches[0][0] == span.start:
+        where.append(f"before frame {stretches.pop(0)[1]}")
+    until_end = stretches and stretches[-1][1] == span.stop
+    last = f"from frame {stretches.pop()[0]} on" if until_end else ""
+    if stretches:
+        more = stretches[_SAID:]
+        where.append(f"on {in_words(stretches[:_SAID])}" + (f" and in {len(more)} more places" if more else ""))
+    if last:
+        where.append(last)
+    return (
+        f"Nothing is removed {' and '.join(where)}: following ends with the shot, at a cut. "
+        "Where the thing is in view there too, say so on a frame of each shot."
+    )

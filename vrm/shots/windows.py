@@ -21,7 +21,7 @@ _PER_HOLE, _PER_BOX, _PER_FRAME = 12, 60, 2
 _CONTEXT_SECONDS = Fraction(7, 2)  # an object that stands still so long is filled from frames after it has left
 _LEAST_CONTEXT = 60
 REACH = 240
-"""Frames of context on either side of a window, at most."""
+"""Frames of context on either side of a window, at most, whatever the frame rate."""
 _MERGE_GAP = 12
 
 
@@ -37,6 +37,11 @@ class Window:
     def __post_init__(self) -> None:
         if not self.context_start <= self.start < self.stop <= self.context_stop:
             raise ValueError(f"window {self} is not inside its context")
+
+
+def context_reach(rate: Fraction) -> int:
+    """Frames of context on either side of a window, at a number of frames per second."""
+    return min(max(round(_CONTEXT_SECONDS * rate), _LEAST_CONTEXT), REACH)
 
 
 def plan_windows(
@@ -56,7 +61,7 @@ def plan_windows(
             and share that frame alone.
     """
     wanted = range(start, stop) if within is None else within
-    reach = min(max(round(_CONTEXT_SECONDS * rate), _LEAST_CONTEXT), REACH)
+    reach = context_reach(rate)
     windows: list[Window] = []
     for first, last in _runs(holes, max(start, wanted.start), min(stop, wanted.stop)):
         most = _longest_core(holes, first, last, memory_bytes, longest)

@@ -32,6 +32,7 @@ class InternalEngine:
     def __init__(self, options: EngineOptions) -> None:
         self.options = options
         self.keeps = options.preset == "paper" or options.prefill is False
+        self.looks_beyond = not self.keeps
         if self.keeps:
             from vrm.system.device import choose
 

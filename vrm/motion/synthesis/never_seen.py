@@ -11,6 +11,7 @@ from collections.abc import Mapping, MutableMapping
 import cv2
 import numpy as np
 
+from vrm.motion.exposure import EvenExposure
 from vrm.motion.flow.camera import background_moves
 from vrm.motion.flow.completion import completed_pairs
 from vrm.motion.flow.estimators import DisFlow
@@ -91,7 +92,7 @@ def synthesise_never_seen(shot: FrameAccess, found: Propagation, patches: Mutabl
 
 
 class _Unfinished:
-    """Frames (a ``FrameAccess``) as far as they are filled; their holes are what is still to be synthesised.
+    """Frames (a ``FrameAccess``) in even light, as far as they are filled; their holes are still to be synthesised.
 
     ``least`` is the fewest pixels that are worth it; the rest as in ``synthesise_never_seen``.
     """
@@ -101,6 +102,7 @@ class _Unfinished:
     ) -> None:
         self.start, self.stop, self.size = shot.start, shot.stop, shot.size
         self._shot, self._patches = shot, patches
+        self._even = EvenExposure(shot, range(min(patches), max(patches) + 1))
         self._missing: dict[int, np.ndarray] = {}  # flat indices by frame
         for t in patches:
             fill = found.fills[t]
@@ -117,7 +119,7 @@ class _Unfinished:
             frame = frame.copy()
             y0, x0, y1, x1 = self._patches[t].box
             frame[y0:y1, x0:x1] = self._patches[t].rgb
-        return frame
+        return self._even.evened(t, frame)
 
     def hole(self, t: int) -> Bool:
         return self._mask(self._missing, t)
@@ -216,13 +218,13 @@ class _Unfinished:
         return out
 
     def _put(self, t: int, box: Box, inside: Bool, rgb: Array) -> None:
-        """New colours, float ``(N, 3)`` in [0, 1], of the N pixels ``inside`` a box of frame t."""
+        """New colours, float ``(N, 3)`` in [0, 1] and even light, of the N pixels ``inside`` a box of frame t."""
         old = self._patches[t]
         new = old.rgb.copy()
         rows, cols = np.nonzero(inside)
         rows, cols = rows + box[0] - old.box[0], cols + box[1] - old.box[1]
         top = np.iinfo(new.dtype).max
-        new[rows, cols] = np.clip(np.rint(rgb * np.float32(top)), 0, top).astype(new.dtype)
+        new[rows, cols] = np.clip(np.rint(self._even.restored(t, rgb) * np.float32(top)), 0, top).astype(new.dtype)
         self._patches[t] = Patch(old.box, new)
 
 

@@ -27,11 +27,13 @@ class LoadedMasks:
         masks: one per frame of the video, stored orientation and size.
         annotated: the frames that carry a mask where the others are to be found by tracking; None where the masks
             already say everything.
+        range_only: there are masks of the range alone, and nothing says what is hidden outside it.
     """
 
     masks: Masks
     notes: tuple[str, ...] = ()
     annotated: frozenset[int] | None = None
+    range_only: bool = False
 
 
 @dataclass
@@ -46,6 +48,7 @@ class _Reading:
     masks: dict[Threshold, Masks]
     notes: list[str] = field(default_factory=list)
     count: LevelCount = field(default_factory=LevelCount)
+    range_only: bool = False
     placements: dict[tuple[int, int], Placement] = field(default_factory=dict)
 
     def add(self, t: int, picture: MaskPicture) -> None:
@@ -140,7 +143,7 @@ def load(
         masks = _sequence(source, reading, span)
     fix = "Leave --invert-mask out." if options.invert else "If black marks the object, add --invert-mask."
     odd = check_coverage(masks, masks.n_frames if annotated is None else len(annotated), fix)
-    return LoadedMasks(masks, (*reading.notes, *odd), annotated)
+    return LoadedMasks(masks, (*reading.notes, *odd), annotated, reading.range_only)
 
 
 def _static(sources: Iterable[MaskSource], reading: _Reading) -> Masks:
@@ -193,8 +196,12 @@ def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | Non
         count += 1
     _check_count(source, count, offsets)
     offset = offsets[count]
-    if offset or count != reading.info.n_frames:
-        reading.notes.append(f"The mask has {count} frames: they belong to the range, from frame {offset} on.")
+    reading.range_only = bool(offset) or count != reading.info.n_frames
+    if reading.range_only:
+        reading.notes.append(
+            f"The mask has {count} frames: they belong to the range, from frame {offset} on. No other frames are "
+            "looked at, as nothing says what is hidden there."
+        )
     masks = reading.chosen()
     if offset == 0:
         return masks

@@ -93,13 +93,13 @@ def stored(x: float, y: float, rotation: int, shown: tuple[int, int]) -> tuple[f
 
 
 def add_rectangles(job: Job, masks: Masks) -> None:
-    """Put the boxes into the masks of all frames that are worked on, as the rectangles they are."""
+    """Put the boxes into the masks of all frames, as the rectangles they are."""
     rectangles: Bool = np.zeros(masks.size, np.bool_)
     for box in job.options.mask.boxes:
         y0, x0, y1, x1 = stored_box(box, job.info)
         rectangles[y0:y1, x0:x1] = True
     plain: int | None = None  # a frame that holds the rectangles and nothing else
-    for t in range(job.first, job.last):
+    for t in range(job.info.n_frames):
         if masks.box(t) is not None:
             masks[t] = masks[t] | rectangles
         elif plain is None:

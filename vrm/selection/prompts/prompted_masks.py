@@ -16,7 +16,8 @@ from vrm.selection.prompts.base import Outline, Prompt, Prompter
 from vrm.selection.prompts.graph_cut import seeds
 from vrm.selection.prompts.places import prompt_text, stored_box, stored_point
 from vrm.selection.prompts.registry import create_prompter
-from vrm.selection.tracking.tracker import Tracked, track_mask
+from vrm.selection.tracking.scenes import Scene
+from vrm.selection.tracking.tracker import Tracked, loss_notes, track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.types import Bool, Box, Masks
 
@@ -32,13 +33,13 @@ PlacedPoints = list[tuple[Point, tuple[float, float]]]
 
 
 class PromptedMasks:
-    """Points and boxes of one video, made into masks; shots are ``(start, stop)``.
+    """Points and boxes of one video, made into masks.
 
     ``unsure``: what a click without SAM gave is so unsure, or so large, that only ``--yes`` goes on with it.
     """
 
-    def __init__(self, job: Job, store: FrameCache, shots: list[tuple[int, int]]) -> None:
-        self._job, self._store, self._shots = job, store, shots
+    def __init__(self, job: Job, store: FrameCache, scenes: list[Scene]) -> None:
+        self._job, self._store, self._scenes = job, store, scenes
         options = job.options.mask
         self._prompts: Prompts = sorted(options.prompts, key=lambda prompt: prompt.frame)
         self._prompter: Prompter | None = None
@@ -66,15 +67,15 @@ class PromptedMasks:
         if not self._prompts:
             return loaded.masks if job.options.mask.classes else None
         masks = Masks(job.info.size, job.info.n_frames)
-        for start, stop in self._shots:
-            prompts = [p for p in self._prompts if start <= p.frame < stop]
-            given = [t for t in range(start, stop) if loaded.masks.box(t) or t in (loaded.annotated or ())]
+        for scene in self._scenes:
+            prompts = [p for p in self._prompts if p.frame in scene]
+            given = [t for t in scene if loaded.masks.box(t) or t in (loaded.annotated or ())]
             if loaded.annotated is None and given:
                 for t in given:  # one by one: unpacked, the masks of a long shot are gigabytes
                     masks[t] = loaded.masks[t]
-                self._corrected(masks, prompts, start, stop)
+                self._corrected(masks, prompts, scene)
             elif prompts or given:
-                self._followed(masks, {t: loaded.masks[t] for t in given}, prompts, start, stop)
+                self._followed(masks, {t: loaded.masks[t] for t in given}, prompts, scene)
         return masks
 
     def mask_of(self, t: int, loaded: LoadedMasks) -> Bool:
@@ -83,30 +84,38 @@ class PromptedMasks:
         mask = loaded.masks[t]
         return self._outlined(t, prompts, mask if mask.any() else None) if prompts else mask
 
-    def follow(self, annotated: dict[int, Bool], start: int, stop: int) -> Tracked:
-        """Follow masks through a shot, by the model that outlined them if it can (a SAM 2 video model)."""
+    def follow(self, annotated: dict[int, Bool], scene: Scene) -> Tracked:
+        """Follow masks through a scene, by the model that outlined them if it can (a SAM 2 video model)."""
         prompter: Any = self._prompter
         tracker: Callable[..., Tracked] = prompter.track if getattr(prompter, "tracks", False) else track_mask
         with self._job.timed("follow"):
-            return tracker(self._store.frame, annotated, start, stop, progress=self._job.progress)
+            return tracker(
+                self._store.frame,
+                annotated,
+                scene.start,
+                scene.stop,
+                without=scene.without,
+                progress=self._job.progress,
+            )
 
-    def _followed(self, masks: Masks, annotated: dict[int, Bool], prompts: Prompts, start: int, stop: int) -> None:
+    def _followed(self, masks: Masks, annotated: dict[int, Bool], prompts: Prompts, scene: Scene) -> None:
         """Outline on the first frame pointed at, follow; correct on the next, follow anew from both; and so on."""
         tracked: Tracked | None = None
         for t, each in groupby(prompts, key=lambda p: p.frame):
             if annotated and tracked is None:
-                tracked = self.follow(annotated, start, stop)
+                tracked = self.follow(annotated, scene)
             before = annotated.get(t)
             if before is None and tracked is not None and tracked.masks.box(t) is not None:
                 before = tracked.masks[t]
             annotated[t] = self._outlined(t, list(each), before)
             tracked = None
-        tracked = tracked or self.follow(annotated, start, stop)
-        self._job.note(followed_from(annotated, start, stop), *tracked.notes)
+        tracked = tracked or self.follow(annotated, scene)
+        shown = scene.within(range(self._job.first, self._job.last))
+        self._job.note(followed_from(annotated, shown), *loss_notes(tracked, list(shown)))
         for t, mask in tracked.masks.items():
             masks[t] = mask
 
-    def _corrected(self, masks: Masks, prompts: Prompts, start: int, stop: int) -> None:
+    def _corrected(self, masks: Masks, prompts: Prompts, scene: Scene) -> None:
         """Masks that are there for all frames: what points add or take away on one is followed to the others."""
         for t, each in groupby(prompts, key=lambda p: p.frame):
             before = masks[t]
@@ -114,7 +123,7 @@ class PromptedMasks:
             for piece, adds in ((after & ~before, True), (before & ~after, False)):
                 if int(piece.sum()) < _FEWEST:
                     continue
-                for n, there in self.follow({t: piece}, start, stop).masks.items():
+                for n, there in self.follow({t: piece}, scene).masks.items():
                     masks[n] = masks[n] | there if adds else masks[n] & ~there
 
     def _outlined(self, t: int, prompts: Prompts, before: Bool | None) -> Bool:
@@ -183,13 +192,12 @@ class PromptedMasks:
         return found.mask
 
 
-def followed_from(annotated: Collection[int], start: int, stop: int) -> str:
+def followed_from(annotated: Collection[int], scene: Scene) -> str:
     """The note that says from which frames of a shot the object is followed."""
-    shot = f"shot, frames {start} to {stop - 1}"
     if len(annotated) == 1:
-        return f"The mask is followed from frame {min(annotated)} through its {shot}."
+        return f"The mask is followed from frame {min(annotated)} through its shot, {scene}."
     frames = ", ".join(map(str, sorted(annotated)))
-    return f"The masks of frames {frames} are followed through their {shot}; between two of them from the nearer one."
+    return f"The masks of frames {frames} are followed through their shot, {scene}; between two from the nearer one."
 
 
 _LOOK = "vrm track with --overlay look.png shows the outline at once."

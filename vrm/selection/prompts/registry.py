@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +53,8 @@ class MovablePrompter:
         found: Outline = self._fallback.use(lambda model: model.outline(t, frame, prompt))
         return found
 
-    def track(self, *args: Any, progress: Progress = no_progress) -> Tracked:
-        found: Tracked = self._fallback.use(lambda model: model.track(*args, progress=progress))
+    def track(self, *args: Any, without: Container[int] = (), progress: Progress = no_progress) -> Tracked:
+        found: Tracked = self._fallback.use(lambda model: model.track(*args, without=without, progress=progress))
         return found
 
 

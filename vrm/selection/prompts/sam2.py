@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,20 +113,22 @@ class Sam2:
             yield (odds.reshape(odds.shape[-2:]) > 0).numpy(), sure
 
     def track(
-        self, frame: GetFrame, annotated: dict[int, Bool], start: int, stop: int, *, progress: Progress = no_progress
-    ) -> Tracked:
+        self, frame: GetFrame, annotated: dict[int, Bool], start: int, stop: int, *, without: Container[int] = (),
+        progress: Progress = no_progress,
+    ) -> Tracked:  # fmt: skip
         """Track with the model's memory; arguments and result as of ``vrm.selection.tracking.tracker.track_mask``."""
-        known = sorted(t for t in annotated if start <= t < stop)
+        times = [t for t in range(start, stop) if t not in without]
+        known = sorted(set(times).intersection(annotated))
         masks, confidence = Masks(annotated[known[0]].shape, stop), dict.fromkeys(known, 1.0)
         for t in known:
             masks[t] = annotated[t]
-        for path in paths(known, start, stop):
-            for n, mask, sure in self._along(frame, annotated[path.start], path):
+        for path in paths(known, times):
+            for n, mask, sure in self._along(frame, annotated[path[0]], path):
                 masks[n], confidence[n] = mask, sure
-                progress("follow", len(confidence), stop - start)
-        return Tracked(masks, confidence, ())
+                progress("follow", len(confidence), len(times))
+        return Tracked(masks, confidence)
 
-    def _along(self, frame: GetFrame, mask: Bool, path: range) -> Iterator[tuple[int, Bool, float]]:
+    def _along(self, frame: GetFrame, mask: Bool, path: Sequence[int]) -> Iterator[tuple[int, Bool, float]]:
         """The frames after the first of a path, stretch by stretch."""
         for begin in range(0, max(0, len(path) - 1), _STRETCH):
             if not mask.any():

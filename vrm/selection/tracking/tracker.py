@@ -5,25 +5,31 @@ annotated frame and refreshed with its own sure results, says which pixels look 
 mask says where that can be believed. The object's outline of the last frames moves along with it, so that what comes
 out from behind a tree is taken up again. What this cannot do: tell apart two things that look and move alike, see
 through a long occlusion, or follow an object that moves by more than its own size between frames. It says so: every
-frame has a confidence, and the notes name the stretches where the object was lost.
+frame has a confidence, and ``loss_notes`` names the stretches where the object was lost.
+
+A picture that is shown more than once (12 frames in 24 per second, 3:2 pull-down, a freeze) is looked at once: between
+two copies nothing moves, and what the classifier learns of motion there would be wrong of the next frame.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
 
 import cv2
 import numpy as np
 
 from vrm.events import Progress, no_progress
+from vrm.motion.exposure import EvenExposure
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.classifier import PixelClassifier
 from vrm.selection.tracking.features import GetFrame, pixel_features, shrink, small_grey
+from vrm.selection.tracking.scenes import in_words, runs
+from vrm.shots.copies import is_copy
 from vrm.types import F32, U8, Bool, Masks, Pixels, bounding_box, grow_box
 
 MIN_PIXELS = 8
@@ -41,60 +47,90 @@ class Tracked:
     Attributes:
         masks: of the video's size, for frames 0 to ``stop - 1``; empty outside the shot and where the object is lost.
         confidence: for each frame of the shot, 0 (a guess) to 1 (as annotated).
-        notes: stretches where the object was lost or the result is unsure, a sentence each.
     """
 
     masks: Masks
     confidence: dict[int, float]
-    notes: tuple[str, ...]
 
 
 def track_mask(
-    frame: GetFrame, annotated: dict[int, Bool], start: int, stop: int, *, progress: Progress = no_progress
-) -> Tracked:
+    frame: GetFrame, annotated: dict[int, Bool], start: int, stop: int, *, without: Container[int] = (),
+    progress: Progress = no_progress,
+) -> Tracked:  # fmt: skip
     """Follow a masked object through one shot, forwards and backwards from every annotated frame.
 
     Between two annotated frames each frame is reached from the nearer one. ``frame`` is called with neighbouring t, a
-    few times each; masks are bool ``(H, W)``; stop is excluded. Raises ValueError without an annotated frame in it.
+    few times each; masks are bool ``(H, W)``; stop is excluded; frames ``without`` (black ones amid the shot, say) are
+    passed over. Raises ValueError without an annotated frame in it.
     """
-    known = sorted(t for t in annotated if start <= t < stop)
+    known = sorted(t for t in annotated if start <= t < stop and t not in without)
     if not known:
         raise ValueError(f"no annotated frame in {start}..{stop - 1}")
     height, width = annotated[known[0]].shape
-    result = Tracked(Masks((height, width), stop), {}, ())
-    shot = _ShrunkShot(frame, start, stop)
+    result = Tracked(Masks((height, width), stop), {})
+    shot = _ShrunkShot(
+        _in_even_light(frame, known[0], start, stop, (height, width)),
+        [t for t in range(start, stop) if t not in without],
+    )
     learner: PixelClassifier | None = None
     for t in known:
         result.masks[t] = annotated[t]
         result.confidence[t] = 1.0
-        if stop - start > 1 and annotated[t].any():
+        if len(shot.times) > 1 and annotated[t].any():
             soft = _small(annotated[t], shot.rgb(t))
             features, away = shot.features(t, 1, soft), _signed_distance(soft > 0.5)
             learner = learner or PixelClassifier(features.shape[2])
             learner.annotate(features, away < 0, (away > 1) & (away < REACH))
     if learner is not None:
         learner.fit(300, 3e-3)
-        for path in paths(known, start, stop):
-            for t, mask, sure in _track_path(shot, copy.deepcopy(learner), annotated[path.start], path):
+        for path in paths(known, shot.times):
+            for t, mask, sure in _track_path(shot, copy.deepcopy(learner), annotated[path[0]], path):
                 result.masks[t], result.confidence[t] = mask, sure
-                progress("follow", len(result.confidence), stop - start)
-    return Tracked(result.masks, result.confidence, tuple(_notes(result, start, stop)))
+                progress("follow", len(result.confidence), len(shot.times))
+    return result
 
 
-def paths(known: list[int], start: int, stop: int) -> Iterator[range]:
-    """From every annotated frame both ways, to the end of the shot or half-way to the next annotated frame."""
+def paths(known: list[int], times: Sequence[int]) -> Iterator[Sequence[int]]:
+    """From every annotated frame both ways, to the end of the shot or half-way to the next annotated frame.
+
+    ``times`` are the frames of the shot, ascending.
+    """
     for i, t in enumerate(known):
-        last = (t + known[i + 1]) // 2 if i + 1 < len(known) else stop - 1
-        first = (known[i - 1] + t) // 2 + 1 if i else start
-        yield range(t, last + 1)
-        yield range(t, first - 1, -1)
+        last = (t + known[i + 1]) // 2 if i + 1 < len(known) else times[-1]
+        first = (known[i - 1] + t) // 2 + 1 if i else times[0]
+        at = bisect_left(times, t)
+        yield times[at : bisect_right(times, last)]
+        yield times[bisect_left(times, first) : at + 1][::-1]
+
+
+def _in_even_light(frame: GetFrame, known: int, start: int, stop: int, size: tuple[int, int]) -> GetFrame:
+    """The frames with flashes taken out: neither flow nor colours hold on across them."""
+    return EvenExposure(
+        _WithoutHoles(start, stop, size, frame), range(max(start, known - 4), min(stop, known + 5))
+    ).frame
+
+
+@dataclass
+class _WithoutHoles:
+    """A shot as motion looks at it (``vrm.motion.frames.FrameAccess``); all of it is known."""
+
+    start: int
+    stop: int
+    size: tuple[int, int]
+    frame: GetFrame
+
+    def hole(self, t: int) -> Bool:
+        return np.zeros(self.size, np.bool_)
 
 
 class _ShrunkShot:
-    """The shot at working size: frames ``(h, w, 3)`` and flows ``(h, w, 2)``, of which only the last few are kept."""
+    """The shot at working size: frames ``(h, w, 3)`` and flows ``(h, w, 2)``, of which only the last few are kept.
 
-    def __init__(self, frame: GetFrame, start: int, stop: int) -> None:
-        self.frame, self.start, self.stop = frame, start, stop
+    ``times`` are its frames, ascending.
+    """
+
+    def __init__(self, frame: GetFrame, times: Sequence[int]) -> None:
+        self.frame, self.times = frame, times
         estimator = DisFlow()
 
         @lru_cache(maxsize=4)
@@ -107,9 +143,19 @@ class _ShrunkShot:
 
         self.rgb, self.flow = rgb, flow
 
+    def following(self, t: int, step: int) -> int | None:
+        """The next frame in the direction of travel that shows another picture than frame t."""
+        at = bisect_left(self.times, t)
+        onward = range(at + 1, len(self.times)) if step > 0 else range(at - 1, -1, -1)
+        return next((self.times[k] for k in onward if not is_copy(self.rgb(t), self.rgb(self.times[k]))), None)
+
     def features(self, t: int, step: int, soft: F32) -> F32:
-        """Features of frame t, its motion taken towards the next frame in the direction of travel if there is one."""
-        ahead = t + step if self.start <= t + step < self.stop else t - step
+        """Features of frame t, its motion taken towards the next picture in the direction of travel if there is one."""
+        ahead = self.following(t, step)
+        if ahead is None:
+            ahead = self.following(t, -step)
+        if ahead is None:
+            ahead = t
         return pixel_features(self.rgb(t), self.flow(t, ahead), _signed_distance(soft > 0.5) > 8)
 
 
@@ -120,20 +166,26 @@ def _small(mask: Bool, like: U8) -> F32:
 
 
 def _track_path(
-    shot: _ShrunkShot, learner: PixelClassifier, mask: Bool, path: range
+    shot: _ShrunkShot, learner: PixelClassifier, mask: Bool, path: Sequence[int]
 ) -> Iterator[tuple[int, Bool, float]]:
     """The frames after the first of a path: number, mask in full size, confidence."""
-    soft = _small(mask, shot.rgb(path.start))
+    before, sure = path[0], 1.0
+    step = 1 if path[-1] > before else -1
+    soft = _small(mask, shot.rgb(before))
     extent = _ExpectedRegion(soft)
     for t in path[1:]:
-        back, forth = shot.flow(t, t - path.step), shot.flow(t - path.step, t)
+        if is_copy(shot.rgb(before), shot.rgb(t)):
+            yield t, mask, sure
+            continue
+        back, forth = shot.flow(t, before), shot.flow(before, t)
+        before = t
         carried = sampled(soft, back)
         extent.advance(soft, forth, carried)
         if not extent.region.any() and int((carried > 0.5).sum()) < MIN_PIXELS:
-            soft = np.zeros_like(soft)
-            yield t, np.zeros_like(mask), 0.0
+            soft, mask, sure = np.zeros_like(soft), np.zeros_like(mask), 0.0
+            yield t, mask, sure
             continue
-        features = shot.features(t, path.step, np.maximum(carried, np.where(extent.region > 0, np.float32(1), 0)))
+        features = shot.features(t, step, np.maximum(carried, np.where(extent.region > 0, np.float32(1), 0)))
         away = _signed_distance(carried > 0.5)
         near = (away < REACH) | (extent.region > 0)  # farther off no looks can make up for the distance
         odds = np.full(soft.shape, np.float32(-6))
@@ -142,7 +194,8 @@ def _track_path(
         away = _signed_distance(soft > 0.5)
         learner.remember(features, (soft > 0.9) & (away < -1), (away > 2) & (away < REACH))
         learner.fit(6, 1e-3)
-        yield t, enlarged(soft, shot.frame(t)), _confidence(soft, away, carried, odds)
+        mask, sure = enlarged(soft, shot.frame(t)), _confidence(soft, away, carried, odds)
+        yield t, mask, sure
 
 
 class _ExpectedRegion:
@@ -262,19 +315,18 @@ def _confidence(soft: F32, away: F32, carried: F32, odds: F32) -> float:
     return float(np.clip(told_apart, 0, 1) * np.sqrt(overlap))
 
 
-def _notes(tracked: Tracked, start: int, stop: int) -> Iterator[str]:
-    lost = [t for t in range(start, stop) if tracked.masks.box(t) is None]
-    for first, last in _stretches(lost):
-        where = f"from frame {first} on" if last == stop - 1 else f"on frames {first} to {last}"
+def loss_notes(tracked: Tracked, times: Sequence[int]) -> Iterator[str]:
+    """Where the object was lost, or following is unsure, among those frames of a shot, a sentence each."""
+    lost = [t for t in times if tracked.masks.box(t) is None]
+    for first, last in runs(lost):
+        between = times[0] < first == last < times[-1]
+        if between and not {first - 1, first + 1}.intersection(lost):
+            continue  # a drop-out of one frame is closed when masks are shaped
+        where = "everywhere" if (first, last) == (times[0], times[-1]) else f"on {in_words([(first, last + 1)])}"
+        if times[0] < first and last == times[-1]:
+            where = f"from frame {first} to the end of its shot, frame {last}"
         yield f"The object was not found {where}: nothing is removed there. Give a mask of one of these frames too."
-    unsure = [t for t in range(start, stop) if tracked.masks.box(t) and tracked.confidence.get(t, 0.0) < LOW_CONFIDENCE]
-    for first, last in _stretches(unsure):
+    unsure = [t for t in times if tracked.masks.box(t) and tracked.confidence.get(t, 0.0) < LOW_CONFIDENCE]
+    for first, last in runs(unsure):
         if last - first >= 4:
             yield f"Following is unsure on frames {first} to {last}: look at the masks (--save-masks)."
-
-
-def _stretches(frames: list[int]) -> Iterator[tuple[int, int]]:
-    """First and last of each run of consecutive numbers."""
-    for _, run in groupby(enumerate(frames), key=lambda item: item[1] - item[0]):
-        numbers = [t for _, t in run]
-        yield numbers[0], numbers[-1]
