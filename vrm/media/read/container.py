@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -74,6 +76,16 @@ def codec_name(stream: Stream) -> str:
     if stream.codec_context is not None:
         return stream.codec_context.codec.canonical_name
     return getattr(stream, "name", None) or "unknown"  # only streams of data and attachments have the attribute
+
+
+def channel_layout(stream: Stream) -> str:
+    """FFmpeg's words for a sound stream's channels: "stereo", "5.1"; "2 channels" where the file does not say which."""
+    context: Any = stream.codec_context
+    layout = context.layout
+    # Of channels in an order of their own, PyAV's layout would free a list that the codec context frees once more.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    name: str = layout.name
+    return name
 
 
 def video_stream(container: InputContainer, path: Path, index: int | None) -> VideoStream:

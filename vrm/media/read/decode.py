@@ -7,10 +7,31 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vrm.media.read.container import codec_name, decoder_of, has_side_alpha
+
+_PROFILED = ("png", "apng")
+
+
+def _has_profile(packet: av.Packet[VideoStream], context: VideoCodecContext) -> bool:
+    """Whether an iCCP chunk lies before the pictures: in PNG's packet, in APNG's header."""
+    return any(b"iCCP" in bytes(data).partition(b"IDAT")[0] for data in (packet, context.extradata or b""))
+
+
+def _without_profile(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame without its ICC profile, whose name PyAV would free twice as soon as side data is looked at."""
+    graph = Graph()
+    steps = (
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base),
+        graph.add("sidedata", "mode=delete:type=ICC_PROFILE"),
+        graph.add("buffersink"),
+    )
+    graph.link_nodes(*steps).configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def shows_a_frame(packet: av.Packet[VideoStream], codec: str) -> bool:
@@ -40,11 +61,13 @@ class StreamDecoder:
     Attributes:
         damaged: packets that could not be decoded so far.
         ended_early: why the container could not be read to its end, or empty.
+        icc_profile: the pictures (PNG, APNG) come with a colour profile, which is taken off the frames.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, path: Path) -> None:
         self.damaged = 0
         self.ended_early = ""
+        self.icc_profile = False
         self._container = container
         self._stream = stream
         self._path = path
@@ -80,6 +103,7 @@ class StreamDecoder:
                 continue  # AVI's mark of a repeated frame; a decoder would take it for the end
             if context is None:
                 context = decoder_of(self._stream, self._path, alpha=has_side_alpha(self._stream, packet))
+            self.icc_profile |= self._codec in _PROFILED and _has_profile(packet, context)
             yield from self._decode(context, packet if packet.size else None)
         if self.ended_early and context is not None:
             yield from self._decode(context, None)
@@ -95,4 +119,4 @@ class StreamDecoder:
         for frame in frames:
             if self._stream.time_base is not None:
                 frame.time_base = self._stream.time_base
-        return frames
+        return [_without_profile(frame) for frame in frames] if self.icc_profile else frames

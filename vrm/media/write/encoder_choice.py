@@ -315,6 +315,8 @@ def picture_words(
     captions = facts.captions or "closed captions" in info.extras
     if captions:
         (kept if video.encoder.name in ("libx264", "libx265") else lost).append("closed captions")
+    if "stereo 3d" in info.extras and "second view" not in info.extras:
+        (kept if video.encoder.name == "libx264" else lost).append("the stereo 3D layout")
     lost += facts.data
     if "dolby vision" in info.extras and "Dolby Vision data" not in facts.data:
         lost.append("Dolby Vision data")
