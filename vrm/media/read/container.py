@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,13 @@ def _refuse_list(path: Path) -> None:
 def is_cover(stream: Stream) -> bool:
     """Whether a stream is an attached picture, and no video."""
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def cover_picture(path: Path, index: int) -> bytes:
+    """The file in which a cover picture is stored; empty where it cannot be read."""
+    with open_input(path) as source, contextlib.suppress(av.error.FFmpegError):
+        return next((bytes(packet) for packet in source.demux(source.streams[index]) if packet.size), b"")
+    return b""
 
 
 def codec_name(stream: Stream) -> str:

@@ -44,6 +44,7 @@ class OutputPlan:
         chapters: whether the source's come along.
         notes: a line for each decision that the user should know of.
         kept, lost: what comes along, and everything that does not.
+        any_codec: see ``containers.open_file``.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class OutputPlan:
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    any_codec: bool = False
 
     @property
     def pix_fmt(self) -> str:
@@ -105,7 +107,10 @@ def plan_output(
     facts = SourceFacts(info.time_base) if info.container == FRAMES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
     whole = copy_streams and info.container != FRAMES
-    copied = plan_streams(info, container) if whole else CopiedStreams()
+    copied = plan_streams(info, container, options.audio) if whole else CopiedStreams()
+    options_of_encoder = video.options
+    if copied.any_codec:  # the muxer that is asked first does not say that Matroska wants headers
+        options_of_encoder = video.options | {"flags": video.options.get("flags", "") + "+global_header"}
     kept, lost, notes = picture_words(info, facts, video, container)
     if whole and facts.chapters:
         (kept if container.chapters else lost).append(f"{facts.chapters} chapters")
@@ -116,8 +121,8 @@ def plan_output(
         video.encoder.codec,
         video.picture,
         video.layout,
-        video.options,
-        muxer_options(info, container, video.time_base),
+        options_of_encoder,
+        muxer_options(info, container, video.time_base, copied.streams),
         video.time_base,
         facts.start,
         info.path if whole else None,
@@ -131,6 +136,7 @@ def plan_output(
         tuple(video.notes + notes + copied.notes),
         tuple(kept + copied.kept),
         tuple(lost + copied.lost),
+        copied.any_codec,
     )
 
 
