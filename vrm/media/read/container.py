@@ -14,6 +14,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
+from vrm.system.crash import reading
 
 _LISTS = {"hls", "concat", "dash", "imf", "sdp", "vapoursynth", "avisynth", "ffmetadata"}
 """Formats that make FFmpeg open other files, which the user has not chosen, or that may never end."""
@@ -35,6 +36,7 @@ def open_input(path: Path) -> InputContainer:
     if path.exists() and not path.stat().st_size:
         raise VideoError(f"{path} is empty: it has no bytes.", "Copy it again.")
     _refuse_list(path)
+    reading(path)
     try:
         # Absolute, or FFmpeg would take a name with a colon for a protocol.
         container = av.open(str(path.absolute()), metadata_errors="replace")
