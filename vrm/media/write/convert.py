@@ -16,6 +16,7 @@ from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.codeccontext import SubtitleCodecContext
 
+from vrm.errors import OutputError
 from vrm.media.read.container import channel_layout, open_input
 from vrm.media.write.containers import Container, open_in_memory, packet_for, stated_layout
 
@@ -37,8 +38,8 @@ class SoundConverter:
 
     def __init__(self, out: OutputContainer, source: Stream, encoder: str) -> None:
         settings = _sound_settings(source, encoder)
-        if (layout := stated_layout(source)) is not None:
-            cast(AudioCodecContext, source.codec_context).layout = layout
+        # Also where it is known: of frames whose channels have an order of their own, PyAV frees the list twice.
+        cast(AudioCodecContext, source.codec_context).layout = stated_layout(source) or channel_layout(source)
         self._source = source
         self.stream = cast(AudioStream, out.add_stream(encoder, rate=settings.rate))
         context = self.stream.codec_context
@@ -49,18 +50,31 @@ class SoundConverter:
         self.stream.disposition = source.disposition
 
     def convert(self, packet: Packet[Any]) -> list[Packet[Any]]:
-        """The encoded packets that follow from one of the source; a damaged one gives none."""
+        """The encoded packets that follow from one of the source; a damaged one gives none.
+
+        Raises OutputError: the channels change on the way.
+        """
         made: list[Packet[Any]] = []
-        with contextlib.suppress(av.error.InvalidDataError):
+        try:
             for frame in packet.decode():
                 made += self.stream.encode(cast(av.AudioFrame, frame))
+        except av.error.InvalidDataError:
+            pass
+        except ValueError as error:
+            if isinstance(error, av.error.FFmpegError):
+                raise
+            raise OutputError(
+                f"Sound {self._source.index} of the source changes its channels on the way, and cannot be converted.",
+                "Name the output .mkv, or leave the sound out with --audio drop.",
+            ) from error
         return made
 
     def finish(self) -> list[Packet[Any]]:
         """What is left at the end."""
         made: list[Packet[Any]] = []
-        for frame in cast(AudioCodecContext, self._source.codec_context).decode(None):
-            made += self.stream.encode(frame)
+        with contextlib.suppress(av.error.EOFError):
+            for frame in cast(AudioCodecContext, self._source.codec_context).decode(None):
+                made += self.stream.encode(frame)
         return made + self.stream.encode(None)
 
 
