@@ -114,6 +114,18 @@ def test_a_crash_elsewhere_is_not_blamed_on_the_file(tmp_path, crashing):
     assert "cannot be read" not in done.stderr
 
 
+def test_a_crash_leaves_nothing_half_written(tmp_path, crashing):
+    before = {path.name for path in tmp_path.iterdir()} | {"program.py"}
+    patch = """
+import ctypes
+from vrm.media.write.remux import Remuxer
+Remuxer.finish = lambda *_: ctypes.string_at(0)
+"""
+    done = end(supervised(tmp_path, patch, *remove(crashing)))
+    assert done.returncode == 6
+    assert {path.name for path in tmp_path.iterdir()} == before
+
+
 def test_a_process_that_was_killed_ends_with_words_too(tmp_path, crashing):
     done = end(supervised(tmp_path, KILLED, *remove(crashing)))
     assert done.returncode == 6

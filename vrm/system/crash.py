@@ -11,6 +11,7 @@ import contextlib
 import faulthandler
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,9 +46,18 @@ def attach() -> None:
 
 def reading(path: Path) -> None:
     """Note that this thread goes on with a file."""
+    _note("reading", path)
+
+
+def writing(path: Path) -> None:
+    """Note a file or folder that is to be deleted if the process crashes."""
+    _note("writing", path)
+
+
+def _note(what: str, path: Path) -> None:
     if _pipe is not None:
         with contextlib.suppress(OSError):  # nobody listens any more
-            os.write(_pipe, f"reading {threading.get_ident():x} {os.fsencode(path).hex()}\n".encode())
+            os.write(_pipe, f"{what} {threading.get_ident():x} {os.fsencode(path).hex()}\n".encode())
 
 
 class CrashBox:
@@ -57,6 +67,7 @@ class CrashBox:
         """Start it; ``inherited`` are further pipe ends that it gets, ``options`` those of ``subprocess.Popen``."""
         self._reading: dict[str, str] = {}
         self._last = ""
+        self._written: set[str] = set()
         self._said: list[str] = []
         self._end, given = os.pipe()
         options["env"] = (options.get("env") or dict(os.environ)) | {_VARIABLE: str(inheritable(given))}
@@ -68,14 +79,20 @@ class CrashBox:
         with os.fdopen(self._end, "rb") as lines:
             for line in lines:
                 words = line.decode(errors="replace").rstrip("\n")
-                if words.startswith("reading "):
-                    _, thread, path = words.split(" ")
-                    self._last = self._reading[thread] = os.fsdecode(bytes.fromhex(path))
-                else:
+                if not words.startswith(("reading ", "writing ")):
                     self._said.append(words)
+                    continue
+                what, thread, name = words.split(" ")
+                path = os.fsdecode(bytes.fromhex(name))
+                if what == "writing":
+                    self._written.add(path)
+                else:
+                    self._last = self._reading[thread] = path
 
     def death(self, code: int) -> VrmError:
-        """What is known of the process, which has ended without a result, by its exit code."""
+        """What is known of the process, which has ended without a result, by its exit code; tidies up after it."""
+        for partial in self._written:
+            delete(Path(partial))
         name = fault(code)
         if name is None:
             return death(code)
@@ -116,6 +133,15 @@ class CrashBox:
             elif (frame := _FRAME.match(line)) is not None:
                 frames.append((frame[1], frame[2], frame[3]))
         return {current: threads.pop(current, []), **threads}
+
+
+def delete(path: Path) -> None:
+    """Delete a file or a folder, as far as that can be done."""
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _shown(frame: tuple[str, str, str]) -> str:
