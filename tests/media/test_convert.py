@@ -133,6 +133,12 @@ def test_more_channels_that_the_file_does_not_name_are_refused_before_the_work(t
         plan_output(probe(source), tmp_path / "out.mp4", OutputOptions())
 
 
+def test_sound_that_cannot_be_converted_may_still_be_copied_and_the_refusal_says_so(tmp_path):
+    source = tone(tmp_path / "a.mkv", codec="pcm_s16le", layout="5.1")
+    with pytest.raises(OutputError, match=r"Sound 1 .* cannot be converted: .*6 channels.*Leave --audio out"):
+        plan_output(probe(source), tmp_path / "out.mkv", OutputOptions(audio="convert"))
+
+
 def jpeg():
     file = io.BytesIO()
     Image.fromarray(np.full((16, 24, 3), (200, 30, 60), np.uint8)).save(file, "jpeg")

@@ -66,7 +66,7 @@ def plan_streams(info: VideoInfo, container: Container, audio: str = "auto") -> 
 def _fits(info: VideoInfo, container: Container, audio: str) -> bool:
     try:
         _Planner(info, container, audio).plan()
-    except _StreamRefused:
+    except (_StreamRefused, OutputError):
         return False
     return True
 
@@ -146,6 +146,9 @@ class _Planner:
             if self._audio == "copy":
                 raise _StreamRefused(stream, self._container)
         reason = refuses_sound(self._container, self._info.path, stream.index, packet)
+        if reason and self._audio == "convert" and holds_copy(self._container, stream, packet):
+            what = f"{_words(stream)} of the source cannot be converted: {reason}."
+            raise OutputError(f"{what[:1].upper()}{what[1:]}", "Leave --audio out: it can be copied as it is.")
         if reason:
             raise _StreamRefused(stream, self._container, reason)
         codec = av.Codec(self._container.sound, "w").canonical_name
