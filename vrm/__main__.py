@@ -1,5 +1,5 @@
 """``python -m vrm``: the command line."""
 
-from vrm.cli.main import main
+from vrm.cli.supervisor import main
 
 main()

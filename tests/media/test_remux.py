@@ -168,14 +168,6 @@ def _doubled(planes):
     return tuple(np.hstack([p, p]) for p in planes)
 
 
-def test_sound_that_does_not_fit_is_refused_before_work(make_video, tmp_path):
-    from vrm.errors import OutputError
-
-    source = make_video(tmp_path / "a.mp4", audio=1)
-    with pytest.raises(OutputError, match=r"WebM does not hold sound 1 \(aac.*\.mkv"):
-        plan_output(probe(source), tmp_path / "out.webm", OutputOptions())
-
-
 def test_ffprobe_sees_languages_and_chapters(make_video, tmp_path):
     source = enrich(make_video(tmp_path / "a.mp4", audio=2), tmp_path / "in.mp4", subtitles="mov_text")
     rewrite(source, tmp_path / "out.mp4")

@@ -109,7 +109,7 @@ def test_a_signal_that_windows_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main()
     assert ended.value.code == 3
-    assert list(handled) == [signal.SIGTERM]
+    assert list(handled) == [signal.SIGTERM, signal.SIGINT]
 
 
 def test_scratch_where_nobody_has_a_number_and_open_folders_cannot_be_renamed(

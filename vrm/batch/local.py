@@ -83,9 +83,9 @@ class LocalExecutor(Executor):
         task, seconds, name = slot.task, time.monotonic() - slot.begin, str(slot.number)
         if record is None:
             slot.process = slot.task = None
-            code = process.end()
+            why = process.death()
             if task is not None:
-                yield from self._lose(task, worker.death(code), seconds, name, str(process.pid))
+                yield from self._lose(task, why, seconds, name, str(process.pid))
         elif task is not None and "ended" in record:
             result, slot.task = record["ended"], None
             yield self._finish(task, result, seconds, name)

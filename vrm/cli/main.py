@@ -1,12 +1,15 @@
 """The command ``vrm``: its commands, and how each way of ending looks and what exit code it has."""
 
 import io
+import math
 import os
 import platform
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Sequence
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -60,9 +63,9 @@ def root(
 
 
 def main() -> None:
-    for lost in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
-        if signal.getsignal(lost) != signal.SIG_IGN:  # nohup
-            signal.signal(lost, signal.default_int_handler)
+    for sent in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
+        if signal.getsignal(sent) != signal.SIG_IGN:  # nohup
+            signal.signal(sent, _Interrupt())
     configure_process()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names that are no text come out as the bytes they are
@@ -72,6 +75,21 @@ def main() -> None:
     except BrokenPipeError:
         _hush()
     sys.exit(code)
+
+
+class _Interrupt:
+    """A handler that raises KeyboardInterrupt, but once where a signal comes from a terminal and is handed on too."""
+
+    _last = -math.inf
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        before, _Interrupt._last = _Interrupt._last, time.monotonic()
+        if _Interrupt._last - before > _AT_ONCE:
+            raise KeyboardInterrupt
+
+
+_AT_ONCE = 0.5
+"""Seconds within which signals are one."""
 
 
 def run(args: Sequence[str]) -> int:
@@ -88,10 +106,10 @@ def run(args: Sequence[str]) -> int:
         _hush()  # typer's only other one here: the reader of our output has gone
         return 141  # as a shell says of SIGPIPE
     except VrmError as error:
-        return _refuse(error, as_json)
+        return refuse(error, as_json)
     except TyperException as error:
         usage = UsageError(f"{error.format_message().rstrip('.')}.", "See vrm --help.")
-        return _refuse(_removed(args) or usage, as_json)
+        return refuse(_removed(args) or usage, as_json)
     except Exception:
         return _bug()
     if code == 130:
@@ -124,7 +142,7 @@ def _removed(args: Sequence[str]) -> UsageError | None:
     return None
 
 
-def _refuse(error: VrmError, as_json: bool) -> int:
+def refuse(error: VrmError, as_json: bool) -> int:
     """One red line on stderr; with --json also an event."""
     _say(f"vrm: {error}", "red")
     if as_json:

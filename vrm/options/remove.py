@@ -232,6 +232,8 @@ class OutputOptions(Options):
         help="Quality; less is better. Default: visually lossless.")
     lossless: bool = option(False, OUTPUT, help="FFV1 in mkv, or lossless x264/x265 with that --codec.")
     pix_fmt: str | None = option(None, OUTPUT, "NAME", help="FFmpeg's pixel format. Default: the source's.")
+    audio: str = option("auto", OUTPUT, choices=("auto", "copy", "convert", "drop"),
+        help="Sound. auto: copied, or converted where the output does not hold it; convert: all; drop: none.")
     overwrite: bool = overwrite_option()
     # fmt: on
 

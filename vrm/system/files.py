@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from vrm.errors import OutputError, VrmError
+from vrm.system import crash
+from vrm.system.crash import delete
 
 DISK = {
     errno.ENOSPC: "the disk is full",
@@ -115,6 +117,7 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
     ``atomic_write`` also words the errors; this is for writers that want a path.
     """
     partial = partial_path(path)
+    crash.writing(partial)
     try:
         yield partial
         if durable:
@@ -124,7 +127,7 @@ def atomic_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
         if durable:
             sync_folder(path.parent)
     finally:
-        _delete(partial)
+        delete(partial)
 
 
 @contextlib.contextmanager
@@ -140,7 +143,8 @@ def atomic_folder(folder: Path, what: str = "", *, merge: bool = False) -> Itera
     """
     asked, folder = folder, folder.absolute()
     partial = existing(folder.parent) / partial_path(folder).name
-    _delete(partial)
+    delete(partial)
+    crash.writing(partial)
     try:
         yield partial
         if not partial.exists():
@@ -159,7 +163,7 @@ def atomic_folder(folder: Path, what: str = "", *, merge: bool = False) -> Itera
             raise
         raise _refused(f"{what} cannot be written to {asked}", error) from error
     finally:
-        _delete(partial)
+        delete(partial)
 
 
 def partial_path(path: Path, pid: int | str | None = None) -> Path:
@@ -171,15 +175,7 @@ def remove_partial(path: Path, pid: int | str = "*") -> None:
     """Delete what a killed process, or any, has left of a file or a folder ``path``."""
     name = glob.escape(f".{path.name}.") + f"{pid}.part"
     for partial in existing(path.parent).glob(name):
-        _delete(partial)
-
-
-def _delete(path: Path) -> None:
-    with contextlib.suppress(OSError):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+        delete(partial)
 
 
 def sync_folder(folder: Path) -> None:

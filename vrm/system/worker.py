@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from vrm.errors import EngineError
+from vrm.errors import VrmError
+from vrm.system.crash import CrashBox, attach
 
 PATIENCE = 20
 """Seconds that an interrupted process has for clearing up before it is killed."""
@@ -33,13 +34,13 @@ _ROOT = str(Path(__file__).parents[2])
 Record = dict[str, Any]
 
 
-def command(module: str) -> tuple[str, ...]:
-    """The command that runs ``main()`` of a module, which calls ``serve``.
+def command(module: str, function: str = "main") -> tuple[str, ...]:
+    """The command that runs a function of a module; that of a worker calls ``serve``.
 
     A program of its own: a caller of vrm needs no ``if __name__ == "__main__"``, and nothing is imported from the
     working folder.
     """
-    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import main; main()"
+    code = f"import sys; sys.path.append({_ROOT!r}); from {module} import {function}; {function}()"
     return sys.executable, "-P", "-c", code
 
 
@@ -52,8 +53,11 @@ class Worker:
     """
 
     def __init__(self, command: tuple[str, ...], heard: Callable[[Worker, Record | None], None]) -> None:
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._box = CrashBox(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self._process = self._box.process
         self._heard = heard
+        self._listener = threading.Thread(target=self._box.listen, daemon=True)
+        self._listener.start()
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
@@ -81,6 +85,12 @@ class Worker:
         self._process.kill()
         return self._process.wait()
 
+    def death(self) -> VrmError:
+        """End it, which has said no result, and say what is known of why."""
+        code = self.end()
+        self._listener.join(1)
+        return self._box.death(code)
+
     def _listen(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
@@ -93,22 +103,9 @@ class Worker:
         self._heard(self, None)
 
 
-def death(code: int) -> EngineError:
-    """What is known of a process that ended without a result, by its exit code."""
-    if code >= 0:
-        return EngineError(f"The process that worked on it ended with code {code}.")
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = f"signal {-code}"
-    if name == "SIGKILL":
-        hint = "Mostly that is for want of memory: give --memory, or fewer --jobs."
-        return EngineError("The process that worked on it was killed (SIGKILL).", hint)
-    return EngineError(f"The process that worked on it ended by {name}.", "Please report it, if it happens again.")
-
-
 def serve(perform: Callable[[Record, TextIO], Record]) -> None:
     """The worker's side: do tasks until the input ends, then exit; ``perform(task, out)`` writes records to ``out``."""
+    attach()
     # Ctrl-C reaches every process of a terminal, but the one that started this one decides what becomes of it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _raise_interrupt)

@@ -14,7 +14,7 @@ from vrm.evaluate.runs.methods import FillTask, Method, fill
 from vrm.options.remove import EngineOptions
 from vrm.report.model import plain
 from vrm.system.memory import is_shortage
-from vrm.system.worker import POLL, Record, Worker, command, death, serve
+from vrm.system.worker import POLL, Record, Worker, command, serve
 
 WORKER = command("vrm.evaluate.runs.process")
 
@@ -33,7 +33,7 @@ def fill_in_process(task: FillTask) -> dict[str, Any]:
                 record = heard.get(timeout=POLL)
             except queue.Empty:
                 continue
-            return {"error": str(death(process.end()))} if record is None else record["ended"]
+            return {"error": str(process.death())} if record is None else record["ended"]
     finally:
         process.end()
 

@@ -10,10 +10,10 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.sidedata.sidedata import SideDataContainer
 
 from vrm.media.frame.colour import chroma_scale, luma_scale, resolve, rgb_to_yuv
 from vrm.media.frame.pixel_layout import PixelLayout, Planes, fill, layout_of, unpack
+from vrm.media.frame.side_data import side_data
 from vrm.types import Colour, Pixels
 
 _POINT = 0x10
@@ -170,10 +170,7 @@ def widen(samples: Pixels, depth: int) -> Pixels:
 
 def _blank(template: av.VideoFrame | None, name: str, height: int, width: int) -> av.VideoFrame:
     """A new frame with the template's side data and fields, which PyAV copies only when it converts a frame."""
-    # ``template.side_data`` would be cached in the frame and refer back to it, which keeps its picture in memory.
-    if template is None or not (
-        template.interlaced_frame or len(SideDataContainer(template))  # type: ignore[call-arg]  # the stub has no constructor
-    ):
+    if template is None or not (template.interlaced_frame or side_data(template)):
         return av.VideoFrame(width, height, name)
     small = template.reformat(width=16, height=16, format="gray", interpolation=_POINT, threads=1)
     return small.reformat(width=width, height=height, format=name, interpolation=_POINT, threads=1)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import re
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container import InputContainer
@@ -14,6 +17,7 @@ from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
 from vrm.media.frame.colour import UNSPECIFIED
+from vrm.system.crash import reading
 
 _LISTS = {"hls", "concat", "dash", "imf", "sdp", "vapoursynth", "avisynth", "ffmetadata"}
 """Formats that make FFmpeg open other files, which the user has not chosen, or that may never end."""
@@ -35,6 +39,7 @@ def open_input(path: Path) -> InputContainer:
     if path.exists() and not path.stat().st_size:
         raise VideoError(f"{path} is empty: it has no bytes.", "Copy it again.")
     _refuse_list(path)
+    reading(path)
     try:
         # Absolute, or FFmpeg would take a name with a colon for a protocol.
         container = av.open(str(path.absolute()), metadata_errors="replace")
@@ -87,11 +92,28 @@ def is_cover(stream: Stream) -> bool:
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
+def cover_picture(path: Path, index: int) -> bytes:
+    """The file in which a cover picture is stored; empty where it cannot be read."""
+    with open_input(path) as source, contextlib.suppress(av.error.FFmpegError):
+        return next((bytes(packet) for packet in source.demux(source.streams[index]) if packet.size), b"")
+    return b""
+
+
 def codec_name(stream: Stream) -> str:
     """FFmpeg's name of a stream's codec ("av1", not "libdav1d"); without a decoder, what the container says."""
     if stream.codec_context is not None:
         return stream.codec_context.codec.canonical_name
     return getattr(stream, "name", None) or "unknown"  # only streams of data and attachments have the attribute
+
+
+def channel_layout(stream: Stream) -> str:
+    """FFmpeg's words for a sound stream's channels: "stereo", "5.1"; "2 channels" where the file does not say which."""
+    context: Any = stream.codec_context
+    layout = context.layout
+    # Of channels in an order of their own, PyAV's layout would free a list that the codec context frees once more.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(layout))
+    name: str = layout.name
+    return name
 
 
 def video_stream(container: InputContainer, path: Path, index: int | None) -> VideoStream:

@@ -7,12 +7,33 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.filter import Graph
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from vrm.media.read.clock import Clock, ClockScan
 from vrm.media.read.container import codec_name, decoder_of, has_side_alpha, restate_colour
 from vrm.types import ClockRestart
+
+_PROFILED = ("png", "apng")
+
+
+def _has_profile(packet: av.Packet[VideoStream], context: VideoCodecContext) -> bool:
+    """Whether an iCCP chunk lies before the pictures: in PNG's packet, in APNG's header."""
+    return any(b"iCCP" in bytes(data).partition(b"IDAT")[0] for data in (packet, context.extradata or b""))
+
+
+def _without_profile(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame without its ICC profile, whose name PyAV would free twice as soon as side data is looked at."""
+    graph = Graph()
+    steps = (
+        graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base),
+        graph.add("sidedata", "mode=delete:type=ICC_PROFILE"),
+        graph.add("buffersink"),
+    )
+    graph.link_nodes(*steps).configure()
+    graph.vpush(frame)
+    return graph.vpull()
 
 
 def shows_a_frame(packet: av.Packet[VideoStream], codec: str) -> bool:
@@ -69,6 +90,7 @@ class StreamDecoder:
         left_out: packets between a joint and the key frame after it, which cannot be decoded.
         ended_early: why the container could not be read to its end, or empty.
         key_positions: in a joined recording, the byte of each key frame so far, by its pts.
+        icc_profile: the pictures (PNG, APNG) come with a colour profile, which is taken off the frames.
     """
 
     def __init__(
@@ -78,6 +100,7 @@ class StreamDecoder:
         self.left_out = 0
         self.ended_early = ""
         self.key_positions: dict[int, int] = {}
+        self.icc_profile = False
         self._container = container
         self._stream = stream
         self._path = path
@@ -141,6 +164,7 @@ class StreamDecoder:
                 yield from self._decode(context, None)
                 context.flush_buffers()
             part = self._joint.part
+            self.icc_profile |= codec_name(self._stream) in _PROFILED and _has_profile(packet, context)
             yield from self._decode(context, packet if packet.size else None)
         if self.ended_early and context is not None:
             yield from self._decode(context, None)
@@ -162,4 +186,4 @@ class StreamDecoder:
                 restate_colour(frame, self._stream)
             if self._stream.time_base is not None:
                 frame.time_base = self._stream.time_base
-        return frames
+        return [_without_profile(frame) for frame in frames] if self.icc_profile else frames

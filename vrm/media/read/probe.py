@@ -18,9 +18,10 @@ from av.video.stream import VideoStream
 from vrm.errors import UsageError, VideoError
 from vrm.media.frame.frame import frame_tags
 from vrm.media.frame.pixel_layout import layout_of
+from vrm.media.frame.side_data import EXIF, VIEW_ID, side_data
 from vrm.media.read.animated_webp import is_animated_webp, probe_webp
 from vrm.media.read.clock import ClockScan
-from vrm.media.read.container import codec_name, has_own_clock, is_cover, open_input, video_stream
+from vrm.media.read.container import channel_layout, codec_name, has_own_clock, is_cover, open_input, video_stream
 from vrm.media.read.decode import StreamDecoder, shows_a_frame
 from vrm.media.read.frame_folder import FRAME_RATE, is_frames, probe_folder
 from vrm.types import ClockRestart, StreamInfo, VideoInfo
@@ -40,6 +41,8 @@ _SIDE_DATA = {
     Type.STEREO3D: "stereo 3d",
     Type.SPHERICAL: "spherical",
     Type.S12M_TIMECODE: "timecode",
+    VIEW_ID: "second view",
+    EXIF: "exif",
 }
 
 
@@ -193,7 +196,7 @@ def _rate(video: VideoStream, n_frames: int, duration: Fraction | None) -> Fract
 
 def _orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     """By the display matrix: degrees to turn clockwise, and whether the picture is mirrored as well."""
-    matrix = next((bytes(d) for d in _side_data(frame) if d.type == Type.DISPLAYMATRIX), b"")
+    matrix = side_data(frame).get(Type.DISPLAYMATRIX, b"")
     if len(matrix) < 36:
         return 0, False
     a, b, _, c, d = struct.unpack("<5i", matrix[:20])
@@ -208,13 +211,8 @@ def _direction(a: int, b: int) -> tuple[int, int]:
     return ((1 if a >= 0 else -1), 0) if abs(a) >= abs(b) else (0, 1 if b > 0 else -1)
 
 
-def _side_data(frame: av.VideoFrame) -> Iterable[Any]:
-    side: Any = frame.side_data
-    return [side[k] for k in range(len(side))]
-
-
 def _extras(frames: list[av.VideoFrame], codec_tag: str) -> list[str]:
-    found = [_SIDE_DATA[d.type] for f in frames for d in _side_data(f) if d.type in _SIDE_DATA]
+    found = [_SIDE_DATA[kind] for frame in frames for kind in side_data(frame) if kind in _SIDE_DATA]
     return found + (["dolby vision"] if codec_tag in _DOLBY_TAGS else [])
 
 
@@ -235,7 +233,7 @@ def _stream_info(stream: Stream) -> StreamInfo:
     elif stream.type == "video" and context is not None:
         detail = f"{context.width}x{context.height} {context.pix_fmt or ''}".strip()
     elif stream.type == "audio" and context is not None:
-        detail = f"{context.sample_rate} Hz {context.layout.name}"
+        detail = f"{context.sample_rate} Hz {channel_layout(stream)}"
     elif isinstance(stream, AttachmentStream):
         detail = stream.metadata.get("filename", "")
     tags = {k.lower(): v for k, v in stream.metadata.items()}

@@ -6,13 +6,13 @@ import struct
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 from av.sidedata.sidedata import Type
 from av.video.stream import VideoStream
 
 from vrm.errors import VideoError
+from vrm.media.frame.side_data import EXIF, VIEW_ID, side_data
 from vrm.media.read.container import open_input
 from vrm.media.read.decode import StreamDecoder
 from vrm.media.read.frame_flags import FrameFlags, frame_flags
@@ -74,6 +74,9 @@ _UNWRITTEN = {
     Type.DOVI_RPU_BUFFER: "Dolby Vision data",
     Type.AFD: "active format description",
     Type.ICC_PROFILE: "ICC profile",
+    Type.SPHERICAL: "the projection of spherical video",
+    EXIF: "EXIF data",
+    VIEW_ID: "the second view (MV-HEVC): only the first is worked on",
 }
 
 
@@ -86,8 +89,11 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
             chapters = len(source.chapters())
             order = video.codec_context.field_order if video.codec_context else 0
             base = video.time_base or Fraction(1, 1000)
-            first = next(StreamDecoder(source, video, path).frames(), None)
+            decoding = StreamDecoder(source, video, path)
+            first = next(decoding.frames(), None)
             facts = _of_frame(first, base, order, chapters)
+            if decoding.icc_profile:
+                facts = replace(facts, data=(*facts.data, _UNWRITTEN[Type.ICC_PROFILE]))
             average, rate = video.average_rate or Fraction(0), video.base_rate or Fraction(0)
             constant = bool(average) and abs(average - rate) < average / 1000
             return replace(facts, constant_rate=constant, sample_aspect=Fraction(video.sample_aspect_ratio or 0))
@@ -98,7 +104,7 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
 def _of_frame(frame: av.VideoFrame | None, base: Fraction, order: int, chapters: int) -> SourceFacts:
     if frame is None:
         return SourceFacts(base, field_order=order, chapters=chapters)
-    side: dict[Any, bytes] = {data.type: bytes(data) for data in frame.side_data}  # type: ignore
+    side = side_data(frame)
     matrix = side.get(Type.DISPLAYMATRIX, b"")
     flags = frame_flags(frame)
     if frame.interlaced_frame and order in PROGRESSIVE_ORDERS:

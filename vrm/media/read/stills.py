@@ -15,6 +15,7 @@ from PIL import Image
 from vrm.errors import VideoError
 from vrm.media.frame.pixel_layout import raw_plane
 from vrm.media.read.picture_tags import read_tags, upright
+from vrm.system.crash import reading
 from vrm.types import U8, Pixels
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -56,6 +57,7 @@ def read_image(path: Path, most: int = MOST_PIXELS) -> Pixels:
             integers.
     """
     check_size(path, most)
+    reading(path)
     return cast(Pixels, np.ascontiguousarray(upright(_decoded(path), read_tags(path).orientation)))
 
 
@@ -92,6 +94,7 @@ def read_index(path: Path, most: int = MOST_PIXELS) -> U8:
     check_size(path, most)
     if png_header(path)[3] != _PALETTE:
         raise VideoError(f"{path} is not a PNG with a palette.")
+    reading(path)
     try:
         with av.open(str(path.absolute())) as container:
             frame = next(container.decode(video=0))

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
+from av.packet import Packet
 from av.stream import Stream
 
 from vrm.errors import UsageError
-from vrm.media.read.container import codec_name
+from vrm.media.read.container import channel_layout, codec_name
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Container:
         muxer: FFmpeg's name of it.
         codec: video codec where the source's own does not fit.
         subtitles: codec that text subtitles of other kinds are converted to; empty = none fits.
+        sound: encoder of sound that it does not hold as it is: a lossless one where players know such in it.
+        covers: it holds a cover picture, which is no track.
         tick: ticks per second of its one clock; 0 = each stream has its own.
         codecs: those that players find in it, where its muxer would take any as private data; empty = ask the muxer.
         from_zero: players count its times from zero, and show what comes before the first as emptiness.
@@ -35,6 +41,8 @@ class Container:
     label: str
     codec: str = "h264"
     subtitles: str = ""
+    sound: str = "aac"
+    covers: bool = False
     chapters: bool = True
     tick: int = 0
     options: dict[str, str] = field(default_factory=dict)
@@ -50,7 +58,7 @@ class Container:
 # Without these, the muxers move every stream so that nothing starts below zero: AAC's priming then shifts the picture.
 # Matroska's random names for itself and its tracks are left out, so that equal runs give equal files.
 _KEEP_TIMES = {"avoid_negative_ts": "disabled", "fflags": "+bitexact"}
-_MP4 = Container("mp4", "MP4", subtitles="mov_text")
+_MP4 = Container("mp4", "MP4", subtitles="mov_text", covers=True)
 _TS_CODECS = (
     *("h264", "hevc", "vvc", "mpeg1video", "mpeg2video", "mpeg4", "vc1", "cavs"),
     *("mp2", "mp3", "aac", "aac_latm", "ac3", "eac3", "dts", "truehd", "opus", "s302m"),
@@ -68,11 +76,15 @@ _TS = Container(
 CONTAINERS: dict[str, Container] = {
     ".mp4": _MP4,
     ".m4v": _MP4,
-    ".mov": Container("mov", "QuickTime", subtitles="mov_text"),
+    ".mov": Container("mov", "QuickTime", subtitles="mov_text", sound="alac"),
     ".3gp": Container("3gp", "3GP", subtitles="mov_text"),
-    ".mkv": Container("matroska", "Matroska", subtitles="subrip", tick=1000, options=_KEEP_TIMES),
-    ".webm": Container("webm", "WebM", codec="vp9", subtitles="webvtt", tick=1000, options=_KEEP_TIMES),
-    ".avi": Container("avi", "AVI", codec="mpeg4", chapters=False),
+    ".mkv": Container(
+        "matroska", "Matroska", subtitles="subrip", sound="flac", covers=True, tick=1000, options=_KEEP_TIMES
+    ),
+    ".webm": Container(
+        "webm", "WebM", codec="vp9", subtitles="webvtt", sound="libopus", tick=1000, options=_KEEP_TIMES
+    ),
+    ".avi": Container("avi", "AVI", codec="mpeg4", sound="pcm_s16le", chapters=False),
     ".ts": _TS,
     ".m2ts": _TS,
     ".mts": _TS,
@@ -118,19 +130,67 @@ def abandon(out: OutputContainer) -> None:
         out.close()
 
 
-def holds_copy(container: Container, source: InputContainer, index: int) -> bool:
-    """Whether the container takes the packets of this source stream as they are."""
-    template = source.streams[index]
+def open_file(path: Path, muxer: str, options: dict[str, str], *, any_codec: bool = False) -> OutputContainer:
+    """An output file. ``any_codec``: PyAV refuses codecs that Matroska has only under Microsoft's names.
+
+    FFmpeg's muxer "tee", which hands packets on to another, is asked for none; it does not hand on chapters.
+    """
+    place = str(path.absolute())
+    if not any_codec:
+        return av.open(place, "w", format=muxer, container_options=options)
+    handed = ":".join(f"{name}={value}" for name, value in {"f": muxer, **options}.items())
+    quoted = place.replace("'", r"'\''")
+    return av.open(f"[{handed}]'{quoted}'", "w", format="tee")
+
+
+def first_packets(source: InputContainer) -> dict[int, bytes]:
+    """The first packet of each sound and video stream, as far as they lie near the beginning of a file just opened."""
+    wanted = {stream.index for stream in source.streams if stream.type in ("audio", "video")}
+    found: dict[int, bytes] = {}
+    with contextlib.suppress(av.error.FFmpegError):
+        for _, packet in zip(range(_LOOKED_AT), source.demux(), strict=False):
+            if packet.size and packet.stream_index in wanted:
+                found.setdefault(packet.stream_index, bytes(packet))
+            if found.keys() == wanted:
+                break
+    return found
+
+
+_LOOKED_AT = 2000
+"""Packets that are read to find the first of each stream."""
+
+
+def holds_copy(container: Container, template: Stream, packet: bytes | None = None, *, any_codec: bool = False) -> bool:
+    """Whether the container takes the packets of a source's stream as they are, tried with its header and one packet.
+
+    ``any_codec``: see ``open_file``.
+    """
     if not container.holds(codec_name(template)):
         return False
-    out = open_in_memory(container)
     try:
-        copy_stream(out, template)
-        out.start_encoding()
+        if any_codec:
+            out = open_file(Path(os.devnull), container.muxer, container.options, any_codec=True)
+        else:
+            out = open_in_memory(container)
+        copy = copy_stream(out, template)
+        if packet is None:
+            out.start_encoding()
+        else:
+            out.mux_one(packet_for(copy, packet))
         out.close()
     except (av.error.FFmpegError, ValueError):
         return False
     return True
+
+
+def packet_for(stream: Stream, data: bytes) -> Packet[Stream]:
+    """A packet of that content at time 0."""
+    packet: Packet[Stream] = Packet(data)
+    packet.pts = packet.dts = 0
+    packet.time_base = stream.time_base or Fraction(1, 1000)
+    packet.is_keyframe = True
+    packet.stream = stream
+    return packet
 
 
 def copy_stream(out: OutputContainer, template: Stream) -> Stream:
@@ -138,7 +198,14 @@ def copy_stream(out: OutputContainer, template: Stream) -> Stream:
     stream = out.add_stream_from_template(template, opaque=True)
     stream.metadata.update(template.metadata)
     stream.disposition = template.disposition
+    if isinstance(stream, AudioStream) and (layout := stated_layout(template)) is not None:
+        stream.codec_context.layout = layout
     return stream
+
+
+def stated_layout(stream: Stream) -> str | None:
+    """The layout of one or two channels of which the file, as old AVI, does not say what they are; else None."""
+    return {"1 channels": "mono", "2 channels": "stereo"}.get(channel_layout(stream))
 
 
 def distinct_names(paths: Iterable[Path]) -> list[str]:

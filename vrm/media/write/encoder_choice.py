@@ -14,7 +14,7 @@ from vrm.errors import OutputError, UsageError
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.source_facts import PROGRESSIVE_ORDERS, SourceFacts
 from vrm.media.read.times import timestamps
-from vrm.media.write.chroma_location import chroma_location, keeps_chroma_location
+from vrm.media.write.chroma_location import chroma_location
 from vrm.media.write.containers import ANIMATED, FRAMES, Container, abandon, open_in_memory
 from vrm.media.write.encoders import (
     PictureFormat,
@@ -215,7 +215,7 @@ def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
     own = encoder.codec == info.codec and options.pix_fmt is None
     settings = quality_options(encoder, options.crf, options.lossless)
     settings |= profile_options(encoder, info.profile if own else "", layout, options.lossless)
-    fields = facts.field_order not in PROGRESSIVE_ORDERS and encoder.name in _CODES_FIELDS
+    fields = facts.field_order not in PROGRESSIVE_ORDERS and encoder.name in CODES_FIELDS
     settings |= library_params(
         encoder,
         facts.mastering,
@@ -253,7 +253,7 @@ def _try(encoder: VideoEncoder, wish: _EncoderWish) -> EncoderChoice:
 
 
 _STATES_HDR = ("matroska", "webm")
-_CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
+CODES_FIELDS = ("libx264", "mpeg2video", "mpeg4", "prores_ks", "dnxhd", "ffv1")
 
 
 def _format_for(encoder: VideoEncoder, layout: PixelLayout, container: Container) -> tuple[str, str]:
@@ -338,59 +338,3 @@ def _on_grid(info: VideoInfo, rate: Fraction) -> bool:
     places = [(t - times[0]) * info.time_base * rate for t in times]
     near = all(abs(p - round(p)) < Fraction(1, 10) for p in places)
     return near and len({round(p) for p in places}) == len(places)
-
-
-def picture_words(
-    info: VideoInfo, facts: SourceFacts, video: EncoderChoice, container: Container
-) -> tuple[list[str], list[str], list[str]]:
-    """What is kept and what is lost of the picture itself, and notes on it."""
-    kept: list[str] = [f"{video.picture.pix_fmt}, {video.layout.depth} bits"]
-    lost: list[str] = []
-    notes: list[str] = []
-    written = layout_of(video.picture.pix_fmt)
-    if video.layout.alpha:
-        (kept if written.alpha else lost).append("the alpha plane")
-    elif info.has_alpha:
-        lost.append("the alpha plane (this decoder does not give it)")
-    if (written.sub_x, written.sub_y) > (video.layout.sub_x, video.layout.sub_y) and video.layout.family != "gray":
-        lost.append("full chroma resolution" + ("" if written.alpha else " (--pix-fmt yuv444p keeps it)"))
-    if written.depth < video.layout.depth:
-        lost.append(f"{video.layout.depth} bits (written with {written.depth})")
-    if facts.mastering is not None:
-        stated = video.encoder.params or video.picture.mastering is not None
-        (kept if stated else lost).append("HDR static metadata")
-    captions = facts.captions or "closed captions" in info.extras
-    if captions:
-        (kept if video.encoder.name in ("libx264", "libx265") else lost).append("closed captions")
-    lost += facts.data
-    if "dolby vision" in info.extras and "Dolby Vision data" not in facts.data:
-        lost.append("Dolby Vision data")
-    location = chroma_location(facts, video.layout, written)
-    located = not location or keeps_chroma_location(location, video.encoder, container)
-    if not located or location not in ("", "left"):
-        (kept if located else lost).append(f"chroma location ({location})")
-    if facts.field_order not in PROGRESSIVE_ORDERS:
-        fields = video.encoder.name in _CODES_FIELDS
-        (kept if fields else lost).append("interlacing flags")
-    if info.rotation or facts.display_matrix:
-        holds = container.muxer in ("mp4", "mov", "3gp", "matroska", "webm")
-        (kept if holds else lost).append(f"rotation by {info.rotation} degrees")
-    if info.sample_aspect not in (0, 1):
-        kept.append(f"pixels of {info.sample_aspect.numerator}:{info.sample_aspect.denominator}")
-    tick = container.tick
-    if tick and (facts.time_base * tick).denominator != 1 and not _on_ticks(info, facts, tick):
-        notes.append(f"{container.label} counts time in 1/{tick} s: times are rounded to that.")
-    if container.muxer == "mpegts" and facts.start < _REORDERING and video.encoder.exact_times:
-        notes.append("MPEG-TS holds no time before zero: all streams start later by the picture's reordering delay.")
-    return kept, lost, notes
-
-
-_REORDERING = Fraction(1, 2)
-"""Seconds before the first picture is shown at which its decoding may have to begin."""
-
-
-def _on_ticks(info: VideoInfo, facts: SourceFacts, tick: int) -> bool:
-    if info.container in ANIMATED:
-        return all((t * info.time_base * tick).denominator == 1 for t in timestamps(info))
-    period = 1 / info.frame_rate if info.frame_rate else facts.time_base
-    return (period * tick).denominator == 1 and (facts.start * tick).denominator == 1

@@ -13,8 +13,9 @@ from vrm.media.read.frame_folder import FRAME_RATE, PICTURE_ENDINGS, frame_files
 from vrm.media.read.picture_tags import CICP, plays, stated
 from vrm.media.read.source_facts import SourceFacts, read_facts
 from vrm.media.write.containers import ANIMATED, CONTAINERS, FRAMES, PICTURES, Container, container_of
-from vrm.media.write.encoder_choice import choose_video, picture_words
+from vrm.media.write.encoder_choice import choose_video
 from vrm.media.write.encoders import PictureFormat
+from vrm.media.write.kept import picture_words
 from vrm.media.write.streams import EMPTY, CopiedStreams, StreamPlan, muxer_options, plan_streams, shift_to_zero
 from vrm.media.write.target_layout import asked_layout
 from vrm.options.remove import OutputOptions
@@ -54,6 +55,7 @@ class OutputPlan:
         chapters: whether the source's come along.
         notes: a line for each decision that the user should know of.
         kept, lost: what comes along, and everything that does not.
+        any_codec: see ``containers.open_file``.
     """
 
     path: Path
@@ -79,6 +81,7 @@ class OutputPlan:
     notes: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
+    any_codec: bool = False
 
     @property
     def pix_fmt(self) -> str:
@@ -117,7 +120,10 @@ def plan_output(
     facts = SourceFacts(info.time_base) if info.container in PICTURES else read_facts(info.path, info.stream)
     video = choose_video(info, facts, container, options, out)
     whole = copy_streams and info.container not in PICTURES
-    copied = plan_streams(info, container) if whole else CopiedStreams()
+    copied = plan_streams(info, container, options.audio) if whole else CopiedStreams()
+    options_of_encoder = video.options
+    if copied.any_codec:  # the muxer that is asked first does not say that Matroska wants headers
+        options_of_encoder = video.options | {"flags": video.options.get("flags", "") + "+global_header"}
     kept, lost, notes = picture_words(info, facts, video, container)
     lost += _lost_of_pictures(info, container)
     if container.muxer == "gif" and info.frame_rate > _FASTEST_GIF:
@@ -134,8 +140,8 @@ def plan_output(
         video.encoder.codec,
         video.picture,
         video.layout,
-        video.options,
-        muxer_options(info, container, video.time_base),
+        options_of_encoder,
+        muxer_options(info, container, video.time_base, copied.streams),
         video.time_base,
         facts.start + shift,
         shift,
@@ -151,6 +157,7 @@ def plan_output(
         tuple(video.notes + notes + copied.notes + _clock_notes(info, shift)),
         tuple(kept + copied.kept),
         tuple(lost + copied.lost),
+        copied.any_codec,
     )
 
 

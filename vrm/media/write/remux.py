@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from math import ceil, floor
 from pathlib import Path
@@ -14,19 +15,31 @@ from av.container import OutputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Discard, Stream
-from av.subtitles.codeccontext import SubtitleCodecContext
 from av.video.stream import VideoStream
 
+from vrm.errors import OutputError
 from vrm.media.frame.pixel_layout import layout_of
 from vrm.media.read.clock import Clock, move
-from vrm.media.read.container import open_input
-from vrm.media.write.containers import copy_stream
+from vrm.media.read.container import codec_name, cover_picture, open_input
+from vrm.media.write.containers import copy_stream, packet_for
+from vrm.media.write.convert import STALE, SoundConverter, SubtitleConverter
 from vrm.media.write.encoders import add_encoder
 from vrm.media.write.plan import OutputPlan
 from vrm.media.write.streams import CONTAINER_TAGS, StreamPlan
+from vrm.system.files import disk_error
 
-# Matroska's statistics of the old packets, and tags that every muxer writes itself.
-_STALE = re.compile(r"(BPS|DURATION|NUMBER_OF_|_STATISTICS_)|(encoder|vendor_id)$", re.IGNORECASE)
+_HALF = Fraction(1, 2)
+
+
+@contextmanager
+def refused_as(what: str, fix: str) -> Iterator[None]:
+    """Say what the muxer has refused, where it was not the disk: else the picture's encoder would be blamed."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        if disk_error(error) is not None:
+            raise
+        raise OutputError(f"{what} cannot be written: {error.strerror}.", fix) from error
 
 
 class Remuxer:
@@ -46,7 +59,8 @@ class Remuxer:
         self._out = out
         self._wanted = {s.index: s for s in plan.streams}
         self._targets: dict[int, Stream] = {}
-        self._converters: dict[int, SubtitleConverter] = {}
+        self._converters: dict[int, SoundConverter | SubtitleConverter] = {}
+        self._covers: list[Packet[Any]] = []
         self._last: dict[int, int] = {}
         self._may_repeat = FormatFlags.ts_nonstrict in FormatFlags(out.format.flags)
         self._held: Packet[Any] | None = None
@@ -60,7 +74,7 @@ class Remuxer:
         for stream in self._source.streams:
             if stream.index == plan.stream:
                 self.video = _add_video(plan, out)
-                self.video.metadata.update({k: v for k, v in stream.metadata.items() if not _STALE.match(k)})
+                self.video.metadata.update({k: v for k, v in stream.metadata.items() if not STALE.match(k)})
                 self.video.disposition = stream.disposition
             if stream.index not in self._wanted:
                 stream.discard = Discard.all
@@ -68,7 +82,7 @@ class Remuxer:
             self._add(stream, self._wanted[stream.index])
         if plan.chapters:
             out.set_chapters([_moved(chapter, plan.shift) for chapter in self._source.chapters()])
-        out.metadata.update({k: v for k, v in self._source.metadata.items() if k not in CONTAINER_TAGS})
+        out.metadata.update({k: v for k, v in self._source.metadata.items() if k.lower() not in CONTAINER_TAGS})
         self._packets = self._source.demux([self._source.streams[i] for i in self._targets])
 
     def __enter__(self) -> Remuxer:
@@ -84,6 +98,8 @@ class Remuxer:
 
     def until(self, time: Fraction) -> None:
         """Write the packets that come before ``time`` (seconds of the output, by dts)."""
+        while self._covers:
+            self._out.mux_one(self._covers.pop())
         while (packet := self._next()) is not None:
             if _seconds(packet) + self._shift > time:
                 return
@@ -99,31 +115,34 @@ class Remuxer:
             elif packet.stream.type == "video" or not self._targets:
                 continue
             elif _seconds(packet) > end + 10:
-                return
+                break
+        for index, converter in self._converters.items():
+            self._mux(index, converter.finish())
 
     def _add(self, stream: Stream, plan: StreamPlan) -> None:
+        if plan.kind == "cover":
+            self._add_cover(stream, plan.target)
+            return
         if not plan.target:
             self._targets[stream.index] = copy_stream(self._out, stream)
             return
-        if plan.target == "attachment":
-            self._add_cover(stream)
-            return
-        converter = SubtitleConverter(self._out, stream, plan.target)
+        convert = SoundConverter if plan.kind == "audio" else SubtitleConverter
+        converter = convert(self._out, stream, plan.target)
         self._converters[stream.index] = converter
         self._targets[stream.index] = converter.stream
 
-    def _add_cover(self, stream: Stream) -> None:
-        """A cover picture becomes an attachment, as Matroska has it."""
+    def _add_cover(self, stream: Stream, target: str) -> None:
+        """A cover picture: an attachment in Matroska; in MP4 a packet of a stream that its muxer makes no track of."""
         assert self._source is not None
-        with open_input(Path(self._source.name)) as again:
-            picture = next(again.demux(again.streams[stream.index]))
+        picture = cover_picture(Path(self._source.name), stream.index)
         stream.discard = Discard.all
-        tags = stream.metadata
-        codec = stream.codec_context.name if stream.codec_context is not None else ""
-        ending = {"mjpeg": "jpeg"}.get(codec, codec)
-        name = tags.get("filename", f"cover.{ending}")
-        self._out.add_attachment(name, tags.get("mimetype", f"image/{ending}"), bytes(picture))
         self.copied[stream.index] += 1
+        if target != "attachment":
+            self._covers.append(packet_for(copy_stream(self._out, stream), picture))
+            return
+        ending = codec_name(stream).replace("mjpeg", "jpeg")
+        name = stream.metadata.get("filename", f"cover.{ending.replace('jpeg', 'jpg')}")
+        self._out.add_attachment(name, stream.metadata.get("mimetype", f"image/{ending}"), picture)
 
     def _next(self) -> Packet[Any] | None:
         """The packet that is written next; it is held until then."""
@@ -152,8 +171,7 @@ class Remuxer:
             packet.pts = packet.dts = 0
         self.copied[index] += 1
         if index in self._converters:
-            for converted in self._converters[index].convert(packet):
-                self._out.mux_one(converted)
+            self._mux(index, self._converters[index].convert(packet))
             return
         packet.dts = packet.pts if packet.dts is None else packet.dts
         assert packet.dts is not None
@@ -162,11 +180,7 @@ class Remuxer:
             self._keep_order(packet, self._last[index], target)
         self._last[index] = packet.dts
         packet.stream = target
-        try:
-            self._out.mux_one(packet)
-        except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # at a cut, a packet may be a piece of one
-            self.copied[index] -= 1
-            self.damaged[index] += 1
+        self._mux(index, [packet])
 
     def _keep_order(self, packet: Packet[Any], last: int, target: Stream) -> None:
         """Put a packet a tick of the output later where a damaged or joined source repeats a time: muxers refuse it."""
@@ -177,40 +191,16 @@ class Remuxer:
             packet.dts = last + ceil(1 / ticks)
             packet.pts = max(packet.pts, packet.dts) if packet.pts is not None else None
 
-
-_HALF = Fraction(1, 2)
-
-
-class SubtitleConverter:
-    """Decodes text subtitles and encodes them in another text codec, at their own times."""
-
-    def __init__(self, out: OutputContainer, source: Stream, target: str) -> None:
-        decoder = source.codec_context
-        assert isinstance(decoder, SubtitleCodecContext)
-        decoder.open(strict=False)
-        self._decoder = decoder
-        self.stream = out.add_stream(target)
-        encoder = self.stream.codec_context
-        assert isinstance(encoder, SubtitleCodecContext)
-        encoder.subtitle_header = decoder.subtitle_header
-        encoder.time_base = source.time_base or Fraction(1, 1000)
-        self.stream.time_base = source.time_base
-        encoder.open()
-        self._encoder = encoder
-        self.stream.metadata.update({k: v for k, v in source.metadata.items() if not _STALE.match(k)})
-        self.stream.disposition = source.disposition
-
-    def convert(self, packet: Packet[Any]) -> list[Packet[Any]]:
-        """The packet's text in the target codec; nothing for the empty packets that fill mov_text's gaps."""
-        text = self._decoder.decode2(packet)
-        if text is None or not len(text):
-            return []
-        made = self._encoder.encode_subtitle(text)
-        made.pts = made.dts = packet.pts
-        made.duration = packet.duration
-        made.time_base = packet.time_base
-        made.stream = self.stream
-        return [made]
+    def _mux(self, index: int, packets: list[Packet[Any]]) -> None:
+        plan = self._wanted[index]
+        fix = "Try --audio convert or drop." if plan.kind == "audio" else "Try the ending .mkv."
+        with refused_as(f"Stream {index} of the source ({plan.codec})", fix):
+            for packet in packets:
+                try:
+                    self._out.mux_one(packet)
+                except (av.error.InvalidDataError, av.error.PatchWelcomeError):  # at a cut, it may be a piece of one
+                    self.copied[index] -= 1
+                    self.damaged[index] += 1
 
 
 def _add_video(plan: OutputPlan, out: OutputContainer) -> VideoStream:

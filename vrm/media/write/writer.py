@@ -19,11 +19,11 @@ from vrm.errors import OutputError
 from vrm.media.frame.frame import Frame
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.picture_tags import read_tags
-from vrm.media.write.containers import FRAMES, abandon
+from vrm.media.write.containers import FRAMES, abandon, open_file
 from vrm.media.write.encoders import for_encoder
 from vrm.media.write.plan import OutputPlan
 from vrm.media.write.png import write_png
-from vrm.media.write.remux import Remuxer
+from vrm.media.write.remux import Remuxer, refused_as
 from vrm.media.write.webp import whole_frames
 from vrm.system.files import atomic_file, atomic_folder, disk_error
 
@@ -121,11 +121,12 @@ def _encode_to(
     path: Path, plan: OutputPlan, frames: Iterable[Frame], part: bool, progress: Progress | None
 ) -> tuple[int, dict[int, int], dict[int, int]]:
     """The frames that were written; packets copied and packets left out as damaged, by stream."""
-    out = av.open(str(path.absolute()), "w", format=plan.container, container_options=plan.muxer_options)
+    out = open_file(path, plan.container, plan.muxer_options, any_codec=plan.any_codec)
     try:
         with Remuxer(plan, out) as remuxer:
             written = _VideoTrack(plan, out, remuxer, part).encode_all(frames, progress)
-        out.close()
+        with refused_as(f"The end of {plan.path.name}", "Try --audio convert or drop, or the ending .mkv."):
+            out.close()
     except BaseException:
         abandon(out)
         raise
