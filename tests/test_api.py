@@ -59,6 +59,7 @@ def test_every_word_reaches_the_options() -> None:
         "crf": None,
         "lossless": True,
         "pix_fmt": "yuv444p",
+        "audio": "copy",
         "stream": 1,
         "fps": "24",
         "report": "r.html",

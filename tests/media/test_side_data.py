@@ -15,6 +15,7 @@ import pytest
 from everything import packets
 from PIL import Image, ImageCms
 
+from vrm.media.frame.side_data import EXIF, side_data
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.media.write.plan import plan_output
@@ -68,13 +69,23 @@ def test_a_picture_with_a_named_profile_is_worked_on_and_the_profile_is_named_as
     assert np.array_equal(shown, np.asarray(picture()))
 
 
-def test_side_data_that_has_no_name_is_passed_over_and_what_it_was_is_named_as_lost(tmp_path):
+def test_what_a_camera_states_is_named_as_lost_where_its_picture_becomes_a_video(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
     picture().save(tmp_path / "a.jpg", exif=exif)
     info = probe(tmp_path / "a.jpg")
-    assert info.rotation == 90
-    assert "EXIF data" in plan_output(info, tmp_path / "out.mkv", OutputOptions()).lost
+    assert (info.orientation, info.size) == (6, SIZE), "turned as viewers show it"
+    assert "EXIF" in plan_output(info, tmp_path / "out.mkv", OutputOptions()).lost
+
+
+def test_side_data_that_pyav_has_no_name_for_is_read_as_any_other(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture().save(tmp_path / "a.jpg", exif=exif)
+    with av.open(str(tmp_path / "a.jpg")) as file:
+        found = side_data(next(file.decode(video=0)))
+    assert EXIF in found
+    assert EXIF.name == "KIND_31"
 
 
 def test_a_projection_is_named_as_lost_and_a_stereo_layout_where_its_codec_has_none(make_video, tmp_path):

@@ -106,6 +106,8 @@ def _with_alpha(wish: _EncoderWish, asked: tuple[VideoEncoder, ...] = ()) -> Enc
     """For a source with alpha: what was asked for, its own codec or the container's for it; None if none holds it."""
     if not wish.target.alpha or wish.options.pix_fmt is not None:
         return None
+    if asked and not wish.options.lossless and (wider := _wider_format(asked, wish)) is not None:
+        return wider
     own = _own_encoders(wish.info.codec) if wish.info.container != FRAMES else ()
     name = _HOLD_ALPHA.get(wish.container.muxer)
     for encoder in asked or (*own, *(encoders_of(name) if name else ())):
