@@ -97,6 +97,9 @@ def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
                     report.device, report.dtype = done.facts["device"], done.facts["dtype"]
                     report.peak_memory_mb = max(report.peak_memory_mb, done.facts["peak_memory_mb"])
                     job.events.advance("fill", done.part.frames)
+                    stretch = runner.stretches[done.part.shot]
+                    window = done.part.window
+                    job.events.finish(stretch.start if window is None else stretch.windows[window])
     finally:
         workers.close()  # before the folder goes, and so that none holds memory while the result is written
 

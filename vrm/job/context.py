@@ -13,6 +13,7 @@ import numpy as np
 
 from vrm.events import Events, Progress, stages
 from vrm.job.budget import frame_memory, frames_on_disk
+from vrm.job.estimate import mask_pieces, planned, usual_filling, write_piece
 from vrm.job.resume import SHOTS, JobFolder, open_folder, versions
 from vrm.media.read.open_video import frame_range
 from vrm.media.read.reader import Reader
@@ -22,6 +23,7 @@ from vrm.shots.cuts import find_shots, small
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.highlights import highlight_range
 from vrm.system.files import writing
+from vrm.system.forecast import Forecast, Piece
 from vrm.system.memory import bounded, peak_mb
 from vrm.types import Masks, VideoInfo
 
@@ -35,6 +37,7 @@ class Job:
     Attributes:
         folder: its scratch folder, and what an interrupted run left in it.
         first, last: the frames that are worked on, last excluded.
+        events: the listener, told beside each stage how far the whole job is.
         report: filled as the work goes on.
         progress: tells ``events`` how far a stage is, and stops the work where ``--memory`` is exceeded.
     """
@@ -42,7 +45,7 @@ class Job:
     info: VideoInfo
     target: Path
     options: RemoveOptions
-    events: Events
+    events: Forecast
     folder: JobFolder
     first: int
     last: int
@@ -59,14 +62,15 @@ class Job:
         cv2.setNumThreads(engine.cpu_threads)
         cv2.setRNGSeed(engine.seed)
         first, last = frame_range(info, options.start, options.end)
-        progress = stages(events)
+        told = Forecast(events)
+        progress = stages(told)
         if engine.memory_gb is not None:
             progress = bounded(progress, engine.memory_gb * 1e9)
         report = RemoveReport(
             str(info.path), str(target), engine=engine.engine, preset=engine.preset, threads=engine.cpu_threads,
             seed=engine.seed, options=asdict(options), versions=versions(),
         )  # fmt: skip
-        job = cls(info, target, options, events, folder, first, last, report, progress)
+        job = cls(info, target, options, told, folder, first, last, report, progress)
         job.note(*folder.notes)
         return job
 
@@ -104,6 +108,24 @@ class Job:
         if self.info.interlaced:
             self.note("The video is interlaced; it is worked on as whole frames.")
         self.note(*notes, *(f"Lost: {what}" for what in self.report.lost))
+
+    def expect(self, *, filling: bool = True) -> None:
+        """Tell how far the whole job is from now on, as far as it is known before the masks are."""
+        info, options, frames = self.info, self.options, self.last - self.first
+        pieces = mask_pieces(info, options, frames)
+        if filling and not options.dry_run:
+            pieces += [usual_filling(info, options.engine, frames), write_piece(info, info.n_frames)]
+        self.events.expect(pieces)
+
+    def plan(self, filling: Iterable[Piece], holes: Masks, wanted: range) -> None:
+        """The masks are known: tell what is about to be done, ``filling`` of the frames ``wanted`` and writing."""
+        written = len(wanted) if self.options.preview else self.info.n_frames
+        pieces = [*filling, write_piece(self.info, written)]
+        plan = planned(holes, wanted, written, self.events.seconds(pieces))
+        self.report.plan = asdict(plan)
+        self.events.plan(plan)
+        if not self.options.dry_run:
+            self.events.expect(pieces)
 
     def find_shots(self, reach: range | None = None) -> list[tuple[int, int]]:
         """``(start, stop)`` of each shot within ``reach`` (by default all that is worked on); decodes that once."""

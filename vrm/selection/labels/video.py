@@ -14,6 +14,7 @@ import numpy as np
 from vrm.errors import OutputError
 from vrm.events import Events
 from vrm.job.context import Job
+from vrm.job.estimate import label_pieces
 from vrm.job.resume import JobFolder
 from vrm.job.scratch import scratch_folder, sweep
 from vrm.media.frame.frame import Frame
@@ -100,6 +101,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
             model: Segmenter = PrecomputedLabels(LabelMaps(options.labels, info, (job.first, job.last)))
         else:
             model = create_segmenter(options.segmenter, options.engine, job.note)
+        job.events.expect(label_pieces(info, job.last - job.first))
         shots = job.find_shots()
         vote = TemporalVote(model, options.every)
         with LabelWriter(folder, info, vote.segment_ids, video=options.video, preview=options.preview) as writer:
@@ -122,7 +124,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         }  # fmt: skip
         writer.finish(about)
     report.seconds = time.perf_counter() - begin
-    events.done(report)
+    job.events.done(report)
     return report
 
 
