@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import OutputError
-from vrm.events import json_text, printable
+from vrm.events import duration, json_text, printable
 from vrm.system.files import atomic_write
 
-STATUSES = ("done", "skipped", "failed", "left")
-"""Left: not done when the work was interrupted."""
+STATUSES = ("done", "planned", "skipped", "failed", "left")
+"""Planned: looked at by a dry run. Left: not done when the work was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Outcome:
 
     Attributes:
         job: its number, from 0, in the order of the work.
-        seconds: from beginning to end.
-        frames, masked_frames: written, and of those changed.
+        seconds: from beginning to end; of a planned one, those that it will take, about.
+        frames, masked_frames: written, and of those changed; of a planned one, those that will be.
         coverage: share of the filled pixels that were found in other frames, 0..1; None if it is not done.
         peak_memory_mb: of the process that worked on it, so far.
         tries: how often it was begun; more than once where a machine was lost.
@@ -68,8 +68,9 @@ class Summary:
         rows = [("", "seconds", "frames", "seen", "", "")]
         for o in self.outcomes:
             seen = "" if o.coverage is None else f"{o.coverage:.0%}"
-            numbers = (f"{o.seconds:.1f}", str(o.frames), seen) if o.status == "done" else ("", "", "")
-            last = o.output if o.status == "done" else o.error.get("text", "")
+            reached = o.status in ("done", "planned")
+            numbers = (f"{o.seconds:.1f}", str(o.frames), seen) if reached else ("", "", "")
+            last = o.error.get("text", "") if o.error else o.output
             rows.append((o.status, *numbers, printable(o.input, ""), printable(last, "")))
         wide = [max(len(row[k]) for row in rows) for k in range(5)]
         lines = [
@@ -81,9 +82,11 @@ class Summary:
         return "\n".join([*lines, self.line()])
 
     def line(self) -> str:
-        """``3 done, 1 failed; 61.0 s``."""
+        """``3 done, 1 failed; 61.0 s``, or ``3 planned, about 2 min in all``."""
         parts = [f"{self.count(status)} {status}" for status in STATUSES if self.count(status)]
-        return f"{', '.join(parts)}; {self.seconds:.1f} s"
+        planned = [outcome.seconds for outcome in self.outcomes if outcome.status == "planned"]
+        took = f"about {duration(sum(planned), rough=True)} one after another" if planned else f"{self.seconds:.1f} s"
+        return f"{', '.join(parts)}; {took}"
 
     def write(self, path: Path) -> None:
         """The same as JSON; see ``check_summary`` first. Raises OutputError."""

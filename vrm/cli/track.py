@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import Input, Json, output_option, takes
+from vrm.cli.options import Input, Json, Quiet, Verbose, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.build import build_options
 from vrm.options.declare import OUTPUT
@@ -21,7 +21,15 @@ Overlay = Annotated[
 
 
 @takes(RemoveOptions, only=TRACK)
-def track(input: Input, output: Folder, overlay: Overlay = None, json: Json = False, **words: Any) -> None:
+def track(
+    input: Input,
+    output: Folder,
+    overlay: Overlay = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    **words: Any,
+) -> None:
     """Write the mask of every frame.
 
     PNGs in the displayed orientation; enlarged only if --grow is given.
@@ -30,5 +38,5 @@ def track(input: Input, output: Folder, overlay: Overlay = None, json: Json = Fa
     options.mask.require("follow")
     from vrm.selection.resolve import track as track_one
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         track_one(input, output, options, events, overlay)

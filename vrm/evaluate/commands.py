@@ -23,6 +23,7 @@ from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunC
 from vrm.options.remove import EngineOptions
 from vrm.report.tables import text_table
 from vrm.system.extras import needed_by
+from vrm.system.forecast import Forecast, Piece
 from vrm.types import FlowEstimator
 
 
@@ -68,6 +69,7 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     methods = choose_methods(asked.engines, asked.presets, common, asked.keyframes_every)
     score_options = ScoreOptions(asked.clips, asked.measures or ("standard",), 0, asked.frames, asked.invert_mask)
     options = RunOptions(tuple(methods), score_options, asked.overwrite, asked.only)
+    events = Forecast(events, [Piece({"run": 60.0}), *([Piece({"page": 1.0})] if asked.page else [])])
     done = run_methods(list(folders), out, options, events, metric_setup(asked, score_options))
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)

@@ -27,7 +27,7 @@ _USUAL_HOLE = 0.04
 
 _PER_PIXEL, _PER_HOLE = 1.1e-6, 1.3e-5
 """Seconds that motion takes with ``fast`` for each working pixel of a frame, and for each pixel of its hole."""
-_EFFORT = {"fast": 1.0, "balanced": 1.9, "best": 2.8, "paper": 1.0}
+_EFFORT = {"fast": 1.0, "balanced": 1.9, "best": 2.4, "paper": 1.0}
 _CALIBRATION = 24
 """Frames with ``fast`` that are worth as much as the calibration of a window (``balanced``, ``best``)."""
 _SHARED = 0.8
