@@ -196,6 +196,11 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n} {noun if n == 1 else plural or noun + 's'}"
 
 
+def span(first: int, last: int) -> str:
+    """``frame 5``, ``frames 5 to 9``."""
+    return f"frame {first}" if first == last else f"frames {first} to {last}"
+
+
 def duration(seconds: float, rough: bool = False) -> str:
     """``0:08``, ``1:40``, ``2:05:00``; roughly ``8 s``, ``2 min``, ``1.5 h``."""
     if not rough:

@@ -69,6 +69,9 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
         check_summary(batch.summary, bool(words.get("overwrite")))
     begin = time.monotonic()
     events.batch(len(jobs))
+    if words.get("dry_run"):
+        for job in jobs:
+            events.note(job.pairing)
     progress = _Progress(jobs, events)
     interrupted = False
     if waiting := progress.skip_existing():

@@ -117,12 +117,12 @@ class BatchProgress:
         self.most = max(self.most, len(self.running))
         return self.running[index]
 
-    def over(self, index: int, status: str, seconds: float) -> None:
+    def over(self, index: int, status: str) -> None:
         self.ended += 1
         self.failed += status == "failed"
-        self.running.pop(index, None)
-        if status == "done":
-            self._took.append(seconds)
+        job = self.running.pop(index, None)
+        if job is not None and status in ("done", "planned"):
+            self._took.append(job.seconds)
 
     @property
     def done(self) -> float:
@@ -192,7 +192,7 @@ class Lines:
         apart = now - self._time
         if apart >= EVERY_SECONDS or (apart >= LEAST_SECONDS and done - self._share >= EVERY_SHARE):
             self._share, self._time = done, now
-            self._say(f"{done:4.0%} · {of.text()}")
+            self._say(f"{int(100 * done):3}% · {of.text()}")
 
 
 class StageLog:

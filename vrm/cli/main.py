@@ -112,7 +112,7 @@ def _interrupted(args: Sequence[str]) -> str:
     how = f"stopped by {_stopped[0].name}" if _stopped else "interrupted"
     command = args[0] if args else ""
     if command == "train":
-        return how
+        return how if "--resume" in args else f"{how}; --resume goes on from what is kept"
     if "--resume" in args:
         return f"{how}; the same command goes on from what is finished"
     if command == "remove":

@@ -14,12 +14,15 @@ from vrm.events import Events, JsonEvents, Overall, Plan, Result, printable
 
 
 @contextmanager
-def listener(json: bool, quiet: bool = False, verbose: bool = False) -> Iterator[Events]:
-    """Events for one command: lines of JSON on stdout, or progress and notes on stderr and the result on stdout."""
+def listener(json: bool, quiet: bool = False, verbose: bool = False, dry_run: bool = False) -> Iterator[Events]:
+    """Events for one command: lines of JSON on stdout, or progress and notes on stderr and the result on stdout.
+
+    The result of a dry run is the plan.
+    """
     if json:
         yield JsonEvents()
         return
-    events = QuietEvents() if quiet else TerminalEvents(verbose)
+    events = QuietEvents(dry_run) if quiet else TerminalEvents(verbose, dry_run)
     try:
         yield events
     except BaseException:
@@ -32,10 +35,15 @@ def listener(json: bool, quiet: bool = False, verbose: bool = False) -> Iterator
 class QuietEvents(Events):
     """The result, and what failed; nothing else."""
 
-    def __init__(self) -> None:
+    def __init__(self, dry_run: bool = False) -> None:
         from rich.console import Console
 
         self._console = Console(file=sys.stderr, highlight=False)
+        self.dry_run = dry_run
+
+    def plan(self, plan: Plan) -> None:
+        if self.dry_run:
+            tell(plan.text())
 
     def done(self, report: Result) -> None:
         self.close()
@@ -67,8 +75,8 @@ class TerminalEvents(QuietEvents):
     Of many videos there is a bar for all, and one for each that is under way.
     """
 
-    def __init__(self, verbose: bool = False) -> None:
-        super().__init__()
+    def __init__(self, verbose: bool = False, dry_run: bool = False) -> None:
+        super().__init__(dry_run)
         self.verbose = verbose
         self._bars = Bars(self._console) if self._console.is_terminal else None
         self._lines = Lines(self.say)
@@ -92,7 +100,14 @@ class TerminalEvents(QuietEvents):
         self.show()
 
     def plan(self, plan: Plan) -> None:
-        self.say(plan.text())
+        self.planned(plan.text())
+
+    def planned(self, text: str) -> None:
+        """Print a plan."""
+        if self.dry_run:
+            self.result(text)
+        else:
+            self.say(printable(text, ""))
 
     def note(self, text: str) -> None:
         self.say(printable(f"note: {text}", ""))
@@ -113,7 +128,7 @@ class TerminalEvents(QuietEvents):
     def ended(self, outcome: Result) -> None:
         facts = outcome.to_dict()
         if self._batch is not None:
-            self._batch.over(facts["job"], facts["status"], facts["seconds"])
+            self._batch.over(facts["job"], facts["status"])
         if (job := self._jobs.pop(facts["job"], None)) and self._bars:
             self._bars.remove(job.progress)
         super().ended(outcome)
@@ -170,7 +185,7 @@ class _JobEvents(Events):
         self._all.show(self.progress, self._name)
 
     def plan(self, plan: Plan) -> None:
-        self._say(plan.text())
+        self._all.planned(f"{self._name}: {plan.text()}")
 
     def note(self, text: str) -> None:
         self._all.note(f"{self._name}: {text}")

@@ -51,7 +51,7 @@ def remove(
     own = {word: value for word, value in words_of(RemoveOptions, words).items() if value is not None}
     from vrm.batch.run import plan, run_batch, stands_for_many
 
-    with listener(json, quiet, verbose) as events:
+    with listener(json, quiet, verbose, words["dry_run"]) as events:
         if batch.asked or len(input) != 1 or stands_for_many(str(input[0])):
             run_batch(plan([str(path) for path in input], output, own, batch, events), own, batch, events)
             return

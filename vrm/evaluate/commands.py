@@ -16,7 +16,7 @@ from vrm.evaluate.scoring.labels import FlickerTable, label_flicker
 from vrm.evaluate.scoring.masks import MaskTable, compare_masks
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, score_results
 from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_file
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.motion.flow.estimators import DisFlow, RaftFlow
 from vrm.options.build import build
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
@@ -30,7 +30,7 @@ from vrm.types import FlowEstimator
 def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
     asked = build(CasesCommand, words)
     made = make_cases(folder, out, asked, events)
-    events.note(f"{len(made)} cases of the protocol {asked.protocol} are in {out}.")
+    events.note(f"In {out}: {counted(len(made), 'case')} of the protocol {asked.protocol}.")
     return made
 
 

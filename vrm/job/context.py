@@ -11,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from vrm.events import Events, Progress, stages
+from vrm.events import Events, Progress, counted, stages
 from vrm.job.budget import frame_memory, frames_on_disk
 from vrm.job.estimate import mask_pieces, planned, usual_filling, write_piece
 from vrm.job.resume import SHOTS, JobFolder, open_folder, versions
@@ -166,7 +166,9 @@ class Job:
         """How many frames were written, how many could not be decoded, and what the decoder said."""
         self.report.frames, self.report.frames_lost = frames, reader.lost
         if reader.lost:
-            self.note(f"{reader.lost} frames of the source could not be decoded; the output is shorter by them.")
+            self.note(
+                f"{counted(reader.lost, 'frame')} of the source could not be decoded; the output is shorter by that."
+            )
         self.note(*reader.warnings)
 
     def finish(self) -> RemoveReport:

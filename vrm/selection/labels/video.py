@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from vrm.errors import OutputError
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.job.context import Job
 from vrm.job.estimate import label_pieces
 from vrm.job.resume import JobFolder
@@ -73,8 +73,8 @@ class SegmentReport:
             for row in self.seen
         ]
         lines.append(
-            f"{self.output}: {self.frames} frames; labels that change along the motion: {self.flicker_before:.2%} "
-            f"before the vote, {self.flicker_after:.2%} after; {self.seconds:.1f} s"
+            f"{self.output}: {counted(self.frames, 'frame')}; labels that change along the motion: "
+            f"{self.flicker_before:.2%} before the vote, {self.flicker_after:.2%} after; {self.seconds:.1f} s"
         )
         return "\n".join(lines)
 
@@ -111,7 +111,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
                 missing.discard(labelled.t)
                 report.frames += 1
         if missing:
-            job.note(f"{len(missing)} frames cannot be decoded and have no labels, the first is {min(missing)}.")
+            job.note(f"No labels for {counted(len(missing), 'frame')}, undecodable; the first is {min(missing)}.")
         report.segmenter, report.taxonomy = model.name, model.taxonomy.name
         report.device, report.dtype = model.device, model.dtype
         report.flicker_before, report.flicker_after = vote.flicker.before, vote.flicker.after
