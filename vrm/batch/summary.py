@@ -70,7 +70,7 @@ class Summary:
             seen = "" if o.coverage is None else f"{o.coverage:.0%}"
             reached = o.status in ("done", "planned")
             numbers = (f"{o.seconds:.1f}", str(o.frames), seen) if reached else ("", "", "")
-            last = o.error.get("text", "") if o.error else o.output
+            last = o.output if reached else o.error.get("text", "")
             rows.append((o.status, *numbers, printable(o.input, ""), printable(last, "")))
         wide = [max(len(row[k]) for row in rows) for k in range(5)]
         lines = [

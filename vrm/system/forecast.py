@@ -75,11 +75,11 @@ class Forecast(Events):
 
     def finish(self, key: Hashable) -> None:
         """The piece of this key is done, perhaps by others, and in any order."""
-        self._count_time()
         for piece in self._pieces:
             if piece.key == key:
-                self._raise(piece, 1.0)
                 self._at = piece
+                self._count_time()
+                self._raise(piece, 1.0)
         self._tell()
 
     def seconds(self, pieces: Iterable[Piece]) -> float:
