@@ -141,6 +141,7 @@ def remove(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
+    dry_run: bool = False,
     events: Events | None = None,
 ) -> RemoveReport: ...
 def remove_batch(
@@ -188,6 +189,7 @@ def remove_batch(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
+    dry_run: bool = False,
     batch: BatchOptions | None = None,
     events: Events | None = None,
 ) -> Summary: ...
