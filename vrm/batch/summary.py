@@ -116,4 +116,4 @@ def _is_summary(path: Path) -> bool:
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {"total", "jobs", *STATUSES} <= found.keys()
+    return isinstance(found, dict) and {"total", "jobs", "done", "skipped", "failed", "left"} <= found.keys()

@@ -109,12 +109,14 @@ class Job:
             self.note("The video is interlaced; it is worked on as whole frames.")
         self.note(*notes, *(f"Lost: {what}" for what in self.report.lost))
 
-    def expect(self, *, filling: bool = True) -> None:
+    def expect(self, *, filling: bool = True, writing: bool = True) -> None:
         """Tell how far the whole job is from now on, as far as it is known before the masks are."""
         info, options, frames = self.info, self.options, self.last - self.first
         pieces = mask_pieces(info, options, frames)
         if filling and not options.dry_run:
-            pieces += [usual_filling(info, options.engine, frames), write_piece(info, info.n_frames)]
+            pieces.append(usual_filling(info, options.engine, frames))
+        if writing and not options.dry_run:
+            pieces.append(write_piece(info, info.n_frames))
         self.events.expect(pieces)
 
     def plan(self, filling: Iterable[Piece], holes: Masks, wanted: range) -> None:

@@ -72,7 +72,7 @@ def track(
         for path in (options.report, target, options.export_keyframes):
             refuse_existing(path, options.output.overwrite)
         job = Job.begin(info, target, options, events, JobFolder(scratch))
-        job.expect(filling=False)
+        job.expect(filling=False, writing=plan is not None)
         given = load_masks(job)
         shots, frames = job.find_shots(), job.open_frames()
         masks = resolve(job, given, shots, frames).masks
