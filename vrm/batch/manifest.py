@@ -25,7 +25,7 @@ _OPTIONS = options_of(RemoveOptions)
 WRITTEN = ("output", *of_kind(declare.WRITTEN))
 """Columns that say where something is written: relative to the output folder, where there is one."""
 
-_OF_THE_COMMAND = ("overwrite", "threads", "memory", "device")
+_OF_THE_COMMAND = ("overwrite", "threads", "memory", "device", "dry_run")
 """What holds for the whole manifest, and is no column."""
 
 _MOST = 10
