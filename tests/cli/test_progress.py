@@ -195,6 +195,21 @@ def test_the_plan(dry_run: bool, capfd: pytest.CaptureFixture[str]) -> None:
     assert (err if dry_run else out) == ""
 
 
+def test_of_a_single_video_one_bar_says_all(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    with listener(False) as events:
+        events.batch(1)
+        one = events.job(0, "a.mp4", "out.mp4")
+        one.overall(Overall(0.5, "motion", 10.0))
+        one.overall(Overall(1.0, "write", 0.0))
+        one.done(REPORT)
+        events.ended(BATCH.outcomes[0])
+    err = plain(capfd.readouterr().err)
+    assert "videos" not in err
+    assert err.rstrip().endswith("100% done · took 0:00")
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_no_bar_is_as_wide_as_the_terminal(
     columns: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -283,7 +298,7 @@ def test_names_that_would_steer_the_terminal(
         monkeypatch.setenv("TTY_INTERACTIVE", "1")
     name = "[b]\x1b]0;mine\x07\n.mp4"
     with listener(False) as events:
-        events.batch(1)
+        events.batch(2)
         one = events.job(0, name, "out")
         one.stage("motion", 3)
         one.note("a note")

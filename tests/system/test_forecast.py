@@ -99,6 +99,17 @@ def test_pieces_that_others_finish_in_any_order():
     assert job.last.left == pytest.approx(30, rel=0.05), "four processes: a hundred seconds of work pass in thirty"
 
 
+def test_pieces_that_others_are_at():
+    job = Job([Piece({"motion": 75.0, "inpaint": 25.0}, "fill", n) for n in range(2)])
+    job.now += 30
+    job.forecast.reach(1, "motion", 2, 3)
+    job.forecast.reach(0, "inpaint", 1, 5)
+    assert job.last.done == pytest.approx((0.5 + 0.8) / 2)
+    job.forecast.reach(1, "motion", 1, 3)  # late news
+    job.forecast.reach(1, "label", 1, 3)
+    assert job.last.done == pytest.approx((0.5 + 0.8) / 2)
+
+
 def test_stages_within_a_piece():
     job = Job([Piece({"motion": 60.0, "inpaint": 40.0}, "fill", "w"), Piece({"write": 100.0})])
     job.forecast.begin("w")

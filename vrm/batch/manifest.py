@@ -168,7 +168,7 @@ def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> Manife
     for name, value in record.items():
         word = _word(str(name))
         if word in _OF_THE_COMMAND:
-            raise UsageError(f"--{word} holds for the whole manifest: give it on the command line")
+            raise UsageError(f"--{word.replace('_', '-')} holds for the whole manifest: give it on the command line")
         if word not in (*_PLACES, *_OPTIONS):
             raise unknown(word, [*_PLACES, *_OPTIONS], "column")
         if value is not None:

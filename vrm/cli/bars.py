@@ -80,9 +80,10 @@ class JobProgress:
 
     @property
     def left(self) -> float | None:
-        """Seconds, counted down since they were told."""
+        """Seconds, counted down since they were told; None where they were too few."""
         left = self.overall.left
-        return None if left is None else max(min(left, 1.0), left - (time.monotonic() - self._at))
+        left = None if left is None else left - (time.monotonic() - self._at)
+        return None if left is None or left < 0 else left
 
     def text(self) -> str:
         """``shot 3 of 6 · filling · 1:40 left``."""

@@ -83,6 +83,7 @@ class TerminalEvents(QuietEvents):
         self._job = JobProgress()
         self._log = StageLog(self.say if verbose else None)
         self._batch: BatchProgress | None = None
+        self._only: JobProgress | None = None
         self._jobs: dict[int, _JobEvents] = {}
 
     def stage(self, name: str, total: int) -> None:
@@ -118,7 +119,8 @@ class TerminalEvents(QuietEvents):
 
     def batch(self, total: int) -> None:
         self._batch = BatchProgress(total)
-        self.show()
+        if total > 1:
+            self.show()
 
     def job(self, index: int, input: str, output: str) -> Events:
         assert self._batch is not None
@@ -129,8 +131,10 @@ class TerminalEvents(QuietEvents):
         facts = outcome.to_dict()
         if self._batch is not None:
             self._batch.over(facts["job"], facts["status"])
-        if (job := self._jobs.pop(facts["job"], None)) and self._bars:
-            self._bars.remove(job.progress)
+        if job := self._jobs.pop(facts["job"], None):
+            job.progress.stopped = facts["status"] == "failed"
+            if self._bars is not None and not self._alone:
+                self._bars.remove(job.progress)
         super().ended(outcome)
         self.show()
 
@@ -140,13 +144,20 @@ class TerminalEvents(QuietEvents):
 
     def show(self, job: JobProgress | None = None, name: str = "") -> None:
         """Draw how far the work is, and how far the job of that name among many."""
-        of = self._batch or self._job
+        if self._alone and job is not None:
+            self._only = job
+        of = self._only or self._batch or self._job
         if self._bars is None:
             self._lines.update(of)
             return
-        self._bars.update(of, "all" if self._batch else "")
-        if job is not None:
+        self._bars.update(of, "all" if of is self._batch else "")
+        if job is not None and job is not of:
             self._bars.update(job, name)
+
+    @property
+    def _alone(self) -> bool:
+        """Of a single video, one bar says all."""
+        return self._batch is not None and self._batch.total == 1
 
     def result(self, text: str) -> None:
         """Print on stdout; where that is the terminal with the bars, above these."""

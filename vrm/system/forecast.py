@@ -41,6 +41,11 @@ class Piece:
         self.seconds = sum(self.stages.values())
         self.kind = self.kind or next(iter(self.stages))
 
+    def share(self, stage: str, part: float) -> float:
+        """The share of the piece that is done with so large a part of a stage of it, those before being over."""
+        before = sum(list(self.stages.values())[: list(self.stages).index(stage)])
+        return (before + part * self.stages[stage]) / self.seconds if self.seconds else 0.0
+
 
 class Forecast(Events):
     """Passes on to a listener what it is told, and adds how far the whole job is.
@@ -82,6 +87,15 @@ class Forecast(Events):
                 self._raise(piece, 1.0)
         self._tell()
 
+    def reach(self, key: Hashable, stage: str, done: int, total: int) -> None:
+        """Others have come so far in a stage of the piece of this key."""
+        for piece in self._pieces:
+            if piece.key == key and stage in piece.stages and total:
+                self._at, self._stage = piece, stage
+                self._count_time()
+                self._raise(piece, piece.share(stage, min(1.0, done / total)))
+        self._tell()
+
     def seconds(self, pieces: Iterable[Piece]) -> float:
         """How long pieces will take, by the pace so far."""
         return sum((1 - piece.done) * piece.seconds * self._pace(piece.kind) for piece in pieces)
@@ -100,11 +114,7 @@ class Forecast(Events):
         self._step += n
         piece = self._at
         if piece is not None and name in piece.stages and self._steps:
-            before = 0.0
-            for each, seconds in piece.stages.items():
-                if each == name:
-                    self._raise(piece, (before + seconds * min(1.0, self._step / self._steps)) / piece.seconds)
-                before += seconds
+            self._raise(piece, piece.share(name, min(1.0, self._step / self._steps)))
         self._tell()
 
     def plan(self, plan: Plan) -> None:
