@@ -144,6 +144,17 @@ def test_failures_are_no_fast_videos(monkeypatch: pytest.MonkeyPatch) -> None:
     assert batch.text() == "12 of 12 videos · 2 failed · took 2:30"
 
 
+def test_what_is_not_over_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, batch = Clock(monkeypatch), BatchProgress(3)
+    job = batch.started(0)
+    job.hear(Overall(0.5, "motion", 30.0))
+    clock.now += 20
+    for each in (batch, job):
+        each.stopped = True
+    assert batch.text() == "0 of 3 videos · stopped after 0:20"
+    assert job.text() == "stopped after 0:20"
+
+
 def test_lines_in_a_log(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     clock = Clock(monkeypatch)
     with listener(json=False) as events:

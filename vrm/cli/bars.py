@@ -88,7 +88,7 @@ class JobProgress:
     def text(self) -> str:
         """``shot 3 of 6 · filling · 1:40 left``."""
         now, parts = self.overall, []
-        if self.stopped:
+        if self.stopped and now.done < 1:
             return f"stopped after {duration(self.seconds)}"
         if now.done >= 1:
             return f"done · took {duration(self.seconds)}"
@@ -108,7 +108,7 @@ class BatchProgress:
     """
 
     def __init__(self, total: int) -> None:
-        self.begin, self.total = time.monotonic(), total
+        self.begin, self.total, self.stopped = time.monotonic(), total, False
         self.ended, self.failed, self.most = 0, 0, 1
         self.running: dict[int, JobProgress] = {}
         self._took: list[float] = []
@@ -147,6 +147,8 @@ class BatchProgress:
             parts.append(f"{self.failed} failed")
         if self.ended == self.total:
             parts.append(f"took {duration(time.monotonic() - self.begin)}")
+        elif self.stopped:
+            parts.append(f"stopped after {duration(time.monotonic() - self.begin)}")
         elif (left := self.left) is not None:
             parts.append(f"{duration(left)} left")
         return " · ".join(parts)

@@ -139,6 +139,7 @@ class TerminalEvents(QuietEvents):
         self.show()
 
     def summary(self, summary: Result) -> None:
+        self.stop()
         self.close()
         self._console.print(getattr(summary, "table", str)(), markup=False, soft_wrap=True)
 
@@ -167,7 +168,8 @@ class TerminalEvents(QuietEvents):
             tell(text)
 
     def stop(self) -> None:
-        self._job.stopped = True
+        for progress in filter(None, (self._job, self._batch, *(job.progress for job in self._jobs.values()))):
+            progress.stopped = True
 
     def close(self) -> None:
         if self._bars is not None:
