@@ -12,7 +12,6 @@ from vrm.batch.inputs import Source, find_sources, is_folder_of_videos, match_ma
 from vrm.batch.manifest import WRITTEN, ManifestRow, read_manifest, refuse
 from vrm.batch.naming import default_output, is_folder, output_in
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
-from vrm.events import counted
 from vrm.job.preflight import read_by, refuse_clashes, written_by
 from vrm.media.write.containers import distinct_names
 from vrm.options.batch import BatchOptions
@@ -73,9 +72,7 @@ def plan_inputs(
     common, reports = _common(words)
     options = _options(common)
     if output is not None and Path(output).exists() and not Path(output).is_dir():
-        raise UsageError(
-            f"-o {output} is a file, but the inputs are {counted(len(sources), 'video')}.", "Give a folder."
-        )
+        raise UsageError(f"-o {output} is a file, but there are {len(sources)} videos.", "Give a folder.")
     own: list[dict[str, Any]] = [{} for _ in sources]
     for word, what in (("mask", "mask"), ("labels", "folder of label maps")):
         if word in common and Path(common[word]).is_dir():

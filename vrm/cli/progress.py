@@ -168,8 +168,10 @@ class TerminalEvents(QuietEvents):
             tell(text)
 
     def stop(self) -> None:
-        for progress in filter(None, (self._job, self._batch, *(job.progress for job in self._jobs.values()))):
+        for progress in (self._job, *(job.progress for job in self._jobs.values())):
             progress.stopped = True
+        if self._batch is not None:
+            self._batch.stopped = True
 
     def close(self) -> None:
         if self._bars is not None:
