@@ -69,15 +69,16 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     methods = choose_methods(asked.engines, asked.presets, common, asked.keyframes_every)
     score_options = ScoreOptions(asked.clips, asked.measures or ("standard",), 0, asked.frames, asked.invert_mask)
     options = RunOptions(tuple(methods), score_options, asked.overwrite, asked.only)
-    events = Forecast(events, [Piece({"run": 60.0}), *([Piece({"page": 1.0})] if asked.page else [])])
-    done = run_methods(list(folders), out, options, events, metric_setup(asked, score_options))
+    told = Forecast(events, [Piece({"run": 60.0}), *([Piece({"page": 1.0})] if asked.page else [])])
+    done = run_methods(list(folders), out, options, told, metric_setup(asked, score_options))
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)
     write_file(out / "table.md", run_markdown(done))
     write_file(out / "table.csv", run_csv(done))
     write_file(out / "results.json", run_json(done))
     if asked.page:
-        write_page(done, options.score, events)
+        write_page(done, options.score, told)
+    told.over()
     return done
 
 

@@ -124,12 +124,14 @@ class Forecast(Events):
         self._listener.note(text)
 
     def done(self, report: Result) -> None:
+        self.over()
+        self._listener.done(report)
+
+    def over(self) -> None:
+        """Everything is done."""
         if self._pieces:
-            self._count_time()
-            self._base = self._shown = 1.0
             self._pieces = []
             self._listener.overall(Overall(1.0, self._stage, 0.0))
-        self._listener.done(report)
 
     def _enter(self, piece: Piece | None) -> None:
         if piece is None:
