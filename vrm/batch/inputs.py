@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 from vrm.batch.manifest import MOST_BYTES
 from vrm.errors import MaskError, UsageError, VideoError
-from vrm.events import counted
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, natural
 from vrm.media.write.containers import VIDEO_ENDINGS, stem
 from vrm.selection.masks.source import ENDINGS as MASK_ENDINGS
@@ -190,8 +189,7 @@ def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> 
     if missing:
         more = f" and {len(missing) - 10} more" if len(missing) > 10 else ""
         raise MaskError(
-            f"{folder} holds no {what} for {len(missing)} of {counted(len(sources), 'video')}: "
-            f"{', '.join(missing[:10])}{more}.",
+            f"{folder} holds no {what} for {len(missing)} of {len(sources)} videos: {', '.join(missing[:10])}{more}.",
             f"A {what} has the video's name: {missing[0]}.png, a folder {missing[0]}, or {missing[0]}.mkv.",
         )
     return found

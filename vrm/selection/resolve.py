@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vrm.errors import MaskError, UsageError
-from vrm.events import Events, span
+from vrm.events import Events
 from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
 from vrm.job.resume import JobFolder
@@ -164,7 +164,7 @@ def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], shots: Sho
         known = {t: given.masks[t] for t in sorted(annotated) if start <= t < stop}
         if not known:
             continue
-        job.note(f"The mask is followed from frame {min(known)} through its shot, {span(start, stop - 1)}.")
+        job.note(f"The mask is followed from frame {min(known)} through its shot, frames {start} to {stop - 1}.")
         with job.timed("follow"):
             tracked = track_mask(frames.frame, known, start, stop, progress=job.progress)
         job.note(*tracked.notes)

@@ -11,7 +11,6 @@ from typing import Any, cast
 import numpy as np
 
 from vrm.errors import VideoError
-from vrm.events import counted
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import PixelLayout, Planes, layout_of
 from vrm.media.read.stills import image_facts, read_image
@@ -83,7 +82,7 @@ def probe_folder(folder: Path) -> VideoInfo:
         duration=len(files) / FRAME_RATE,
         colour=Colour(full_range=True),
         has_alpha=layout.alpha,
-        streams=(StreamInfo(0, "video", codec, detail=f"{width}x{height} {pix_fmt}, {counted(len(files), 'file')}"),),
+        streams=(StreamInfo(0, "video", codec, detail=f"{width}x{height} {pix_fmt}, {len(files)} files"),),
     )
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vrm.errors import MaskError
-from vrm.events import counted
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.geometry import Placement, placement
 from vrm.selection.masks.levels import LevelCount, Levels, MaskPicture, Threshold, read_levels, thresholded
@@ -156,8 +155,7 @@ def _static(source: MaskSource, reading: _Reading) -> Masks:
 def _single(source: MaskSource, reading: _Reading) -> Masks:
     frame, frames = reading.options.frame, reading.info.n_frames
     if frame >= frames:
-        there = counted(frames, "frame")
-        raise MaskError(f"--mask-frame {frame} is past the end: the video has {there}, 0 to {frames - 1}.")
+        raise MaskError(f"--mask-frame {frame} is past the end: the video has {frames} frames, 0 to {frames - 1}.")
     for picture in source.pictures():
         reading.add(frame, picture)
     if source.kind == "folder":
@@ -179,7 +177,7 @@ def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | Non
     _check_count(source, count, offsets)
     offset = offsets[count]
     if offset or count != reading.info.n_frames:
-        reading.notes.append(f"The mask has {counted(count, 'frame')}, for the range from frame {offset} on.")
+        reading.notes.append(f"The mask has {count} frames: they belong to the range, from frame {offset} on.")
     masks = reading.chosen()
     if offset == 0:
         return masks

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from vrm.errors import MaskError
-from vrm.events import span
 from vrm.job.context import Job
 from vrm.options.values import BoxPrompt, Point
 from vrm.selection.masks.load import LoadedMasks, check_coverage
@@ -112,7 +111,7 @@ class PromptedMasks:
             tracked = None
         tracked = tracked or self.follow(annotated, start, stop)
         self._job.note(
-            f"The mask is followed from frame {min(annotated)} through its shot, {span(start, stop - 1)}.",
+            f"The mask is followed from frame {min(annotated)} through its shot, frames {start} to {stop - 1}.",
             *tracked.notes,
         )
         for t, mask in tracked.masks.items():
