@@ -19,7 +19,7 @@ from itertools import groupby
 import cv2
 import numpy as np
 
-from vrm.events import Progress, no_progress, span
+from vrm.events import Progress, no_progress
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.classifier import PixelClassifier
@@ -265,12 +265,12 @@ def _confidence(soft: F32, away: F32, carried: F32, odds: F32) -> float:
 def _notes(tracked: Tracked, start: int, stop: int) -> Iterator[str]:
     lost = [t for t in range(start, stop) if tracked.masks.box(t) is None]
     for first, last in _stretches(lost):
-        where = f"from frame {first} on" if last == stop - 1 else f"on {span(first, last)}"
+        where = f"from frame {first} on" if last == stop - 1 else f"on frames {first} to {last}"
         yield f"The object was not found {where}: nothing is removed there. Give a mask of one of these frames too."
     unsure = [t for t in range(start, stop) if tracked.masks.box(t) and tracked.confidence.get(t, 0.0) < LOW_CONFIDENCE]
     for first, last in _stretches(unsure):
         if last - first >= 4:
-            yield f"Following is unsure on {span(first, last)}: look at the masks (--save-masks)."
+            yield f"Following is unsure on frames {first} to {last}: look at the masks (--save-masks)."
 
 
 def _stretches(frames: list[int]) -> Iterator[tuple[int, int]]:

@@ -14,7 +14,6 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from vrm.errors import EngineError, UsageError, VideoError, VrmError
-from vrm.events import counted
 from vrm.media.read.clips import clip_paths
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, frame_files
 from vrm.media.read.probe import probe
@@ -71,7 +70,7 @@ def _labelled(clip: TrainingClip, labels: Path, count: int) -> TrainingClip:
     maps = _maps(labels / clip.name / "categories") or _maps(labels / clip.name)
     if len(maps) != count:
         raise UsageError(
-            f"{labels / clip.name} holds {counted(len(maps), 'label map')}, the clip {counted(count, 'frame')}.",
+            f"{labels / clip.name} holds {len(maps)} label maps, the clip {count} frames.",
             f"Make them: --segmenter MODEL, or vrm segment {clip.path} -o {labels / clip.name}; "
             "or train a configuration without labels.",
         )
@@ -180,9 +179,7 @@ class ClipDataset(Dataset[Sample | VrmError]):
         """A video's frames at the size of training; decoded on first use."""
         found = decoded(clip.path, self.scratch, self.size, range(_DECODED))
         if len(found) < self.count:
-            raise VideoError(
-                f"Of {clip.path} only {counted(len(found), 'frame')} can be decoded, {self.count} are needed."
-            )
+            raise VideoError(f"Of {clip.path} only {len(found)} frames can be decoded, {self.count} are needed.")
         return found
 
 
