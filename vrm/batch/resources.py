@@ -43,7 +43,7 @@ def share_resources(processes: int, options: EngineOptions, gpus: int) -> tuple[
         devices *= processes
     threads = options.cpu_threads
     if processes > threads:
-        notes.append(f"--jobs {processes} share {counted(threads, 'thread')}, fewer than they are; each has one.")
+        notes.append(f"--jobs {processes} is more than the {counted(threads, 'thread')} to share; each has one.")
     memory = None if options.memory_gb is None else options.memory_gb / processes
     if memory is not None and memory < LEAST_GB:
         raise UsageError(
