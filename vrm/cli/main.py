@@ -62,7 +62,7 @@ def root(
 def main() -> None:
     for lost in {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}:  # Windows has no SIGHUP
         if signal.getsignal(lost) != signal.SIG_IGN:  # nohup
-            signal.signal(lost, signal.default_int_handler)
+            signal.signal(lost, _stop)
     configure_process()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names that are no text come out as the bytes they are
@@ -72,6 +72,16 @@ def main() -> None:
     except BrokenPipeError:
         _hush()
     sys.exit(code)
+
+
+_stopped: list[signal.Signals] = []
+
+
+def _stop(number: int, frame: object) -> None:
+    """End as Ctrl-C does, once: clearing up is not interrupted by the next of many signals."""
+    signal.signal(number, signal.SIG_IGN)
+    _stopped.append(signal.Signals(number))
+    raise KeyboardInterrupt
 
 
 def run(args: Sequence[str]) -> int:
@@ -95,7 +105,10 @@ def run(args: Sequence[str]) -> int:
     except Exception:
         return _bug()
     if code == 130:
-        _say(_interrupted(args), "yellow")
+        text = _interrupted(args)
+        _say(text, "yellow")
+        if as_json:
+            JsonEvents().error(text, "", 130)
     return code or 0
 
 
@@ -109,10 +122,15 @@ def _refuse_empty(args: Sequence[str]) -> None:
 
 
 def _interrupted(args: Sequence[str]) -> str:
+    how = f"stopped by {_stopped[0].name}" if _stopped else "interrupted"
+    command = args[0] if args else ""
+    if command == "train":
+        return how if "--resume" in args else f"{how}; --resume goes on from what is kept"
     if "--resume" in args:
-        return "interrupted; --resume goes on from what is finished"
-    whole = args and args[0] in ("remove", "track", "segment")
-    return "interrupted, nothing was written" if whole else "interrupted"
+        return f"{how}; the same command goes on from what is finished"
+    if command == "remove":
+        return f"{how}, nothing was written; with --resume the next run would have gone on from here"
+    return f"{how}, nothing was written" if command in ("track", "segment") else how
 
 
 def _removed(args: Sequence[str]) -> UsageError | None:

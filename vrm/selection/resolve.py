@@ -99,6 +99,7 @@ def track(
         for path in (options.report, target, options.export_keyframes, picture):
             refuse_existing(path, options.output.overwrite)
         job = Job.begin(info, target, options, events, JobFolder(scratch))
+        job.expect(filling=False, writing=video is not None)
         given = load_masks(job)
         shots, frames = job.find_shots(), job.open_frames()
         masks = resolve(job, given, shots, frames).masks
@@ -115,7 +116,7 @@ def track(
     job.report.frames = info.n_frames
     job.report.masked_frames = sum(1 for _ in masks.objects.frames())
     job.finish()
-    events.done(job.report)
+    job.events.done(job.report)
     return job.report
 
 

@@ -17,7 +17,7 @@ from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, 
 from vrm.engines.motion import to_patch
 from vrm.engines.shot import KeyframedShot
 from vrm.errors import WeightsError
-from vrm.events import Progress
+from vrm.events import Progress, span
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.result import Propagation
 from vrm.options.remove import EngineOptions
@@ -88,7 +88,7 @@ class KeyframeEngine:
                     )
         elif not given and shot.windows():
             raise WeightsError(
-                f"The shot of frames {shot.start} to {shot.stop - 1} has no keyframe, and there are no weights.",
+                f"The shot of {span(shot.start, shot.stop - 1)} has no keyframe, and there are no weights.",
                 "Give a clean frame with --keyframe FRAME=IMAGE.",
             )
         kind = ChunkSession if self.options.preset == "paper" else KeyframeSession
