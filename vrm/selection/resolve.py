@@ -155,7 +155,7 @@ def load_masks(job: Job) -> GivenMasks:
     if not loaded.range_only and not options.classes:  # else nothing says what the object hides beyond
         by = FOLLOWED if followed else context_reach(job.info.frame_rate)
         beyond = range(max(0, job.first - by), min(job.info.n_frames, job.last + by))
-    if not followed:
+    if not prompted and (loaded.annotated is None or loaded.masks.empty):
         masked = list(loaded.masks.within(inside).frames())
         if not masked and not loaded.masks.empty:
             job.note("The mask is empty on every frame of the range: the video passes through.")
