@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vrm.errors import MaskError, UsageError
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
 from vrm.job.resume import JobFolder
@@ -276,7 +276,9 @@ def _left_alone(masks: Masks, scenes: list[Scene], span: range) -> str | None:
     last = f"from frame {stretches.pop()[0]} on" if until_end else ""
     if stretches:
         more = stretches[_SAID:]
-        where.append(f"on {in_words(stretches[:_SAID])}" + (f" and in {len(more)} more places" if more else ""))
+        where.append(
+            f"on {in_words(stretches[:_SAID])}" + (f" and in {counted(len(more), 'more place')}" if more else "")
+        )
     if last:
         where.append(last)
     return (

@@ -94,7 +94,7 @@ def train_keyframe(
     card = save(
         trainer.generator.eval(), out, name=options.name, licence=options.licence, network="two-stream",
         settings=options.network,
-        data=f"{len(training)} pictures or clips, {len(validation)} held out.",
+        data=f"{counted(len(training), 'picture or clip', 'pictures or clips')}, {len(validation)} held out.",
         training=f"{counted(options.steps, 'step')} of {options.batch}, {compute.names[0]}, {compute.names[1]}, "
         f"{date.today():%B %Y}.",
         notes=f"With the perceptual loss of {options.perceptual}."
