@@ -65,6 +65,7 @@ def test_every_word_reaches_the_options() -> None:
         "report": "r.html",
         "overwrite": True,
         "resume": True,
+        "dry_run": True,
         "max_pixels": 100,
         "max_frames": 10,
     }
@@ -89,6 +90,7 @@ def test_every_word_reaches_the_options() -> None:
     assert (options.output.pix_fmt, options.output.overwrite) == ("yuv444p", True)
     assert (options.start, options.end) == (Moment.parse("1.5"), Moment(frame=100))
     assert options.resume
+    assert options.dry_run
     assert (options.stream, options.preview, options.report) == (1, True, Path("r.html"))
     assert (options.max_pixels, options.max_frames) == (100, 10)
 

@@ -174,6 +174,7 @@ def remove(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
+    dry_run: bool = False,
     mask: MaskInput | None = None,
     events: Events | None = None,
 ) -> RemoveReport: ...
@@ -224,6 +225,7 @@ def remove_batch(
     report: str | Path | None = None,
     export_keyframes: str | Path | None = None,
     resume: bool = False,
+    dry_run: bool = False,
     mask: MaskInput | None = None,
     batch: BatchOptions | None = None,
     events: Events | None = None,

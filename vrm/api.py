@@ -59,7 +59,8 @@ def remove(
         words: the options of ``vrm remove``; ``mask``, ``point``, ``box`` or ``class_`` says what to remove.
 
     Returns:
-        What was done: coverage, timings, what was kept and lost, pixels changed outside the mask (always 0).
+        What was done: coverage, timings, what was kept and lost, pixels changed outside the mask (always 0); of a dry
+        run only ``plan``, what would be done.
 
     Raises:
         VrmError: every error a user can cause or meet; see ``vrm.errors``.

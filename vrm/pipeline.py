@@ -25,7 +25,6 @@ from vrm.media.write.plan import OutputPlan, plan_output
 from vrm.media.write.writer import write_video
 from vrm.options.remove import RemoveOptions
 from vrm.report.model import RemoveReport
-from vrm.report.verdict import moving_warning
 from vrm.selection.resolve import Selection, load_masks, resolve
 from vrm.system.failures import translate_errors
 
@@ -38,7 +37,7 @@ def remove(
     workers: Workers | None = None,
     at_once: int = 1,
 ) -> RemoveReport:
-    """Remove what the masks cover from one video and write the result.
+    """Remove what the masks cover from one video and write the result; a dry run stops once it is planned.
 
     Args:
         source: a video file or a folder of numbered frames.
@@ -49,7 +48,7 @@ def remove(
         at_once: processes that work on other videos and share the disk that scratch is on, this one included.
 
     Returns:
-        What was done; also written to ``options.report`` where that is given.
+        What was done, or only ``plan`` of it; also written to ``options.report`` where that is given.
 
     Raises:
         VrmError: see ``vrm.errors``; nothing is left behind.
@@ -58,11 +57,15 @@ def remove(
         info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
         output = plan_output(info, target, options.output, side_by_side=options.preview)
         notes = preflight(source, target, info, output, options)
+        options = options.stripped if options.dry_run else options
         with open_job(info, target, options, events) as job, SideOutputs(job) as outputs:
             job.announce(output.kept, output.lost, (*output.notes, *notes))
-            given = load_masks(job)
+            job.expect()
+            given, at_once_here = load_masks(job), workers.at_once if workers else 1
             if given.empty:
-                write(job, output, outputs, range(job.first, job.last))
+                job.plan([], given.loaded.masks, range(job.first, job.last))
+                if not options.dry_run:
+                    write(job, output, outputs, range(job.first, job.last))
             else:
                 engine = EngineRunner(job)  # first: it refuses what this machine lacks
                 shots = job.find_shots(given.around if engine.looks_beyond else given.inside)
@@ -71,20 +74,19 @@ def remove(
                 holes = selection.masks.holes
                 outputs.choose(selection.masks.objects, holes, shots, engine.keyframes)
                 wanted = job.range_to_write(holes)
-                job.note(
-                    check_filling(
-                        info, options, job.folder.path, holes, shots, wanted, workers.at_once if workers else 1
-                    )
-                )
+                job.note(check_filling(info, options, job.folder.path, holes, shots, wanted, at_once_here))
                 inputs = EngineInputs(frames, selection.hidden, engine.keyframes, selection.labels)
                 engine.plan(inputs, selection.shots, wanted, outputs.highlights)
-                fill(job, engine, workers)
-                job.note(moving_warning(job.report))
+                job.plan(engine.pieces(at_once_here), holes, wanted)
+                if not options.dry_run:
+                    fill(job, engine, workers)
                 frames.close()
-                outputs.explain(engine.coverage.maps, engine.coverage.views)
-                write(job, output, outputs, wanted, selection, engine)
+                if not options.dry_run:
+                    outputs.explain(engine.coverage.maps, engine.coverage.views)
+                    write(job, output, outputs, wanted, selection, engine)
             outputs.finish(job.finish())
-    events.done(job.report)
+    if not options.dry_run:
+        job.events.done(job.report)
     return job.report
 
 

@@ -213,7 +213,7 @@ def test_lines_of_json(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
     keys += " peak_memory_mb tries worker error"
     assert list(lines[9]) == keys.split()
     assert lines[0]["total"] == 3
-    assert list(lines[10]) == ["event", "total", "done", "skipped", "failed", "left", "seconds", "jobs"]
+    assert list(lines[10]) == ["event", "total", "done", "planned", "skipped", "failed", "left", "seconds", "jobs"]
     assert (lines[11]["exit_code"], lines[11]["text"]) == (7, "1 of 3 failed; see the list.")
 
 

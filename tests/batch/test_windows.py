@@ -66,7 +66,7 @@ class Apart:
     def close(self):
         self.closed = True
 
-    def do(self, folder, parts, note):
+    def do(self, folder, parts, note, progress):
         sent = files_to_send(folder)
         for part in sorted(parts, key=lambda p: (p.window is not None, -(p.window or 0))):
             self.parts.append(part)
@@ -167,8 +167,8 @@ def test_finished_windows_are_not_done_again(case, tmp_path):
     asked = options(case, {"preset": "fast"}, resume=True)
 
     class Stops(Apart):
-        def do(self, folder, parts, note):
-            for done in super().do(folder, parts, note):
+        def do(self, folder, parts, note, progress):
+            for done in super().do(folder, parts, note, progress):
                 yield done
                 raise KeyboardInterrupt
 

@@ -84,7 +84,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(clip, capsys):
         (("--keyframe", f"1={clean}", "--keyframe", f"1={clean}"), 2, "two pictures"),
         (("--keyframe", f"1={clip / 'square.png'}"), 2, "another shape"),
         (("--keyframe", f"1={clip / 'none.png'}"), 3, "cannot be read"),
-        (("--weights", str(clip / "none.safetensors")), 5, "none.json"),
+        (("--weights", str(clip / "none.safetensors")), 5, "none.safetensors does not exist"),
     ):
         assert remove(clip, "--engine", "keyframe", *words) == code
         assert said in capsys.readouterr().err.replace("\n", " ")

@@ -219,7 +219,35 @@ def test_a_signal_interrupts(sent: signal.Signals) -> None:
         process.send_signal(sent)
         _, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert err == "interrupted, nothing was written\n"
+    how = "interrupted" if sent == signal.SIGINT else "stopped by SIGTERM"
+    assert err == f"{how}, nothing was written; with --resume the next run would have gone on from here\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_a_second_signal_does_not_disturb_the_clearing_up() -> None:
+    code = (
+        "import sys, time; from vrm import pipeline; from vrm.cli.main import main\n"
+        "def work(*a, **k):\n"
+        "    try: print('ready', flush=True); time.sleep(30)\n"
+        "    finally: print('clearing', flush=True); time.sleep(0.5); print('cleared', flush=True)\n"
+        "pipeline.remove = work; sys.argv = ['vrm', 'remove', 'a.mp4', '--mask', 'm.png', '--resume']; main()"
+    )
+    with vrm_process(code, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        for said in ("ready\n", "clearing\n"):
+            assert process.stdout.readline() == said
+            process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=20)
+    assert (process.returncode, out) == (130, "cleared\n")
+    assert err == "stopped by SIGTERM; the same command goes on from what is finished\n"
+
+
+def test_an_interrupt_is_an_event_too(job: SimpleNamespace, capfd: pytest.CaptureFixture[str]) -> None:
+    job.error = KeyboardInterrupt()
+    assert run(["remove", "a.mp4", "--mask", "m.png", "--json"]) == 130
+    record = json.loads(capfd.readouterr().out)
+    assert (record["event"], record["exit_code"]) == ("error", 130)
+    assert "--resume" in record["text"]
 
 
 def test_a_reader_that_leaves_hears_nothing() -> None:

@@ -11,10 +11,11 @@ import pytest
 
 from vrm.batch.summary import Outcome, Summary
 from vrm.batch.tasks import failure
+from vrm.cli.bars import BatchProgress, JobProgress
 from vrm.cli.closing import places, summary
 from vrm.cli.progress import TerminalEvents, listener
 from vrm.errors import MaskError, OutputError
-from vrm.events import Events, JsonEvents
+from vrm.events import Events, JsonEvents, Overall, Plan
 from vrm.report.coverage import FrameCoverage
 from vrm.report.model import RemoveReport, ShotReport
 
@@ -114,9 +115,155 @@ def test_bars_on_a_terminal(capfd: pytest.CaptureFixture[str], monkeypatch: pyte
     with listener(json=False) as events:
         play(events)
     err = capfd.readouterr().err
-    assert "motion" in err
+    assert "filling" in err
     assert "note: one [thing] to know" in err
     assert err.rstrip().endswith("\x1b[?25h"), "the cursor is back"
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+class Clock:
+    """Stands for the time."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr("time.monotonic", lambda: self.now)
+
+
+def test_one_line_for_the_whole_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, job = Clock(monkeypatch), JobProgress()
+    job.hear(Overall(0.4, "motion", 100.0, 3, 6))
+    assert job.text() == "shot 3 of 6 · filling · 1:40 left"
+    clock.now += 30
+    assert job.text() == "shot 3 of 6 · filling · 1:10 left", "time passes while nothing is told"
+    job.hear(Overall(0.4, "motion", 100.0, 1, 1))
+    job.stage("motion", 7)  # a further window: what was told of the whole stays
+    assert job.text() == "filling · 1:40 left"
+    clock.now += 45
+    job.hear(Overall(1.0, "write", 0.0))
+    assert job.text() == "done · took 1:15"
+
+
+def test_a_stage_alone_is_the_whole_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, job = Clock(monkeypatch), JobProgress()
+    job.stage("train", 1000)
+    assert job.text() == "training"
+    job.advance("train", 900)  # kept by an earlier run
+    for _ in range(20):
+        clock.now += 3
+        job.advance("train", 1)
+    assert job.text() == "training · 4:00 left", "80 steps of 3 s; those of the earlier run took no time here"
+
+
+def test_failures_are_no_fast_videos(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, batch = Clock(monkeypatch), BatchProgress(12)
+    for index in range(4):
+        batch.started(index)
+        clock.now += 60 if index < 2 else 0.1
+        batch.over(index, "done" if index < 2 else "failed")
+    batch.over(4, "skipped")
+    assert batch.text() == "5 of 12 videos · 2 failed · 7:00 left"
+    batch.started(5), batch.started(6)  # two at a time from here on
+    clock.now += 30
+    assert batch.left == (2 * 30 + 5 * 60) / 2
+    for index in range(5, 12):
+        batch.over(index, "skipped")
+    assert batch.text() == "12 of 12 videos · 2 failed · took 2:30"
+
+
+def test_what_is_not_over_has_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, batch = Clock(monkeypatch), BatchProgress(3)
+    job = batch.started(0)
+    job.hear(Overall(0.5, "motion", 30.0))
+    clock.now += 20
+    for each in (batch, job):
+        each.stopped = True
+    assert batch.text() == "0 of 3 videos · stopped after 0:20"
+    assert job.text() == "stopped after 0:20"
+
+
+def test_lines_in_a_log(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    clock = Clock(monkeypatch)
+    with listener(json=False) as events:
+        for seconds, done in ((1, 0.15), (1.5, 0.16), (1, 0.2), (3, 0.25), (4, 0.27), (6, 0.3), (3, 0.9)):
+            clock.now += seconds
+            events.overall(Overall(done, "motion", 60.0, 2, 3))
+    lines = capfd.readouterr().err.splitlines()
+    what = "shot 2 of 3 · filling · 1:00 left"
+    shares = [16, 27, 90]
+    assert lines[0] == f" 16% · {what}", "10 %, but not within two seconds"
+    assert [int(line.split("%")[0]) for line in lines] == shares, "10 % more, or 10 s later"
+
+
+def test_quiet_prints_the_result_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    with listener(json=False, quiet=True) as events:
+        play(events)
+    assert capfd.readouterr() == (summary(REPORT) + "\n", "")
+    with listener(json=False, quiet=True) as events:
+        play_batch(events)
+    out, err = capfd.readouterr()
+    assert out == summary(REPORT) + "\n"
+    assert err == "failed: long name.mp4: No mask [fits]. Try.\n"
+
+
+def test_verbose_prints_what_each_stage_took(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock = Clock(monkeypatch)
+    with listener(json=False, verbose=True) as events:
+        events.stage("motion", 3)
+        events.advance("motion", 3)
+        clock.now += 1.5
+        events.stage("write", 1)
+        events.advance("write")
+        events.done(REPORT)
+    assert capfd.readouterr().err == "filling: 3 steps, 1.5 s\nwriting: 1 step, 0.0 s\n"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_the_plan(dry_run: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    with listener(json=False, dry_run=dry_run) as events:
+        events.plan(Plan(100, 40, 0.0458, 0.0491, 108.0))
+        events.plan(Plan(1, 1, 0.01, 0.02, 4.2))
+    out, err = capfd.readouterr()
+    assert (out if dry_run else err).splitlines() == [
+        "40 of 100 frames to fill; hole 4.6% of the frame; about 2 min",
+        "1 of 1 frame to fill; hole 1.0% of the frame, up to 2.0%; about 4 s",
+    ]
+    assert (err if dry_run else out) == ""
+
+
+def test_of_a_single_video_one_bar_says_all(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    with listener(False) as events:
+        events.batch(1)
+        one = events.job(0, "a.mp4", "out.mp4")
+        one.overall(Overall(0.5, "motion", 10.0))
+        one.overall(Overall(1.0, "write", 0.0))
+        one.done(REPORT)
+        events.ended(BATCH.outcomes[0])
+    err = plain(capfd.readouterr().err)
+    assert "videos" not in err
+    assert err.rstrip().endswith("100% done · took 0:00")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_no_bar_is_as_wide_as_the_terminal(
+    columns: int, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TTY_INTERACTIVE", "1")
+    with listener(False) as events:
+        events.batch(1000)
+        one = events.job(0, "a long name that says very much.mp4", "out.mp4")
+        one.overall(Overall(0.5, "a stage whose name is longer than anybody would think", 36000.0, 100, 200))
+    drawn = [line for line in re.split(r"[\r\n]", plain(capfd.readouterr().err)) if "━" in line]
+    assert drawn
+    assert max(map(len, drawn)) < columns - 2, "what is shown of Ctrl-C fits beside it"
 
 
 def test_bars_stop_when_the_work_fails(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +314,7 @@ def test_many_videos(terminal: bool, capfd: pytest.CaptureFixture[str], monkeypa
         monkeypatch.setenv("TTY_INTERACTIVE", "1")
     with listener(False) as events:
         play_batch(events)
-    out, err = (re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text) for text in capfd.readouterr())
+    out, err = (plain(text) for text in capfd.readouterr())
     assert out.splitlines() == [summary(REPORT)]
     assert "note: b.mp4: one [thing]" in err
     assert "failed: long name.mp4: No mask [fits]. Try." in err
@@ -177,8 +324,8 @@ def test_many_videos(terminal: bool, capfd: pytest.CaptureFixture[str], monkeypa
     assert table[2] == ["failed", "long", "name.mp4", "No", "mask", "[fits]."]
     assert table[3] == ["skipped", "c.mp4"]
     assert err.splitlines()[-1] == "1 done, 1 skipped, 1 failed; 13.4 s"
-    assert ("videos" in err) == terminal
-    assert ("a.mp4: motion" in err) == terminal
+    assert ("0 of 3 videos" in err) == terminal
+    assert bool(re.search(r"a\.mp4 +━+ +0% filling", err)) == terminal
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -191,7 +338,7 @@ def test_names_that_would_steer_the_terminal(
         monkeypatch.setenv("TTY_INTERACTIVE", "1")
     name = "[b]\x1b]0;mine\x07\n.mp4"
     with listener(False) as events:
-        events.batch(1)
+        events.batch(2)
         one = events.job(0, name, "out")
         one.stage("motion", 3)
         one.note("a note")
@@ -202,7 +349,7 @@ def test_names_that_would_steer_the_terminal(
     assert "\x1b]0" not in err
     assert "\x07" not in err
     assert "note: [b]\\x1b]0;mine\\x07\\x0a.mp4: a note" in err
-    assert ("[b]\\x1b]0;mine\\x07\\x0a.mp4: motion" in err) == terminal
+    assert ("[b]\\x1b]0;mine\\…" in err) == terminal, "a name is cut so that its bar fits"
     assert err.splitlines()[-2].startswith("failed")
 
 

@@ -167,7 +167,7 @@ def test_missing_clips_are_listed_and_the_rest_is_scored(cases: Path, results: P
     shutil.rmtree(results / "bee")
     assert run(["evaluate", "score", str(cases), str(results)]) == 7
     done = capsys.readouterr()
-    assert "1 clips" in done.out
+    assert "1 clip " in done.out
     assert "telea: bee" in done.err
     assert run(["evaluate", "score", str(cases), str(results), "--clips", "ape", "--json"]) == 0
     assert objects(capsys.readouterr().out)[0]["clips"] == 1

@@ -28,7 +28,7 @@ class Model:
     def outline(self, *asked):
         return self.label(*asked[:2])
 
-    def track(self, frame, annotated, start, stop, *, progress=None):
+    def track(self, frame, annotated, start, stop, *, without=(), progress=None):
         return self.label(start, stop)
 
 

@@ -117,7 +117,8 @@ def test_an_overlay_shows_what_goes(clip, capsys):
     scene, source, home = clip
     labels = scene.save_labels(home / "labels")
     words = ["track", str(source), "--class", "dog", "--labels", str(labels), *QUICK, "-o", str(home / "m")]
-    assert run([*words, "--overlay", str(home / "nowhere" / "look.mp4")]) == 8
+    (home / "file").touch()
+    assert run([*words, "--overlay", str(home / "file" / "look.mp4")]) == 8
     assert not (home / "m").exists(), "nothing is done before what can be refused is"
     assert run([*words, "--overlay", str(home / "look.mp4")]) == 0
     with av.open(str(home / "look.mp4")) as container:

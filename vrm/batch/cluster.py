@@ -21,7 +21,7 @@ from vrm.batch.executor import Executor, Message, TaskEvent
 from vrm.batch.tasks import Task, TaskPerformer, as_error, failure, plain
 from vrm.batch.windows import files_made, files_to_send, write_files
 from vrm.errors import EngineError, UsageError, VideoError, VrmError
-from vrm.events import Events, Result
+from vrm.events import Events, Result, counted
 from vrm.job.budget import DEFAULT_GB
 from vrm.job.scratch import scratch_folder, sweep
 from vrm.options.build import build_options, paths_read, place_paths
@@ -267,7 +267,7 @@ def requirements(ray: Any, options: EngineOptions, local: bool, note: Callable[[
     memory = int(options.memory_gb * 1e9) if options.memory_gb else min(int(DEFAULT_GB * 1e9), largest)
     found = Requirements(cpus, int(gpus and options.device != "cpu"), memory)
     if not any(found.room(node) for node in nodes):
-        what = f"{found.cpus} CPUs, {found.gpus} GPUs and {found.memory / 1e9:.1f} GB"
+        what = f"{counted(found.cpus, 'CPU')}, {counted(found.gpus, 'GPU')} and {found.memory / 1e9:.1f} GB"
         if local:
             raise UsageError(f"This machine has not the {what} that a task asks for.", "Lower --threads or --memory.")
         note(f"No machine of the cluster has the {what} that a task asks for; waiting for one that has.")

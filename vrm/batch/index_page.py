@@ -21,11 +21,11 @@ _OURS = '<meta name="generator" content="vrm">'
 
 
 def index_place(jobs: Sequence[BatchJob], words: dict[str, Any]) -> Path | None:
-    """Where the page goes: into the folder that holds all results; None where no pages were asked for.
+    """Where the page goes: into the folder that holds all results; None where no pages are written.
 
     ``words`` are those of the whole command. Raises OutputError: something else has its name.
     """
-    if str(words.get("report", "")).lower() != "html" or jobs[0].alone:
+    if str(words.get("report", "")).lower() != "html" or jobs[0].alone or words.get("dry_run"):
         return None
     folder = Path(os.path.commonpath([job.output.absolute().parent for job in jobs]))
     path = folder / NAME

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from vrm.batch.manifest import MOST_BYTES
 from vrm.batch.naming import CLEAN, PREVIEW
 from vrm.errors import MaskError, UsageError, VideoError
+from vrm.events import counted
 from vrm.media.read.container import refuse_address
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, natural
 from vrm.media.write.containers import VIDEO_ENDINGS, stem
@@ -198,7 +199,9 @@ def match_masks(folder: Path, sources: Sequence[Source], what: str = "mask") -> 
     missing = [each for each in found if isinstance(each, MaskError)]
     if len(missing) == len(sources):
         lacking = _few([str(source.below / stem(source.path)) for source in sources], 10)
-        raise MaskError(f"{folder} holds no {what} for any of {len(sources)} videos: {lacking}.", missing[0].fix)
+        raise MaskError(
+            f"{folder} holds no {what} for any of {counted(len(sources), 'video')}: {lacking}.", missing[0].fix
+        )
     return found
 
 

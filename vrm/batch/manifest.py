@@ -25,7 +25,7 @@ _OPTIONS = options_of(RemoveOptions)
 WRITTEN = ("output", *of_kind(declare.WRITTEN))
 """Columns that say where something is written: relative to the output folder, where there is one."""
 
-_OF_THE_COMMAND = ("overwrite", "threads", "memory", "device")
+_OF_THE_COMMAND = ("overwrite", "threads", "memory", "device", "dry_run")
 """What holds for the whole manifest, and is no column."""
 
 _MOST = 10
@@ -168,7 +168,7 @@ def _row(number: int, record: dict[str, Any] | VrmError, beside: Path) -> Manife
     for name, value in record.items():
         word = _word(str(name))
         if word in _OF_THE_COMMAND:
-            raise UsageError(f"--{word} holds for the whole manifest: give it on the command line")
+            raise UsageError(f"--{word.replace('_', '-')} holds for the whole manifest: give it on the command line")
         if word not in (*_PLACES, *_OPTIONS):
             raise unknown(word, [*_PLACES, *_OPTIONS], "column")
         if value is not None:

@@ -51,6 +51,12 @@ class BatchJob:
     def where(self) -> str:
         return f"line {self.line}" if self.line else str(self.input)
 
+    @property
+    def pairing(self) -> str:
+        """What belongs together, in words."""
+        mask = f", mask {self.words['mask']}" if self.words.get("mask") is not None else ""
+        return f"{self.input} -> {self.output}{mask}{', exists and stays' if self.exists else ''}"
+
 
 def plan_inputs(
     inputs: Sequence[Path], output: str | Path | None, words: dict[str, Any], batch: BatchOptions, listed: bool = False

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vrm.errors import UsageError
+from vrm.events import counted
 from vrm.job.budget import DEFAULT_GB, LEAST_GB
 from vrm.options.remove import EngineOptions, RemoveOptions
 
@@ -42,7 +43,7 @@ def share_resources(processes: int, options: EngineOptions, gpus: int) -> tuple[
         devices *= processes
     threads = options.cpu_threads
     if processes > threads:
-        notes.append(f"--jobs {processes} are more than the {threads} threads there are to share; each has one.")
+        notes.append(f"--jobs {processes} is more than the {counted(threads, 'thread')} to share; each has one.")
     memory = None if options.memory_gb is None else options.memory_gb / processes
     if memory is not None and memory < LEAST_GB:
         raise UsageError(

@@ -6,9 +6,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vrm.batch.executor import Executor, Message, TaskEvent, TaskFinished, TaskRetried
 from vrm.batch.index_page import index_place, write_index
@@ -21,13 +21,15 @@ from vrm.batch.split import is_long, perform_split
 from vrm.batch.summary import Outcome, Summary, check_summary
 from vrm.batch.tasks import TRIES, Task, as_error, video_task
 from vrm.errors import BatchError, Interrupted, OutputError, UsageError
-from vrm.events import Events
+from vrm.events import Events, Overall, Plan
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build_options
 from vrm.system.gpus import count_gpus
 
 _KEPT = ("frames", "masked_frames", "coverage", "unsure", "synthesised", "look_at", "peak_memory_mb")
 """What an outcome takes from a report."""
+
+Facts = TypeVar("Facts", Overall, Plan)
 
 
 def plan(
@@ -72,6 +74,10 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
     index = index_place(jobs, words)
     begin = time.monotonic()
     events.batch(len(jobs))
+    if words.get("dry_run"):
+        for job in jobs:
+            if not job.error:  # else ``begin`` says it
+                events.note(job.pairing)
     progress = _Progress(jobs, events)
     interrupted = False
     if waiting := progress.begin():
@@ -96,7 +102,10 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
         write_index(index, jobs, summary)
         events.note(f"All reports: {index}")
     if interrupted:
-        raise Interrupted(f"interrupted: {summary.line()}.", "Nothing half-written is left; --skip-existing goes on.")
+        goes_on = "--skip-existing goes on" + (
+            "" if words.get("resume") else "; --resume would have, within a video too"
+        )
+        raise Interrupted(f"interrupted: {summary.line()}.", f"Nothing half-written is left; {goes_on}.")
     if summary.count("failed") and jobs[0].alone:
         raise as_error(summary.outcomes[0].error)
     if summary.count("failed"):
@@ -206,10 +215,18 @@ class _Relay:
                 name, done = record["stage"], record["done"]
                 self._listener.advance(name, done - self._done.get(name, 0))
                 self._done[name] = done
+            case "overall":
+                self._listener.overall(_made(Overall, record))
+            case "plan":
+                self._listener.plan(_made(Plan, record))
             case "note":
                 self._listener.note(record["text"])
             case "done":
                 self._listener.done(_PlainReport(record["report"]))
+
+
+def _made(kind: type[Facts], record: dict[str, Any]) -> Facts:
+    return kind(**{each.name: record[each.name] for each in fields(kind)})
 
 
 class _PlainReport:
@@ -226,6 +243,10 @@ def _outcome(job: BatchJob, result: dict[str, Any], seconds: float, worker: str 
     place = (job.index, str(job.input), str(job.output))
     if error := result.get("error"):
         return Outcome(*place, "failed", seconds, worker=worker, tries=tries, error=error)
+    if job.words.get("dry_run"):
+        expected = result["report"]["plan"]
+        frames, masked = expected["frames"], expected["masked_frames"]
+        return Outcome(*place, "planned", expected["seconds"], frames, masked, tries=tries, worker=worker)
     facts = {name: result["report"][name] for name in _KEPT}
     return Outcome(*place, "done", seconds, **facts, tries=tries, worker=worker)
 

@@ -14,7 +14,7 @@ from vrm.events import Events
 from vrm.options.build import build_options
 
 if TYPE_CHECKING:
-    from vrm.engines.window_tasks import Done, Part
+    from vrm.engines.window_tasks import Done, Part, PartProgress
 
 LEAST_FRAMES = 60
 """Shorter videos are not split: what they would gain, processes take to start."""
@@ -46,7 +46,9 @@ class PartWorkers:
         self.at_once = executor.at_once
         self._executor, self._input, self._words = executor, input, words
 
-    def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
+    def do(
+        self, folder: Path, parts: list[Part], note: Callable[[str], None], progress: PartProgress
+    ) -> Iterator[Done]:
         from vrm.engines.window_tasks import Done
 
         part_of: dict[Task, Part] = {}
@@ -61,6 +63,8 @@ class PartWorkers:
                 note(message.note)
             elif isinstance(message, TaskEvent) and message.record["event"] == "note":
                 note(message.record["text"])
+            elif isinstance(message, TaskEvent) and message.record["event"] == "progress":
+                progress(part_of[message.task], *(message.record[name] for name in ("stage", "done", "total")))
             elif isinstance(message, TaskFinished):
                 error = message.result.get("error")
                 if error and not error.get("memory"):

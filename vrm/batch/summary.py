@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import OutputError
-from vrm.events import json_text, printable
+from vrm.events import duration, json_text, printable
 from vrm.system.files import atomic_write
 
-STATUSES = ("done", "skipped", "failed", "left")
-"""Left: not done when the work was interrupted."""
+STATUSES = ("done", "planned", "skipped", "failed", "left")
+"""Planned: looked at by a dry run. Left: not done when the work was interrupted."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Outcome:
 
     Attributes:
         job: its number, from 0, in the order of the work.
-        seconds: from beginning to end.
-        frames, masked_frames: written, and of those changed.
+        seconds: from beginning to end; of a planned one, those that it will take, about.
+        frames, masked_frames: written, and of those changed; of a planned one, those that will be.
         coverage, unsure, synthesised: shares of the filled pixels that were found in other frames reliably, found but
             not reliably, and seen nowhere, 0..1; None if it is not done.
         look_at: the frames to look at first, as runs ``[first, last]``.
@@ -82,8 +82,9 @@ class Summary:
         rows = [("", "seconds", "frames", "found", "", "")]
         for o in self.outcomes:
             found = "" if o.coverage is None else f"{o.coverage:.0%}"
-            numbers = (f"{o.seconds:.1f}", str(o.frames), found) if o.status == "done" else ("", "", "")
-            last = o.output if o.status == "done" else o.error.get("text", "")
+            reached = o.status in ("done", "planned")
+            numbers = (f"{o.seconds:.1f}", str(o.frames), found) if reached else ("", "", "")
+            last = o.output if reached else o.error.get("text", "")
             rows.append((o.status, *numbers, printable(o.input, ""), printable(last, "")))
         wide = [max(len(row[k]) for row in rows) for k in range(5)]
         lines = [
@@ -95,9 +96,11 @@ class Summary:
         return "\n".join([*lines, self.line()])
 
     def line(self) -> str:
-        """``3 done, 1 failed; 61.0 s``."""
+        """``3 done, 1 failed; 61.0 s``, or ``3 planned, about 2 min in all``."""
         parts = [f"{self.count(status)} {status}" for status in STATUSES if self.count(status)]
-        return f"{', '.join(parts)}; {self.seconds:.1f} s"
+        planned = [outcome.seconds for outcome in self.outcomes if outcome.status == "planned"]
+        took = f"about {duration(sum(planned), rough=True)} one after another" if planned else f"{self.seconds:.1f} s"
+        return f"{', '.join(parts)}; {took}"
 
     def write(self, path: Path) -> None:
         """The same as JSON; see ``check_summary`` first. Raises OutputError."""
@@ -127,4 +130,4 @@ def _is_summary(path: Path) -> bool:
         found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and {"total", "jobs", *STATUSES} <= found.keys()
+    return isinstance(found, dict) and {"total", "jobs", "done", "skipped", "failed", "left"} <= found.keys()

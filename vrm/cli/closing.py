@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vrm.events import Result
+from vrm.events import Result, counted
 from vrm.report.coverage import in_words
 from vrm.report.tables import duration
 
@@ -45,7 +45,7 @@ def places(report: Result) -> list[str]:
 
 
 def _done(facts: dict[str, Any], whole: bool) -> str:
-    frames = f"{facts['frames']} frame{'s' if facts['frames'] != 1 else ''}"
+    frames = counted(facts["frames"], "frame")
     took = f"in {duration(facts['seconds'])}"
     if not facts["masked_frames"]:
         return f"{frames}, nothing masked, {took}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from vrm.cli.help_pages import Command, Group
-from vrm.cli.options import Json, argument, output_option, takes
+from vrm.cli.options import Json, Quiet, Verbose, argument, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.declare import OUTPUT
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
@@ -30,6 +30,8 @@ def cases(
     folder: Annotated[Path, argument("CLIPS", "A folder of clips, in any of the usual layouts.")],
     out: Annotated[Path, argument("OUT", "Where the cases go.")],
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Write test cases with known truth.
@@ -38,7 +40,7 @@ def cases(
     """
     from vrm.evaluate import commands
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         commands.cases(folder, out, events, **words)
 
 
@@ -56,6 +58,8 @@ def score(
     folder: Annotated[Path, argument("CASES", "A folder made by vrm evaluate cases.")],
     results: Results,
     json: JsonRows = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Score results against cases.
@@ -65,7 +69,7 @@ def score(
     """
     from vrm.evaluate import commands
 
-    with listener(False) as events:
+    with listener(False, quiet, verbose) as events:
         done = commands.score(folder, results, events, **words)
     typer.echo(done.lines() if json else done.table(), nl=False)
     done.complete()
@@ -77,6 +81,8 @@ def masks(
     truth: Annotated[Path, argument("TRUTH", "Clips with masks, or a folder of NAME/00000.png.")],
     results: Results,
     json: JsonRows = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Compare masks with true ones: J and F of DAVIS.
@@ -85,7 +91,7 @@ def masks(
     """
     from vrm.evaluate import commands
 
-    with listener(False) as events:
+    with listener(False, quiet, verbose) as events:
         done = commands.masks(truth, results, events, **words)
     typer.echo(done.lines() if json else done.table(), nl=False)
     done.complete()
@@ -97,12 +103,14 @@ def labels(
     video: Annotated[Path, argument("VIDEO", "A video, or a folder of frames.")],
     labels: Annotated[list[Path], argument("LABELS", "Folders made by vrm segment, or of one label PNG per frame.")],
     json: JsonRows = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Measure how steady label maps are: the share of labels that change along the motion."""
     from vrm.evaluate import commands
 
-    with listener(False) as events:
+    with listener(False, quiet, verbose) as events:
         done = commands.labels(video, labels, events, **words)
     typer.echo(done.lines() if json else done.table(), nl=False)
 
@@ -113,6 +121,8 @@ def run(
     folders: Annotated[list[Path], argument("CASES", "Folders made by vrm evaluate cases.")],
     out: Annotated[Path, output_option("DIR", "Results, tables and the page; an earlier run goes on.")],
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Run engines and presets over cases, beside the baselines.
@@ -122,7 +132,7 @@ def run(
     """
     from vrm.evaluate import commands
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         done = commands.run(folders, out, events, shlex.join(["vrm", *sys.argv[1:]]), **words)
         if json:
             events.done(done)

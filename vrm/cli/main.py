@@ -84,12 +84,18 @@ class _Interrupt:
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
         before, _Interrupt._last = _Interrupt._last, time.monotonic()
-        if _Interrupt._last - before > _AT_ONCE:
-            raise KeyboardInterrupt
+        if _Interrupt._last - before <= _AT_ONCE:
+            return
+        if number != signal.SIGINT:  # clearing up is not interrupted by the next of many
+            signal.signal(number, signal.SIG_IGN)
+            _stopped.append(signal.Signals(number))
+        raise KeyboardInterrupt
 
 
 _AT_ONCE = 0.5
 """Seconds within which signals are one."""
+_stopped: list[signal.Signals] = []
+"""The signal that ended the work, where it was not Ctrl-C."""
 
 
 def run(args: Sequence[str]) -> int:
@@ -113,7 +119,10 @@ def run(args: Sequence[str]) -> int:
     except Exception:
         return _bug()
     if code == 130:
-        _say(_interrupted(args), "yellow")
+        text = _interrupted(args)
+        _say(text, "yellow")
+        if as_json:
+            JsonEvents().error(text, "", 130)
     return code or 0
 
 
@@ -127,10 +136,15 @@ def _refuse_empty(args: Sequence[str]) -> None:
 
 
 def _interrupted(args: Sequence[str]) -> str:
+    how = f"stopped by {_stopped[0].name}" if _stopped else "interrupted"
+    command = args[0] if args else ""
+    if command == "train":
+        return how if "--resume" in args else f"{how}; --resume goes on from what is kept"
     if "--resume" in args:
-        return "interrupted; --resume goes on from what is finished"
-    whole = args and args[0] in ("remove", "track", "segment")
-    return "interrupted, nothing was written" if whole else "interrupted"
+        return f"{how}; the same command goes on from what is finished"
+    if command == "remove":
+        return f"{how}, nothing was written; with --resume the next run would have gone on from here"
+    return f"{how}, nothing was written" if command in ("track", "segment") else how
 
 
 def _removed(args: Sequence[str]) -> UsageError | None:

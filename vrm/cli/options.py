@@ -33,6 +33,16 @@ VIDEO = argument("INPUT", "A video file, or a folder of numbered frames.")
 Input = Annotated[Path, VIDEO]
 Json = Annotated[bool, typer.Option("--json", help="Print events as lines of JSON.", rich_help_panel=OUTPUT)]
 
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "-q", "--quiet", help="Print the result and errors only: no progress, no notes.", rich_help_panel=OUTPUT
+    ),
+]
+Verbose = Annotated[
+    bool, typer.Option("-v", "--verbose", help="Print how long each stage took, too.", rich_help_panel=OUTPUT)
+]
+
 
 def takes(*kinds: type[Options], only: tuple[str, ...] | None = None) -> Callable[[Function], Function]:
     """Give a command that takes ``**words`` the options of these classes, or ``only`` those of these words."""

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import Json, output_option, takes
+from vrm.cli.options import Json, Quiet, Verbose, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build, build_options, words_of
@@ -29,7 +29,14 @@ Output = Annotated[
 
 
 @takes(RemoveOptions, BatchOptions)
-def remove(input: Inputs, output: Output = None, json: Json = False, **words: Any) -> None:
+def remove(
+    input: Inputs,
+    output: Output = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    **words: Any,
+) -> None:
     """Remove what a mask, a click, a box or a class name says, and nothing else.
 
     Sound, timing, colours and every pixel outside the mask stay as they are.
@@ -44,7 +51,7 @@ def remove(input: Inputs, output: Output = None, json: Json = False, **words: An
     own = {word: value for word, value in words_of(RemoveOptions, words).items() if value is not None}
     from vrm.batch.run import plan, run_batch, stands_for_many
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose, words["dry_run"]) as events:
         if batch.asked or len(input) != 1 or stands_for_many(str(input[0])):
             run_batch(plan([str(path) for path in input], output, own, batch, events), own, batch, events)
             return

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import VIDEO, Json, output_option, takes
+from vrm.cli.options import VIDEO, Json, Quiet, Verbose, output_option, takes
 from vrm.cli.progress import listener
 from vrm.errors import UsageError
 from vrm.options.build import build
@@ -21,7 +21,13 @@ Classes = Annotated[
 
 @takes(SegmentOptions)
 def segment(
-    input: Source = None, output: Folder = None, classes: Classes = False, json: Json = False, **words: Any
+    input: Source = None,
+    output: Folder = None,
+    classes: Classes = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    **words: Any,
 ) -> None:
     """Give every pixel a label: a class and a super-category.
 
@@ -37,5 +43,5 @@ def segment(
     options = build(SegmentOptions, words)
     from vrm.selection.labels.video import segment as segment_one
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         segment_one(input, output, options, events)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import Input, Json, as_typed, next_command, output_option, takes
+from vrm.cli.options import Input, Json, Quiet, Verbose, as_typed, next_command, output_option, takes
 from vrm.cli.progress import listener
 from vrm.errors import UsageError
 from vrm.options.build import build_options
@@ -28,7 +28,15 @@ _OF_TRACKING = ("overwrite", "threads")
 
 
 @takes(RemoveOptions, only=TRACK)
-def track(input: Input, output: Folder = None, overlay: Overlay = None, json: Json = False, **words: Any) -> None:
+def track(
+    input: Input,
+    output: Folder = None,
+    overlay: Overlay = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    **words: Any,
+) -> None:
     """Write the mask of every frame.
 
     PNGs in the displayed orientation; enlarged only if --grow is given.
@@ -41,7 +49,7 @@ def track(input: Input, output: Folder = None, overlay: Overlay = None, json: Js
     options.mask.require("follow")
     if output is None and overlay is None:
         raise UsageError("Nothing says where the masks go.", "Give -o DIR, or --overlay look.png to see one frame.")
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         if output is not None:
             from vrm.selection.resolve import track as track_one
 
@@ -57,5 +65,5 @@ def track(input: Input, output: Folder = None, overlay: Overlay = None, json: Js
             following = ["remove", str(input), *said]
             if report.unsure:
                 following = ["frame", str(input), "--at", f"{report.frame}f", "--grid"]
-        if not json:
+        if not (json or quiet):
             next_command(*following)

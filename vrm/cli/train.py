@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from vrm.cli.help_pages import Command, Group
-from vrm.cli.options import Json, argument, output_option, takes
+from vrm.cli.options import Json, Quiet, Verbose, argument, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.train import KeyframeTraining, SavitJob
 
@@ -21,6 +21,8 @@ def savit(
     data: Annotated[Path, argument("DATA", "YouTube-VOS, DAVIS, or a folder of videos or folders of frames.")],
     output: Annotated[Path, output_option("DIR", "Folder of weights, card, log, samples and checkpoint.")],
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Train the network of the engine savit on many clips.
@@ -30,7 +32,7 @@ def savit(
     from vrm.selection.labels.video import label_clips
     from vrm.train import commands
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         commands.savit(data, output, events, label_clips, **words)
 
 
@@ -40,6 +42,8 @@ def keyframe(
     data: Annotated[Path, argument("DATA", "A folder of pictures, or of videos.")],
     output: Annotated[Path, output_option("DIR", "Folder of weights and card.")],
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Train the network of the engine keyframe on pictures or videos.
@@ -48,5 +52,5 @@ def keyframe(
     """
     from vrm.train import commands
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         commands.keyframe(data, output, events, **words)

@@ -10,7 +10,7 @@ import typer
 
 from vrm.cli.complete import among, convertible, fetchable, installed
 from vrm.cli.help_pages import Command, Group
-from vrm.cli.options import Json, argument, output_option, takes
+from vrm.cli.options import Json, Quiet, Verbose, argument, output_option, takes
 from vrm.cli.progress import tell
 from vrm.options.declare import OUTPUT
 from vrm.options.remove import OutputOptions
@@ -112,6 +112,8 @@ def fetch(
         ),
     ],
     json: Json = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
     **words: Any,
 ) -> None:
     """Download weights, and verify them.
@@ -123,7 +125,7 @@ def fetch(
     from vrm.selection.hub import fetch_model, is_repository
     from vrm.weights.download import fetch_weights
 
-    with listener(json) as events:
+    with listener(json, quiet, verbose) as events:
         if is_repository(name):
             model, folder = fetch_model(name, words["overwrite"], stages(events))
             events.note(f"Fetched and verified: --{model.network} {model.name} ({model.licence}; {folder}).")

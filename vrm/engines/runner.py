@@ -18,16 +18,19 @@ from vrm.engines.shot import ShotView
 from vrm.errors import OutOfMemory
 from vrm.job.budget import DEFAULT_GB, LEAST_GB, window_memory
 from vrm.job.context import Job
+from vrm.job.estimate import shot_pieces
 from vrm.job.preflight import touches
 from vrm.job.resume import MOVED, STEPS, WINDOWS
 from vrm.motion.config import MotionConfig
 from vrm.options.remove import EngineOptions
 from vrm.report.coverage import FrameCoverage
 from vrm.report.model import ShotReport
+from vrm.report.verdict import moving_warning
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.patch_store import PatchStore
 from vrm.shots.windows import Window, plan_windows
 from vrm.system.array_folder import ArrayFolder
+from vrm.system.forecast import Piece
 from vrm.system.memory import free_caches, give_back, is_shortage
 from vrm.types import U8, Masks, Pixels
 
@@ -169,6 +172,15 @@ class EngineRunner:
                     start, stop = own.start, own.stop
                 self.stretches.append(Stretch(start, stop, own, tuple(self._planned(start, stop, own))))
 
+    def pieces(self, at_once: int = 1) -> list[Piece]:
+        """What there is to fill by ``at_once`` processes, with about how long it takes; not what is taken over."""
+        pieces, on_cpu = [], self.engine.device == "cpu"
+        for shot, stretch in enumerate((each for each in self.stretches if each.windows), 1):
+            todo = [w for w in stretch.windows if not (self.take_over and self.patches.holds(w))]
+            begins = stretch.start if self.engine.keeps else None
+            pieces += shot_pieces(self._job.info, self.options, on_cpu, self.inputs.holes, todo, shot, begins, at_once)
+        return pieces
+
     def windows(self) -> Iterator[Window]:
         """The windows to be filled, in order. A window that memory ran out in comes again, shorter."""
         for stretch in self.stretches:
@@ -190,6 +202,7 @@ class EngineRunner:
                     at += 1
             start, stop = max(stretch.start, self._job.first), min(stretch.stop, self._job.last)
             self._job.report.shots.append(ShotReport(start, stop, tuple(self._covered.values())))
+        self._job.note(moving_warning(self._job.report))
 
     def restore(self, window: Window) -> bool:
         """Take over a window that an earlier run, or another process, has finished; False where there is none."""
@@ -208,7 +221,10 @@ class EngineRunner:
         """
         failed: Exception | None = None
         try:
-            self._shot = self._shot or self._open(self._windows)
+            if self._shot is None:
+                self._job.events.begin(self._stretch.start)
+                self._shot = self._open(self._windows)
+            self._job.events.begin(window)
             self._covered |= self._shot.fill(window, self.patches, self.coverage)
         except Exception as error:
             if not is_memory(error):

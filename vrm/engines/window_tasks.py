@@ -10,7 +10,7 @@ interrupted and went on.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,13 +44,21 @@ class Done:
     facts: dict[str, Any] | None
 
 
+PartProgress = Callable[[Part, str, int, int], None]
+"""``progress(part, stage, done, total)``."""
+
+
 class Workers(Protocol):
     """Processes that do parts of one video."""
 
     at_once: int  # most of them that work in the scratch folder of this machine
 
-    def do(self, folder: Path, parts: list[Part], note: Callable[[str], None]) -> Iterator[Done]:
+    def do(
+        self, folder: Path, parts: list[Part], note: Callable[[str], None], progress: PartProgress
+    ) -> Iterator[Done]:
         """Do parts, those of preparing before their shot's windows, and leave what they make in the folder.
+
+        They tell ``progress`` how far a part is, as far as that is heard before its end.
 
         Raises VrmError: one of them failed, whatever was tried.
         """
@@ -91,14 +99,23 @@ def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
     job.events.stage("fill", sum(part.frames for part in parts))
     try:
         with job.timed("fill"):
-            for done in workers.do(folder, parts, job.note):
+            for done in workers.do(
+                folder, parts, job.note, lambda part, *at: job.events.reach(_key(runner, part), *at)
+            ):
                 if done.facts is not None:
                     report = job.report
                     report.device, report.dtype = done.facts["device"], done.facts["dtype"]
                     report.peak_memory_mb = max(report.peak_memory_mb, done.facts["peak_memory_mb"])
                     job.events.advance("fill", done.part.frames)
+                    job.events.finish(_key(runner, done.part))
     finally:
         workers.close()  # before the folder goes, and so that none holds memory while the result is written
+
+
+def _key(runner: EngineRunner, part: Part) -> Hashable:
+    """What the runner's pieces call a part."""
+    stretch = runner.stretches[part.shot]
+    return stretch.start if part.window is None else stretch.windows[part.window]
 
 
 def _parts(runner: EngineRunner) -> Iterator[Part]:

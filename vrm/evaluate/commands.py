@@ -17,20 +17,21 @@ from vrm.evaluate.scoring.labels import FlickerTable, label_flicker
 from vrm.evaluate.scoring.masks import MaskTable, compare_masks
 from vrm.evaluate.scoring.score import MetricSetup, ScoreOptions, score_results
 from vrm.evaluate.scoring.tables import ScoreTable, check_table, write_file
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.motion.flow.estimators import DisFlow, RaftFlow
 from vrm.options.build import build
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
 from vrm.options.remove import EngineOptions
 from vrm.report.tables import text_table
 from vrm.system.extras import needed_by
+from vrm.system.forecast import Forecast, Piece
 from vrm.types import FlowEstimator
 
 
 def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
     asked = build(CasesCommand, words)
     made = make_cases(folder, out, asked, events)
-    events.note(f"{len(made)} cases of the protocol {asked.protocol} are in {out}.")
+    events.note(f"In {out}: {counted(len(made), 'case')} of the protocol {asked.protocol}.")
     return made
 
 
@@ -69,7 +70,8 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     methods = choose_methods(asked.engines, asked.presets, common, asked.keyframes_every)
     score_options = ScoreOptions(asked.clips, asked.measures or ("standard",), 0, asked.frames, asked.invert_mask)
     options = RunOptions(tuple(methods), score_options, asked.overwrite, asked.only)
-    done = run_methods(list(folders), out, options, events, metric_setup(asked, score_options))
+    told = Forecast(events, [Piece({"run": 60.0}), *([Piece({"page": 1.0})] if asked.page else [])])
+    done = run_methods(list(folders), out, options, told, metric_setup(asked, score_options))
     done.command = command or f"vrm evaluate run {' '.join(path.name for path in folders)}"
     done.text = run_text(done)
     write_file(out / "table.md", run_markdown(done))
@@ -77,8 +79,9 @@ def run(folders: Sequence[Path], out: Path, events: Events, command: str = "", *
     write_file(out / "results.json", run_json(done))
     places = {"tables": out / "table.md"}
     if asked.page:
-        write_page(done, options.score, events)
+        write_page(done, options.score, told)
         places["page"] = out / "index.html"
+    told.over()
     done.text += "".join(f"{what}: {place}\n" for what, place in places.items())
     return done
 

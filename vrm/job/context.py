@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 
 from vrm.errors import VideoError
-from vrm.events import Events, Progress, stages
+from vrm.events import Events, Progress, counted, stages
 from vrm.job.budget import frame_memory, frames_on_disk
+from vrm.job.estimate import mask_pieces, planned, usual_filling, write_piece
 from vrm.job.resume import SHOTS, JobFolder, open_folder, versions
 from vrm.media.read.open_video import beyond_the_end, frame_range, place_in_time
 from vrm.media.read.probe import probe
@@ -26,6 +27,7 @@ from vrm.shots.cuts import find_shots, small
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.highlights import highlight_range
 from vrm.system.files import writing
+from vrm.system.forecast import Forecast, Piece
 from vrm.system.memory import bounded, peak_mb
 from vrm.types import Masks, VideoInfo
 
@@ -39,6 +41,7 @@ class Job:
     Attributes:
         folder: its scratch folder, and what an interrupted run left in it.
         first, last: the frames that are worked on, last excluded.
+        events: the listener, told beside each stage how far the whole job is.
         report: filled as the work goes on.
         progress: tells ``events`` how far a stage is, and stops the work where ``--memory`` is exceeded.
     """
@@ -46,7 +49,7 @@ class Job:
     info: VideoInfo
     target: Path
     options: RemoveOptions
-    events: Events
+    events: Forecast
     folder: JobFolder
     first: int
     last: int
@@ -64,7 +67,8 @@ class Job:
         cv2.setRNGSeed(engine.seed)
         first, last = frame_range(info, options.start, options.end)
         options = replace(options, mask=place_in_time(options.mask, info))
-        progress = stages(events)
+        told = Forecast(events)
+        progress = stages(told)
         if engine.memory_gb is not None:
             progress = bounded(progress, engine.memory_gb * 1e9)
         report = RemoveReport(
@@ -72,7 +76,7 @@ class Job:
             video_facts(info), engine=engine.engine, preset=engine.preset, threads=engine.cpu_threads,
             seed=engine.seed, options=asdict(options), versions=versions(),
         )  # fmt: skip
-        job = cls(info, target, options, events, folder, first, last, report, progress)
+        job = cls(info, target, options, told, folder, first, last, report, progress)
         job.note(*folder.notes, beyond_the_end(info, options.end))
         return job
 
@@ -110,6 +114,26 @@ class Job:
         if self.info.interlaced:
             self.note("The video is interlaced; it is worked on as whole frames.")
         self.note(*notes, *(f"Lost: {what}" for what in self.report.lost))
+
+    def expect(self, *, filling: bool = True, writing: bool = True) -> None:
+        """Tell how far the whole job is from now on, as far as it is known before the masks are."""
+        info, options, frames = self.info, self.options, self.last - self.first
+        pieces = mask_pieces(info, options, frames)
+        if filling and not options.dry_run:
+            pieces.append(usual_filling(info, options.engine, frames))
+        if writing and not options.dry_run:
+            pieces.append(write_piece(info, info.n_frames))
+        self.events.expect(pieces)
+
+    def plan(self, filling: Iterable[Piece], holes: Masks, wanted: range) -> None:
+        """The masks are known: tell what is about to be done, ``filling`` of the frames ``wanted`` and writing."""
+        written = len(wanted) if self.options.preview else self.info.n_frames
+        pieces = [*filling, write_piece(self.info, written)]
+        plan = planned(holes, wanted, written, self.events.seconds(pieces))
+        self.report.plan = asdict(plan)
+        self.events.plan(plan)
+        if not self.options.dry_run:
+            self.events.expect(pieces)
 
     def find_shots(self, reach: range | None = None) -> list[tuple[int, int]]:
         """``(start, stop)`` of each shot within ``reach`` (by default all that is worked on); decodes that once."""
@@ -154,7 +178,9 @@ class Job:
         with contextlib.suppress(VideoError):  # a kind of file that is written here, but not read
             self.report.result = video_facts(probe(self.target))
         if reader.lost:
-            self.note(f"{reader.lost} frames of the source could not be decoded; the output is shorter by them.")
+            self.note(
+                f"{counted(reader.lost, 'frame')} of the source could not be decoded; the output is shorter by that."
+            )
         self.note(*reader.warnings)
 
     def finish(self) -> RemoveReport:

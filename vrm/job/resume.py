@@ -23,6 +23,7 @@ import cv2
 from platformdirs import user_cache_path
 
 from vrm.errors import OutputError, UsageError
+from vrm.events import counted
 from vrm.job.checkpoints import FitFolder, video_key
 from vrm.job.packed_masks import pack, unpack
 from vrm.job.scratch import (
@@ -129,7 +130,10 @@ def open_folder(info: VideoInfo, target: Path, options: RemoveOptions) -> Iterat
         job = JobFolder(claim.folder, notes=notes if options.resume else [])
     try:
         yield job
-        if job.kept:
+        if job.kept and options.dry_run:  # what it looked up, and an interrupted run before it, is for the next
+            if _tidied(job.path):
+                claim.release()
+        elif job.kept:
             with contextlib.suppress(OutputError):  # the result is there; fits for later runs are an extra
                 FitFolder(job.fits).publish(_shared_fits(info, options))
     except BaseException:
@@ -157,7 +161,7 @@ def _resumed(info: VideoInfo, options: RemoveOptions, about: dict[str, Any]) -> 
     _sweep_leftovers(before)
     if job.read_json("facts.json") == facts:
         if _tidied(claim.folder):
-            job.notes.append("Resumed: what an interrupted run finished is used.")
+            job.notes.append(f"Resumed: {_found(claim.folder)} of an interrupted run will be used.")
     else:
         _empty(claim.folder)
         if (claim.folder / "lock").exists() and before.get("facts"):
@@ -165,7 +169,7 @@ def _resumed(info: VideoInfo, options: RemoveOptions, about: dict[str, Any]) -> 
         job.write_json("facts.json", facts)
         FitFolder(job.fits).lend(_shared_fits(info, options))
     describe(claim.folder, {**about, "facts": True})
-    job.notes += _discard_stale(claim.folder, facts, about)
+    job.notes += [] if options.dry_run else _discard_stale(claim.folder, facts, about)
     return claim, job
 
 
@@ -190,6 +194,19 @@ def _tidied(folder: Path) -> bool:
     return any(path.is_file() for name in ("windows", "fits") for path in (folder / name).rglob("*")) or any(
         (folder / name).exists() for name in _DURABLE if "." in name
     )
+
+
+def _found(folder: Path) -> str:
+    """What an interrupted run left, in words."""
+    parts = ["the masks"] if (folder / MASKS).exists() else []
+    windows = [path.stem.split("-") for path in (folder / WINDOWS).glob("window-*.npz")]
+    if windows:
+        filled = {t for _, start, stop, *_ in windows for t in range(int(start), int(stop))}
+        parts.append(f"{counted(len(windows), 'window')} with {counted(len(filled), 'filled frame')}")
+    fits, halves = (list((folder / "fits").rglob(kind)) for kind in ("*.safetensors", "*.half"))
+    if fits or halves:
+        parts.append(f"{counted(len(fits), 'fit')}" + (f" and {len(halves)} begun" if halves else ""))
+    return " and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))) or "the cuts"
 
 
 def _empty(folder: Path, keep: tuple[str, ...] = ()) -> None:

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vrm.events import Progress
-from vrm.motion.candidates.calibration import calibrate
+from vrm.events import Progress, no_progress
+from vrm.motion.candidates.calibration import STRETCH, calibrate
 from vrm.motion.candidates.nonlocal_frames import Aligner, choose_sources
 from vrm.motion.candidates.sampling import FrameCandidates, sample_candidates
 from vrm.motion.config import MotionConfig
@@ -32,6 +32,9 @@ from vrm.types import Bool, FlowEstimator
 
 _NEAR = 24
 """Frames from a frame, or outside the window, within which a keyframe is used."""
+
+_CALIBRATION, _FILLING, _FILLING_FAR = 9, 0.8, 5.0
+"""What a frame takes in the calibration, and in the filling without and with non-local frames, against a round."""
 
 
 def propagate(
@@ -64,15 +67,12 @@ def propagate(
     frames = WorkingFrames(shot, config.longest)
     found = Propagation(shot.size, {} if fills is None else fills)
 
-    def tell(rounds: int, filled: int = 0) -> None:
-        if progress:
-            progress("motion", rounds * len(window) + filled, (config.rounds + 1) * len(window))
-
-    tracker = TrajectoryTracker(frames, config, flow, window, context)  # 1, 2, 3: flow, completion, trajectories
-    for n in range(1, config.rounds):
-        tell(n)
+    steps = _Steps(progress or no_progress, len(window), len(context), config)
+    tracker = TrajectoryTracker(frames, config, flow, window, context, steps.tell)  # 1, 2, 3: flow to trajectories
+    for _ in range(1, config.rounds):
+        steps.next_phase()
         tracker.refine()  # again, on better filled frames
-    tell(config.rounds)
+    steps.next_phase()
     calibration = calibrate(shot, window, config, nonlocal_frames, flow) if config.calibrate else UNCALIBRATED
     aligner = _aligner(tracker, nonlocal_frames, keyframes)
     foreground = _foreground(tracker, context, keyframes) if keyframes else None
@@ -92,14 +92,16 @@ def propagate(
         candidates = sample_candidates(frames, t, pixels, seen, calibration)  # 5, 6: inpainting, expected errors
         return _fused(candidates, pixels.index, shot.size, config)  # 7: fusion
 
+    steps.next_phase()
     holed = [t for t in window if shot.hole(t).any()]
     for t, done in zip(holed, parallel_map(fill, holed), strict=True):
         found.fills[t] = done
         tracker.forget(t)
-        tell(config.rounds, t - window.start + 1)
+        steps.tell()
     temporal_filter(found, shot, tracker, config, keyframes)  # 8: refinement
     blend_keyframes(found, shot, keyframes, config.keyframe_blend, flow, frames.scale)
     _put_into_own_light(found, even)
+    steps.next_phase()
     return found
 
 
@@ -111,6 +113,32 @@ def _put_into_own_light(found: Propagation, even: EvenExposure) -> None:
             fill = found.fills[t]
             detail = fill.detail * np.float32(np.square(light.gain).mean())
             found.fills[t] = replace(fill, rgb=even.restored(t, fill.rgb), detail=detail)
+
+
+class _Steps:
+    """Tells how far a window is: each round counts as its frames, and other phases as they take in comparison."""
+
+    def __init__(self, progress: Progress, frames: int, context: int, config: MotionConfig) -> None:
+        filling = _FILLING_FAR if config.nonlocal_frames else _FILLING
+        calibration = _CALIBRATION * min(frames, STRETCH) if config.calibrate else 0
+        self._phases = [*[frames] * config.rounds, calibration, round(filling * frames)]
+        # In a round each frame is filled, has flow to the next, and is followed both ways; the last phase only fills.
+        self._expected = [4 * min(frames + _NEAR, context)] * (config.rounds + 1) + [frames]
+        self._progress, self._at, self._told = progress, 0, 0
+
+    def tell(self) -> None:
+        """One more of the phase's steps; how many there are is known only about."""
+        self._told += 1
+        self._say(min(1.0, self._told / self._expected[self._at]))
+
+    def next_phase(self) -> None:
+        """The phase is over."""
+        self._say(1.0)
+        self._at, self._told = self._at + 1, 0
+
+    def _say(self, share: float) -> None:
+        done = sum(self._phases[: self._at]) + int(share * self._phases[self._at])
+        self._progress("motion", done, sum(self._phases))
 
 
 def _aligner(tracker: TrajectoryTracker, nonlocal_frames: Sequence[int], keyframes: Collection[int]) -> Aligner | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -277,7 +277,14 @@ class RemoveOptions(InputOptions):
         help="Write cleaned frames as PNGs, to be retouched and given back with --keyframe DIR.")
     resume: bool = option(False, OUTPUT,
         help="Keep what is finished and what the engine learned of the video; go on from there after an interruption.")
+    dry_run: bool = option(False, OUTPUT,
+        help="Say how many frames there are to fill, how large the hole is and about how long it takes; write nothing.")
     # fmt: on
+
+    @property
+    def stripped(self) -> RemoveOptions:
+        """The same, with nothing to be written beside the video."""
+        return replace(self, report=None, export_keyframes=None, mask=replace(self.mask, save_to=None))
 
     def __post_init__(self) -> None:
         super().__post_init__()

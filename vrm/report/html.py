@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vrm.events import span
 from vrm.report.coverage import COLOURS, GIVEN, NEVER, SEEN, UNRELIABLE, FrameCoverage
 from vrm.report.facts import fact_rows
 from vrm.report.model import RemoveReport
@@ -153,8 +154,7 @@ def _settings(report: RemoveReport) -> dict[str, dict[str, Any]]:
         "Used": {name: getattr(report, name) for name in ("engine", "preset", "device", "dtype", "threads", "seed")},
         "Asked for": _flat(report.options),
         "Shots": {
-            f"frames {shot.start} to {shot.stop - 1}": {"found": f"{shot.coverage:.0%}", **shot.detail}
-            for shot in report.shots
+            span(shot.start, shot.stop - 1): {"found": f"{shot.coverage:.0%}", **shot.detail} for shot in report.shots
         },
         "Versions": report.versions,
     }

@@ -42,6 +42,7 @@ class RemoveReport:
         frames, masked_frames: frames written, and those of them with a hole that was filled.
         frames_lost: frames of the source that could not be decoded.
         changed_outside: pixels outside the grown mask that differ from the decoder's, counted in all planes; must be 0.
+        plan: what was about to be done when the masks were known (``vrm.events.Plan``).
         timings: seconds per stage, in order.
         peak_memory_mb: largest resident size of the process, or of one of its workers.
         engine, preset, device, dtype, threads, seed: what was used, after "auto" was decided.
@@ -60,6 +61,7 @@ class RemoveReport:
     frames_lost: int = 0
     changed_outside: int = 0
     shots: list[ShotReport] = field(default_factory=list)
+    plan: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
     peak_memory_mb: float = 0.0
     engine: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vrm.errors import MaskError, UsageError
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
 from vrm.job.resume import JobFolder
@@ -99,6 +99,7 @@ def track(
         for path in (options.report, target, options.export_keyframes, picture):
             refuse_existing(path, options.output.overwrite)
         job = Job.begin(info, target, options, events, JobFolder(scratch))
+        job.expect(filling=False, writing=video is not None)
         given = load_masks(job)
         shots, frames = job.find_shots(), job.open_frames()
         masks = resolve(job, given, shots, frames).masks
@@ -115,7 +116,7 @@ def track(
     job.report.frames = info.n_frames
     job.report.masked_frames = sum(1 for _ in masks.objects.frames())
     job.finish()
-    events.done(job.report)
+    job.events.done(job.report)
     return job.report
 
 
@@ -154,7 +155,7 @@ def load_masks(job: Job) -> GivenMasks:
     if not loaded.range_only and not options.classes:  # else nothing says what the object hides beyond
         by = FOLLOWED if followed else context_reach(job.info.frame_rate)
         beyond = range(max(0, job.first - by), min(job.info.n_frames, job.last + by))
-    if not followed:
+    if not prompted and (loaded.annotated is None or loaded.masks.empty):
         masked = list(loaded.masks.within(inside).frames())
         if not masked and not loaded.masks.empty:
             job.note("The mask is empty on every frame of the range: the video passes through.")
@@ -275,7 +276,9 @@ def _left_alone(masks: Masks, scenes: list[Scene], span: range) -> str | None:
     last = f"from frame {stretches.pop()[0]} on" if until_end else ""
     if stretches:
         more = stretches[_SAID:]
-        where.append(f"on {in_words(stretches[:_SAID])}" + (f" and in {len(more)} more places" if more else ""))
+        where.append(
+            f"on {in_words(stretches[:_SAID])}" + (f" and in {counted(len(more), 'more place')}" if more else "")
+        )
     if last:
         where.append(last)
     return (

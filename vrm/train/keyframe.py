@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from vrm.errors import OutputError, WeightsError
-from vrm.events import Progress
+from vrm.events import Progress, counted
 from vrm.nets.two_stream.ade20k import Ade20kFeatures, perceptual_loss
 from vrm.nets.two_stream.discriminator import (
     PatchDiscriminator,
@@ -94,8 +94,8 @@ def train_keyframe(
     card = save(
         trainer.generator.eval(), out, name=options.name, licence=options.licence, network="two-stream",
         settings=options.network,
-        data=f"{len(training)} pictures or clips, {len(validation)} held out.",
-        training=f"{options.steps} steps of {options.batch}, {compute.names[0]}, {compute.names[1]}, "
+        data=f"{counted(len(training), 'picture or clip', 'pictures or clips')}, {len(validation)} held out.",
+        training=f"{counted(options.steps, 'step')} of {options.batch}, {compute.names[0]}, {compute.names[1]}, "
         f"{date.today():%B %Y}.",
         notes=f"With the perceptual loss of {options.perceptual}."
         if options.perceptual

@@ -111,24 +111,24 @@ class _Sums:
 @contextlib.contextmanager
 def _interrupt_afterwards() -> Iterator[None]:
     """Ctrl-C and SIGTERM inside take effect when the block is left; a second one does at once."""
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is signal.default_int_handler]
-    if not numbers or threading.current_thread() is not threading.main_thread():
+    before = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
+    before = {n: handler for n, handler in before.items() if callable(handler)}
+    if not before or threading.current_thread() is not threading.main_thread():
         yield
         return
-    pressed = False
+    pressed: list[int] = []
 
     def press(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
         if pressed:
             raise KeyboardInterrupt
-        pressed = True
+        pressed.append(number)
 
-    for n in numbers:
+    for n in before:
         signal.signal(n, press)
     try:
         yield
     finally:
-        for n in numbers:
-            signal.signal(n, signal.default_int_handler)
+        for n, handler in before.items():
+            signal.signal(n, handler)
     if pressed:
-        raise KeyboardInterrupt
+        signal.raise_signal(pressed[0])

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from vrm.errors import OutputError, UsageError
-from vrm.events import Progress
+from vrm.events import Progress, counted
 from vrm.media.write.png import write_png
 from vrm.options.remove import EngineOptions
 from vrm.options.train import SavitJob
@@ -140,9 +140,9 @@ def _save(
     return save(
         trainer.averaged(), out, name=job.name, licence=job.licence, network="savit",
         settings=config.network.settings(),
-        data=f"{len(names)} clips: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}; "
+        data=f"{counted(len(names), 'clip')}: {', '.join(names[:40])}{' ...' if len(names) > 40 else ''}; "
         f"held out: {', '.join(c.name for c in validation[:40]) or 'none'}.",
-        training=f"{trainer.done} steps of Adam, batch {config.batch}, {config.frames} frames of "
+        training=f"{counted(trainer.done, 'step')} of Adam, batch {config.batch}, {config.frames} frames of "
         f"{config.size[1]}x{config.size[0]}, {device}, {dtype}, {date.today():%B %Y}."
         + (f" Started from {job.start}." if job.start else ""),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from vrm.engines.keyframe.keyframes import GeneratedKeyframes, KeyframeOrigins, 
 from vrm.engines.motion import to_patch
 from vrm.engines.shot import KeyframedShot
 from vrm.errors import WeightsError
-from vrm.events import Progress
+from vrm.events import Progress, counted, span
 from vrm.motion.refinement.detail import restore_detail
 from vrm.motion.result import Propagation
 from vrm.options.remove import EngineOptions
@@ -79,7 +79,8 @@ class KeyframeEngine:
                 folder = self.options.fits / f"keyframes-{shot.start}-{self.generator.compute.device.type}-{self.dtype}"
             generated = generate_keyframes(shot, given, self.generator, prealign, progress, folder)
             if generated.frames:
-                notes.append(f"{len(generated.frames)} keyframes were generated, {len(given)} are yours.")
+                made = counted(len(generated.frames), "keyframe was", "keyframes were")
+                notes.append(f"{made} generated, {len(given)} are yours.")
                 (h, w), size = network_size(shot.size), shot.size
                 if (h, w) != size:
                     notes.append(
@@ -88,7 +89,7 @@ class KeyframeEngine:
                     )
         elif not given and shot.windows():
             raise WeightsError(
-                f"The shot of frames {shot.start} to {shot.stop - 1} has no keyframe, and there are no weights.",
+                f"The shot of {span(shot.start, shot.stop - 1)} has no keyframe, and there are no weights.",
                 "Give a clean frame with --keyframe FRAME=IMAGE.",
             )
         kind = ChunkSession if self.options.preset == "paper" else KeyframeSession

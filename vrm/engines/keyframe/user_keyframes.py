@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from vrm.errors import UsageError, VideoError, WeightsError
+from vrm.events import counted, span
 from vrm.media.read.stills import MOST_PIXELS, read_image
 from vrm.types import Bool, Masks, Pixels, VideoInfo
 
@@ -50,7 +51,7 @@ def load_keyframes(
     for t, path in wanted:
         if t >= info.n_frames:
             raise UsageError(
-                f"--keyframe {t}={path}: the video has {info.n_frames} frames, 0 to {info.n_frames - 1}.",
+                f"--keyframe {t}={path}: the video has {counted(info.n_frames, 'frame')}, 0 to {info.n_frames - 1}.",
                 "Frames are counted from 0.",
             )
         image, note = _fitted(_rgb(path, most), t, path, info.display_size)
@@ -99,10 +100,10 @@ def check_shots(
         middle = holed[len(holed) // 2]
         fix = f"Clean one frame of it yourself and give it, for example --keyframe {middle}=clean.png"
         if keyframes:
-            raise UsageError(f"The shot of frames {start} to {stop - 1} has no keyframe.", f"{fix}.")
+            raise UsageError(f"The shot of {span(start, stop - 1)} has no keyframe.", f"{fix}.")
         raise WeightsError(
             "The keyframe engine has no weights here, so it needs keyframes of yours: "
-            f"the shot of frames {start} to {stop - 1} has none.",
+            f"the shot of {span(start, stop - 1)} has none.",
             f"{fix}, import weights, or use --engine motion.",
         )
 

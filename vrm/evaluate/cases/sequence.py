@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 
 from vrm.errors import MaskError, VideoError
+from vrm.events import counted
 from vrm.media.read.clips import named_pictures
 from vrm.media.read.frame_folder import frame_files
 from vrm.media.read.probe import probe
@@ -77,7 +78,9 @@ class ImageSequence:
                 raise VideoError(f"{where} is {w}x{h}, those before it {width}x{height}.", "They must be of one size.")
             yield frame
         if t + 1 < count:
-            raise VideoError(f"{self.path} ends after {t + 1} of its {count} frames.", "The file is damaged.")
+            raise VideoError(
+                f"{self.path} ends after {t + 1} of its {counted(count, 'frame')}.", "The file is damaged."
+            )
 
     def _decoded(self, count: int) -> Iterator[Pixels]:
         turns = -self.info.rotation // 90
@@ -140,7 +143,7 @@ def _displayed(masks: Masks, info: VideoInfo) -> Masks:
 def _read_files(masks: ImageSequence, frames: ImageSequence, invert: bool) -> Masks:
     """Masks that share a folder with the frames, thresholded at half of the largest value."""
     if len(masks) != len(frames):
-        raise MaskError(f"{masks.path} has {len(masks)} masks for {len(frames)} frames.")
+        raise MaskError(f"{masks.path} has {counted(len(masks), 'mask')} for {counted(len(frames), 'frame')}.")
     packed = Masks(frames.size, len(frames))
     for t, path in enumerate(masks.listed):
         pixels, indexed = read_mask(path)
@@ -198,7 +201,8 @@ def same_shape(one: ImageSequence, other: ImageSequence, what: str, reference: s
     """Refuse sequences with different counts or sizes. Raises VideoError."""
     if len(one) != len(other):
         raise VideoError(
-            f"Clip {name}: {what} has {len(one)} frames, {reference} has {len(other)} ({one.path}, {other.path}).",
+            f"Clip {name}: {what} has {counted(len(one), 'frame')}, {reference} has {len(other)} "
+            f"({one.path}, {other.path}).",
             "They must show the same frames.",
         )
     if one.size != other.size:

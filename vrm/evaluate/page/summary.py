@@ -12,6 +12,7 @@ from vrm.evaluate.cases.make import read_record
 from vrm.evaluate.page.published import TABLES, PublishedTable, tables_for
 from vrm.evaluate.runs.run import EvaluationRun, RunRow
 from vrm.evaluate.scoring.tables import cell, heading, markdown
+from vrm.events import counted
 from vrm.metrics.means import Mean, mean
 from vrm.report.tables import text_table
 
@@ -59,7 +60,7 @@ def clip_sets(rows: list[RunRow]) -> list[tuple[str, list[RunRow], list[str]]]:
     """A title, rows and clips: of all clips, then of all methods on each set of fewer clips that a method has."""
     clips = {method: _clips(rows, method) for method in methods(rows)}
     every = list(dict.fromkeys(row.clip for row in rows))
-    sets = [(f"Means over the {len(every)} clips.", rows, every)]
+    sets = [(f"Means over the {counted(len(every), 'clip')}.", rows, every)]
     for fewer in dict.fromkeys(tuple(own) for own in clips.values() if 0 < len(own) < len(every)):
         on = [row for row in rows if row.clip in fewer]
         sets.append((f"All methods on {', '.join(fewer)} alone.", on, list(fewer)))
@@ -105,7 +106,7 @@ def remarks(rows: list[RunRow]) -> list[str]:
             where = "" if len(needs) == len(mine) else f" on {', '.join(row.clip for row in needs)}"
             said.append(f"{method} needs weights{where}: {needs[0].needs}")
         if 0 < len(clips) < len(every) and len(mine) < len(every):
-            said.append(f"{method} was run on {len(clips)} of {len(every)} clips: {', '.join(clips)}.")
+            said.append(f"{method} was run on {len(clips)} of {counted(len(every), 'clip')}: {', '.join(clips)}.")
         if every_n := next((row.settings["given_every"] for row in mine if "given_every" in row.settings), 0):
             said.append(
                 f"{method} was given the truth of frames 0, {every_n}, {2 * every_n}, ... as keyframes; its PSNR, SSIM "

@@ -11,7 +11,7 @@ import numpy as np
 
 from vrm.errors import MaskError, VideoError
 from vrm.evaluate.cases.sequence import ImageSequence
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.media.read.reader import Reader
 from vrm.media.read.stills import read_mask
 from vrm.metrics.warping import Motion, grey, label_changes, visible
@@ -69,7 +69,7 @@ def label_flicker(
     for folder in labels:
         maps = _maps(folder)
         if len(maps) != count:
-            what = f"{folder} holds {len(maps)} label maps, {video} has {count} frames."
+            what = f"{folder} holds {counted(len(maps), 'label map')}, {video} has {counted(count, 'frame')}."
             raise MaskError(what, "Give the maps of this video.")
         streams.append(_planes(maps))
     changed = np.zeros((len(labels), 2), np.int64)

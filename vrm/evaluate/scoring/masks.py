@@ -13,7 +13,7 @@ import numpy as np
 from vrm.errors import BatchError, MaskError, VideoError
 from vrm.evaluate.cases.clips import choose, find_clips
 from vrm.evaluate.cases.sequence import ImageSequence, open_sequence, same_shape
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.media.read.clips import clip_paths
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
 from vrm.media.read.stills import read_mask
@@ -82,7 +82,7 @@ class MaskTable:
                 rows.append([result.name, name, *counts, *_cells(_j_and_f([clip.means]))])
             objects = sum(len(clip.objects) for clip in result.clips.values())
             frames = sum(clip.frames for clip in result.clips.values())
-            counts = [f"{len(result.clips)} clips", str(frames), str(objects)]
+            counts = [counted(len(result.clips), "clip"), str(frames), str(objects)]
             means.append([result.name, *counts, *_cells(result.to_dict())])
         return text_table([*rows, *means])
 
@@ -161,7 +161,7 @@ def _compared(truth: ImageSequence, own: ImageSequence, name: str, skip: frozens
     count = len(truth)
     skipped = {t % count for t in skip if -count <= t < count}
     if len(skipped) == count:
-        raise MaskError(f"Clip {name}: every one of its {count} frames is left out.")
+        raise MaskError(f"Clip {name}: each of its {counted(count, 'frame')} is left out.")
     by_id = not invert and _has_ids(truth) and _has_ids(own)
     sums = {k: np.zeros(2) for k in (_ids(truth) if by_id else [1])}
     masked = np.zeros(2)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from vrm.errors import BatchError, OutputError, UsageError
 from vrm.evaluate.scoring.score import ScoreResult
+from vrm.events import counted
 from vrm.metrics.means import Mean
 from vrm.report.tables import text_table
 from vrm.system.files import Content, atomic_write, writing
@@ -33,7 +34,7 @@ class ScoreTable:
 
     def table(self) -> str:
         rows = [self._head(), *(row for result in self.results for row in self._clip_rows(result))]
-        rows += [self._mean_row(result, f"{len(result.clips)} clips") for result in self.results]
+        rows += [self._mean_row(result, counted(len(result.clips), "clip")) for result in self.results]
         return text_table(rows) + "".join(f"{line}\n" for line in self.remarks())
 
     def markdown(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 
 from vrm.errors import VideoError
+from vrm.events import counted
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import PixelLayout, Planes, layout_of
 from vrm.media.read.picture_tags import is_animation, read_tags, stated
@@ -94,7 +95,7 @@ def probe_folder(folder: Path, rate: Fraction = FRAME_RATE) -> VideoInfo:
         has_alpha=layout.alpha,
         orientation=orientations.pop() if len(orientations) == 1 else 1,
         extras=tuple(dict.fromkeys((*kept, *lost))),
-        streams=(StreamInfo(0, "video", codec, detail=f"{width}x{height} {pix_fmt}, {len(files)} files"),),
+        streams=(StreamInfo(0, "video", codec, detail=f"{width}x{height} {pix_fmt}, {counted(len(files), 'file')}"),),
     )
 
 

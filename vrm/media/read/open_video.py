@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm.errors import UsageError, VideoError
+from vrm.events import counted
 from vrm.media.read.probe import probe
 from vrm.media.read.times import frame_at, timestamps
 from vrm.options.remove import MaskOptions
@@ -89,4 +90,4 @@ def _length(info: VideoInfo) -> Fraction:
 
 
 def _end(info: VideoInfo) -> str:
-    return f"which has {info.n_frames} frames and lasts {float(_length(info)):.2f} s"
+    return f"which has {counted(info.n_frames, 'frame')} and lasts {float(_length(info)):.2f} s"

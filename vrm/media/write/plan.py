@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vrm.errors import OutputError, UsageError
+from vrm.events import counted
 from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.frame_folder import FRAME_RATE, PICTURE_ENDINGS, frame_files
 from vrm.media.read.picture_tags import CICP, plays, stated
@@ -176,7 +177,7 @@ def _lost_of_pictures(info: VideoInfo, container: Container) -> list[str]:
     """What picture files state and animations do that no video does, and the other way round."""
     lost = [word for word in info.extras if word != CICP] if info.container in PICTURES else []
     if info.container in ANIMATED and not container.plays and (times := plays(info.path)) != 1:
-        lost.append(f"that it plays {f'{times} times' if times else 'without end'}")
+        lost.append(f"that it plays {counted(times, 'time') if times else 'without end'}")
     if container.muxer == "gif" and info.codec != "gif":
         lost.append("colours beyond 256 in a frame")
         lost += ["half-transparent pixels, which become opaque or transparent"] if info.has_alpha else []

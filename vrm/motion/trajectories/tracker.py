@@ -6,7 +6,7 @@ As much of the context is read as the holes at the window's ends need.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -46,17 +46,20 @@ class TrajectoryTracker:
         frames: working frames; their holes are filled here.
         window: the frames whose trajectories are wanted.
         context: frames that trajectories may pass through.
+        told: called after each frame that was filled, had its flow estimated, or was followed one way.
 
     Attributes:
         backward, forward: trajectories by frame, towards earlier and later frames.
     """
 
     def __init__(
-        self, frames: WorkingFrames, config: MotionConfig, estimator: FlowEstimator, window: range, context: range
-    ) -> None:
+        self, frames: WorkingFrames, config: MotionConfig, estimator: FlowEstimator, window: range, context: range,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.frames, self.config, self.estimator, self.window = frames, config, estimator, window
         self.backward: dict[int, Trajectories] = {}
         self.forward: dict[int, Trajectories] = {}
+        self._told = told
         self._pairs: dict[tuple[int, int], FlowPair | None] = {}
         self._inpainted: dict[int, Array] = {}
         self._estimate_flow(range(window.start, window.stop - 1), _GROW_FIRST)
@@ -91,15 +94,17 @@ class TrajectoryTracker:
         holed = [t for t in times if t in self._inpainted]
         for t, grey in list(zip(holed, parallel_map(self._refilled, holed), strict=True)):
             self.frames.put(t, grey)
+            self._told()
 
     def inpaint(self, times: Sequence[int]) -> None:
         """Fill the working frames among these that were not yet filled, each from its own surroundings."""
-        for _ in parallel_map(self._inpaint, times):
-            pass
+        waiting = [t for t in times if t not in self._inpainted]
+        for _ in parallel_map(self._inpaint, waiting):
+            self._told()
 
     def _inpaint(self, t: int) -> None:
         hole = self.frames.hole(t)
-        if t in self._inpainted or not hole.any():
+        if not hole.any():
             return
         filled = inpaint_frame(unit(self.frames.grey(t)), hole)
         self._inpainted[t] = filled[hole]
@@ -120,7 +125,7 @@ class TrajectoryTracker:
 
         self.inpaint(range(times.start, times.stop + 1))
         for _ in parallel_map(estimate, times):
-            pass
+            self._told()
 
     def _reach(self, edge: int, limit: int, way: int) -> int:
         """The frame up to which the background of the edge frame's hole is seen, or the context's end."""
@@ -153,6 +158,8 @@ class TrajectoryTracker:
             found = extend(self._pairs[t, before], self.frames.hole(t), before, self.frames.hole(before), found)
             if found is not None and (keep is None or t in keep):
                 out[t] = found
+            if keep is not None:
+                self._told()
         return out
 
     def _refilled(self, t: int) -> U8:

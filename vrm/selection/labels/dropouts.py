@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from vrm.events import Progress, no_progress
+from vrm.events import Progress, counted, no_progress, span
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.masks.load import LoadedMasks
@@ -52,12 +52,13 @@ def close_dropouts(
                         filled |= _close(out, frame, piece, t, step, (start, stop))
         if losses > _MOST:
             notes.append(
-                f"The labels come and go too often on frames {start} to {stop - 1} to close all drop-outs: look at the "
+                f"The labels come and go too often on {span(start, stop - 1)} to close all drop-outs: look at the "
                 "masks (--save-masks)."
             )
     if filled:
         notes.append(
-            f"On {len(filled)} frames labels missed a part of what is removed; it was tracked there from other frames."
+            f"On {counted(len(filled), 'frame')} labels missed a part of what is removed; it was tracked there from "
+            "other frames."
         )
     return LoadedMasks(out, tuple(notes))
 

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 
 from vrm.errors import MaskError, VideoError
+from vrm.events import counted
 from vrm.media.read.frame_folder import natural
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
@@ -122,7 +123,7 @@ class LabelMaps:
             return range(first, last)
         also = f" (or {last - first} for the chosen range)" if last - first != self._info.n_frames else ""
         raise MaskError(
-            f"{self.folder} holds label maps of {count} frames, the video has {self._info.n_frames}{also}.",
+            f"{self.folder} holds label maps of {counted(count, 'frame')}, the video has {self._info.n_frames}{also}.",
             "Give the maps of this video: vrm segment VIDEO -o DIR.",
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vrm.errors import WeightsError
+from vrm.events import counted
 from vrm.selection.labels.base import PanopticMap, from_classes
 from vrm.selection.labels.openmmlab import allow_mmseg, config_in, net_from_config, quiet
 from vrm.selection.labels.taxonomy import taxonomy
@@ -35,7 +36,7 @@ class MmsegSegmenter:
         count = int(getattr(self._net, "num_classes", 0))  # of its last head, where it has several
         if count not in _CLASSES:
             raise WeightsError(
-                f"{config_in(folder)} has {count} classes.",
+                f"{config_in(folder)} has {counted(count, 'class', 'classes')}.",
                 "Models of COCO-Stuff 164k (171) and ADE20K (150) are known.",
             )
         self._infer, self._compute = inference_model, compute

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from vrm.errors import UsageError, WeightsError
+from vrm.events import counted
 
 _COMPILED = "mmcv._ext"
 
@@ -69,7 +70,7 @@ def _only(folder: Path, endings: tuple[str, ...], what: str) -> Path:
     found = sorted(p for p in folder.iterdir() if p.suffix in endings)
     if len(found) != 1:
         raise WeightsError(
-            f"{folder} holds {len(found)} files that can be its {what} ({', '.join(endings)}).",
+            f"{folder} holds {counted(len(found), 'file')} that can be its {what} ({', '.join(endings)}).",
             "A folder for mmsegmentation or mmdetection holds one config and one checkpoint.",
         )
     return found[0]

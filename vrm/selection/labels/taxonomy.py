@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from vrm.errors import UsageError
+from vrm.events import counted
 from vrm.types import U8
 
 CATEGORIES = ("person", "animal", "vehicle", "sports", "plants", "plain", "patterned", "etc")
@@ -182,7 +183,7 @@ def category_palette() -> U8:
 
 def listing(name: str) -> str:
     known = taxonomy(name)
-    lines = [f"{name}: {len(known.classes)} classes"]
+    lines = [f"{name}: {counted(len(known.classes), 'class', 'classes')}"]
     for i, category in enumerate(CATEGORIES):
         members = [c for c, k in zip(known.classes, known.categories, strict=True) if k == i]
         lines.append(f"  {category} ({len(members)}): {', '.join(members)}")

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from vrm.errors import OutputError
-from vrm.events import Events
+from vrm.events import Events, counted
 from vrm.job.context import Job
+from vrm.job.estimate import label_pieces
 from vrm.job.resume import JobFolder
 from vrm.job.scratch import scratch_folder, sweep
 from vrm.media.frame.frame import Frame
@@ -72,8 +73,8 @@ class SegmentReport:
             for row in self.seen
         ]
         lines.append(
-            f"{self.output}: {self.frames} frames; labels that change along the motion: {self.flicker_before:.2%} "
-            f"before the vote, {self.flicker_after:.2%} after; {self.seconds:.1f} s"
+            f"{self.output}: {counted(self.frames, 'frame')}; labels that change along the motion: "
+            f"{self.flicker_before:.2%} before the vote, {self.flicker_after:.2%} after; {self.seconds:.1f} s"
         )
         return "\n".join(lines)
 
@@ -100,6 +101,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
             model: Segmenter = PrecomputedLabels(LabelMaps(options.labels, info, (job.first, job.last)))
         else:
             model = create_segmenter(options.segmenter, options.engine, job.note)
+        job.events.expect(label_pieces(info, job.last - job.first))
         shots = job.find_shots()
         vote = TemporalVote(model, options.every)
         with LabelWriter(folder, info, vote.segment_ids, video=options.video, preview=options.preview) as writer:
@@ -109,7 +111,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
                 missing.discard(labelled.t)
                 report.frames += 1
         if missing:
-            job.note(f"{len(missing)} frames cannot be decoded and have no labels, the first is {min(missing)}.")
+            job.note(f"No labels for {counted(len(missing), 'frame')}, undecodable; the first is {min(missing)}.")
         report.segmenter, report.taxonomy = model.name, model.taxonomy.name
         report.device, report.dtype = model.device, model.dtype
         report.flicker_before, report.flicker_after = vote.flicker.before, vote.flicker.after
@@ -122,7 +124,7 @@ def segment(source: Path, target: Path, options: SegmentOptions, events: Events)
         }  # fmt: skip
         writer.finish(about)
     report.seconds = time.perf_counter() - begin
-    events.done(report)
+    job.events.done(report)
     return report
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vrm.errors import MaskError
+from vrm.events import counted
 from vrm.options.remove import MaskOptions
 from vrm.selection.masks.geometry import Placement, placement
 from vrm.selection.masks.key_masks import PlacedMasks, place_masks
@@ -175,7 +176,9 @@ def _keyed(placed: PlacedMasks, reading: _Reading) -> Masks:
 def _single(source: MaskSource, reading: _Reading) -> Masks:
     frame, frames = reading.options.frame, reading.info.n_frames
     if frame >= frames:
-        raise MaskError(f"--mask-frame {frame} is past the end: the video has {frames} frames, 0 to {frames - 1}.")
+        raise MaskError(
+            f"--mask-frame {frame} is past the end: the video has {counted(frames, 'frame')}, 0 to {frames - 1}."
+        )
     for picture in source.pictures():
         reading.add(frame, picture)
     if source.kind == "folder":
@@ -199,7 +202,7 @@ def _sequence(source: MaskSource, reading: _Reading, span: tuple[int, int] | Non
     reading.range_only = bool(offset) or count != reading.info.n_frames
     if reading.range_only:
         reading.notes.append(
-            f"The mask has {count} frames: they belong to the range, from frame {offset} on. No other frames are "
+            f"The mask has {counted(count, 'frame')}, for the range, from frame {offset} on. No other frames are "
             "looked at, as nothing says what is hidden there."
         )
     masks = reading.chosen()
@@ -215,7 +218,7 @@ def _check_count(source: MaskSource, count: int, offsets: dict[int, int]) -> Non
     if count in offsets:
         return
     frames = max(offsets)
-    what = {"folder": "pictures", "video": "frames", "image": "picture"}[source.kind]
+    what = "frame" if source.kind == "video" else "picture"
     if count < frames:
         where = f"The first frame without a mask is {count + offsets[frames]}"
         if source.files:
@@ -226,7 +229,8 @@ def _check_count(source: MaskSource, count: int, offsets: dict[int, int]) -> Non
         where = f"The first mask frame without a video frame is {frames}"
     also = "".join(f" (or {n} for the chosen range)" for n in offsets if n != frames)
     raise MaskError(
-        f"The mask {source.path.name} has {count} {what}, the video has {frames} frames{also}. {where}.",
+        f"The mask {source.path.name} has {counted(count, what)}, the video has {counted(frames, 'frame')}{also}. "
+        f"{where}.",
         "Give one mask per frame, one picture with --static-mask (all frames) or --mask-frame (to be tracked), or "
         "masks of some frames to be tracked from: --mask a.png@0 --mask b.png@30.",
     )
@@ -250,4 +254,4 @@ def check_coverage(masks: Masks, expected: int, fix: str) -> Iterator[str]:
     elif sum(shares) / len(shares) > MOSTLY:
         yield f"The mask covers {100 * sum(shares) / len(shares):.0f}% of the picture, which is seldom meant. {fix}"
     elif covered:
-        yield f"The mask covers everything on {covered} of {masks.n_frames} frames."
+        yield f"The mask covers everything on {covered} of {counted(masks.n_frames, 'frame')}."

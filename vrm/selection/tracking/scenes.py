@@ -9,6 +9,7 @@ from itertools import groupby
 import cv2
 import numpy as np
 
+from vrm.events import span
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.tracking.features import GetFrame, small_grey
@@ -50,7 +51,7 @@ class Scene:
         return Scene(max(self.start, frames.start), min(self.stop, frames.stop), gaps)
 
     def __str__(self) -> str:
-        words = f"frames {self.start} to {self.stop - 1}"
+        words = span(self.start, self.stop - 1)
         if self.gaps:
             words += f" (without {in_words(self.gaps)}, which show something else)"
         return words
@@ -78,7 +79,7 @@ def runs(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 def in_words(stretches: Iterable[tuple[int, int]]) -> str:
     """Stretches of frames ``(start, stop)``, such as "frames 3 to 5 and frame 9"."""
-    words = [f"frame {a}" if b - a == 1 else f"frames {a} to {b - 1}" for a, b in stretches]
+    words = [span(a, b - 1) for a, b in stretches]
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 

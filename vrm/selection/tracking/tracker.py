@@ -22,7 +22,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from vrm.events import Progress, no_progress
+from vrm.events import Progress, no_progress, span
 from vrm.motion.exposure import EvenExposure
 from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
@@ -329,4 +329,4 @@ def loss_notes(tracked: Tracked, times: Sequence[int]) -> Iterator[str]:
     unsure = [t for t in times if tracked.masks.box(t) and tracked.confidence.get(t, 0.0) < LOW_CONFIDENCE]
     for first, last in runs(unsure):
         if last - first >= 4:
-            yield f"Following is unsure on frames {first} to {last}: look at the masks (--save-masks)."
+            yield f"Following is unsure on {span(first, last)}: look at the masks (--save-masks)."

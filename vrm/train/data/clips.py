@@ -14,6 +14,7 @@ import numpy as np
 from torch.utils.data import DataLoader, Dataset
 
 from vrm.errors import EngineError, UsageError, VideoError, VrmError
+from vrm.events import counted
 from vrm.media.read.clips import clip_paths, named_pictures
 from vrm.media.read.frame_folder import PICTURE_ENDINGS, frame_files
 from vrm.media.read.probe import probe
@@ -64,7 +65,8 @@ def find_clips(data: Path, labels: Path | None = None, least: int = 1) -> list[T
             found.append(clip if labels is None else _labelled(clip, labels, count))
     if not found:
         raise UsageError(
-            f"{data} holds no clip of at least {least} frames.", "Put videos into it, or folders of numbered frames."
+            f"{data} holds no clip of at least {counted(least, 'frame')}.",
+            "Put videos into it, or folders of numbered frames.",
         )
     return found
 
@@ -73,7 +75,7 @@ def _labelled(clip: TrainingClip, labels: Path, count: int) -> TrainingClip:
     maps = _maps(labels / clip.name / "categories") or _maps(labels / clip.name)
     if len(maps) != count:
         raise UsageError(
-            f"{labels / clip.name} holds {len(maps)} label maps, the clip {count} frames.",
+            f"{labels / clip.name} holds {counted(len(maps), 'label map')}, the clip {counted(count, 'frame')}.",
             f"Make them: --segmenter MODEL, or vrm segment {clip.path} -o {labels / clip.name}; "
             "or train a configuration without labels.",
         )
@@ -182,7 +184,9 @@ class ClipDataset(Dataset[Sample | VrmError]):
         """A video's frames at the size of training; decoded on first use."""
         found = decoded(clip.path, self.scratch, self.size, range(_DECODED))
         if len(found) < self.count:
-            raise VideoError(f"Of {clip.path} only {len(found)} frames can be decoded, {self.count} are needed.")
+            raise VideoError(
+                f"Of {clip.path} only {counted(len(found), 'frame')} can be decoded, {self.count} are needed."
+            )
         return found
 
 
