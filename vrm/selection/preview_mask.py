@@ -33,7 +33,7 @@ def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Eve
     """
     with translate_errors(), scratch_folder() as scratch:
         check_overlay(target)
-        info = open_video(source, options.max_pixels, options.max_frames, options.stream)
+        info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
         refuse_clashes(source, None, options, overlay=target)
         refuse_existing(target, options.output.overwrite)
         options = replace(options, mask=replace(options.mask, accept_unsure=True))

@@ -25,7 +25,8 @@ from vrm.selection.masks.source import mask_readers
 from vrm.types import Masks, Pixels, VideoInfo
 
 _READ_AHEAD = 4
-_HALF = 0.5
+NEARLY_ALL = 0.9
+"""If more of the picture is masked than this, on average, the mask is of the other polarity."""
 _INVERT = "give --invert-mask"
 
 
@@ -156,7 +157,7 @@ def _read_files(masks: ImageSequence, frames: ImageSequence, invert: bool) -> Ma
 
 
 def _checked(masks: Masks, name: str) -> Masks:
-    if (share := _masked_share(masks)) > MOSTLY:
+    if (share := _masked_share(masks)) > NEARLY_ALL:
         raise MaskError(
             f"Clip {name}: {100 * share:.0f}% of the picture is masked.",
             f"White is what is missing; if black is, {_INVERT}.",
@@ -170,7 +171,7 @@ def doubt(masks: Masks, name: str, inverted: bool = False) -> str | None:
     ``inverted``: black was read as missing.
     """
     share = _masked_share(masks)
-    if share <= _HALF:
+    if share <= MOSTLY:
         return None
     read, other = ("black", "white") if inverted else ("white", "black")
     return (

@@ -12,7 +12,7 @@ import numpy as np
 
 from vrm.errors import BatchError, MaskError, VideoError
 from vrm.evaluate.cases.clips import choose, find_clips
-from vrm.evaluate.cases.sequence import ImageSequence, open_sequence, same_shape
+from vrm.evaluate.cases.sequence import NEARLY_ALL, ImageSequence, open_sequence, same_shape
 from vrm.events import Events, counted
 from vrm.media.read.clips import clip_paths
 from vrm.media.read.frame_folder import PICTURE_ENDINGS
@@ -20,7 +20,6 @@ from vrm.media.read.stills import read_mask
 from vrm.metrics.means import mean
 from vrm.metrics.regions import contour_accuracy, region_similarity
 from vrm.report.tables import text_table
-from vrm.selection.masks.load import MOSTLY
 from vrm.types import U8
 
 VOID = 255
@@ -172,7 +171,7 @@ def _compared(truth: ImageSequence, own: ImageSequence, name: str, skip: frozens
                 pair = (y == k, x == k)
                 sums[k] += region_similarity(*pair), contour_accuracy(*pair)
     for what, share in zip(("truth", "result"), masked / count, strict=True):
-        if share > MOSTLY:
+        if share > NEARLY_ALL:
             raise MaskError(
                 f"Clip {name}: {100 * share:.0f}% of the {what} is masked.",
                 "White is the object; if black is, give --invert-mask.",
