@@ -87,9 +87,11 @@ class _Reading:
         if self.count.grey_is_ids:
             return self.masks[Threshold.ANY]
         if dim := self.count.dim_levels:
+            one = len(dim) == 1
             self.notes.append(
-                f"The mask is cut at half: its levels {', '.join(map(str, dim))} are kept in the video. "
-                "If they are ids, choose with --object."
+                f"The mask is cut at half: its level{'' if one else 's'} {', '.join(map(str, dim))} "
+                f"{'counts' if one else 'count'} as black. If {'it is an id' if one else 'they are ids'}, choose with "
+                "--object."
             )
         return self.masks[Threshold.HALF]
 
