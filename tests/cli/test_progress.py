@@ -94,6 +94,13 @@ def test_the_last_line_fits_80_columns(name: str) -> None:
     assert places(report) == [*hidden, "  report: r.html", "  masks: m"]
 
 
+def test_tracking_says_where_masks_and_overlay_lie() -> None:
+    folder = "folder/" * 9 + "masks"
+    report = RemoveReport("in.mp4", folder, frames=10, masked_frames=8, timings={"follow": 2.0}, overlay="look.png")
+    assert summary(report) == "masks: 8 of 10 frames masked in 2.0 s"
+    assert places(report) == [f"  masks: {folder}", "  overlay: look.png"]
+
+
 def test_what_is_unsure_is_said_before_the_word_frames() -> None:
     shots = [ShotReport(0, 50, tuple(FrameCoverage(t, 0.1, 0.0, 0.25, 0.75) for t in range(10, 15)))]
     report = RemoveReport("a", "swan.mp4", frames=50, masked_frames=5, shots=shots, timings={"fill": 48.3})

@@ -34,14 +34,15 @@ def places(report: Result) -> list[str]:
     """Where what was written beside the video lies, a line each; the video too, where its line had no room for it."""
     facts = report.to_dict()
     options = facts.get("options", {})
-    written = {
-        "report": options.get("report"),
-        "masks": options.get("mask", {}).get("save_to"),
-        "cleaned frames": options.get("export_keyframes"),
-    }
+    written = [
+        ("report", options.get("report")),
+        ("masks", options.get("mask", {}).get("save_to")),
+        ("cleaned frames", options.get("export_keyframes")),
+        ("overlay", facts.get("overlay")),
+    ]
     if not summary(report).startswith(f"{facts['output']}: "):
-        written = {"video": facts["output"]} | written
-    return [f"  {what}: {place}" for what, place in written.items() if place]
+        written.insert(0, ("masks" if _tracked(facts) else "video", facts["output"]))
+    return [f"  {what}: {place}" for what, place in written if place]
 
 
 def _done(facts: dict[str, Any], whole: bool) -> str:
@@ -51,11 +52,16 @@ def _done(facts: dict[str, Any], whole: bool) -> str:
         return f"{frames}, nothing masked, {took}"
     if facts["masked_frames"] < facts["frames"]:
         frames = f"{facts['masked_frames']} of {frames}"
-    if not facts.get("shots", True):  # masks alone
+    if _tracked(facts):
         return f"{frames} masked {took}"
     parts = [f"{_percent(facts['synthesised'])} synthesised"] if facts["synthesised"] else []
     parts += [f"{_percent(facts['unsure'])} unsure"] if facts["unsure"] and (whole or not parts) else []
     return f"{frames} {took}; {', '.join(parts) or 'nothing synthesised'}"
+
+
+def _tracked(facts: dict[str, Any]) -> bool:
+    """Whether masks alone were written, and no video."""
+    return bool(facts["masked_frames"]) and not facts.get("shots", True)
 
 
 def _cut(name: str, length: int) -> str:

@@ -42,6 +42,7 @@ class RemoveReport:
         frames, masked_frames: frames written, and those of them with a hole that was filled.
         frames_lost: frames of the source that could not be decoded.
         changed_outside: pixels outside the grown mask that differ from the decoder's, counted in all planes; must be 0.
+        overlay: where ``vrm track`` has put the picture or video that shows the masks.
         plan: what was about to be done when the masks were known (``vrm.events.Plan``).
         timings: seconds per stage, in order.
         peak_memory_mb: largest resident size of the process, or of one of its workers.
@@ -60,6 +61,7 @@ class RemoveReport:
     masked_frames: int = 0
     frames_lost: int = 0
     changed_outside: int = 0
+    overlay: str = ""
     shots: list[ShotReport] = field(default_factory=list)
     plan: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)

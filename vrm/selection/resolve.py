@@ -115,6 +115,7 @@ def track(
                 write_overlay(info, shown, job.options.mask, video, lambda n: job.progress("write", n, info.n_frames))
     job.report.frames = info.n_frames
     job.report.masked_frames = sum(1 for _ in masks.objects.frames())
+    job.report.overlay = "" if overlay is None else str(overlay)
     job.finish()
     job.events.done(job.report)
     return job.report
