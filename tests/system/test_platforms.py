@@ -105,6 +105,7 @@ def test_a_signal_that_windows_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     handled = {}
     monkeypatch.delattr(signal, "SIGHUP")
     monkeypatch.setattr(signal, "signal", lambda number, handler: handled.setdefault(number, handler))
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)  # SIGINT is ignored behind a shell's &
     monkeypatch.setattr(cli, "run", lambda line: 3)
     with pytest.raises(SystemExit) as ended:
         cli.main()
