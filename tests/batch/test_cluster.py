@@ -17,8 +17,8 @@ from vrm import api
 from vrm.batch import cluster as module
 from vrm.batch.cluster import Requirements
 from vrm.batch.split import LEAST_FRAMES
-from vrm.batch.tasks import part_task, video_task
-from vrm.engines.window_tasks import Part
+from vrm.batch.tasks import video_task, window_task
+from vrm.engines.window_tasks import WindowTask
 from vrm.errors import BatchError, MissingPackage, VideoError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
@@ -193,7 +193,7 @@ def test_ray_is_not_installed(here: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_machine_that_does_not_see_the_file_or_has_another_vrm(here: Path) -> None:
     words: dict[str, Any] = {}
     tasks = [video_task(here / "none.mp4", here / "out.mp4", words)]
-    tasks.append(part_task(here / "none.mp4", words, here, Part(0, 0)))
+    tasks.append(window_task(here / "none.mp4", words, here, WindowTask(0, 0)))
     for task in tasks:
         error = module._perform(task.work)["result"]["error"]
         assert "does not find" in error["text"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from vrm.batch.executor import Executor, Message, TaskFinished, TaskRetried
-from vrm.batch.tasks import Task, as_error, failure, part_task, video_task
-from vrm.engines.window_tasks import Part
+from vrm.batch.tasks import Task, as_error, failure, video_task, window_task
+from vrm.engines.window_tasks import WindowTask
 from vrm.errors import EngineError, MaskError, OutOfMemory, VrmError
 
 LOST = EngineError("The machine was lost.", "Look for it.")
@@ -111,9 +111,9 @@ def test_after_a_stop_nothing_is_begun_or_tried_again() -> None:
 
 
 def test_parts_are_named_as_people_count() -> None:
-    part = part_task(Path("a.mp4"), {"mask": Path("m.png")}, Path("scratch"), Part(0, 2, 9))
-    assert part.name == "a.mp4, shot 1, window 3"
-    assert part.work["words"] == {"mask": "m.png"}
+    window = window_task(Path("a.mp4"), {"mask": Path("m.png")}, Path("scratch"), WindowTask(0, 2, 9))
+    assert window.name == "a.mp4, shot 1, window 3"
+    assert window.work["words"] == {"mask": "m.png"}
 
 
 @pytest.mark.parametrize("error", [OutOfMemory("Too little.", "Give more."), EngineError("No."), MaskError("None.")])

@@ -20,7 +20,7 @@ import pytest
 from vrm import api
 from vrm.batch.local import LocalExecutor
 from vrm.batch.run import _executor, plan
-from vrm.batch.split import LEAST_FRAMES, PartWorkers
+from vrm.batch.split import LEAST_FRAMES, WindowWorkers
 from vrm.errors import VideoError
 from vrm.events import Events
 from vrm.options.batch import BatchOptions
@@ -100,13 +100,13 @@ def test_a_process_that_dies_costs_only_time(long: Path) -> None:
 
 
 def test_what_fails_in_a_process_ends_the_work(long: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    do = PartWorkers.do
+    do = WindowWorkers.do
 
-    def later(self: PartWorkers, *args: Any) -> Any:
+    def later(self: WindowWorkers, *args: Any) -> Any:
         long.rename("gone.mp4")  # only the processes notice: this one has looked at it already
         yield from do(self, *args)
 
-    monkeypatch.setattr(PartWorkers, "do", later)
+    monkeypatch.setattr(WindowWorkers, "do", later)
     with pytest.raises(VideoError, match=r"long\.mp4"):
         remove("two.mkv", jobs=2, threads=2)
     assert not Path("two.mkv").exists()

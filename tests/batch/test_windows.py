@@ -11,7 +11,7 @@ from engines.savit_weights import small_savit
 
 from vrm.batch.windows import Filler, files_made, files_to_send, write_files
 from vrm.engines.internal import engine as internal
-from vrm.engines.window_tasks import Done
+from vrm.engines.window_tasks import FinishedTask
 from vrm.errors import OutOfMemory, VideoError
 from vrm.events import Events
 from vrm.nets.two_stream.model import TwoStreamConfig, TwoStreamGenerator
@@ -55,36 +55,36 @@ def two_stream(tmp_path):
 
 
 class Apart:
-    """Does each part as another machine would: with nothing but the files that are sent, in any order of windows."""
+    """Does each task as another machine would: with nothing but the files that are sent, in any order of windows."""
 
     at_once = 2
 
     def __init__(self, tmp_path, options, source, fails=()):
         self.tmp_path, self.options, self.source, self.fails = tmp_path, options, source, fails
-        self.parts = []
+        self.tasks = []
 
     def close(self):
         self.closed = True
 
-    def do(self, folder, parts, note, progress):
+    def do(self, folder, tasks, note, progress):
         sent = files_to_send(folder)
-        for part in sorted(parts, key=lambda p: (p.window is not None, -(p.window or 0))):
-            self.parts.append(part)
-            if part.window in self.fails:
-                yield Done(part, None)
+        for task in sorted(tasks, key=lambda p: (p.window is not None, -(p.window or 0))):
+            self.tasks.append(task)
+            if task.window in self.fails:
+                yield FinishedTask(task, None)
                 continue
-            away = self.tmp_path / f"away-{part.shot}-{part.window}"
+            away = self.tmp_path / f"away-{task.shot}-{task.window}"
             (away / "own").mkdir(parents=True)
             write_files(away, sent)
             filler = Filler(self.source, self.options, away, away / "own", Events())
-            facts = filler.do(part)
+            facts = filler.do(task)
             filler.close()
             made = files_made(away, set(sent))
             write_files(folder, made)
-            if part.window is None:
+            if task.window is None:
                 sent |= made
             shutil.rmtree(away)
-            yield Done(part, facts)
+            yield FinishedTask(task, facts)
 
 
 def options(case, engine, **more):
@@ -110,20 +110,20 @@ def both(case, tmp_path, engine, fails=(), report=None):
 @pytest.mark.parametrize("preset", ["fast", "balanced"])
 def test_motion(case, tmp_path, preset):
     _, apart = both(case, tmp_path, {"preset": preset})
-    assert [part.window for part in apart.parts] == [2, 1, 0]
+    assert [task.window for task in apart.tasks] == [2, 1, 0]
     assert list((tmp_path / "cache" / "vrm" / "scratch").iterdir()) == []
 
 
 def test_the_internal_engine(case, tmp_path):
     _, apart = both(case, tmp_path, {"engine": "internal", "preset": "paper"})
-    assert [part.window for part in apart.parts] == [None, 2, 1, 0]
+    assert [task.window for task in apart.tasks] == [None, 2, 1, 0]
     assert list((tmp_path / "cache" / "vrm" / "scratch").iterdir()) == []
 
 
 @pytest.mark.parametrize("preset", ["fast", "paper"])
 def test_savit(case, tmp_path, preset):
     _, apart = both(case, tmp_path, {"engine": "savit", "preset": preset, "weights": small_savit()})
-    assert [part.window for part in apart.parts] == [2, 1, 0]
+    assert [task.window for task in apart.tasks] == [2, 1, 0]
 
 
 @pytest.mark.parametrize("preset", ["fast", "paper"])
@@ -143,14 +143,14 @@ def test_keyframes_that_are_generated_are_made_once(case, tmp_path, preset, two_
     real, made = _Completion.complete, []
     monkeypatch.setattr(_Completion, "complete", lambda self, t, seen: made.append(t) or real(self, t, seen))
     found, apart = both(case, tmp_path, {"engine": "keyframe", "preset": preset, "weights": two_stream})
-    assert [part.window for part in apart.parts] == [None, 2, 1, 0]
+    assert [task.window for task in apart.tasks] == [None, 2, 1, 0]
     assert len(made) == 2 * len(set(made)), "once in each of the two runs"
     assert any("keyframes were generated" in note for note in found.notes)
 
 
 def test_what_memory_forbids_elsewhere_is_done_here(case, tmp_path):
     _, apart = both(case, tmp_path, {"preset": "fast"}, fails=(1,))
-    assert len(apart.parts) == 3
+    assert len(apart.tasks) == 3
 
 
 def test_the_report_has_its_pictures(case, tmp_path):
@@ -167,8 +167,8 @@ def test_finished_windows_are_not_done_again(case, tmp_path):
     asked = options(case, {"preset": "fast"}, resume=True)
 
     class Stops(Apart):
-        def do(self, folder, parts, note, progress):
-            for done in super().do(folder, parts, note, progress):
+        def do(self, folder, tasks, note, progress):
+            for done in super().do(folder, tasks, note, progress):
                 yield done
                 raise KeyboardInterrupt
 
@@ -176,7 +176,7 @@ def test_finished_windows_are_not_done_again(case, tmp_path):
         remove(case[0], tmp_path / "out.mkv", asked, Events(), Stops(tmp_path, asked, case[0]))
     apart = Apart(tmp_path, asked, case[0])
     remove(case[0], tmp_path / "out.mkv", asked, Events(), apart)
-    assert [part.window for part in apart.parts] == [1, 0]
+    assert [task.window for task in apart.tasks] == [1, 0]
     remove(case[0], tmp_path / "plain.mkv", options(case, {"preset": "fast"}), Events())
     assert (tmp_path / "out.mkv").read_bytes() == (tmp_path / "plain.mkv").read_bytes()
 

@@ -1,7 +1,7 @@
 """Tasks on many machines, through Ray.
 
 The machines need vrm of the same version, and what the options name under the same paths (a shared folder); scratch
-they need not share: a part of a video is sent the files it reads, and sends back those it makes. A task gets
+they need not share: a window of a video is sent the files it reads, and sends back those it makes. A task gets
 ``--threads`` (one, if not given) and ``--memory`` for itself, and a whole GPU where the cluster has them: bytes are
 those of a local run with the same thread count, on the same instruction set.
 """
@@ -200,12 +200,12 @@ def _perform(work: dict[str, Any], *files: dict[str, bytes]) -> dict[str, Any]:
     else:
         configure_process()
         performer = TaskPerformer("process")
-        if "part" in work:
+        if "window" in work:
             sweep()
             sent = {name: data for folder in files for name, data in folder.items()}
             with scratch_folder({"input": work["input"]}) as folder:
                 write_files(folder, sent)
-                result = performer.perform(work | {"part": work["part"] | {"folder": str(folder)}}, events)
+                result = performer.perform(work | {"window": work["window"] | {"folder": str(folder)}}, events)
                 performer.close()
                 made = files_made(folder, set(sent))
         else:

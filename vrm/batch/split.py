@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from vrm.batch.executor import Executor, TaskEvent, TaskFinished, TaskRetried
 from vrm.batch.plan import BatchJob
-from vrm.batch.tasks import Task, TaskPerformer, as_error, part_task, video_task
+from vrm.batch.tasks import Task, TaskPerformer, as_error, video_task, window_task
 from vrm.errors import VrmError
 from vrm.events import Events
 from vrm.options.build import build_options
 
 if TYPE_CHECKING:
-    from vrm.engines.window_tasks import Done, Part, PartProgress
+    from vrm.engines.window_tasks import FinishedTask, WindowProgress, WindowTask
 
 LEAST_FRAMES = 60
 """Shorter videos are not split: what they would gain, processes take to start."""
@@ -36,10 +36,10 @@ def is_long(job: BatchJob) -> bool:
 def perform_split(job: BatchJob, executor: Executor, events: Events) -> dict[str, Any]:
     """Remove in this process, and have an executor fill the windows; see ``TaskPerformer.perform``."""
     task = video_task(job.input, job.output, executor.options_here(job.words))
-    return TaskPerformer("process").perform(task.work, events, PartWorkers(executor, job.input, job.words))
+    return TaskPerformer("process").perform(task.work, events, WindowWorkers(executor, job.input, job.words))
 
 
-class PartWorkers:
+class WindowWorkers:
     """An executor, closed at the end, as the workers of one video (``vrm.engines.window_tasks.Workers``)."""
 
     def __init__(self, executor: Executor, input: Path, words: dict[str, Any]) -> None:
@@ -47,29 +47,29 @@ class PartWorkers:
         self._executor, self._input, self._words = executor, input, words
 
     def do(
-        self, folder: Path, parts: list[Part], note: Callable[[str], None], progress: PartProgress
-    ) -> Iterator[Done]:
-        from vrm.engines.window_tasks import Done
+        self, folder: Path, tasks: list[WindowTask], note: Callable[[str], None], progress: WindowProgress
+    ) -> Iterator[FinishedTask]:
+        from vrm.engines.window_tasks import FinishedTask
 
-        part_of: dict[Task, Part] = {}
+        asked: dict[Task, WindowTask] = {}
         preparing: dict[int, Task] = {}
-        for part in sorted(parts, key=lambda part: part.window is not None):
-            task = part_task(self._input, self._words, folder, part, preparing.get(part.shot))
-            part_of[task] = part
-            if part.window is None:
-                preparing[part.shot] = task
-        for message in self._executor.run(part_of):
+        for each in sorted(tasks, key=lambda each: each.window is not None):
+            task = window_task(self._input, self._words, folder, each, preparing.get(each.shot))
+            asked[task] = each
+            if each.window is None:
+                preparing[each.shot] = task
+        for message in self._executor.run(asked):
             if isinstance(message, TaskRetried):
                 note(message.note)
             elif isinstance(message, TaskEvent) and message.record["event"] == "note":
                 note(message.record["text"])
             elif isinstance(message, TaskEvent) and message.record["event"] == "progress":
-                progress(part_of[message.task], *(message.record[name] for name in ("stage", "done", "total")))
+                progress(asked[message.task], *(message.record[name] for name in ("stage", "done", "total")))
             elif isinstance(message, TaskFinished):
                 error = message.result.get("error")
                 if error and not error.get("memory"):
                     raise as_error(error)
-                yield Done(part_of[message.task], message.result.get("facts"))
+                yield FinishedTask(asked[message.task], message.result.get("facts"))
 
     def close(self) -> None:
         self._executor.close()

@@ -1,7 +1,7 @@
 """Tasks as plain values, which go to another process or machine, and the doing of them there.
 
-A task is one video, or a part of one (``vrm.engines.window_tasks.Part``). Whatever goes wrong in it becomes words in
-its result, not the end of the process.
+A task is one video, or a window of one (``vrm.engines.window_tasks.WindowTask``). Whatever goes wrong in it becomes
+words in its result, not the end of the process.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vrm.version import __version__
 
 if TYPE_CHECKING:
     from vrm.batch.windows import Filler
-    from vrm.engines.window_tasks import Part, Workers
+    from vrm.engines.window_tasks import WindowTask, Workers
 
 TRIES = 4
 """How often a task is begun whose process or machine is lost each time."""
@@ -49,16 +49,16 @@ def video_task(input: Path, output: Path, words: dict[str, Any], tries: int = TR
     return Task(str(input), work, tries=tries)
 
 
-def part_task(input: Path, words: dict[str, Any], folder: Path, part: Part, after: Task | None = None) -> Task:
-    """A part of one video, whose task description lies in ``folder``."""
-    at = {"folder": str(folder), "shot": part.shot, "window": part.window}
-    name = f"{input}, shot {part.shot + 1}, {'preparing' if part.window is None else f'window {part.window + 1}'}"
-    work = {"vrm": __version__, "input": str(input), "words": plain(words), "part": at}
+def window_task(input: Path, words: dict[str, Any], folder: Path, task: WindowTask, after: Task | None = None) -> Task:
+    """A window of one video, whose task description lies in ``folder``."""
+    at = {"folder": str(folder), "shot": task.shot, "window": task.window}
+    name = f"{input}, shot {task.shot + 1}, {'preparing' if task.window is None else f'window {task.window + 1}'}"
+    work = {"vrm": __version__, "input": str(input), "words": plain(words), "window": at}
     return Task(name, work, after, folder)
 
 
 class TaskPerformer:
-    """Does tasks, with a folder ``own`` of its own beside a part's files; a part's video stays open for the next."""
+    """Does tasks, with a folder ``own`` of its own beside a window's files; its video stays open for the next."""
 
     def __init__(self, own: str) -> None:
         self._own = own
@@ -69,12 +69,12 @@ class TaskPerformer:
         """Do one task; ``workers`` fill a video's windows, if there are any. Only KeyboardInterrupt is raised.
 
         Returns:
-            ``{"report": {...}}`` of a video, ``{"facts": {...}}`` of a part (see ``Filler.do``), or
+            ``{"report": {...}}`` of a video, ``{"facts": {...}}`` of a window (see ``Filler.do``), or
             ``{"error": {...}}``, see ``failure``.
         """
         try:
             with translate_errors():
-                if "part" in work:
+                if "window" in work:
                     return {"facts": self._part(work, events)}
                 return {"report": _remove(work, events, workers)}
         except Exception as error:
@@ -89,18 +89,18 @@ class TaskPerformer:
 
     def _part(self, work: dict[str, Any], events: Events) -> dict[str, Any]:
         from vrm.batch.windows import Filler
-        from vrm.engines.window_tasks import Part
+        from vrm.engines.window_tasks import WindowTask
 
-        part = work["part"]
-        key = json.dumps([work["input"], work["words"], part["folder"]])
+        task = work["window"]
+        key = json.dumps([work["input"], work["words"], task["folder"]])
         if self._filler is None or self._key != key:
             self.close()
-            folder = Path(part["folder"])
+            folder = Path(task["folder"])
             own = folder / self._own
             own.mkdir(exist_ok=True, mode=0o700)
             self._filler = Filler(Path(work["input"]), build_options(**work["words"]), folder, own, events)
             self._key = key
-        return self._filler.do(Part(part["shot"], part["window"]))
+        return self._filler.do(WindowTask(task["shot"], task["window"]))
 
 
 def _remove(work: dict[str, Any], events: Events, workers: Workers | None) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from vrm.engines.coverage import CoverageLog
 from vrm.engines.keyframe.user_keyframes import load_keyframes
 from vrm.engines.registry import create_engine
 from vrm.engines.runner import EngineInputs, Labels, OpenShot, engine_options
-from vrm.engines.window_tasks import DESCRIPTION, HOLES, LABELS, Part
+from vrm.engines.window_tasks import DESCRIPTION, HOLES, LABELS, WindowTask
 from vrm.errors import VideoError
 from vrm.events import Events
 from vrm.job.checkpoints import video_key
@@ -35,7 +35,7 @@ FITS = "fits"
 
 
 class Filler:
-    """One video, opened once by this process, which then does parts of it.
+    """One video, opened once by this process, which then fills windows of it.
 
     Args:
         options: of the job; what is written beside the video is left to the process that began.
@@ -70,11 +70,11 @@ class Filler:
         self._labels: Labels | None = None
         self._shot: tuple[int, OpenShot] | None = None
 
-    def do(self, part: Part) -> dict[str, Any]:
-        """Do one part, whose files go into the folder; returns "device" and "dtype" used, and "peak_memory_mb"."""
-        shot = self._open(part.shot)
-        if part.window is not None:
-            window = Window(*self._description["shots"][part.shot]["windows"][part.window])
+    def do(self, task: WindowTask) -> dict[str, Any]:
+        """Do one task, whose files go into the folder; returns "device" and "dtype" used, and "peak_memory_mb"."""
+        shot = self._open(task.shot)
+        if task.window is not None:
+            window = Window(*self._description["shots"][task.shot]["windows"][task.window])
             patches = PatchStore(self._job.folder.windows, durable=self._description["durable"])
             shot.fill(window, patches, self._coverage)
         peak = self._job.finish().peak_memory_mb

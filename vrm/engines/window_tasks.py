@@ -2,8 +2,8 @@
 
 Once a shot is prepared (a fit, generated keyframes), its windows do not depend on each other. What every process has to
 know lies in the job's folder: the task description (shots, windows, what the report shows), the holes, what was
-prepared. A process does one ``Part`` at a time, the preparation of a shot or the filling of a window, and leaves the
-window there as ``--resume`` keeps it. At the end the process that began takes all windows over as if it had been
+prepared. A process does one ``WindowTask`` at a time, the preparation of a shot or the filling of a window, and leaves
+the window there as ``--resume`` keeps it. At the end the process that began takes all windows over as if it had been
 interrupted and went on.
 """
 
@@ -26,7 +26,7 @@ DESCRIPTION, HOLES, LABELS = "description.json", "holes.bin", "labels"
 
 
 @dataclass(frozen=True)
-class Part:
+class WindowTask:
     """What one process does at a time."""
 
     shot: int  # its place in the task description
@@ -35,30 +35,30 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Done:
-    """A part that is over."""
+class FinishedTask:
+    """A task that is over."""
 
-    part: Part
-    # device, dtype and peak memory of the process that did it; None: memory ran out, and the part is left to the
+    task: WindowTask
+    # device, dtype and peak memory of the process that did it; None: memory ran out, and the task is left to the
     # process that began.
     facts: dict[str, Any] | None
 
 
-PartProgress = Callable[[Part, str, int, int], None]
-"""``progress(part, stage, done, total)``."""
+WindowProgress = Callable[[WindowTask, str, int, int], None]
+"""``progress(task, stage, done, total)``."""
 
 
 class Workers(Protocol):
-    """Processes that do parts of one video."""
+    """Processes that do tasks of one video."""
 
     at_once: int  # most of them that work in the scratch folder of this machine
 
     def do(
-        self, folder: Path, parts: list[Part], note: Callable[[str], None], progress: PartProgress
-    ) -> Iterator[Done]:
-        """Do parts, those of preparing before their shot's windows, and leave what they make in the folder.
+        self, folder: Path, tasks: list[WindowTask], note: Callable[[str], None], progress: WindowProgress
+    ) -> Iterator[FinishedTask]:
+        """Do tasks, those of preparing before their shot's windows, and leave what they make in the folder.
 
-        They tell ``progress`` how far a part is, as far as that is heard before its end.
+        They tell ``progress`` how far a task is, as far as that is heard before its end.
 
         Raises VrmError: one of them failed, whatever was tried.
         """
@@ -71,8 +71,8 @@ class Workers(Protocol):
 
 def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
     """Have processes fill the planned windows, as far as memory allows; ``runner`` then takes them over."""
-    parts = list(_parts(runner))
-    filled = [part for part in parts if part.window is not None]
+    tasks = list(_tasks(runner))
+    filled = [task for task in tasks if task.window is not None]
     if runner.lowered or runner.moved or not filled:  # they have the same device
         return
     if len(filled) == 1:
@@ -96,32 +96,32 @@ def hand_out(job: Job, runner: EngineRunner, workers: Workers) -> None:
     atomic_write(folder / DESCRIPTION, json.dumps(description), what)
     atomic_write(folder / HOLES, pack(runner.inputs.holes, None), what)
     runner.take_over = True
-    job.events.stage("fill", sum(part.frames for part in parts))
+    job.events.stage("fill", sum(task.frames for task in tasks))
     try:
         with job.timed("fill"):
             for done in workers.do(
-                folder, parts, job.note, lambda part, *at: job.events.reach(_key(runner, part), *at)
+                folder, tasks, job.note, lambda task, *at: job.events.reach(_key(runner, task), *at)
             ):
                 if done.facts is not None:
                     report = job.report
                     report.device, report.dtype = done.facts["device"], done.facts["dtype"]
                     report.peak_memory_mb = max(report.peak_memory_mb, done.facts["peak_memory_mb"])
-                    job.events.advance("fill", done.part.frames)
-                    job.events.finish(_key(runner, done.part))
+                    job.events.advance("fill", done.task.frames)
+                    job.events.finish(_key(runner, done.task))
     finally:
         workers.close()  # before the folder goes, and so that none holds memory while the result is written
 
 
-def _key(runner: EngineRunner, part: Part) -> Hashable:
-    """What the runner's pieces call a part."""
-    stretch = runner.stretches[part.shot]
-    return stretch.start if part.window is None else stretch.windows[part.window]
+def _key(runner: EngineRunner, task: WindowTask) -> Hashable:
+    """What the runner's pieces call a task."""
+    stretch = runner.stretches[task.shot]
+    return stretch.start if task.window is None else stretch.windows[task.window]
 
 
-def _parts(runner: EngineRunner) -> Iterator[Part]:
+def _tasks(runner: EngineRunner) -> Iterator[WindowTask]:
     for k, stretch in enumerate(runner.stretches):
         todo = [n for n, window in enumerate(stretch.windows) if not runner.patches.holds(window)]
         if runner.engine.keeps and todo:
-            yield Part(k, None)
+            yield WindowTask(k, None)
         for n in todo:
-            yield Part(k, n, stretch.windows[n].stop - stretch.windows[n].start)
+            yield WindowTask(k, n, stretch.windows[n].stop - stretch.windows[n].start)
