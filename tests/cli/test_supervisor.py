@@ -162,6 +162,33 @@ def test_a_signal_interrupts_once_whether_it_reaches_one_process_or_both(tmp_pat
     )
 
 
+DROPS = """
+import time
+from vrm.cli import main
+
+class Dropped:
+    def __del__(self):
+        raise KeyboardInterrupt
+
+def run(args):
+    try:
+        Dropped()
+        time.sleep(20)
+        return 0
+    except KeyboardInterrupt:
+        return 130
+
+main.run = run
+main.main()
+"""
+
+
+def test_an_interrupt_that_meets_a_destructor_is_not_lost():
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    done = subprocess.run([sys.executable, "-c", DROPS], preexec_fn=heard, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_no_process_outlives_the_one_that_was_killed(tmp_path, crashing):
     process, worker = waiting(tmp_path, crashing)
     process.kill()

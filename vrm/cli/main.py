@@ -1,16 +1,18 @@
 """The command ``vrm``: its commands, and how each way of ending looks and what exit code it has."""
 
+import _thread
 import io
 import math
 import os
 import platform
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
@@ -66,6 +68,7 @@ def main() -> None:
     for sent in (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
         if signal.getsignal(sent) != signal.SIG_IGN:  # nohup
             signal.signal(sent, _Interrupt())
+    sys.unraisablehook = _raise_again
     configure_process()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names that are no text come out as the bytes they are
@@ -96,6 +99,29 @@ _AT_ONCE = 0.5
 """Seconds within which signals are one."""
 _stopped: list[signal.Signals] = []
 """The signal that ended the work, where it was not Ctrl-C."""
+
+
+def _raise_again(lost: Any) -> None:
+    """Send an interrupt once more that met a destructor, where Python drops exceptions; show all others as usual."""
+    if lost.exc_type is not KeyboardInterrupt or threading.current_thread() is not threading.main_thread():
+        sys.__unraisablehook__(lost)
+        return
+    number = _stopped.pop() if _stopped else signal.SIGINT
+    _Interrupt._last = -math.inf
+    signal.signal(number, _Interrupt())
+    main = threading.get_ident()
+
+    def send() -> None:
+        if os.name == "posix":
+            signal.pthread_kill(main, number)
+        else:
+            _thread.interrupt_main(number)
+
+    threading.Timer(_BEHIND, send).start()
+
+
+_BEHIND = 0.05
+"""Seconds after which a destructor is left."""
 
 
 def run(args: Sequence[str]) -> int:
