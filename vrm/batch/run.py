@@ -83,7 +83,8 @@ def run_batch(jobs: list[BatchJob], words: dict[str, Any], batch: BatchOptions, 
     if waiting := progress.begin():
         executor, split = _executor(waiting, words, batch, events)
         with closing(executor):
-            _make_folders(waiting)
+            if not words.get("dry_run"):
+                _make_folders(waiting)
             try:
                 if split:
                     progress.work_split(waiting[0], executor)
