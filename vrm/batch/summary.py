@@ -79,20 +79,20 @@ class Summary:
         return {"total": len(jobs), **counts, "seconds": round(self.seconds, 3), "jobs": jobs}
 
     def table(self) -> str:
-        rows = [("", "seconds", "frames", "found", "", "")]
+        """A row each: the output, or where there is none the input and why."""
+        rows, reasons = [("", "seconds", "frames", "found", "")], [""]
         for o in self.outcomes:
             found = "" if o.coverage is None else f"{o.coverage:.0%}"
             reached = o.status in ("done", "planned")
             numbers = (f"{o.seconds:.1f}", str(o.frames), found) if reached else ("", "", "")
-            last = o.output if reached else o.error.get("text", "")
-            rows.append((o.status, *numbers, printable(o.input, ""), printable(last, "")))
-        wide = [max(len(row[k]) for row in rows) for k in range(5)]
-        lines = [
-            "  ".join(
-                (row[0].ljust(wide[0]), *(row[k].rjust(wide[k]) for k in (1, 2, 3)), row[4].ljust(wide[4]), row[5])
-            ).rstrip()
-            for row in rows
-        ]
+            rows.append((o.status, *numbers, printable(o.output if reached else o.input, "")))
+            reasons.append("" if reached else printable(o.error.get("text", ""), ""))
+        wide = [max(len(row[k]) for row in rows) for k in range(4)]
+        lines = []
+        for row, reason in zip(rows, reasons, strict=True):
+            cells = (row[0].ljust(wide[0]), *(row[k].rjust(wide[k]) for k in (1, 2, 3)), row[4])
+            lines.append("  ".join(cells).rstrip())
+            lines += [f"  {reason}"] if reason else []
         return "\n".join([*lines, self.line()])
 
     def line(self) -> str:
