@@ -7,7 +7,6 @@ from typing import Any
 import av
 import numpy as np
 from PIL import Image
-from scipy.spatial import cKDTree
 
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.pixel_layout import raw_plane
@@ -24,6 +23,8 @@ def with_palette(frame: Frame) -> av.VideoFrame:
     The colours that its decoded frame had stay exactly; those that are new, where something was filled, share what is
     left of the palette. Nothing is dithered: the pattern would flicker.
     """
+    from scipy.spatial import cKDTree  # slow to import; most outputs are no GIF
+
     colours, opaque = _colours(frame)
     first = int(frame.layout.alpha)  # the encoder wants the transparent entry at one place in all frames: the first
     palette = np.unique(colours[opaque])
