@@ -56,7 +56,8 @@ def surroundings_moving(view: ShotView, window: Window) -> float:
     tells that: the trajectories may be consistent all the same.
     """
     holed = [t for t in range(window.start, window.stop) if view.hole(t).any()]
-    chosen = np.linspace(0, len(holed) - 1, min(_LOOKED_AT, len(holed))).round().astype(int)
+    looks = min(_LOOKED_AT, -(-len(holed) // 4))  # neighbours tell the same
+    chosen = np.linspace(0, len(holed) - 1, looks).round().astype(int)
     within = (window.context_start, window.context_stop - 1)
     return moving_share(view, {holed[k]: view.hole(holed[k]) for k in chosen}, within) or 0.0
 
