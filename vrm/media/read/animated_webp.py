@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import accumulate
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -95,13 +96,19 @@ def _delays(path: Path) -> tuple[list[int], bool]:
     """How long each frame is shown, in milliseconds, at least one; and whether any has alpha."""
     delays, alpha = [], False
     with path.open("rb") as file:
-        file.seek(12)
-        while len(head := file.read(8)) == 8:
-            name, size = struct.unpack("<4sI", head)
-            start = file.tell()
+        for name in chunks(file):
             if name == _FEATURES:
                 alpha = bool(file.read(1)[0] & _ALPHA)
             elif name == _FRAME:
                 delays.append(max(1, int.from_bytes(file.read(15)[_DURATION], "little")))
-            file.seek(start + size + size % 2)
     return delays, alpha
+
+
+def chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The name of each chunk of a WebP file, which stands at the chunk's content then."""
+    file.seek(12)
+    while len(head := file.read(8)) == 8:
+        name, size = struct.unpack("<4sI", head)
+        start = file.tell()
+        yield name
+        file.seek(start + size + size % 2)
