@@ -1,0 +1,67 @@
+"""Where an object stands on each frame, and pictures of its surroundings in its own coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vrm.types import F32, Bool, bounding_box
+
+_GROUND = 12
+"""Frames on either side among which an object that leaves the ground touches it."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """An object's foot ``(x, y)`` and its height, in pixels at working size.
+
+    ``ground`` is the y of the ground below, where the object is in the air: a leaping horse leaves its shadow there.
+    """
+
+    x: float
+    y: float
+    height: float
+    ground: float
+
+    def to_frame(self, size: tuple[int, int], unit: float, origin: tuple[float, float], grounded: bool) -> F32:
+        """The affine matrix from a picture in the object's coordinates to the frame.
+
+        ``unit`` pixels of the picture are one height; the foot lies at ``origin`` ``(x, y)`` of it.
+        """
+        scale = self.height / unit
+        y = self.ground if grounded else self.y
+        return np.array([[scale, 0, self.x - scale * origin[0]], [0, scale, y - scale * origin[1]]], np.float32)
+
+
+def placements(objects: Mapping[int, Bool]) -> dict[int, Placement]:
+    """The placement on each frame that shows the object."""
+    feet: dict[int, tuple[float, float]] = {}
+    heights: dict[int, float] = {}
+    for t, mask in objects.items():
+        box = bounding_box(mask)
+        if box is None or mask.sum() < 16:
+            continue
+        ys, xs = np.nonzero(mask)
+        y = float(np.percentile(ys, 99.5))
+        feet[t] = float(xs[ys >= y - 3].mean()), y
+        heights[t] = max(8.0, float(box[2] - box[0]))
+    found = {}
+    for t, (x, y) in feet.items():
+        near = [u for u in range(t - _GROUND, t + _GROUND + 1) if u in feet]
+        height = float(np.median([heights[u] for u in near]))
+        found[t] = Placement(x, y, height, max(feet[u][1] for u in near))
+    return found
+
+
+def into_object(picture: F32, matrix: F32, size: tuple[int, int], interpolation: int = cv2.INTER_LINEAR) -> F32:
+    """A frame's plane in the object's coordinates, ``size`` ``(height, width)``; zero outside the frame."""
+    flags = interpolation | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(picture, matrix, size[::-1], flags=flags), np.float32)
+
+
+def into_frame(picture: F32, matrix: F32, size: tuple[int, int]) -> F32:
+    """A plane in the object's coordinates laid into a frame; zero outside the plane."""
+    return np.asarray(cv2.warpAffine(picture, matrix, size[::-1], flags=cv2.INTER_LINEAR), np.float32)
