@@ -237,7 +237,8 @@ def _rest(crop: _Crop) -> np.ndarray:
 
 def _grab_cut(crop: _Crop, graph: PixelGraph, strength: float, mask: Bool, rest: np.ndarray) -> Bool:
     colours = crop.lab.reshape(-1, 3).astype(np.float64)
-    asked = crop.inside.ravel()
+    asked = crop.inside.ravel()  # outside, the answer is known
+    within = colours[asked]
     looks = np.zeros(asked.shape)
     for _ in range(_ROUNDS):
         chosen = mask.ravel()
@@ -245,7 +246,7 @@ def _grab_cut(crop: _Crop, graph: PixelGraph, strength: float, mask: Bool, rest:
             chosen = (crop.inside & (crop.prior > 0.2)).ravel()
         own = ColourModel(colours, chosen, _GAUSSIANS)
         background = ColourModel(colours, ~chosen, _GAUSSIANS + 2)
-        looks[asked] = np.clip(own(colours[asked]) - background(colours[asked]), -4, 4)
+        looks[asked] = np.clip(own(within) - background(within), -4, 4)
         mask = graph.min_cut(_with_seeds(crop, rest + looks.reshape(mask.shape)), strength)
     return mask
 
