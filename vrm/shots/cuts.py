@@ -68,8 +68,8 @@ def find_shots(pictures: Iterable[tuple[int, U8]]) -> list[tuple[int, int]]:
 class CutDetector:
     """PySceneDetect's adaptive detector (``AdaptiveDetector`` of 0.7): a change that stands out from those around it.
 
-    The change of a frame is the mean difference of hue, saturation and value to the frame before. Importing that package
-    starts ffmpeg to see whether it is there, which takes longer than looking through a short video.
+    The change of a frame is the mean difference of hue, saturation and value to the frame before. To import that
+    package starts ffmpeg, to see whether it is there, which takes longer than to look through a short video.
     """
 
     def __init__(self) -> None:
