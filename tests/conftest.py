@@ -31,7 +31,7 @@ LOSSLESS = {
 }
 """Options with which an encoder keeps every sample; ffv1 and png need none."""
 
-MAY_BE_MISSING = {*EXTRAS, "skimage", "torchmetrics"}
+MAY_BE_MISSING = {*EXTRAS, "skimage", "torchmetrics", "scenedetect"}
 """Packages without which the core runs, and its tests."""
 
 

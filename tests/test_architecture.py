@@ -28,7 +28,7 @@ FLOORS = [
 """From the top down: a room imports only from floors below its own, and rooms of one floor do not know each other.
 Above them all stands ``vrm`` itself, which offers names of ``api`` and imports nothing until one is asked for."""
 
-HEAVY = ("torch", "torchvision", "numpy", "cv2", "av", "scenedetect", "safetensors", "pydantic")
+HEAVY = ("torch", "torchvision", "numpy", "cv2", "av", "safetensors", "pydantic")
 OPTIONAL = ("torch", "torchvision", "segment_anything", "transformers", "huggingface_hub", "lpips", "ray", "mmseg")
 
 

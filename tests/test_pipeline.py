@@ -125,8 +125,7 @@ def test_nothing_masked_passes_through(make_video, mask_folder, tmp_path):
 def test_what_passes_through_needs_no_learning_library(make_video, mask_folder, tmp_path):
     source = make_video(tmp_path / "in.mp4", size=SIZE)
     program = (
-        "import sys, vrm; vrm.remove(sys.argv[1], sys.argv[2], mask=sys.argv[3]); "
-        "print({'torch', 'scenedetect'} & set(sys.modules))"
+        "import sys, vrm; vrm.remove(sys.argv[1], sys.argv[2], mask=sys.argv[3]); print({'torch'} & set(sys.modules))"
     )
     arguments = [str(source), str(tmp_path / "out.mp4"), str(mask_folder(empty=range(12)))]
     done = subprocess.run([sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from vrm.selection.prompts.background_motion import REACH, _Appearance, background_evidence
-from vrm.selection.prompts.box import outline_box
+from vrm.selection.prompts.box import BoxOutliner, near_flows
 
 from .scene import SIZE, Scene, similarity, texture
 
@@ -79,6 +79,7 @@ def test_motion_tells_what_colours_do_not():
     for t, frame in enumerate(scene.frames):
         tail = scene.masks[t] & (np.arange(SIZE[1]) < 50 + 3 * t - 4)
         frame[tail] = np.roll(hidden, 3 * t, axis=1)[tail]
-    first, second = (outline_box(scene, 0, scene.box(), SPAN, quick=quick).mask for quick in (True, False))
+    box = BoxOutliner(scene(0), scene.box(), near_flows(scene, 0, SPAN))
+    first, second = box.guess().mask, box.outline(scene, 0, SPAN).mask
     assert similarity(first, scene.masks[0]) < 0.7, "colours alone do not tell its tail from the background"
     assert similarity(second, scene.masks[0]) > 0.9

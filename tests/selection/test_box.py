@@ -1,5 +1,6 @@
 import itertools
 
+import cv2
 import numpy as np
 import pytest
 
@@ -34,6 +35,16 @@ def test_the_cut_is_the_cheapest_of_all():
         assert energy(found, odds, lab, 0.8) == pytest.approx(best, abs=0.15)  # costs are counted in 1/200
 
 
+def test_what_is_certain_stays_however_much_its_border_costs():
+    odds = np.full((5, 5), 2, np.float32)
+    odds[2, 2], odds[0, 0] = -9, 9
+    graph = PixelGraph(np.zeros((5, 5, 3), np.float32))
+    for sign in (1, -1):
+        found = graph.min_cut(sign * odds, 50.0)
+        assert found[2, 2] == (sign < 0)
+        assert found[0, 0] == (sign > 0)
+
+
 def test_a_colour_model_is_a_gaussian_mixture():
     random = np.random.default_rng(0)
     colours = np.concatenate([random.normal(0, 1, (800, 3)), random.normal(9, 2, (800, 3))])
@@ -49,6 +60,18 @@ def test_a_colour_model_is_a_gaussian_mixture():
         for p in points
     ]
     assert np.allclose(model(points) - model(points)[0], np.array(expected) - expected[0], atol=0.5)
+
+
+def test_the_outline_is_the_same_for_any_number_of_threads():
+    scene, before, found = Scene(5), cv2.getNumThreads(), []
+    try:
+        for threads in (1, 3):
+            cv2.setNumThreads(threads)
+            found.append(outline_points(scene, 2, [(53.5, 70.5)], (0, 5)))
+    finally:
+        cv2.setNumThreads(before)
+    assert np.array_equal(found[0].mask, found[1].mask)
+    assert found[0].confidence == found[1].confidence
 
 
 @pytest.mark.parametrize("still", [False, True])

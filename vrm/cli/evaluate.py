@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.help_pages import Command, Group
+from vrm.cli.help_pages import Command
 from vrm.cli.options import Json, Quiet, Verbose, argument, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.declare import OUTPUT
 from vrm.options.evaluate import CasesCommand, LabelsCommand, MasksCommand, RunCommand, ScoreCommand
 
 evaluate = typer.Typer(
-    cls=Group, add_completion=False, rich_markup_mode=None, help="Measure: make cases, score results, run engines."
+    add_completion=False, rich_markup_mode=None, help="Measure: make cases, score results, run engines."
 )
 
 
-Results = Annotated[list[Path], argument("RESULTS", "Folders of NAME/00000.png, or of NAME.mp4.")]
+Results = Annotated[list[Path], argument("RESULTS...", "Folders of NAME/00000.png, or of NAME.mp4.")]
 JsonRows = Annotated[
     bool, typer.Option("--json", help="Print one JSON object for each folder.", rich_help_panel=OUTPUT)
 ]
@@ -101,7 +101,7 @@ def masks(
 @takes(LabelsCommand)
 def labels(
     video: Annotated[Path, argument("VIDEO", "A video, or a folder of frames.")],
-    labels: Annotated[list[Path], argument("LABELS", "Folders made by vrm segment, or of one label PNG per frame.")],
+    labels: Annotated[list[Path], argument("LABELS...", "Folders made by vrm segment, or of one label PNG per frame.")],
     json: JsonRows = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -118,7 +118,7 @@ def labels(
 @evaluate.command(cls=Command)
 @takes(RunCommand)
 def run(
-    folders: Annotated[list[Path], argument("CASES", "Folders made by vrm evaluate cases.")],
+    folders: Annotated[list[Path], argument("CASES...", "Folders made by vrm evaluate cases.")],
     out: Annotated[Path, output_option("DIR", "Results, tables and the page; an earlier run goes on.")],
     json: Json = False,
     quiet: Quiet = False,

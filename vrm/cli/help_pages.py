@@ -1,11 +1,11 @@
 """How help pages look: options under headings, in plain text, quickly.
 
-Typer's own pages import rich's Markdown and pydantic: 0.4 s before the first line. These take a tenth of a second.
+Typer's own pages import rich's Markdown: 0.3 s before the first line. These take a tenth of a second.
 """
 
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand
 
 from vrm.options.declare import PANELS
 
@@ -28,26 +28,5 @@ def sections(command: Any, ctx: Any) -> list[tuple[str, list[tuple[str, str]]]]:
         record = param.get_help_record(ctx)
         if record is not None:
             fallback = "Arguments" if param.param_type_name == "argument" else "Options"
-            term = record[0].replace("<list[Path]>", "<path>...")  # what typer makes of several
-            found.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append((term, record[1]))
+            found.setdefault(getattr(param, "rich_help_panel", None) or fallback, []).append(record)
     return sorted(found.items(), key=lambda item: _ORDER.index(item[0]))
-
-
-class Group(TyperGroup):
-    """The group of commands; its --help and completion options cost nothing when they are not given.
-
-    They have a default, for with None typer would import pydantic to check it.
-    """
-
-    def get_params(self, ctx: Any) -> list[Any]:
-        params = super().get_params(ctx)
-        for param in params:
-            if param.name in ("install_completion", "show_completion"):
-                param.default = False
-        return params
-
-    def get_help_option(self, ctx: Any) -> Any:
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.default = False
-        return option

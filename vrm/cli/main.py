@@ -20,7 +20,7 @@ from typer.exceptions import TyperException
 from vrm.cli.clean import clean
 from vrm.cli.evaluate import evaluate
 from vrm.cli.frame import frame
-from vrm.cli.help_pages import Command, Group
+from vrm.cli.help_pages import Command
 from vrm.cli.info import info
 from vrm.cli.options import refuse_spaces
 from vrm.cli.remove import remove
@@ -37,7 +37,6 @@ from vrm.version import __version__
 
 app = typer.Typer(
     name="vrm",
-    cls=Group,
     epilog="Exit codes: 0 done, 1 a bug, 2 wrong usage, 3 video unreadable, 4 mask does not fit, 5 weights, "
     "6 memory or engine, 7 some of many failed, 8 output cannot be written, 130 interrupted.",
     rich_markup_mode=None,

@@ -15,7 +15,7 @@ Inputs = Annotated[
     list[Path],
     typer.Argument(
         default_factory=list,
-        metavar="INPUT",
+        metavar="INPUT...",
         help="Videos, folders of videos, folders of numbered frames; - reads names from standard input.",
         show_default=False,
     ),

@@ -5,14 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.help_pages import Command, Group
+from vrm.cli.help_pages import Command
 from vrm.cli.options import Json, Quiet, Verbose, argument, output_option, takes
 from vrm.cli.progress import listener
 from vrm.options.train import KeyframeTraining, SavitJob
 
-train = typer.Typer(
-    cls=Group, add_completion=False, rich_markup_mode=None, help="Train the networks of engines on your own data."
-)
+train = typer.Typer(add_completion=False, rich_markup_mode=None, help="Train the networks of engines on your own data.")
 
 
 @train.command(cls=Command)

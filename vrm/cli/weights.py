@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vrm.cli.complete import among, convertible, fetchable, installed
-from vrm.cli.help_pages import Command, Group
+from vrm.cli.help_pages import Command
 from vrm.cli.options import Json, Quiet, Verbose, argument, output_option, takes
 from vrm.cli.progress import tell
 from vrm.options.declare import OUTPUT
@@ -19,9 +19,7 @@ from vrm.report.tables import text_table
 if TYPE_CHECKING:
     from vrm.weights.cards import ModelCard, WeightCard
 
-weights = typer.Typer(
-    cls=Group, add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights."
-)
+weights = typer.Typer(add_completion=False, rich_markup_mode=None, help="List, fetch, convert and verify weights.")
 
 
 USES = {

@@ -21,6 +21,7 @@ from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.prompts.graph_cut import smooth_lab
 from vrm.selection.tracking.features import GetFrame, blurred, shrink, small_grey
+from vrm.system.threads import parallel_map
 from vrm.types import F32, U8, Bool, Box
 
 REACH = 8
@@ -73,8 +74,9 @@ def background_evidence(frame: GetFrame, t: int, box: Box, mask: Bool, span: tup
     here = _Appearance(now)
     around = _ring(box, mask.shape[0], (now.shape[0], now.shape[1]))
     foreground, background, count = (np.zeros(now.shape[:2], np.float32) for _ in range(3))
-    for warped in _warped_frames(frame, t, mask, box, span):
-        difference, beside_shade = here.differences(warped.rgb)
+    warped_frames = _warped_frames(frame, t, mask, box, span)
+    differences = parallel_map(lambda warped: here.differences(warped.rgb), warped_frames)
+    for warped, (difference, beside_shade) in zip(warped_frames, differences, strict=True):
         known = around & warped.visible
         if int(known.sum()) < 50:
             continue
@@ -112,36 +114,48 @@ class _Appearance:
         return blurred(plain, 1), blurred(beside_shade, 1)
 
 
-def _warped_frames(frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[int, int]) -> Iterator[_WarpedFrame]:
+def _warped_frames(frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[int, int]) -> list[_WarpedFrame]:
     """The frames after t, then those before. The object lies in the box, as far as it is in the mask or not."""
-    estimator = DisFlow()
-    now = small_grey(frame(t))
-    inside = filled(box, mask.shape)
+    now = shrink(frame(t))
 
     def small(plane: Bool) -> F32:
-        return np.asarray(cv2.resize(plane.astype(np.float32), now.shape[::-1], interpolation=cv2.INTER_AREA))
+        return np.asarray(cv2.resize(plane.astype(np.float32), now.shape[1::-1], interpolation=cv2.INTER_AREA))
 
-    for step in (1, -1):
-        before, displacement = now, 0.0
-        soft, around = small(mask), small(inside)
-        total = np.zeros((*now.shape, 2), np.float32)
-        for n in range(t + step, t + step * (REACH + 1), step):
-            if not span[0] <= n < span[1]:
-                break
-            rgb = shrink(frame(n))
-            after = small_grey(rgb)
-            forth, back = estimator(before, after), estimator(after, before)
-            hole = _not_background(forth, soft, around)
-            if hole.all():
-                break
-            background = np.asarray(complete(forth, hole, 2), np.float32)
-            total = np.asarray(total + sampled(background, total), np.float32)
-            if int((soft > 0.5).sum()) > 20:
-                displacement += float(np.median(np.linalg.norm(forth - background, axis=2)[soft > 0.5]))
-            soft, around, before = sampled(soft, back), sampled(around, back), after
-            covered = sampled(_widened(soft > 0.3).astype(np.float32), total) >= 0.3
-            warped = np.clip(sampled(rgb.astype(np.float32), total), 0, 255).astype(np.uint8)
-            yield _WarpedFrame(warped, _in_picture(total) & ~covered, displacement)
+    soft, around = small(mask), small(filled(box, mask.shape))
+    after = [shrink(frame(n)) for n in range(t + 1, min(t + REACH + 1, span[1]))]
+    before = [shrink(frame(n)) for n in range(t - 1, max(t - REACH - 1, span[0] - 1), -1)]
+    return [warped for others in (after, before) for warped in _warped_back(now, others, soft, around)]
+
+
+def _warped_back(now: U8, others: list[U8], soft: F32, around: F32) -> Iterator[_WarpedFrame]:
+    """Frames that follow one another away from this one, each warped back along the chain, as long as there is one.
+
+    ``soft`` and ``around``, float32 ``(h, w)`` in [0, 1], are the object as far as it is known, and the box.
+    """
+    estimator = DisFlow()
+    greys = [small_grey(rgb) for rgb in (now, *others)]
+    forth = list(parallel_map(lambda k: estimator(greys[k], greys[k + 1]), range(len(others))))
+    back = parallel_map(lambda k: estimator(greys[k + 1], greys[k]), range(len(others)))
+    softs, arounds = [soft], [around]
+    for flow in back:
+        softs.append(sampled(softs[-1], flow))
+        arounds.append(sampled(arounds[-1], flow))
+
+    def background(k: int) -> F32 | None:
+        hole = _not_background(forth[k], softs[k], arounds[k])
+        return None if hole.all() else np.asarray(complete(forth[k], hole, 2), np.float32)
+
+    total, displacement = np.zeros((*soft.shape, 2), np.float32), 0.0
+    for k, flow_there in enumerate(parallel_map(background, range(len(others)))):
+        if flow_there is None:
+            return
+        total = np.asarray(total + sampled(flow_there, total), np.float32)
+        certain = softs[k] > 0.5
+        if int(certain.sum()) > 20:
+            displacement += float(np.median(np.linalg.norm(forth[k] - flow_there, axis=2)[certain]))
+        covered = sampled(_widened(softs[k + 1] > 0.3).astype(np.float32), total) >= 0.3
+        warped = np.clip(sampled(others[k].astype(np.float32), total), 0, 255).astype(np.uint8)
+        yield _WarpedFrame(warped, _in_picture(total) & ~covered, displacement)
 
 
 def _not_background(flow: F32, soft: F32, around: F32) -> Bool:

@@ -8,6 +8,7 @@ around say what the background's motion explains (``vrm.selection.prompts.backgr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -20,7 +21,8 @@ from vrm.selection.prompts.base import Outline
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
 from vrm.selection.tracking.features import GetFrame, shrink, small_grey
 from vrm.selection.tracking.tracker import enlarged
-from vrm.types import F32, U8, Bool, Box, Pixels, grow_box
+from vrm.system.threads import parallel_map
+from vrm.types import F32, Bool, Box, Pixels, grow_box
 
 _SIDE = 200
 """Longest side, in pixels, of the crop that is cut."""
@@ -48,6 +50,7 @@ class _Crop:
 
     Attributes:
         where: the part, in the frame.
+        lab: its colours, see ``smooth_lab``.
         inside: the box.
         seeds: 1 where the object certainly is, -1 where it certainly is not, else 0.
         speed: how much faster than the background each pixel moves, see ``_speed``; None: not known.
@@ -55,7 +58,7 @@ class _Crop:
     """
 
     where: Box
-    rgb: U8
+    lab: F32
     inside: Bool
     seeds: F32
     speed: F32 | None
@@ -71,40 +74,72 @@ class _Crop:
 
 
 def outline_box(
-    frame: GetFrame, t: int, box: Box, span: tuple[int, int], *,
-    points: Points = (), negative_points: Points = (), quick: bool = False,
-) -> Outline:  # fmt: skip
+    frame: GetFrame, t: int, box: Box, span: tuple[int, int], points: Points = (), negative_points: Points = ()
+) -> Outline:
     """The object in a box on frame t; frames near it are looked at, too.
 
     Args:
         box: around the object, tight if possible; nothing outside of it is taken.
         span: ``(start, stop)`` of the shot.
         points, negative_points: places that certainly are, or are not, the object.
-        quick: one cut, and no look at the frames around: to choose between boxes.
     """
-    rgb = frame(t)
-    size = (rgb.shape[0], rgb.shape[1])
-    certain, excluded = seeds(points, size), seeds(negative_points, size)
-    crop = _crop(frame, t, box, span, certain, excluded)
-    graph = PixelGraph(smooth_lab(crop.rgb))
-    strengths = _STRENGTHS[:1] if quick else _STRENGTHS
-    votes = [_first_cut(crop, graph, strength) for strength in strengths]
-    if crop.speed is not None and not _plausible(_majority(votes), crop.inside):
-        crop = replace(crop, speed=None)
-        votes = [_first_cut(crop, graph, strength) for strength in strengths]
-    mask = crop.enlarged(_majority(votes), rgb)
-    evidence = None if quick else background_evidence(frame, t, box, mask, span)
-    if evidence is not None:
-        first = _shrunk(mask.astype(np.float32), crop.where, crop.inside.shape) > 0.5
-        odds = _evidence_odds(crop, evidence, size)
-        again = [_second_cut(crop, graph, strength, first, odds) for strength in strengths]
-        if _plausible(_majority(again), crop.inside):
-            votes, mask = again, crop.enlarged(_majority(again), rgb, odds)
-    return Outline((mask & ~excluded) | certain, _confidence(votes, crop, graph))
+    return BoxOutliner(frame(t), box, near_flows(frame, t, span), points, negative_points).outline(frame, t, span)
 
 
-def _crop(frame: GetFrame, t: int, box: Box, span: tuple[int, int], certain: Bool, excluded: Bool) -> _Crop:
-    rgb = frame(t)
+def near_flows(frame: GetFrame, t: int, span: tuple[int, int]) -> list[F32]:
+    """Flow from frame t to the two frames after it, or before it at the end of its shot, at tracking size."""
+    near = [n for n in (t + 1, t + 2) if n < span[1]] or [n for n in (t - 1, t - 2) if n >= span[0]]
+    grey, estimator = small_grey(frame(t)), DisFlow()
+    return [estimator(grey, small_grey(frame(n))) for n in near]
+
+
+class BoxOutliner:
+    """The object in a box, guessed by one cut or outlined with all evidence; see ``outline_box``.
+
+    ``flows`` are the frame's ``near_flows``: several boxes of one frame share them.
+    """
+
+    def __init__(
+        self, rgb: Pixels, box: Box, flows: Sequence[F32], points: Points = (), negative_points: Points = ()
+    ) -> None:
+        self._rgb, self._box = rgb, box
+        self._certain, self._excluded = (seeds(p, (rgb.shape[0], rgb.shape[1])) for p in (points, negative_points))
+        self._crop = _crop(rgb, box, flows, self._certain, self._excluded)
+        self._graph = PixelGraph(self._crop.lab)
+        self._guess = _first_cut(self._crop, self._graph, _STRENGTHS[0])
+
+    def guess(self) -> Outline:
+        """One cut, and no look at the frames around: to choose between boxes."""
+        crop, votes = self._first_cuts(_STRENGTHS[:1])
+        return self._outline(crop, votes, crop.enlarged(_majority(votes), self._rgb))
+
+    def outline(self, frame: GetFrame, t: int, span: tuple[int, int]) -> Outline:
+        """The box is on frame t of the shot ``span``."""
+        crop, votes = self._first_cuts(_STRENGTHS)
+        mask = crop.enlarged(_majority(votes), self._rgb)
+        evidence = background_evidence(frame, t, self._box, mask, span)
+        if evidence is not None:
+            first = _shrunk(mask.astype(np.float32), crop.where, crop.inside.shape) > 0.5
+            odds = _evidence_odds(crop, evidence, (mask.shape[0], mask.shape[1]))
+            again = list(parallel_map(lambda s: _second_cut(crop, self._graph, s, first, odds), _STRENGTHS))
+            if _plausible(_majority(again), crop.inside):
+                votes, mask = again, crop.enlarged(_majority(again), self._rgb, odds)
+        return self._outline(crop, votes, mask)
+
+    def _first_cuts(self, strengths: Sequence[float]) -> tuple[_Crop, list[Bool]]:
+        """A cut for each strength; without motion, if with it they fill nothing or all of the box."""
+        crop = self._crop
+        votes = [self._guess, *parallel_map(lambda strength: _first_cut(crop, self._graph, strength), strengths[1:])]
+        if crop.speed is not None and not _plausible(_majority(votes), crop.inside):
+            crop = replace(crop, speed=None)
+            votes = list(parallel_map(lambda strength: _first_cut(crop, self._graph, strength), strengths))
+        return crop, votes
+
+    def _outline(self, crop: _Crop, votes: list[Bool], mask: Bool) -> Outline:
+        return Outline((mask & ~self._excluded) | self._certain, _confidence(votes, crop, self._graph))
+
+
+def _crop(rgb: Pixels, box: Box, flows: Sequence[F32], certain: Bool, excluded: Bool) -> _Crop:
     size = (rgb.shape[0], rgb.shape[1])
     where = grow_box(box, 8 + round(0.35 * max(box[2] - box[0], box[3] - box[1])), size)
     y0, x0, y1, x1 = where
@@ -117,11 +152,11 @@ def _crop(frame: GetFrame, t: int, box: Box, span: tuple[int, int], certain: Boo
     sure = np.zeros(small, np.float32)
     sure[_shrunk(certain.astype(np.float32), where, small) > 0] = 1
     sure[_shrunk(excluded.astype(np.float32), where, small) > 0] = -1
-    speed = _speed(frame, t, box, span)
+    speed = _speed(flows, box, size)
     if speed is not None:
         speed = np.asarray(_shrunk(cv2.resize(speed, (size[1], size[0])), where, small), np.float32)
     picture = np.asarray(cv2.resize(shrink(rgb[y0:y1, x0:x1].copy(), max(small)), small[::-1]), np.uint8)
-    return _Crop(where, picture, inside, sure, speed, _centre_prior(inside))
+    return _Crop(where, smooth_lab(picture), inside, sure, speed, _centre_prior(inside))
 
 
 def _shrunk(plane: np.ndarray, where: Box, size: tuple[int, ...]) -> np.ndarray:
@@ -140,26 +175,22 @@ def _centre_prior(inside: Bool) -> F32:
     return np.asarray(0.5 * np.clip(1 - away, -2, 1), np.float32)
 
 
-def _speed(frame: GetFrame, t: int, box: Box, span: tuple[int, int]) -> F32 | None:
+def _speed(flows: Sequence[F32], box: Box, size: tuple[int, int]) -> F32 | None:
     """How much faster than the background each pixel moves, in units of the background's own unevenness.
 
     At tracking size. The least over two neighbouring frames: where the flow of one bleeds over the object's rim, the
     other's does less.
     """
-    near = [n for n in (t + 1, t + 2) if n < span[1]] or [n for n in (t - 1, t - 2) if n >= span[0]]
-    if not near:
+    if not flows:
         return None
-    grey = small_grey(frame(t))
-    scale = grey.shape[0] / frame(t).shape[0]
-    y0, x0, y1, x1 = (round(v * scale) for v in box)
-    hole = filled((y0, x0, y1, x1), grey.shape)
+    small = (flows[0].shape[0], flows[0].shape[1])
+    y0, x0, y1, x1 = (round(v * small[0] / size[0]) for v in box)
+    hole = filled((y0, x0, y1, x1), small)
     close, wide = (cv2.dilate(hole.astype(np.uint8), np.ones((n, n), np.uint8)) > 0 for n in (17, 49))
     if wide.all():
         return None
-    estimator = DisFlow()
     speeds = []
-    for n in near:
-        flow = estimator(grey, small_grey(frame(n)))
+    for flow in flows:
         # How far the background's flow is from smooth shows where it is known: in a ring around the box, against what
         # is continued into that ring from outside.
         ring = np.linalg.norm(flow - complete(flow, wide, 0), axis=2)[wide & ~close]
@@ -205,15 +236,18 @@ def _rest(crop: _Crop) -> np.ndarray:
 
 
 def _grab_cut(crop: _Crop, graph: PixelGraph, strength: float, mask: Bool, rest: np.ndarray) -> Bool:
-    colours = smooth_lab(crop.rgb).reshape(-1, 3).astype(np.float64)
+    colours = crop.lab.reshape(-1, 3).astype(np.float64)
+    asked = crop.inside.ravel()  # outside, the answer is known
+    within = colours[asked]
+    looks = np.zeros(asked.shape)
     for _ in range(_ROUNDS):
         chosen = mask.ravel()
         if chosen.sum() < 20:
             chosen = (crop.inside & (crop.prior > 0.2)).ravel()
         own = ColourModel(colours, chosen, _GAUSSIANS)
         background = ColourModel(colours, ~chosen, _GAUSSIANS + 2)
-        looks = np.clip(own(colours) - background(colours), -4, 4).reshape(mask.shape)
-        mask = graph.min_cut(_with_seeds(crop, rest + looks), strength)
+        looks[asked] = np.clip(own(within) - background(within), -4, 4)
+        mask = graph.min_cut(_with_seeds(crop, rest + looks.reshape(mask.shape)), strength)
     return mask
 
 

@@ -6,17 +6,17 @@ far to cross) and by motion, give candidate boxes; each box is outlined, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
 
-from vrm.motion.flow.estimators import DisFlow
 from vrm.selection.prompts.base import Outline
-from vrm.selection.prompts.box import outline_box
+from vrm.selection.prompts.box import BoxOutliner, near_flows
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
-from vrm.selection.tracking.features import GetFrame, camera_flow, shrink, small_grey
-from vrm.types import Bool, Box, Pixels, bounding_box, grow_box
+from vrm.selection.tracking.features import GetFrame, camera_flow, shrink
+from vrm.system.threads import parallel_map
+from vrm.types import F32, Bool, Box, Pixels, bounding_box, grow_box
 
 _SIDE = 160
 """Longest side of the picture on which candidate boxes are found."""
@@ -30,22 +30,23 @@ def outline_points(
     frame: GetFrame, t: int, points: Points, span: tuple[int, int], negative_points: Points = ()
 ) -> Outline:
     """The object that was clicked on, on frame t; see ``outline_box``. There is at least one point on the object."""
-    clicked = seeds(points, (frame(t).shape[0], frame(t).shape[1]))
+    rgb = frame(t)
+    clicked = seeds(points, (rgb.shape[0], rgb.shape[1]))
+    flows = near_flows(frame, t, span)
+    boxes = list(dict.fromkeys(_candidate_boxes(rgb, points, flows)))
 
-    def outline(box: Box, quick: bool) -> Outline:
-        return outline_box(frame, t, box, span, points=points, negative_points=negative_points, quick=quick)
-
-    def score(box: Box) -> float:
-        found = outline(box, quick=True)
+    def judged(box: Box) -> tuple[float, BoxOutliner]:
+        outliner = BoxOutliner(rgb, box, flows, points, negative_points)
+        found = outliner.guess()
         mask = _connected(found.mask, clicked)
         # Where the click is on a speck, the outline is that of another object.
         share = mask.sum() / max(1, found.mask.sum())
-        return float(found.confidence * _fits(found.mask, box) * share) * _usual_size(float(mask.mean()))
+        score = float(found.confidence * _fits(found.mask, box) * share) * _usual_size(float(mask.mean()))
+        return score, outliner
 
-    scores = {box: score(box) for box in dict.fromkeys(_candidate_boxes(frame, t, points, span))}
-    best = max(scores, key=scores.__getitem__)
-    last = outline(best, quick=False)
-    return Outline(_connected(last.mask, clicked), float(np.sqrt(scores[best] * last.confidence)))
+    score, best = max(parallel_map(judged, boxes), key=lambda candidate: candidate[0])
+    last = best.outline(frame, t, span)
+    return Outline(_connected(last.mask, clicked), float(np.sqrt(score * last.confidence)))
 
 
 def correct(frame: Pixels, mask: Bool, negative_points: Points) -> Bool:
@@ -83,17 +84,17 @@ def correct(frame: Pixels, mask: Bool, negative_points: Points) -> Bool:
     return out
 
 
-def _candidate_boxes(frame: GetFrame, t: int, points: Points, span: tuple[int, int]) -> Iterator[Box]:
-    height, width = frame(t).shape[:2]
-    small = shrink(frame(t), _SIDE)
+def _candidate_boxes(rgb: Pixels, points: Points, flows: Sequence[F32]) -> Iterator[Box]:
+    height, width = rgb.shape[:2]
+    small = shrink(rgb, _SIDE)
     rows, columns = small.shape[:2]
     scale = rows / height
     clicked = [min(rows - 1, int(y * scale)) * columns + min(columns - 1, int(x * scale)) for x, y in points]
     away = PixelGraph(smooth_lab(small)).distances(clicked)
     regions = [np.asarray(away <= np.quantile(away, share)) for share in _SHARES]
-    moving = _moving(frame, t, span)
-    if moving is not None:
-        resized = cv2.resize(moving.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST)
+    if flows:
+        moving = _moving(flows[0]).astype(np.uint8)
+        resized = cv2.resize(moving, (columns, rows), interpolation=cv2.INTER_NEAREST)
         _, pieces = cv2.connectedComponents(resized)
         hit = {int(pieces.flat[place]) for place in clicked} - {0}
         if hit and 0.001 < float(np.isin(pieces, list(hit)).mean()) < 0.5:
@@ -104,12 +105,8 @@ def _candidate_boxes(frame: GetFrame, t: int, points: Points, span: tuple[int, i
         yield grow_box((y0, x0, min(y1, height), min(x1, width)), margin, (height, width))
 
 
-def _moving(frame: GetFrame, t: int, span: tuple[int, int]) -> Bool | None:
-    """What moves against the camera, at tracking size; None for a shot of one frame."""
-    other = t + 1 if t + 1 < span[1] else t - 1
-    if other < span[0]:
-        return None
-    flow = DisFlow()(small_grey(frame(t)), small_grey(frame(other)))
+def _moving(flow: F32) -> Bool:
+    """What moves against the camera."""
     away = np.linalg.norm(flow - camera_flow(flow, np.ones(flow.shape[:2], np.bool_)), axis=2)
     return np.asarray(away > max(_MOVES, 3 * float(np.median(away))))
 

@@ -67,19 +67,26 @@ class PixelGraph:
             odds: log odds of each pixel for the object, ``(h, w)``; beyond 8 they are certain.
             strength: how much a border counts against the pixels.
         """
-        n = odds.size
         counts = (np.clip(odds.ravel(), -_CERTAIN, _CERTAIN) * _SCALE).astype(np.int32)
         rows, columns, costs = self._edges
-        each = (costs * strength * _SCALE).astype(np.int32)
-        for_object, against = np.flatnonzero(counts > 0), np.flatnonzero(counts < 0)
-        if not for_object.size or not against.size:
+        for_object, against = counts > 0, counts < 0
+        if not for_object.any() or not against.any():
             return np.asarray(odds > 0)
         from scipy.sparse import csr_matrix  # slow to import, and few runs cut
         from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
+        # What is certain is the source or the sink itself: the outside of a box is most of its crop.
+        open_ = np.abs(counts) < _CERTAIN * _SCALE
+        n = int(np.count_nonzero(open_))
         source, sink = n, n + 1
-        start = np.concatenate([rows, columns, np.full(for_object.size, source), against])
-        end = np.concatenate([columns, rows, for_object, np.full(against.size, sink)])
+        node = np.where(for_object, source, sink).astype(np.int32)
+        node[open_] = np.arange(n)
+        cut = open_[rows] | open_[columns]
+        one, other = node[rows[cut]], node[columns[cut]]
+        each = (costs[cut] * strength * _SCALE).astype(np.int32)
+        for_object, against = for_object & open_, against & open_
+        start = np.concatenate([one, other, np.full(np.count_nonzero(for_object), source), node[against]])
+        end = np.concatenate([other, one, node[for_object], np.full(np.count_nonzero(against), sink)])
         capacity = np.concatenate([each, each, counts[for_object], -counts[against]])
         graph = csr_matrix((capacity, (start, end)), shape=(n + 2, n + 2))
         graph.eliminate_zeros()
@@ -88,7 +95,7 @@ class PixelGraph:
         rest.eliminate_zeros()
         found = np.zeros(n + 2, np.bool_)
         found[breadth_first_order(rest, source, return_predecessors=False)] = True
-        return found[:n].reshape(odds.shape)
+        return found[node].reshape(odds.shape)
 
     def sharpness(self, mask: Bool) -> float:
         """How clear the border of a mask is, 0 (through flat areas) to 1 (along the strongest edges)."""

@@ -53,12 +53,9 @@ def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
     speed = np.hypot(residual[..., 0], residual[..., 1])
     usual = np.median(speed) + 0.3
     motion = [blurred(speed, 1.5) / usual, blurred(speed, 6) / usual, speed]
-    return np.concatenate(
-        [blurred(lab, sigma) for sigma in (0.7, 2.5, 7)]
-        + [np.log(0.1 + blurred(edges, sigma)) for sigma in (1.5, 4)]
-        + [np.log(0.2 + np.stack(motion, 2))],
-        axis=2,
-    ).astype(np.float32)
+    colours = [blurred(lab, sigma) for sigma in (0.7, 2.5, 7)]
+    strengths = [np.log(0.1 + blurred(edges, sigma)) for sigma in (1.5, 4)]
+    return np.asarray(cv2.merge([*colours, *strengths, np.log(0.2 + np.stack(motion, 2))]), np.float32)
 
 
 def blurred(image: F32, sigma: float) -> F32:
