@@ -247,6 +247,13 @@ class Masks:
         out._packed = {t: packed for t, packed in self._packed.items() if t in frames}
         return out
 
+    def united(self, other: Masks) -> Masks:
+        """What is masked in either."""
+        out = self.within(range(self.n_frames))
+        for t, mask in other.items():
+            out[t] = self[t] | mask
+        return out
+
     def box(self, t: int) -> Box | None:
         """The bounding box of frame t's mask, or None where it is empty."""
         self._check(t)

@@ -21,6 +21,7 @@ WORDS = {
     "label": "labelling",
     "close drop-outs": "closing drop-outs",
     "follow": "following the mask",
+    "effects": "looking for shadows",
     "fit": "fitting",
     "keyframes": "making key frames",
     "motion": "filling",

@@ -21,6 +21,8 @@ _CUTS, _LABEL, _WRITE = 2.5e-8, 5e-6, 1.5e-7
 """Seconds for each pixel of a frame: decoded and looked at; labelled by a network; composited and encoded."""
 _FOLLOW = 0.12
 """Seconds to follow a mask from one frame to the next, whatever their size."""
+_EFFECTS = 0.3
+"""Seconds to look for the effects of an object on a frame, likewise."""
 
 _USUAL_HOLE = 0.04
 """Share of the frame that a hole is taken for before the masks are known."""
@@ -52,6 +54,8 @@ def mask_pieces(info: VideoInfo, options: RemoveOptions, frames: int) -> list[Pi
     given = not mask.static and mask.path is not None
     if mask.points or mask.boxes or (given and all(path.is_file() for path in mask.paths)):
         pieces.append(Piece({"follow": _FOLLOW * frames}))
+    if mask.effects not in (None, "none"):
+        pieces.append(Piece({"effects": _EFFECTS * frames}))
     return pieces
 
 

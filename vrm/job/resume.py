@@ -46,8 +46,9 @@ from vrm.weights.cards import known, models
 
 LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 
-MASKS, SHOTS, STEPS, MOVED, WINDOWS = "masks.bin", "shots.json", "steps.json", "moved.json", "windows"
-_DURABLE = (WINDOWS, "fits", MASKS, SHOTS, STEPS, MOVED)
+MASKS, EFFECTS, SHOTS, STEPS = "masks.bin", "effects.bin", "shots.json", "steps.json"
+MOVED, WINDOWS = "moved.json", "windows"
+_DURABLE = (WINDOWS, "fits", MASKS, EFFECTS, SHOTS, STEPS, MOVED)
 """What a run that goes on can use; the rest of the folder is deleted."""
 
 
@@ -95,19 +96,19 @@ class JobFolder:
         if self.kept:
             mark_done(self.path, output)
 
-    def read_masks(self, size: tuple[int, int], n_frames: int) -> tuple[Masks, list[str]] | None:
+    def read_masks(self, name: str, size: tuple[int, int], n_frames: int) -> tuple[Masks, list[str]] | None:
         """The masks that ``write_masks`` kept, and the notes that go with them; None as in ``read_json``."""
         try:
-            found = unpack((self.path / MASKS).read_bytes(), size, n_frames)
+            found = unpack((self.path / name).read_bytes(), size, n_frames)
         except OSError:
             return None
         return None if found is None else (found[0], list(found[1]))
 
-    def write_masks(self, masks: Masks, notes: list[str]) -> None:
+    def write_masks(self, name: str, masks: Masks, notes: list[str]) -> None:
         """Keep masks that took work to find. Raises OutputError."""
         if self.kept:
             what = f"Scratch cannot be written in {self.path}"
-            atomic_write(self.path / MASKS, pack(masks, notes), what, durable=True)
+            atomic_write(self.path / name, pack(masks, notes), what, durable=True)
 
 
 @contextlib.contextmanager

@@ -37,6 +37,7 @@ ENGINES = {
 """The engines there are, and where ``vrm.engines.registry`` finds each: a further one is one file and one line here."""
 
 PRESETS = ("fast", "balanced", "best", "paper")
+EFFECTS = ("none", "shadows", "reflections", "all")
 DTYPES = ("auto", "fp32", "bf16", "fp16")
 MOST_THREADS, MOST_SEED = 1024, 2**31 - 1
 """What the libraries take."""
@@ -78,6 +79,9 @@ class MaskOptions(Options):
         several=True, help="Box around the object: left, top, right, bottom. Repeatable.")
     accept_unsure: bool = option(False, SELECTION, word="yes",
         help="Go on where the outline that a click gives is unsure or very large.")
+    effects: str | None = option(None, EVERYDAY, choices=EFFECTS,
+        help="Remove what the object leaves on its surroundings too. Default: all; none where masks of all frames, "
+        "--static-mask or --preset paper say exactly which pixels go, and in vrm track.")
     labels: Path | None = option(None, SELECTION, "DIR", kind=READ, noun="label maps",
         help="Label maps that --class is looked up in, such as vrm segment writes.")
     oracle_labels: bool = option(False, SELECTION,
@@ -294,7 +298,7 @@ class RemoveOptions(InputOptions):
 
 TRACK = (
     "mask", "mask_frame", "static_mask", "object", "invert_mask", "grow", "class_", "point", "not_point", "box",
-    "yes", "labels", "segmenter", "sam", "device", "threads", "seed", "overwrite",
+    "yes", "effects", "labels", "segmenter", "sam", "device", "threads", "seed", "overwrite",
     "start", "end", "stream", "fps", "max_pixels", "max_frames",
 )  # fmt: skip
 """The options of ``RemoveOptions`` that ``vrm track`` takes."""

@@ -10,7 +10,7 @@ from vrm.errors import MaskError, UsageError
 from vrm.events import Events, counted
 from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
-from vrm.job.resume import JobFolder
+from vrm.job.resume import EFFECTS, MASKS, JobFolder
 from vrm.job.scratch import scratch_folder
 from vrm.job.side_outputs import FolderOutput, write_masks
 from vrm.media.read.open_video import open_video
@@ -18,6 +18,7 @@ from vrm.media.write.png import write_png
 from vrm.options.remove import RemoveOptions
 from vrm.options.values import BoxPrompt
 from vrm.report.model import RemoveReport
+from vrm.selection.effects.find import find_effects
 from vrm.selection.labels.classes import check_labels, labels_for_engine, load_classes
 from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.masks.load import LoadedMasks, check_coverage, load
@@ -69,13 +70,15 @@ class Selection:
     """Which pixels go.
 
     Attributes:
-        masks: of the frames that are worked on.
+        masks: of the frames that are worked on, with the effects of what is removed.
+        effects: those alone, as far as they are not in the masks that were given or found.
         hidden: the holes of these, and what must not be taken for background on frames around them.
         shots: as far as ``hidden`` is known.
         labels: makes what engines that route by content ask for, see ``labels_for_engine``.
     """
 
     masks: ShapedMasks
+    effects: Masks
     hidden: Masks
     shots: Shots
     labels: Callable[[], Callable[[int], U8] | None]
@@ -98,6 +101,7 @@ def track(
         )
         for path in (options.report, target, options.export_keyframes, picture):
             refuse_existing(path, options.output.overwrite)
+        options = replace(options, mask=replace(options.mask, effects=options.mask.effects or "none"))
         job = Job.begin(info, target, options, events, JobFolder(scratch))
         job.expect(filling=False, writing=video is not None)
         given = load_masks(job)
@@ -190,10 +194,11 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
     masks = _of_all_frames(job, given, shots, frames)
     if given.followed:
         shots = _as_far_as_followed(masks, shots, span)
+    effects = _effects(job, given, masks, shots, frames)
     # A mask of every frame that is not to grow is meant exactly so.
     own = (options.path is not None or options.static) and not options.classes and loaded.annotated is None
     with job.timed("masks"):
-        shaped = shape(masks, shots, options, exact=own and options.grow == 0)
+        shaped = shape(masks.united(effects), shots, options, exact=own and options.grow == 0)
         if own and shaped.closed:
             job.note(
                 f"Masks that lack an object which the frames beside have: {shaped.closed}. It goes there too; with "
@@ -201,7 +206,7 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
             )
     holes = shaped.holes.within(span)
     worked_on = replace(shaped, objects=shaped.objects.within(span), holes=holes)
-    return Selection(worked_on, shaped.holes, shots, lambda: labels_for_engine(job, holes))
+    return Selection(worked_on, effects.within(span), shaped.holes, shots, lambda: labels_for_engine(job, holes))
 
 
 def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
@@ -215,10 +220,27 @@ def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
     return [(start, stop) for start, stop in cut if start < stop]
 
 
+def _effects(job: Job, given: GivenMasks, masks: Masks, shots: Shots, frames: FrameCache) -> Masks:
+    """What the objects leave on their surroundings, where that goes too; kept as masks that were found are."""
+    asked = job.options.mask.effects
+    if asked is None:  # pointed at a thing, or at pixels?
+        thing = given.followed or bool(job.options.mask.classes)
+        asked = "all" if thing and job.options.engine.preset != "paper" else "none"
+    if asked == "none":
+        return Masks(masks.size, masks.n_frames)
+    before = job.folder.read_masks(EFFECTS, masks.size, masks.n_frames) if job.folder.kept else None
+    if before is None:
+        with job.timed("effects"):
+            before = find_effects(frames.frame, masks, shots, range(job.first, job.last), asked, job.progress)
+        job.folder.write_masks(EFFECTS, *before)
+    job.note(*before[1])
+    return before[0]
+
+
 def _of_all_frames(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Masks:
     """Masks that took work to find are kept for a run that goes on after an interruption."""
     loaded = given.loaded
-    before = job.folder.read_masks(loaded.masks.size, loaded.masks.n_frames) if job.folder.kept else None
+    before = job.folder.read_masks(MASKS, loaded.masks.size, loaded.masks.n_frames) if job.folder.kept else None
     if before is not None:
         job.note(*before[1])
         return before[0]
@@ -235,7 +257,7 @@ def _of_all_frames(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache
         masks = _tracked(job, loaded, loaded.annotated, scenes, frames)
     if given.loaded.annotated is not None or given.loaded.masks.empty:
         job.note(_left_alone(masks, scenes, range(job.first, job.last)))
-    job.folder.write_masks(masks, job.report.notes[said:])
+    job.folder.write_masks(MASKS, masks, job.report.notes[said:])
     return masks
 
 

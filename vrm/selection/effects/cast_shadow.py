@@ -104,7 +104,9 @@ class _Views:
         return float((laid * self._lost).sum() / (np.sqrt((laid**2).sum() * (self._lost**2).sum()) + 1e-3))
 
     def _laid(self, shear: float, squash: float) -> F32:
-        return np.stack([laid_down(outline, shear, squash, _FOOT, _SIZE).ravel() for outline in self._outlines])
+        return np.stack(
+            [laid_down(outline, (shear, squash), _FOOT[1], _FOOT[1], _SIZE).ravel() for outline in self._outlines]
+        )
 
     def _standard(self, values: F32) -> F32:
         """Less the mean of what is known on each frame, zero elsewhere; ``(frames, pixels)``."""
@@ -116,23 +118,22 @@ def _norm(values: F32) -> F32:
     return np.asarray(np.sqrt((values**2).sum(1)) + 1e-3, np.float32)
 
 
-def laid_down(
-    outline: F32, shear: float, squash: float, foot: tuple[float, float], size: tuple[int, int],
-    ground: float | None = None,
-) -> F32:  # fmt: skip
-    """An outline ``(h, w)`` laid on the ground about its foot ``(x, y)``: float32 of ``size``, 0..1.
+def laid_down(outline: F32, light: tuple[float, float], foot: float, ground: float, size: tuple[int, int]) -> F32:
+    """An outline laid on the ground: float32 ``(h, w)`` of ``size``, 0..1.
 
-    ``ground`` is the y that the foot comes to lie at, if that is not its own.
+    Args:
+        light: shear and squash, see ``Light``.
+        foot, ground: the y of the outline's foot, and the y at which it comes to lie.
     """
-    x, y = foot
-    y_ground = y if ground is None else ground
-    matrix = np.array([[1, -shear, shear * y], [0, squash, y_ground - squash * y]], np.float32)
+    shear, squash = light
+    matrix = np.array([[1, -shear, shear * foot], [0, squash, ground - squash * foot]], np.float32)
     return np.asarray(cv2.warpAffine(outline, matrix, size[::-1], flags=cv2.INTER_LINEAR), np.float32)
 
 
 def cast_shadow(light: Light, found: Evidence, outline: Bool, place: Placement) -> Bool:
     """The shadow on one frame, bool ``(h, w)``: the outline laid down, less what is seen to be as bright as ever."""
     ground = place.ground if light.grounded else place.y
-    laid = laid_down(outline.astype(np.float32), light.shear, light.squash, (place.x, place.y), outline.shape, ground)
+    whole = outline.astype(np.float32)
+    laid = laid_down(whole, (light.shear, light.squash), place.y, ground, (whole.shape[0], whole.shape[1]))
     bright = found.known & (found.loss < -_BRIGHT)
     return np.asarray((laid > 0.3) & ~bright & ~outline)

@@ -67,7 +67,7 @@ def plate(frames: EffectFrames, t: int) -> Plate | None:
     known = count >= _LEAST
     light = total / np.maximum(n, 1)[..., None]
     spread = np.where(known, 1.48 * half / np.maximum(middle, 0.01), 1).astype(np.float32)
-    return Plate(light, known, spread)
+    return Plate(np.asarray(light, np.float32), known, spread)
 
 
 def _samples(frames: EffectFrames, t: int) -> tuple[list[F32], list[Bool]]:

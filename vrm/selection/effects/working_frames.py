@@ -83,7 +83,8 @@ class EffectFrames:
 
         def make() -> U8:
             h, w = self.flow_size
-            return cv2.resize(cv2.cvtColor(self.rgb(t), cv2.COLOR_RGB2GRAY), (w, h), interpolation=cv2.INTER_AREA)
+            grey = cv2.cvtColor(self.rgb(t), cv2.COLOR_RGB2GRAY)
+            return np.asarray(cv2.resize(grey, (w, h), interpolation=cv2.INTER_AREA), np.uint8)
 
         return self._keep("grey", t, make)
 
