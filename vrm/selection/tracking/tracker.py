@@ -36,6 +36,8 @@ MIN_PIXELS = 8
 """Fewer pixels than this, at working size, are no object any more."""
 REACH = 100
 """The surroundings the classifier learns from reach this far, in pixels at working size."""
+_OUT_OF_REACH = 51
+"""From this distance to the carried mask on, in pixels at working size, no looks can make up for it (``_combined``)."""
 LOW_CONFIDENCE = 0.4
 """A confidence below this is worth a note."""
 
@@ -187,7 +189,7 @@ def _track_path(
             continue
         features = shot.features(t, step, np.maximum(carried, np.where(extent.region > 0, np.float32(1), 0)))
         away = _signed_distance(carried > 0.5)
-        near = (away < REACH) | (extent.region > 0)  # farther off no looks can make up for the distance
+        near = (away < _OUT_OF_REACH) | (extent.region > 0)
         odds = np.full(soft.shape, np.float32(-6))
         odds[near] = learner(features[near])
         soft = _combined(carried, away, back + sampled(forth, back), odds, shot.rgb(t), extent)
