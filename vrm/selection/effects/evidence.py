@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from vrm.selection.effects.plates import Plate
-from vrm.selection.effects.working_frames import linear_light
+from vrm.selection.tracking.features import linear_light
 from vrm.types import F32, U8, Bool
 
 _WINDOW = 7

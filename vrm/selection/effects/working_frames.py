@@ -27,15 +27,7 @@ _HELD = 112
 _TEXTURE = 2e-3
 """Flow is believed in full from this smaller eigenvalue of the structure tensor on (grey 0..1, 5x5 windows)."""
 
-_CODES = np.arange(256, dtype=np.float32) / 255
-_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
 Made = TypeVar("Made")
-
-
-def linear_light(rgb: U8) -> F32:
-    """uint8 pixels as light, 0..1, by the curve of sRGB (IEC 61966-2-1)."""
-    return np.asarray(cv2.LUT(rgb, _LINEAR), np.float32)
 
 
 class EffectFrames:
