@@ -1,7 +1,8 @@
-"""Which loss of light belongs to the object: that which goes with it (the object-triggered average).
+"""Which loss of light belongs to the object: that which goes with it.
 
-Every frame's loss of light is laid into the object's coordinates; what belongs to the scene moves against the object
-and averages out, what belongs to the object stays.
+Every frame's loss of light is laid into the object's coordinates. What belongs to the scene moves against the object
+and averages out, what belongs to the object stays (the object-triggered average). A shadow on uneven ground sways too
+much for that, but where it is plain it is there on most frames of a second in which the object has left its place.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import cv2
 import numpy as np
 
 from vrm.selection.effects.evidence import Evidence
-from vrm.selection.effects.placement import Placement, into_frame, into_object
+from vrm.selection.effects.placement import Placement, Vector, into_frame, into_object
 from vrm.types import F32, Bool
 
 _SIDE = 112
 _HEIGHTS = 2.0
 """The picture in the object's coordinates: ``_SIDE`` pixels for twice ``_HEIGHTS`` heights of the object."""
+_UNIT, _MIDDLE = _SIDE / (2 * _HEIGHTS), _SIDE / 2
 
 _BLUR = 0.025
 """Heights that shadows sway by against the object; twice as much along the ground."""
@@ -27,38 +29,84 @@ _LEAST = 0.7
 """Frames do not err less than this, in standard deviations: what they share is no accident."""
 _SEED, _WEAK = 3.0, 1.7
 """Standard deviations of light lost from which a region starts, and is continued."""
-_SUPPORTED, _LIKELY = 2.2, 1.7
-"""Standard deviations of the average: of a seed's place, and of the places that most of a region lies in."""
+_SUPPORTED, _LIKELY, _STAYS = 2.2, 1.7, 2.6
+"""Standard deviations of the average: of a seed's place, of the places that most of a region lies in, and what a
+plain loss of light that stays with the object counts as."""
 _SHARE = 0.35
 _SMALLEST = 12
 _ABOVE = 0.5
 """What lies more than this many heights above the foot is no shadow on the ground."""
 
+_AROUND = 8
+"""Frames on either side on which a plain shadow stays with the object, ..."""
+_PLAIN = 4.0
+"""standard deviations of light lost that make it plain, ..."""
+_MOST = 0.7
+"""share of these frames that must show it, ..."""
+_SWAY = 0.07
+"""heights that it sways by meanwhile, ..."""
+_TRAVEL = 0.6
+"""and heights that the object must have moved against the ground, or the ground stays with it as well."""
+_ZONE = 1.2, 0.25, 0.8
+"""Heights to either side of the foot, above and below it, within which this is looked for."""
 
-def supported(evidences: Mapping[int, Evidence], places: Mapping[int, Placement]) -> dict[int, F32]:
+
+def supported(
+    evidences: Mapping[int, Evidence], places: Mapping[int, Placement], moved: Mapping[int, Vector]
+) -> dict[int, F32]:
     """How sure it is that a loss of light at a place goes with the object: standard deviations, ``(h, w)`` by frame.
 
-    The better of two averages: tied to the object, and tied to the ground below it.
+    The better of two: tied to the object, and tied to the ground below it. ``moved``: see ``own_motion``.
     """
     times = [t for t in evidences if t in places]
     found: dict[int, F32] = {}
     if len(times) < _FEWEST:
         return found
-    unit, middle = _SIDE / (2 * _HEIGHTS), _SIDE / 2
     for grounded in (False, True):
-        matrices = {t: places[t].to_frame(evidences[t].known.shape, unit, (middle, middle), grounded) for t in times}
-        stack = np.full((len(times), _SIDE, _SIDE), np.nan, np.float32)
-        for k, t in enumerate(times):
-            shown = into_object(evidences[t].known.astype(np.float32), matrices[t], (_SIDE, _SIDE)) > 0.99
-            blur = places[t].height * _BLUR
-            soft = cv2.GaussianBlur(evidences[t].sureness, (0, 0), 2 * blur, sigmaY=blur)
-            sureness = into_object(np.asarray(soft, np.float32), matrices[t], (_SIDE, _SIDE))
-            stack[k][shown] = np.clip(sureness[shown], -4, 6)
-        average = _significance(stack)
-        average[: int(middle - _ABOVE * unit)] = 0
+        matrices = {t: places[t].to_frame(evidences[t].known.shape, _UNIT, (_MIDDLE, _MIDDLE), grounded) for t in times}
+        average = _average(evidences, places, matrices)
+        stays = _staying(evidences, matrices, moved)
         for t in times:
-            here = into_frame(average, matrices[t], evidences[t].known.shape)
+            sure = np.maximum(average, np.where(stays[t], np.float32(_STAYS), 0)) if t in stays else average
+            here = into_frame(sure, matrices[t], evidences[t].known.shape)
             found[t] = np.maximum(found[t], here) if t in found else here
+    return found
+
+
+def _average(evidences: Mapping[int, Evidence], places: Mapping[int, Placement], matrices: Mapping[int, F32]) -> F32:
+    """The object-triggered average, in standard deviations, in the object's coordinates."""
+    stack = np.full((len(matrices), _SIDE, _SIDE), np.nan, np.float32)
+    for k, (t, matrix) in enumerate(matrices.items()):
+        shown = into_object(evidences[t].known.astype(np.float32), matrix, (_SIDE, _SIDE)) > 0.99
+        blur = places[t].height * _BLUR
+        soft = cv2.GaussianBlur(evidences[t].sureness, (0, 0), 2 * blur, sigmaY=blur)
+        sureness = into_object(np.asarray(soft, np.float32), matrix, (_SIDE, _SIDE))
+        stack[k][shown] = np.clip(sureness[shown], -4, 6)
+    average = _significance(stack)
+    average[: int(_MIDDLE - _ABOVE * _UNIT)] = 0
+    return average
+
+
+def _staying(
+    evidences: Mapping[int, Evidence], matrices: Mapping[int, F32], moved: Mapping[int, Vector]
+) -> dict[int, Bool]:
+    """Where a plain loss of light stays with the object for a while, in its coordinates, for frames that can tell."""
+    times = list(matrices)
+    sway = np.ones((2 * round(_SWAY * _UNIT) + 1,) * 2, np.uint8)
+    plain = np.zeros((len(times) + 1, _SIDE, _SIDE), np.float32)
+    for k, t in enumerate(times):
+        dark = cv2.dilate((evidences[t].score > _PLAIN).astype(np.float32), np.ones((3, 3), np.uint8))
+        plain[k + 1] = cv2.dilate(into_object(np.asarray(dark), matrices[t], (_SIDE, _SIDE)), sway) > 0.5
+    total = np.cumsum(plain, 0)
+    down, across = np.mgrid[:_SIDE, :_SIDE] - _MIDDLE
+    side, above, below = (part * _UNIT for part in _ZONE)
+    zone = (np.abs(across) < side) & (down > -above) & (down < below)
+    found = {}
+    for k, t in enumerate(times):
+        first, stop = max(0, k - _AROUND), min(len(times), k + _AROUND + 1)
+        travel = sum((moved[u] for u in times[first : stop - 1] if u in moved), np.zeros(2))
+        if stop - first > _AROUND // 2 and np.linalg.norm(travel) >= _TRAVEL:
+            found[t] = ((total[stop] - total[first]) >= _MOST * (stop - first)) & zone
     return found
 
 

@@ -13,7 +13,7 @@ from vrm.motion.frames import closed, dilate
 from vrm.selection.effects.association import associated, supported
 from vrm.selection.effects.cast_shadow import cast_shadow, find_light
 from vrm.selection.effects.evidence import Evidence, evidence
-from vrm.selection.effects.placement import placements
+from vrm.selection.effects.placement import own_motion, placements
 from vrm.selection.effects.plates import plate
 from vrm.selection.effects.working_frames import EffectFrames
 from vrm.selection.tracking.features import GetFrame
@@ -78,7 +78,7 @@ def _stretch(frames: EffectFrames, times: list[int], out: _Outcome, step: Callab
     out.blind += [t for t in times if t not in seen]
     outlines = {t: frames.object(t) for t in times}
     places = placements(outlines)
-    support = supported(seen, places)
+    support = supported(seen, places, own_motion(frames, places))
     light = find_light(seen, support, outlines, places)
     found = {}
     for t in support:

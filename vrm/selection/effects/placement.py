@@ -7,8 +7,13 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
+from vrm.selection.effects.working_frames import EffectFrames
 from vrm.types import F32, Bool, bounding_box
+
+Vector = npt.NDArray[np.float64]
+"""``(x, y)``."""
 
 _GROUND = 12
 """Frames on either side among which an object that leaves the ground touches it."""
@@ -54,6 +59,19 @@ def placements(objects: Mapping[int, Bool]) -> dict[int, Placement]:
         height = float(np.median([heights[u] for u in near]))
         found[t] = Placement(x, y, height, max(feet[u][1] for u in near))
     return found
+
+
+def own_motion(frames: EffectFrames, places: Mapping[int, Placement]) -> dict[int, Vector]:
+    """How far the foot moves against the ground from each frame to the next, in heights."""
+    moved = {}
+    h, w = frames.flow_size
+    for t, place in places.items():
+        if t + 1 in places:
+            x, y = min(w - 1, max(0, int(place.x * w / frames.size[1]))), min(h - 1, int(place.y * h / frames.size[0]))
+            ground = frames.flow(t, 1)[y, x] * np.array([frames.size[1] / w, frames.size[0] / h])
+            after = places[t + 1]
+            moved[t] = (np.array([after.x - place.x, after.y - place.y]) - ground) / place.height
+    return moved
 
 
 def into_object(picture: F32, matrix: F32, size: tuple[int, int], interpolation: int = cv2.INTER_LINEAR) -> F32:
