@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -76,10 +77,7 @@ def _slow(ratio: F32, known: Bool) -> F32:
     Vignetting moves with the camera, as an effect moves with its object, and would be found as one. Dark places count
     less in the fit, for they may be effects.
     """
-    h, w = known.shape
-    y, x = (v.astype(np.float32) for v in np.mgrid[:h, :w])
-    x, y = x / w * 2 - 1, y / h * 2 - 1
-    terms = np.stack([x**i * y**j for i in range(5) for j in range(5 - i)], -1)
+    terms = _terms(*known.shape)
     part = (slice(2, None, 5), slice(2, None, 5))
     use = known[part]
     if use.sum() < 100:
@@ -93,6 +91,14 @@ def _slow(ratio: F32, known: Bool) -> F32:
         scale = 1.48 * float(np.median(np.abs(left))) + 1e-4
         weight = np.where(left < 0, np.abs(left) < 1.5 * scale, left < 3 * scale).astype(np.float32) + 1e-3
     return np.asarray(terms @ fit, np.float32)
+
+
+@lru_cache(maxsize=2)
+def _terms(h: int, w: int) -> F32:
+    """The products of powers of x and y, -1..1 over the picture, of degree four at most: float32 ``(h, w, 15)``."""
+    x, y = np.linspace(-1, 1, w, dtype=np.float32), np.linspace(-1, 1, h, dtype=np.float32)
+    powers = [(x[None, :] ** i) * (y[:, None] ** j) for i in range(5) for j in range(5 - i)]
+    return np.stack(powers, -1).astype(np.float32)
 
 
 def _same_ground(here: F32, there: F32, weight: F32) -> Bool:

@@ -88,7 +88,7 @@ def _samples(frames: EffectFrames, t: int) -> tuple[list[F32], list[Bool]]:
             if n not in _DISTANCES:
                 continue
             warped: U8 = _looked_up(frames.grey(s), small + total)
-            places = full + upsized(_refined(total, frames.refine(t, warped), frames.small_hidden(t)), frames.size)
+            places = full + upsized(_refined(total, frames.refine(t, warped), frames.flow_hidden(t)), frames.size)
             light = linear_light(_looked_up(frames.rgb(s), places))
             inside = (places[..., 0] >= 0) & (places[..., 0] <= w - 1) & (places[..., 1] >= 0) & (places[..., 1] < h)
             shown = inside & (_looked_up(frames.hidden(s).view(np.uint8), places, cv2.INTER_NEAREST) == 0)

@@ -21,6 +21,9 @@ from vrm.types import F32, U8, Bool, Masks
 GUARD = 6
 """Pixels around an object, at working size, that are not taken for surroundings: its rim and its motion blur."""
 
+_FLOW_GUARD = 5
+"""Pixels around what is hidden, at the size of flow, where flow is not believed."""
+
 _HELD = 112
 """Frames held of each kind."""
 
@@ -60,10 +63,11 @@ class EffectFrames:
         hidden = dilate(self.object(t), GUARD)
         return hidden | dilate(self.found[t], 2) if t in self.found else hidden
 
-    def small_hidden(self, t: int) -> Bool:
-        """``hidden`` at the size of ``flow``."""
+    def flow_hidden(self, t: int) -> Bool:
+        """Where flow is not the surroundings', at the size of ``flow``: it follows the object some way beyond it."""
         h, w = self.flow_size
-        return cv2.resize(self.hidden(t).view(np.uint8), (w, h), interpolation=cv2.INTER_AREA) > 0
+        hidden = cv2.resize(self.hidden(t).view(np.uint8), (w, h), interpolation=cv2.INTER_AREA) > 0
+        return dilate(hidden, _FLOW_GUARD)
 
     @property
     def flow_size(self) -> tuple[int, int]:
@@ -94,7 +98,7 @@ class EffectFrames:
 
     def _background_flow(self, t: int, other: int) -> F32:
         raw = self._flow(self.grey(t), self.grey(other))
-        known = ~self.small_hidden(t)
+        known = ~self.flow_hidden(t)
         homography, _ = camera_motion(raw, known)
         camera = np.zeros_like(raw)
         if homography is not None:
