@@ -29,7 +29,7 @@ _LEAST = 0.7
 """Frames do not err less than this, in standard deviations: what they share is no accident."""
 _SEED, _WEAK = 3.0, 1.7
 """Standard deviations of light lost from which a region starts, and is continued."""
-_SUPPORTED, _LIKELY, _STAYS = 2.2, 1.7, 2.6
+_SUPPORTED, _LIKELY, _STAYS = 2.5, 2.0, 2.6
 """Standard deviations of the average: of a seed's place, of the places that most of a region lies in, and what a
 plain loss of light that stays with the object counts as."""
 _SHARE = 0.35
