@@ -359,6 +359,15 @@ def test_a_connection_that_breaks_is_no_matter_of_the_disk(tmp_path, monkeypatch
         list(bring.coming("https://example.org/a.safetensors"))
 
 
+def test_folders_of_one_name_under_folders_to_be_made_are_kept_apart(tmp_path):
+    with disk.atomic_folder(tmp_path / "a" / "goat") as frames, disk.atomic_folder(tmp_path / "b" / "goat") as masks:
+        for folder in (frames, masks):
+            folder.mkdir()
+            (folder / folder.name).touch()
+    assert len(files(tmp_path / "a")) == len(files(tmp_path / "b")) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_a_vanished_folder_is_not_taken_for_a_full_disk(tmp_path):
     with pytest.raises(OutputError) as caught:
         disk.atomic_write(tmp_path / "gone" / "file", b"x", "Scratch cannot be written")

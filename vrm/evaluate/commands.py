@@ -38,7 +38,7 @@ def cases(folder: Path, out: Path, events: Events, **words: Any) -> list[str]:
 def score(folder: Path, results: Sequence[Path], events: Events, **words: Any) -> ScoreTable:
     asked = build(ScoreCommand, words)
     measures = asked.measures or ("standard",)
-    options = ScoreOptions(asked.clips, measures, asked.skip_every, asked.frames, asked.invert_mask)
+    options = ScoreOptions(asked.clips, measures, asked.skip_every, asked.frames, asked.invert_mask, asked.masks)
     if asked.table is not None:
         check_table(asked.table, asked.overwrite)
     found = score_results(folder, list(results), options, events, metric_setup(asked, options))

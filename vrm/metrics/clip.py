@@ -10,20 +10,27 @@ from typing import Any
 import cv2
 import numpy as np
 
+from vrm.metrics.effect import EffectMeter
 from vrm.metrics.error import composed, peak_of, psnr, squared_error
 from vrm.metrics.means import mean
 from vrm.metrics.patches import patch_consistency
 from vrm.metrics.ssim import UNIFORM_7, VARIANTS, Similarity
 from vrm.metrics.texture import Texture, seam, texture
 from vrm.metrics.warping import Motion, warp, warp_difference, warp_error
-from vrm.types import Bool, Box, Pixels, bounding_box, union_box
+from vrm.types import U8, Bool, Box, Pixels, bounding_box, union_box
 
 STANDARD = ("hole_psnr", "psnr", "ssim", "hole_ssim", "dt", "sharp", "ewarp", "ewarp_hole", "ewarp_truth")
 """The default measures; they need the truth."""
 FURTHER = ("ssim_gauss11", "ssim_65", "ssim_devil", "pcons")
 """Definitions of other papers, and what takes longer; they need the truth."""
 WITHOUT_TRUTH = ("sharp_around", "seam", "ewarp_own", "ewarp_own_hole")
-HIGHER_IS_BETTER = frozenset({"hole_psnr", "psnr", "hole_ssim", "pcons", *VARIANTS})
+EFFECT = ("effect_psnr", "effect_input", "effect_gain")
+"""Of the object's shadow or reflection; they need it and the truth."""
+FLAGGED = ("effect_recall", "effect_extra")
+"""What a tool took for the effect; they need its masks, too."""
+HIGHER_IS_BETTER = frozenset(
+    {"hole_psnr", "psnr", "hole_ssim", "pcons", "effect_psnr", "effect_gain", "effect_recall", *VARIANTS}
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class ClipMeter:
     """Adds up the measures of one clip, frame by frame, in order.
 
     Args:
-        measures: names of ``STANDARD``, ``FURTHER`` and ``WITHOUT_TRUTH``.
+        measures: names of ``STANDARD``, ``FURTHER``, ``WITHOUT_TRUTH``, ``EFFECT`` and ``FLAGGED``.
         skip_every: leave frames 0, N, 2N, ... out of the measures of single frames (they were given); 0 = none.
         only: the only frames that count in measures of single frames; None = all.
     """
@@ -56,7 +63,7 @@ class ClipMeter:
     def __init__(
         self, measures: tuple[str, ...] = STANDARD, skip_every: int = 0, only: frozenset[int] | None = None
     ) -> None:
-        unknown = set(measures) - {*STANDARD, *FURTHER, *WITHOUT_TRUTH}
+        unknown = set(measures) - {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *EFFECT, *FLAGGED}
         if unknown:
             raise ValueError(f"no measure is called {', '.join(sorted(unknown))}")
         self._measures = measures
@@ -69,6 +76,7 @@ class ClipMeter:
         self._hole_ssim = [0.0, 0]
         self._change = [0, 0]  # absolute error of the change over time, number of values
         self._texture = Texture()
+        self._effect = EffectMeter()
         self._before: tuple[Pixels, Pixels | None, Bool] | None = None
 
     def add(
@@ -79,6 +87,8 @@ class ClipMeter:
         given: Pixels | None = None,
         motion: Motion | None = None,
         own_motion: Motion | None = None,
+        effect: U8 | None = None,
+        flagged: Bool | None = None,
     ) -> Pixels:
         """Add the next frame. Raises ValueError where sizes or depths differ.
 
@@ -89,6 +99,9 @@ class ClipMeter:
             given: the frame that was to be filled; ``outside_max`` is against it.
             motion: from the previous true frame to this one, for ``ewarp``.
             own_motion: the same between the filled frames, for ``ewarp_own``.
+            effect: the object's shadow or reflection, uint8 ``(H, W)`` (see ``EffectMeter.add``), for ``EFFECT``; it
+                needs ``truth`` and ``given``.
+            flagged: the tool's mask of object and effect, bool ``(H, W)``, for ``FLAGGED``.
 
         Returns:
             The composed frame: ``filled`` in the hole, the truth (without one, the given frame) outside.
@@ -104,6 +117,8 @@ class ClipMeter:
         if mask.any() and self.scores_next:
             self._scored += 1
             self._single(frame, mask, truth)
+        if effect is not None and truth is not None and given is not None and self.scores_next:
+            self._effect.add(filled, given, truth, mask, effect, flagged)
         if self._before is not None:
             self._pair(frame, mask, truth, motion, own_motion)
         self._before = frame, truth, mask
@@ -123,6 +138,7 @@ class ClipMeter:
             "dt": self._change[0] / self._change[1] * (255 / self._peak) if self._change[1] else math.nan,
             "sharp": self._texture.against_truth,
             "sharp_around": self._texture.against_surroundings,
+            **self._effect.values(self._peak),
         }
         values: dict[str, float | None] = {}
         infinite = {}

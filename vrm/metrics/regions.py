@@ -29,8 +29,8 @@ def contour_accuracy(found: Bool, truth: Bool, tolerance: float = TOLERANCE) -> 
     ours, theirs = contour(found), contour(truth)
     if not ours.any() or not theirs.any():
         return 1.0 if not ours.any() and not theirs.any() else 0.0
-    precision = np.count_nonzero(ours & _dilated(theirs, radius)) / np.count_nonzero(ours)
-    recall = np.count_nonzero(theirs & _dilated(ours, radius)) / np.count_nonzero(theirs)
+    precision = np.count_nonzero(ours & dilated(theirs, radius)) / np.count_nonzero(ours)
+    recall = np.count_nonzero(theirs & dilated(ours, radius)) / np.count_nonzero(theirs)
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
@@ -45,7 +45,8 @@ def contour(mask: Bool) -> Bool:
     return np.asarray(drawn)
 
 
-def _dilated(mask: Bool, radius: int) -> Bool:
+def dilated(mask: Bool, radius: int) -> Bool:
+    """A mask grown by a disk of ``radius`` pixels."""
     y, x = np.ogrid[-radius : radius + 1, -radius : radius + 1]
     disk = (x * x + y * y <= radius * radius).astype(np.uint8)
     return np.asarray(cv2.dilate(mask.astype(np.uint8), disk) > 0)

@@ -32,6 +32,10 @@ def read_frame_numbers(value: str | Iterable[str]) -> tuple[int, ...]:
         raise UsageError(f"--skip {value} is not a list of frame numbers.", "Write --skip 0,-1.") from None
 
 
+def read_folders(value: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    return tuple(map(Path, [value] if isinstance(value, str | Path) else value))
+
+
 def read_only(value: str | Iterable[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     """``"METHOD=CLIP,CLIP"``, or several of them. Raises UsageError."""
     found = []
@@ -97,6 +101,8 @@ class ScoreCommand(_Scoring):
 
     skip_every: int = option(0, SELECTION, "N", between=(0, None),
         help="Leave out frames 0, N, 2N, ...: they were given.")
+    masks: tuple[Path, ...] = option((), SELECTION, "DIR", kind=READ, parse=read_folders, several=True,
+        help="Masks that the tool saved, DIR/NAME/*.png: how much of a known effect they hold. Once for each RESULTS.")
     table: Path | None = option(None, OUTPUT, "FILE", kind=WRITTEN, help="Write the table: .md, .csv or .json.")
 
 

@@ -142,7 +142,7 @@ def atomic_folder(folder: Path, what: str = "", *, merge: bool = False) -> Itera
         merge: instead of replacing an existing folder, replace the files in it that have the same names.
     """
     asked, folder = folder, folder.absolute()
-    partial = existing(folder.parent) / partial_path(folder).name
+    partial = partial_path(_in_existing(folder))
     delete(partial)
     crash.writing(partial)
     try:
@@ -173,9 +173,15 @@ def partial_path(path: Path, pid: int | str | None = None) -> Path:
 
 def remove_partial(path: Path, pid: int | str = "*") -> None:
     """Delete what a killed process, or any, has left of a file or a folder ``path``."""
-    name = glob.escape(f".{path.name}.") + f"{pid}.part"
-    for partial in existing(path.parent).glob(name):
+    place = _in_existing(path)
+    for partial in place.parent.glob(glob.escape(f".{place.name}.") + f"{pid}.part"):
         delete(partial)
+
+
+def _in_existing(path: Path) -> Path:
+    """A path in the nearest folder that is there, named after all that is missing: ``a/goat`` is not ``b/goat``."""
+    above = existing(path.parent)
+    return above / "-".join(path.relative_to(above).parts)
 
 
 def sync_folder(folder: Path) -> None:

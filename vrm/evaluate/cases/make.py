@@ -1,10 +1,10 @@
-"""Cases with known truth, for any tool to be run on: ``OUT/NAME/{frames,masks,truth}/00000.png``."""
+"""Cases with known truth, for any tool to be run on: ``OUT/NAME/{frames,masks,truth[,effect]}/00000.png``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.cases.clips import Clip, choose, find_clips
+from vrm.evaluate.cases.effects import ObjectPlacement, draw_effect, lay_over
 from vrm.evaluate.cases.protocols import Protocol, find_protocol
 from vrm.evaluate.cases.sequence import ImageSequence, doubt, load_masks, same_shape
 from vrm.evaluate.cases.sizing import centred_box, fitted, grown, resized, stretched
@@ -36,21 +37,17 @@ class _CaseSource:
     masks: Masks | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Case:
     """One case to be written.
 
     Attributes:
-        truth: where it is not the frames themselves.
+        pictures: of each frame, by the folder they go to: "frames", "masks", "truth" and "effect" where they are known.
         about: what the record says of it.
-        hide: write over the missing pixels; the frames are the truth.
     """
 
-    frames: Iterator[U8 | Pixels]
-    holes: Iterator[Bool]
-    truth: Iterator[Pixels] | None = None
+    pictures: Iterator[Mapping[str, Pixels | Bool]]
     about: dict[str, Any] = field(default_factory=dict)
-    hide: bool = True
 
 
 def make_cases(folder: Path, out: Path, options: CasesCommand, events: Events) -> list[str]:
@@ -102,7 +99,7 @@ def _check_output(out: Path, overwrite: bool) -> None:
 class _CaseMaker:
     def __init__(self, folder: Path, options: CasesCommand, events: Events) -> None:
         self._options, self._protocol = options, find_protocol(options.protocol)
-        self._needs_masks = self._protocol.holes in ("shuffled", "own", "object")
+        self._needs_masks = self._protocol.holes in ("shuffled", "own", "object", "laid")
         self._size = options.size or self._protocol.size  # None = the clips' own
         if options.masks is not None and self._protocol.holes not in ("still", "moving"):
             raise UsageError(f"--masks has no meaning for the protocol {self._protocol.name}.")
@@ -162,7 +159,7 @@ class _CaseMaker:
         if faults and not usable:
             raise faults[0]
         name = self._protocol.name
-        if len(usable) < (2 if self._protocol.holes == "shuffled" else 1):
+        if len(usable) < (2 if self._protocol.holes in ("shuffled", "laid") else 1):
             raise VideoError(f"The protocol {name} needs two clips or more, and {len(usable)} can be used.")
         return usable
 
@@ -189,12 +186,14 @@ class _CaseMaker:
         seed = _seed(options.engine.seed, clip.name)
         if protocol.holes == "guided":
             return self._guided(clip, seed)
+        if protocol.holes == "laid":
+            return self._laid(clip, self._donor(k), seed)
         size = self._size or clip.frames.size
         count = clip.count(options.frames)
         about: dict[str, Any] = {}
         holes: Iterator[Bool]
         if protocol.holes == "shuffled":
-            donor = self.sources[_donors(len(self.sources), options.engine.seed)[k]]
+            donor = self._donor(k)
             masks, about["holes"] = donor.masks, donor.clip.name
             assert masks is not None
             count = min(count, masks.n_frames)
@@ -210,9 +209,33 @@ class _CaseMaker:
         def sized(sequence: ImageSequence) -> Iterator[Pixels]:
             return (resized(f, size, protocol) for f in sequence.stream(count))
 
-        truth = sized(clip.truth) if clip.truth is not None and protocol.name == "pairs" else None
-        hide = protocol.holes != "object" and truth is None
-        return _Case(sized(clip.frames), (grown(hole, protocol.grow) for hole in holes), truth, about, hide)
+        frames = sized(clip.frames)
+        holes = (grown(hole, protocol.grow) for hole in holes)
+        if protocol.holes == "object":
+            return _Case(_as_they_are(frames=frames, masks=holes), about)
+        if protocol.name == "pairs":
+            assert clip.truth is not None
+            return _Case(_as_they_are(frames=frames, masks=holes, truth=sized(clip.truth)), about)
+        return _Case(_hidden(frames, holes), about)
+
+    def _donor(self, k: int) -> _CaseSource:
+        """The clip whose masks, or whose object, clip k gets."""
+        return self.sources[_donors(len(self.sources), self._options.engine.seed)[k]]
+
+    def _laid(self, clip: Clip, donor: _CaseSource, seed: int) -> _Case:
+        """The object of another clip over this one, with its shadow or reflection."""
+        size, masks = self._size or clip.frames.size, donor.masks
+        assert masks is not None
+        count = min(clip.count(self._options.frames), donor.clip.count(self._options.frames))
+        placement = ObjectPlacement((masks[t] for t in range(count)), size, donor.clip.name)
+        effect = draw_effect(self._protocol.effect, np.random.default_rng(seed))
+
+        def sized(sequence: ImageSequence, size: tuple[int, int]) -> Iterator[U8]:
+            return (eight_bits(resized(frame, size, self._protocol)) for frame in sequence.stream(count))
+
+        objects = ((frame, masks[t]) for t, frame in enumerate(sized(donor.clip.frames, placement.small)))
+        pictures = lay_over(sized(clip.frames, size), objects, placement, effect)
+        return _Case(pictures, {"object": donor.clip.name, "seed": seed, **asdict(effect)})
 
     def _guided(self, clip: Clip, seed: int) -> _Case:
         """Frame 0 is the image, the others are views of it, each with its own hole; only frame 0 is scored."""
@@ -228,7 +251,7 @@ class _CaseMaker:
             shape = free_form_shape((height * 3 // 4, width * 3 // 4), rng)
             room = np.array([height - shape.shape[0], width - shape.shape[1]])
             holes.append(placed(shape, self._size, rng.uniform(0, 1, 2) * room))
-        return _Case(iter(frames), iter(holes), about={"seed": seed, "scored": [0]})
+        return _Case(_hidden(frames, holes), {"seed": seed, "scored": [0]})
 
 
 def _images(folder: Path, wanted: tuple[str, ...]) -> list[Clip]:
@@ -278,19 +301,26 @@ def _published(folder: Path, clip: Clip) -> Masks:
     return load_masks(own, own, clip.name)
 
 
+def _as_they_are(**sequences: Iterator[Pixels] | Iterator[Bool]) -> Iterator[dict[str, Pixels | Bool]]:
+    for pictures in zip(*sequences.values(), strict=False):
+        yield dict(zip(sequences, pictures, strict=True))
+
+
+def _hidden(frames: Iterable[Pixels], holes: Iterable[Bool]) -> Iterator[dict[str, Pixels | Bool]]:
+    """The frames are the truth; what is missing is written over."""
+    for truth, hole in zip(frames, holes, strict=False):
+        frame = truth.copy()
+        frame[hole] = GREY if frame.dtype == np.uint8 else GREY * 257
+        yield {"frames": frame, "masks": hole, "truth": truth}
+
+
 def _write(folder: Path, case: _Case) -> int:
-    kinds = ["frames", "masks"] + (["truth"] if case.hide or case.truth is not None else [])
-    for kind in kinds:
-        (folder / kind).mkdir(parents=True)
-    t = -1
-    for t, (frame, hole) in enumerate(zip(case.frames, case.holes, strict=False)):
-        name = f"{t:05d}.png"
-        if case.hide:
-            write_png(folder / "truth" / name, frame)
-            frame = frame.copy()
-            frame[hole] = GREY if frame.dtype == np.uint8 else GREY * 257
-        elif case.truth is not None:
-            write_png(folder / "truth" / name, next(case.truth))
-        write_png(folder / "frames" / name, frame)
-        write_png(folder / "masks" / name, hole.astype(np.uint8) * 255)
-    return t + 1
+    """Write a case, and say how many frames it has."""
+    count = 0
+    for pictures in case.pictures:
+        for kind, picture in pictures.items():
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            shown: Any = picture.astype(np.uint8) * 255 if picture.dtype == np.bool_ else picture
+            write_png(folder / kind / f"{count:05d}.png", shown)
+        count += 1
+    return count

@@ -27,7 +27,8 @@ class Protocol:
         holes: "box" (a quarter of width and height, in the middle), "shuffled" (another clip's masks), "still" or
             "moving" (a free-form blob for each clip), "own" (the clip's own masks are holes in known pixels),
             "object" (the clip's own masks mark what is to be removed; there is no truth), "guided" (an image and
-            synthetic views of it, each with a hole).
+            synthetic views of it, each with a hole), "laid" (another clip's object, laid over the frames, is to be
+            removed).
         source: who published it.
         size: ``(height, width)`` of the cases; None = the clips' own.
         cover: frames are resized to cover the size, and their middle is taken; False = stretched.
@@ -36,11 +37,12 @@ class Protocol:
         clips: the clips it is defined on; empty = any.
         missing_is_black: in the masks that are read.
         share: of the frame that a still hole covers, not grown; 0 = as it is drawn.
+        effect: what an object that is laid over the frames does to the light around it.
     """
 
     name: str
     what: str
-    holes: Literal["box", "shuffled", "still", "moving", "own", "object", "guided"]
+    holes: Literal["box", "shuffled", "still", "moving", "own", "object", "guided", "laid"]
     source: str
     size: tuple[int, int] | None = (240, 432)
     cover: bool = False
@@ -49,6 +51,7 @@ class Protocol:
     clips: tuple[str, ...] = ()
     missing_is_black: bool = False
     share: float = 0.0
+    effect: Literal["shadow", "reflection"] = "shadow"
 
 
 _OUYANG = "Ouyang et al. 2021, Table 1"
@@ -72,6 +75,9 @@ _ALL = (
         "guided", "Esser et al. 2022, Tables 2 and 4", size=(256, 256), cover=True),
     Protocol("removal", "The clips' own objects are removed. No truth: consistency, borders and pictures only.",
         "object", "object removal, as shown in all three papers", size=None),
+    Protocol("shadows", "Another clip's object, laid over the frames with a shadow that it casts; effect/ says where.",
+        "laid", "vrm's own"),
+    Protocol("reflections", "The same with its reflection below it.", "laid", "vrm's own", effect="reflection"),
     Protocol("pairs", "Your own: NAME/{frames,masks,truth}, taken as they are.", "own", "your clips", size=None),
 )  # fmt: skip
 PROTOCOLS = {p.name: p for p in _ALL}

@@ -13,7 +13,7 @@ from vrm.metrics.clip import HIGHER_IS_BETTER
 from vrm.metrics.means import mean
 
 _NEAR_ONE = ("sharp", "sharp_around", "seam")
-_NO_WAY = ("ewarp_truth",)
+_NO_WAY = ("ewarp_truth", "effect_input")
 WHAT = {
     "psnr": "error over whole frames, in decibels",
     "hole_psnr": "error in the holes alone, in decibels: what the eye is on",
@@ -31,6 +31,9 @@ WHAT = {
     "ewarp_truth": "warping error of the truth itself: a result below it is smoother than the truth",
     "ewarp_own": "warping error along the result's own motion: needs no truth",
     "ewarp_own_hole": "the same, of pixels in the holes",
+    "effect_psnr": "error where the object's shadow or reflection was, in decibels",
+    "effect_input": "the same of what was given, so of doing nothing there",
+    "effect_gain": "the difference of these two",
     "pcons": "likeness of patches from frame to frame, in decibels",
     "lpips_alex": "distance as a network sees it (AlexNet)",
     "lpips_vgg": "distance as a network sees it (VGG-16)",

@@ -103,10 +103,10 @@ class ClipRecord:
     def score_key(self, cases: Path) -> dict[str, Any]:
         """What a score depends on besides the result's settings: measures, networks, and every file that is read."""
         clip, score, setup = self.clip, self.records.score, self.records.setup
-        files = _files((clip.frames, clip.masks, clip.truth, open_sequence(self.results, clip.name)))
+        files = _files((clip.frames, clip.masks, clip.truth, clip.effect, open_sequence(self.results, clip.name)))
         only = sorted(scored_frames(cases).get(clip.name, ()))
         return {
-            "measures": list(score.names(clip.truth is not None)),
+            "measures": list(score.names(clip)),
             "flow": setup.flow,
             "networks": list(setup.networks),
             "files": _digest(files, only, score.frames, score.invert),

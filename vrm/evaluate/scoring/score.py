@@ -17,8 +17,8 @@ from vrm.evaluate.cases.make import read_record
 from vrm.evaluate.cases.sequence import ImageSequence, at_depth, doubt, load_masks, open_sequence, read_at, same_shape
 from vrm.evaluate.scoring.feature_sets import Features, set_distances
 from vrm.evaluate.scoring.stream import CaseFrame, prefetch, read_case
-from vrm.events import Events
-from vrm.metrics.clip import FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
+from vrm.events import Events, counted
+from vrm.metrics.clip import EFFECT, FLAGGED, FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
 from vrm.metrics.means import Mean, mean
 from vrm.metrics.warping import Motion
 from vrm.types import Bool, FlowEstimator, Masks, Pixels
@@ -68,6 +68,7 @@ class ScoreOptions:
         skip_every: leave out frames 0, N, 2N, ...: they were given.
         frames: only the first so many.
         invert: 0 is missing in masks.
+        masks: for each folder of results the masks that its tool saved, ``NAME/00000.png``; empty = there are none.
     """
 
     clips: tuple[str, ...] = ()
@@ -75,19 +76,23 @@ class ScoreOptions:
     skip_every: int = 0
     frames: int | None = None
     invert: bool = False
+    masks: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *FROM_NETWORKS, "standard", "all"}
+        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *EFFECT, *FLAGGED, *FROM_NETWORKS, "standard", "all"}
         if unknown := [m for m in self.measures if m not in known]:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
 
-    def names(self, with_truth: bool) -> tuple[str, ...]:
-        chosen = set(self.measures)
-        if "all" in chosen:
-            chosen |= {*STANDARD, *FURTHER, *WITHOUT_TRUTH}
-        if "standard" in chosen:
-            chosen |= {*STANDARD, "sharp_around"} if with_truth else set(WITHOUT_TRUTH)
+    def names(self, clip: Clip) -> tuple[str, ...]:
+        """The measures of a clip: those that are chosen, and possible with what is known of it."""
+        chosen, with_truth = set(self.measures), clip.truth is not None
         possible = (*STANDARD, *FURTHER, *WITHOUT_TRUTH) if with_truth else WITHOUT_TRUTH
+        if with_truth and clip.effect is not None:
+            possible = (*possible, *EFFECT, *(FLAGGED if self.masks else ()))
+        if "all" in chosen:
+            chosen |= {*possible}
+        if "standard" in chosen:
+            chosen |= {*STANDARD, *EFFECT, *FLAGGED, "sharp_around"} if with_truth else set(WITHOUT_TRUTH)
         return tuple(name for name in possible if name in chosen)
 
 
@@ -188,6 +193,7 @@ def score_results(
     clips = find_cases(cases, options.clips)
     found = [ScoreResult(name, needs=setup.needs, flow=setup.flow) for name in _names(results)]
     sequences = _check(clips, results, found, options)
+    _check_saved(clips, sequences, options, len(results))
     scored = scored_frames(cases)
     if len(clips) > 1:  # refuse wrong masks before anything is computed, without holding those of all clips
         for clip in clips:
@@ -197,9 +203,9 @@ def score_results(
         if not (present := sequences[clip.name]):
             continue
         masks = case_masks(clip, options)
-        names = options.names(clip.truth is not None)
+        names = options.names(clip)
         meter = partial(ClipMeter, names, options.skip_every, scored.get(clip.name))
-        scorers = {k: _Scorer(meter(), setup.network_metrics()) for k in present}
+        scorers = {k: _Scorer(meter(), setup.network_metrics(), _flagged(clip, k, options)) for k in present}
         with ThreadPoolExecutor(2) as pool:
             frames = read_case(clip, present, names, clip.count(options.frames), pool, setup.estimator)
             for frame in prefetch(frames):
@@ -218,13 +224,14 @@ def score_results(
 
 
 class _Scorer:
-    def __init__(self, meter: ClipMeter, network_metrics: list[NetworkMetric]) -> None:
-        self._meter, self._network_metrics = meter, network_metrics
+    def __init__(self, meter: ClipMeter, network_metrics: list[NetworkMetric], flagged: Masks | None) -> None:
+        self._meter, self._network_metrics, self._flagged = meter, network_metrics, flagged
 
     def add(self, frame: CaseFrame, k: int, mask: Bool, motion: Motion | None, own: Motion | None) -> None:
         """Add a frame of result ``k``, with the motion from the previous true and (``own``) filled frame."""
         scored = self._meter.scores_next
-        composed = self._meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own)
+        flagged = None if self._flagged is None else self._flagged[frame.t]
+        composed = self._meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own, frame.effect, flagged)
         if frame.truth is not None:
             for metric in self._network_metrics:
                 metric.update(frame.truth, composed, scored, bool(mask.any()))
@@ -295,14 +302,16 @@ def _check(
         if not path.is_dir():
             raise VideoError(f"{path} is not a folder.", "Results lie in RESULTS/NAME/00000.png or RESULTS/NAME.mp4.")
     for clip in clips:
-        if clip.truth is None and not options.names(False):
+        if clip.truth is None and not options.names(clip):
             raise UsageError(
                 f"Clip {clip.name} has no truth, which {', '.join(options.measures)} need.",
                 f"Without truth there are: {', '.join(WITHOUT_TRUTH)}.",
             )
         reference = clip.truth or clip.frames
         if clip.truth is not None:
-            same_shape(clip.frames, clip.truth, "what was given", "the truth", clip.name)
+            for pictures, what in ((clip.frames, "what was given"), (clip.effect, "the effect")):
+                if pictures is not None:
+                    same_shape(pictures, clip.truth, what, "the truth", clip.name)
         for k, path in enumerate(results):
             own = open_sequence(path, clip.name)
             if own is None:
@@ -316,6 +325,38 @@ def _check(
                 found[k].notes.append(f"{clip.name} has {own.bits} bits a sample and is judged at {reference.bits}.")
             sequences[clip.name][k] = own
     return sequences
+
+
+def _check_saved(
+    clips: list[Clip], sequences: dict[str, dict[int, ImageSequence]], options: ScoreOptions, results: int
+) -> None:
+    """Refuse masks of tools that do not belong to the results, or to the cases."""
+    if not options.masks:
+        return
+    if len(options.masks) != results:
+        raise UsageError(
+            f"--masks names {counted(len(options.masks), 'folder')}, for {results} of results.",
+            "Give it once for each RESULTS, in their order.",
+        )
+    if not (known := [clip for clip in clips if clip.effect is not None]):
+        raise UsageError("--masks has no meaning: no case has an effect.", "Make cases with --protocol shadows.")
+    for clip in known:
+        for k in sequences[clip.name]:
+            same_shape(_saved(clip, options.masks[k]), clip.frames, "the saved mask", "its case", clip.name)
+
+
+def _saved(clip: Clip, masks: Path) -> ImageSequence:
+    found = open_sequence(masks, clip.name)
+    if found is None:
+        raise MaskError(f"{masks} has no masks of {clip.name}.", "Masks lie in DIR/NAME/00000.png or DIR/NAME.mp4.")
+    return found
+
+
+def _flagged(clip: Clip, k: int, options: ScoreOptions) -> Masks | None:
+    """What the tool of result k took for object and effect, where both are known."""
+    if clip.effect is None or not options.masks:
+        return None
+    return load_masks(_saved(clip, options.masks[k]), clip.frames, clip.name, options.invert)
 
 
 def scored_frames(cases: Path) -> dict[str, frozenset[int]]:

@@ -18,7 +18,9 @@ from vrm.metrics.means import Mean
 from vrm.report.tables import text_table
 from vrm.system.files import Content, atomic_write, writing
 
-DIGITS = {"ssim": 4, "hole_ssim": 4, "ssim_gauss11": 4, "ssim_65": 4, "ssim_devil": 4, "lpips": 4, "vfid": 4, "pvcs": 4}
+DIGITS = dict.fromkeys(
+    ("ssim", "hole_ssim", "ssim_gauss11", "ssim_65", "ssim_devil", "lpips", "vfid", "pvcs", "effect_extra"), 4
+)
 PERCENT = ("ewarp", "ewarp_hole", "ewarp_truth", "ewarp_own", "ewarp_own_hole")
 """Printed times 100 in tables, as papers do; JSON holds the value itself."""
 

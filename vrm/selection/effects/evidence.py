@@ -8,8 +8,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from vrm.media.frame.linear_light import linear_light
 from vrm.selection.effects.plates import Plate
-from vrm.selection.tracking.features import linear_light
 from vrm.types import F32, U8, Bool
 
 _WINDOW = 7

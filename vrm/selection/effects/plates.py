@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from vrm.media.frame.linear_light import linear_light
 from vrm.motion.flow.camera import grid
 from vrm.motion.flow.warp import sampled, upsized
 from vrm.selection.effects.working_frames import EffectFrames
-from vrm.selection.tracking.features import linear_light
 from vrm.types import F32, U8, Bool
 
 REACH = 36

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from vrm.media.frame.linear_light import linear_light
 from vrm.motion.flow.camera import camera_motion, grid, transform
 from vrm.types import F32, U8, Bool, Pixels
 
@@ -58,11 +59,6 @@ def pixel_features(rgb: U8, flow: F32, background: Bool) -> F32:
     return np.asarray(cv2.merge([*colours, *strengths, cv2.log(0.2 + motion)]), np.float32)
 
 
-def linear_light(rgb: U8) -> F32:
-    """uint8 pixels as light, 0..1, by the curve of sRGB (IEC 61966-2-1)."""
-    return np.asarray(cv2.LUT(rgb, _LINEAR), np.float32)
-
-
 def lab_colours(rgb: U8) -> F32:
     """CIE L*a*b* (D65) of sRGB, as ``cv2.COLOR_RGB2LAB`` has it for float pictures, but for its tables.
 
@@ -75,8 +71,6 @@ def lab_colours(rgb: U8) -> F32:
     return np.asarray(cv2.transform(root, _LAB), np.float32)
 
 
-_CODES = np.arange(256) / 255
-_LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
 _WHITE = np.array([0.950456, 1, 1.088754])
 _XYZ = np.array(
     [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
