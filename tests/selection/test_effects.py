@@ -7,8 +7,8 @@ import pytest
 from vrm.selection.effects.cast_shadow import Light, find_light, laid_down
 from vrm.selection.effects.evidence import evidence
 from vrm.selection.effects.find import find_effects
-from vrm.selection.effects.placement import own_motion, placements
 from vrm.selection.effects.plates import Plate, plate
+from vrm.selection.effects.stance import own_motion, stances
 from vrm.selection.effects.working_frames import EffectFrames
 from vrm.selection.tracking.features import linear_light
 from vrm.types import Masks
@@ -121,7 +121,7 @@ def test_the_light_that_cast_the_shadow_is_found(scene):
     frames = EffectFrames(scene.frame, scene.masks, 0, FRAMES)
     seen = {t: evidence(frames.rgb(t), frames.hidden(t), plate(frames, t)) for t in range(4, 28, 3)}
     outlines = {t: frames.object(t) for t in seen}
-    places = placements({t: frames.object(t) for t in range(FRAMES)})
+    places = stances({t: frames.object(t) for t in range(FRAMES)})
     sure = {t: np.full((H, W), 9, np.float32) for t in seen}
     light = find_light(seen, sure, outlines, places)
     assert isinstance(light, Light)
@@ -131,7 +131,7 @@ def test_the_light_that_cast_the_shadow_is_found(scene):
 
 def test_own_motion_is_against_the_ground(scene):
     frames = EffectFrames(scene.frame, scene.masks, 0, FRAMES)
-    moved = own_motion(frames, placements({t: frames.object(t) for t in range(10, 14)}))
+    moved = own_motion(frames, stances({t: frames.object(t) for t in range(10, 14)}))
     assert set(moved) == {10, 11, 12}
     for step in moved.values():
         assert step == pytest.approx([8.0 / 55, 0], abs=0.02)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from vrm.selection.effects.evidence import Evidence
-from vrm.selection.effects.placement import Placement, Vector, into_frame, into_object
+from vrm.selection.effects.stance import Stance, Vector, into_frame, into_object
 from vrm.types import F32, Bool
 
 _SIDE = 112
@@ -52,7 +52,7 @@ _ZONE = 1.2, 0.25, 0.8
 
 
 def supported(
-    evidences: Mapping[int, Evidence], places: Mapping[int, Placement], moved: Mapping[int, Vector]
+    evidences: Mapping[int, Evidence], places: Mapping[int, Stance], moved: Mapping[int, Vector]
 ) -> dict[int, F32]:
     """How sure it is that a loss of light at a place goes with the object: standard deviations, ``(h, w)`` by frame.
 
@@ -73,7 +73,7 @@ def supported(
     return found
 
 
-def _average(evidences: Mapping[int, Evidence], places: Mapping[int, Placement], matrices: Mapping[int, F32]) -> F32:
+def _average(evidences: Mapping[int, Evidence], places: Mapping[int, Stance], matrices: Mapping[int, F32]) -> F32:
     """The object-triggered average, in standard deviations, in the object's coordinates."""
     stack = np.full((len(matrices), _SIDE, _SIDE), np.nan, np.float32)
     for k, (t, matrix) in enumerate(matrices.items()):

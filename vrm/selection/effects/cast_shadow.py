@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from vrm.selection.effects.evidence import Evidence
-from vrm.selection.effects.placement import Placement, into_object
+from vrm.selection.effects.stance import Stance, into_object
 from vrm.types import F32, Bool
 
 _UNIT = 40.0
@@ -56,7 +56,7 @@ class Light:
 
 def find_light(
     evidences: Mapping[int, Evidence], support: Mapping[int, F32], objects: Mapping[int, Bool],
-    places: Mapping[int, Placement],
+    places: Mapping[int, Stance],
 ) -> Light | None:  # fmt: skip
     """The light that explains what got darker and goes with the object, None where none does."""
     times = [t for t in evidences if t in support]
@@ -76,7 +76,7 @@ class _Views:
 
     def __init__(
         self, lost: Mapping[int, F32], evidences: Mapping[int, Evidence], objects: Mapping[int, Bool],
-        places: Mapping[int, Placement], grounded: bool,
+        places: Mapping[int, Stance], grounded: bool,
     ) -> None:  # fmt: skip
         self._grounded = grounded
         self._outlines, known, losses = [], [], []
@@ -130,7 +130,7 @@ def laid_down(outline: F32, light: tuple[float, float], foot: float, ground: flo
     return np.asarray(cv2.warpAffine(outline, matrix, size[::-1], flags=cv2.INTER_LINEAR), np.float32)
 
 
-def cast_shadow(light: Light, found: Evidence, outline: Bool, place: Placement) -> Bool:
+def cast_shadow(light: Light, found: Evidence, outline: Bool, place: Stance) -> Bool:
     """The shadow on one frame, bool ``(h, w)``: the outline laid down, less what is seen to be as bright as ever."""
     ground = place.ground if light.grounded else place.y
     whole = outline.astype(np.float32)

@@ -13,8 +13,8 @@ from vrm.motion.frames import closed, dilate
 from vrm.selection.effects.association import associated, supported
 from vrm.selection.effects.cast_shadow import cast_shadow, find_light
 from vrm.selection.effects.evidence import Evidence, evidence
-from vrm.selection.effects.placement import own_motion, placements
 from vrm.selection.effects.plates import plate
+from vrm.selection.effects.stance import own_motion, stances
 from vrm.selection.effects.working_frames import EffectFrames
 from vrm.selection.tracking.features import GetFrame
 from vrm.types import Bool, Masks
@@ -77,7 +77,7 @@ def _stretch(frames: EffectFrames, times: list[int], out: _Outcome, step: Callab
     out.looked += times
     out.blind += [t for t in times if t not in seen]
     outlines = {t: frames.object(t) for t in times}
-    places = placements(outlines)
+    places = stances(outlines)
     support = supported(seen, places, own_motion(frames, places))
     light = find_light(seen, support, outlines, places)
     found = {}

@@ -20,7 +20,7 @@ _GROUND = 12
 
 
 @dataclass(frozen=True)
-class Placement:
+class Stance:
     """An object's foot ``(x, y)`` and its height, in pixels at working size.
 
     ``ground`` is the y of the ground below, where the object is in the air: a leaping horse leaves its shadow there.
@@ -41,8 +41,8 @@ class Placement:
         return np.array([[scale, 0, self.x - scale * origin[0]], [0, scale, y - scale * origin[1]]], np.float32)
 
 
-def placements(objects: Mapping[int, Bool]) -> dict[int, Placement]:
-    """The placement on each frame that shows the object."""
+def stances(objects: Mapping[int, Bool]) -> dict[int, Stance]:
+    """The stance on each frame that shows the object."""
     feet: dict[int, tuple[float, float]] = {}
     heights: dict[int, float] = {}
     for t, mask in objects.items():
@@ -57,11 +57,11 @@ def placements(objects: Mapping[int, Bool]) -> dict[int, Placement]:
     for t, (x, y) in feet.items():
         near = [u for u in range(t - _GROUND, t + _GROUND + 1) if u in feet]
         height = float(np.median([heights[u] for u in near]))
-        found[t] = Placement(x, y, height, max(feet[u][1] for u in near))
+        found[t] = Stance(x, y, height, max(feet[u][1] for u in near))
     return found
 
 
-def own_motion(frames: EffectFrames, places: Mapping[int, Placement]) -> dict[int, Vector]:
+def own_motion(frames: EffectFrames, places: Mapping[int, Stance]) -> dict[int, Vector]:
     """How far the foot moves against the ground from each frame to the next, in heights."""
     moved = {}
     h, w = frames.flow_size
