@@ -107,9 +107,10 @@ def find_mirror(frames: EffectFrames, plates: Mapping[int, Plate | None], times:
         return None
     views = _Views(frames, plates, placed)
     mirror = views.best(views.against_plates)
+    stays = views.behind_object < _STAYS
     if mirror.score > _ACCEPTED:
-        return views.seen(mirror)
-    if views.behind_object < _STAYS:
+        return mirror if stays else views.seen(mirror)  # plates that hold some of the reflection show too little of it
+    if stays:
         mirror = replace(views.best(views.against_ring), still=True)
         return views.seen(mirror) if mirror.score > _ACCEPTED_STILL else None
     return None
