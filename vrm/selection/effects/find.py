@@ -13,7 +13,8 @@ from vrm.motion.frames import closed, dilate
 from vrm.selection.effects.association import associated, supported
 from vrm.selection.effects.cast_shadow import cast_shadow, find_light
 from vrm.selection.effects.evidence import Evidence, evidence
-from vrm.selection.effects.plates import plate
+from vrm.selection.effects.mirror import find_mirror, looked_at, reflection
+from vrm.selection.effects.plates import Plate, plate
 from vrm.selection.effects.stance import own_motion, stances
 from vrm.selection.effects.working_frames import EffectFrames
 from vrm.selection.tracking.features import GetFrame
@@ -29,11 +30,14 @@ class _Outcome:
 
     Attributes:
         looked, blind: frames with an object, and those of them whose surroundings no other frame shows.
+        with_shadow, with_reflection: frames on which one was found.
     """
 
     effects: Masks
     looked: list[int] = field(default_factory=list)
     blind: list[int] = field(default_factory=list)
+    with_shadow: list[int] = field(default_factory=list)
+    with_reflection: list[int] = field(default_factory=list)
 
 
 def find_effects(
@@ -59,23 +63,42 @@ def find_effects(
             def step(n: int, before: int = done + first - start) -> None:
                 progress("effects", before + n, total)
 
-            for t, mask in _joined(_stretch(frames, times, out, step), frames):
-                full = _full_size(mask, objects.size) & ~objects[t]
-                out.effects[t] = full
+            for t, mask in _joined(_stretch(frames, times, kinds, out, step), frames):
+                out.effects[t] = _full_size(mask, objects.size) & ~objects[t]
         done += stop - start
     return out.effects, _notes(out, told, kinds)
 
 
-def _stretch(frames: EffectFrames, times: list[int], out: _Outcome, step: Callable[[int], None]) -> dict[int, Bool]:
-    """The shadows on some frames of a shot, bool ``(h, w)`` at working size."""
+def _stretch(
+    frames: EffectFrames, times: list[int], kinds: str, out: _Outcome, step: Callable[[int], None]
+) -> dict[int, Bool]:
+    """The effects on some frames of a shot, bool ``(h, w)`` at working size."""
+    mirrored = set(looked_at(frames, times)) if kinds != "shadows" else set()
+    plates: dict[int, Plate | None] = {}
     seen: dict[int, Evidence] = {}
     for n, t in enumerate(times):
-        ground = plate(frames, t)
-        if ground is not None:
-            seen[t] = evidence(frames.rgb(t), frames.hidden(t), ground)
+        if kinds != "reflections" or t in mirrored:
+            ground = plate(frames, t)
+            if t in mirrored:
+                plates[t] = ground
+            if ground is not None:
+                seen[t] = evidence(frames.rgb(t), frames.hidden(t), ground)
         step(n + 1)
     out.looked += times
-    out.blind += [t for t in times if t not in seen]
+    out.blind += [t for t in times if t not in seen and kinds != "reflections"]
+    found = _shadows(frames, times, seen) if kinds != "reflections" else {}
+    out.with_shadow += [t for t, region in found.items() if region.any()]
+    mirror = find_mirror(frames, plates, times) if mirrored else None
+    if mirror is not None:
+        for t in times:
+            region = reflection(mirror, frames, t)
+            if region.any():
+                out.with_reflection.append(t)
+                found[t] = found[t] | region if t in found else region
+    return found
+
+
+def _shadows(frames: EffectFrames, times: list[int], seen: dict[int, Evidence]) -> dict[int, Bool]:
     outlines = {t: frames.object(t) for t in times}
     places = stances(outlines)
     support = supported(seen, places, own_motion(frames, places))
@@ -105,17 +128,18 @@ def _full_size(mask: Bool, size: tuple[int, int]) -> Bool:
 
 def _notes(out: _Outcome, told: range, kinds: str) -> list[str]:
     looked, blind = ([t for t in times if t in told] for times in (out.looked, out.blind))
-    if looked and len(blind) == len(looked):
-        return [
+    notes = []
+    if kinds != "reflections" and looked and len(blind) == len(looked):
+        notes.append(
             "No other frame shows what lies around the object, so its shadow could not be looked for. Where it has "
             "one, give masks that hold it too."
-        ]
-    found = out.effects.within(told)
-    times = list(found.frames())
-    if not times:
-        return []
-    share = float(np.mean([found[t].mean() for t in times]))
-    return [
-        f"A shadow was found and goes too, on {counted(len(times), 'frame')}, {100 * share:.1f}% of each. "
-        "--effects none leaves it."
-    ]
+        )
+    for what, times in (("shadow", out.with_shadow), ("reflection", out.with_reflection)):
+        here = [t for t in times if t in told]
+        if here:
+            share = 100 * float(np.mean([out.effects[t].mean() for t in here]))
+            notes.append(
+                f"The object's {what} was found and goes too, on {counted(len(here), 'frame')} (shadow and reflection: "
+                f"{share:.1f}% of the frame). --effects none leaves it."
+            )
+    return notes

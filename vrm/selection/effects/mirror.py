@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from vrm.media.frame.linear_light import linear_light
 from vrm.motion.frames import closed, dilate
-from vrm.selection.effects.placement import Placement, into_object
 from vrm.selection.effects.plates import Plate
-from vrm.selection.effects.working_frames import EffectFrames, linear_light
+from vrm.selection.effects.stance import Stance, into_object
+from vrm.selection.effects.working_frames import EffectFrames
 from vrm.types import F32, Array, Bool, bounding_box, grow_box
 
 _UNIT = 32.0
@@ -146,13 +147,13 @@ def _stands_out(light: F32, laid: Bool, outline: Bool, height: float) -> Bool:
     return closed((np.abs(smooth - mean) / noise).mean(-1) > 1, 2 * (width // 2) + 1)
 
 
-def _placed(outline: Bool) -> Placement | None:
+def _placed(outline: Bool) -> Stance | None:
     """Where the object stands, its x in the middle of it; None where too little of it is seen."""
     box = bounding_box(outline)
     if box is None or outline.sum() < _FEWEST:
         return None
     foot = float(np.percentile(np.nonzero(outline)[0], 99.5))
-    return Placement((box[1] + box[3] - 1) / 2, foot, max(8.0, foot - box[0]), foot)
+    return Stance((box[1] + box[3] - 1) / 2, foot, max(8.0, foot - box[0]), foot)
 
 
 class _Views:
@@ -164,9 +165,7 @@ class _Views:
         behind_object: the share of the object's place that the plates show.
     """
 
-    def __init__(
-        self, frames: EffectFrames, plates: Mapping[int, Plate | None], placed: Mapping[int, Placement]
-    ) -> None:
+    def __init__(self, frames: EffectFrames, plates: Mapping[int, Plate | None], placed: Mapping[int, Stance]) -> None:
         self._unit = min(_UNIT, float(np.median([place.height for place in placed.values()])))
         middle = float(np.ceil(self._unit * min(_WIDEST, _ASIDE + _half_width(frames, placed))))
         self._foot, top = round(1.1 * self._unit), round(_ABOVE * self._unit)
@@ -281,7 +280,7 @@ def _scores(fits: F32, alike: F32, judged: Bool) -> F32:
     return np.asarray((np.maximum(fits, 0) + _LIKENESS * np.maximum(alike, 0))[judged], np.float32)
 
 
-def _half_width(frames: EffectFrames, placed: Mapping[int, Placement]) -> float:
+def _half_width(frames: EffectFrames, placed: Mapping[int, Stance]) -> float:
     """Half the object's width where it is widest, in heights."""
     boxes = ((bounding_box(frames.object(t)), place) for t, place in placed.items())
     return max((box[3] - box[1]) / 2 / place.height for box, place in boxes if box is not None)
