@@ -35,6 +35,7 @@ def test_every_word_reaches_the_options() -> None:
         "not_point": "6,7@5",
         "box": "1,2,30,40",
         "yes": True,
+        "effects": "shadows",
         "class_": None,
         "labels": "maps",
         "oracle_labels": True,
@@ -78,7 +79,7 @@ def test_every_word_reaches_the_options() -> None:
     assert [(p.x, p.y, p.frame, p.keep) for p in options.mask.points] == [(3, 4, 5, False), (6, 7, 5, True)]
     assert [(b.x0, b.y0, b.x1, b.y1, b.frame) for b in options.mask.boxes] == [(1, 2, 30, 40, 0)]
     assert options.mask.labels == Path("maps")
-    assert options.mask.sam == "sam2"
+    assert (options.mask.sam, options.mask.effects) == ("sam2", "shadows")
     assert build_options(segmenter="model").mask.segmenter == "model"
     assert (options.engine.engine, options.engine.weights) == ("keyframe", "own.safetensors")
     assert options.engine.keyframes == ((40, Path("clean.png")),)

@@ -72,7 +72,7 @@ def remove(
                 frames = job.open_frames(at_once)
                 selection = resolve(job, given, shots, frames)
                 holes = selection.masks.holes
-                outputs.choose(selection.masks.objects, holes, shots, engine.keyframes)
+                outputs.choose(selection.masks.objects, selection.effects, holes, shots, engine.keyframes)
                 wanted = job.range_to_write(holes)
                 job.note(check_filling(info, options, job.folder.path, holes, shots, wanted, at_once_here))
                 inputs = EngineInputs(frames, selection.hidden, engine.keyframes, selection.labels)

@@ -74,6 +74,7 @@ class SideOutputs:
         self._maps: Mapping[int, U8] = {}
         self._views: Mapping[int, list[tuple[str, U8]]] = {}
         self._pictures: list[Highlight] = []
+        self._effects: Masks | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -81,11 +82,15 @@ class SideOutputs:
     def __exit__(self, *error: Any) -> None:
         self._places.__exit__(*error)
 
-    def choose(self, objects: Masks, holes: Masks, shots: list[tuple[int, int]], given: Collection[int]) -> None:
+    def choose(
+        self, objects: Masks, effects: Masks, holes: Masks, shots: list[tuple[int, int]], given: Collection[int]
+    ) -> None:
         """Write the masks, and choose the frames to be looked at while they are composited.
 
-        ``objects`` are the masks, ``holes`` the same grown, ``given`` the frames that the user has cleaned.
+        ``objects`` are the masks, ``effects`` what of them is shadow or reflection, ``holes`` the masks grown,
+        ``given`` the frames that the user has cleaned.
         """
+        self._effects = effects
         if self._options.mask.save_to is not None:
             write_masks(self._info, objects, self._masks)
         if self._options.export_keyframes is not None:
@@ -122,6 +127,7 @@ class SideOutputs:
             shown(hole),
             None if coverage is None else shown(coverage),
             tuple((name, shown(view)) for name, view in self._views.get(t, ())),
+            shown(self._effects[t]) if self._effects is not None and self._effects.box(t) is not None else None,
         )
 
     def _displayed(self, array: np.ndarray) -> np.ndarray:

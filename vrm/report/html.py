@@ -20,6 +20,9 @@ from vrm.report.templates import environment
 from vrm.report.verdict import verdict
 from vrm.types import U8, Bool, Box, bounding_box
 
+EFFECT = (255, 170, 0)
+"""The colour of the outline of shadows and reflections."""
+
 _MAX_SIDE = 1280
 _MAX_BARS = 600
 _AROUND = 1.6
@@ -35,6 +38,7 @@ class Highlight:
     Attributes:
         before, after: uint8 ``(H, W, 3)`` RGB.
         mask: bool (or uint8, not 0 = removed) ``(H, W)``.
+        effects: likewise: shadows and reflections in the mask, or None where there are none.
         coverage: uint8 ``(H, W)`` of the values of ``COLOURS`` and 0, or None where there is no coverage map.
         views: what else the engine has to show, by name: uint8 ``(h, w, 3)`` RGB.
     """
@@ -45,6 +49,7 @@ class Highlight:
     mask: Bool | U8
     coverage: U8 | None = None
     views: tuple[tuple[str, U8], ...] = ()
+    effects: Bool | U8 | None = None
 
     def __post_init__(self) -> None:
         for name, array in (("after", self.after), ("mask", self.mask), ("coverage", self.coverage)):
@@ -53,7 +58,9 @@ class Highlight:
 
     @property
     def outlined(self) -> U8:
-        return outline(self.before, self.mask)
+        if self.effects is None:
+            return outline(self.before, self.mask)
+        return outline(outline(self.before, self.effects, EFFECT), (self.mask != 0) & (self.effects == 0))
 
     @property
     def crop(self) -> Box | None:
@@ -107,13 +114,13 @@ def _said(frame: FrameCoverage) -> str:
     return ": " + ", ".join(f"{share:.0%} {kind}" for share, kind in kinds if share >= 0.005)
 
 
-def outline(picture: U8, mask: Bool | U8) -> U8:
-    """A copy of ``(H, W, 3)`` with the mask's border drawn in white on black, visible on any background."""
+def outline(picture: U8, mask: Bool | U8, colour: tuple[int, int, int] = (255, 255, 255)) -> U8:
+    """A copy of ``(H, W, 3)`` with the mask's border drawn in white, say, on black, visible on any background."""
     drawn = np.ascontiguousarray(picture).copy()
     borders, _ = cv2.findContours((mask != 0).astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     width = max(1, round(max(picture.shape[:2]) / 640))
     cv2.drawContours(drawn, borders, -1, (0, 0, 0), 2 * width + 1)
-    cv2.drawContours(drawn, borders, -1, (255, 255, 255), width)
+    cv2.drawContours(drawn, borders, -1, colour, width)
     return drawn
 
 

@@ -20,7 +20,7 @@ from vrm.types import U8, Bool, Masks, Pixels, VideoInfo, eight_bits
 
 LONGEST_SIDE = 1280
 """Of a video with the masks laid over it."""
-_TINT = (220, 40, 60)
+_TINT, _EFFECT = (220, 40, 60), (255, 170, 0)
 _BOX, _ON, _OFF, _RIM = (255, 210, 0), (70, 230, 90), (80, 170, 255), (0, 0, 0)
 _SHOWN = 0.5
 """Seconds for which a point or a box is shown, from its frame on."""
@@ -34,11 +34,11 @@ def overlay_plan(info: VideoInfo, path: Path, overwrite: bool) -> OutputPlan:
 
 
 def write_overlay(
-    info: VideoInfo, masks: Masks, options: MaskOptions, plan: OutputPlan, told: Callable[[int], None]
+    info: VideoInfo, masks: Masks, effects: Masks, options: MaskOptions, plan: OutputPlan, told: Callable[[int], None]
 ) -> None:
     """The video with the selection tinted red inside a white line, and points and boxes for half a second.
 
-    ``told`` is called with how many frames are done.
+    ``effects``, what of the masks is shadow or reflection, is orange. ``told`` is called with how many frames are done.
     """
     height, width = plan.picture.size
     last = round(_SHOWN * info.frame_rate)
@@ -49,26 +49,31 @@ def write_overlay(
             for prompt in options.pointed
             if 0 <= frame.index - prompt.frame <= last or (options.static and isinstance(prompt, BoxPrompt))
         ]
-        picture = tinted(frame.rgb(), masks[frame.index], (height, width))
+        picture = tinted(frame.rgb(), masks[frame.index], (height, width), effects[frame.index])
         return preview_frame(marked(picture, prompts, info), frame)
 
     with Reader(info) as reader:
         write_video(plan, map(overlaid, reader.frames()), progress=told)
 
 
-def overlay_picture(info: VideoInfo, options: MaskOptions, t: int, frame: Pixels, mask: Bool) -> U8:
+def overlay_picture(
+    info: VideoInfo, options: MaskOptions, t: int, frame: Pixels, mask: Bool, effect: Bool | None = None
+) -> U8:
     """Frame t, RGB in the stored orientation, with all this, as displayed."""
     static = options.boxes if options.static else ()
     prompts = dict.fromkeys((*(p for p in options.pointed if p.frame == t), *static))
-    picture = marked(tinted(frame, mask, info.size), list(prompts), info)
+    picture = marked(tinted(frame, mask, info.size, effect), list(prompts), info)
     return np.ascontiguousarray(np.rot90(picture, -info.rotation // 90))
 
 
-def tinted(frame: Pixels, mask: Bool, size: tuple[int, int]) -> U8:
-    """A frame, RGB, at ``(height, width)`` with its mask in red inside a white line."""
+def tinted(frame: Pixels, mask: Bool, size: tuple[int, int], effect: Bool | None = None) -> U8:
+    """A frame, RGB, at ``(height, width)`` with its mask in red inside a white line, what is effect of it in orange."""
     picture = cv2.resize(eight_bits(frame), size[::-1], interpolation=cv2.INTER_AREA)
     small = cv2.resize(mask.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST)
-    picture[small > 0] = cv2.addWeighted(picture, 0.5, np.full_like(picture, _TINT), 0.5, 0)[small > 0]
+    tint = np.full_like(picture, _TINT)
+    if effect is not None:
+        tint[cv2.resize(effect.astype(np.uint8), size[::-1], interpolation=cv2.INTER_NEAREST) > 0] = _EFFECT
+    picture[small > 0] = cv2.addWeighted(picture, 0.5, tint, 0.5, 0)[small > 0]
     picture[(small > 0) & (cv2.erode(small, np.ones((3, 3), np.uint8), borderValue=1) == 0)] = 255
     return np.asarray(picture, np.uint8)
 

@@ -106,17 +106,20 @@ def track(
         job.expect(filling=False, writing=video is not None)
         given = load_masks(job)
         shots, frames = job.find_shots(), job.open_frames()
-        masks = resolve(job, given, shots, frames).masks
+        selection = resolve(job, given, shots, frames)
+        masks, effects = selection.masks, selection.effects
         shown = masks.objects if options.mask.grow is None else masks.holes
         if picture is not None:
             t = frames_said(job, given)[0]
-            write_png(picture, overlay_picture(info, job.options.mask, t, frames.frame(t), shown[t]))
+            write_png(picture, overlay_picture(info, job.options.mask, t, frames.frame(t), shown[t], effects[t]))
         frames.close()
         with FolderOutput(target, "Masks") as out:
             write_masks(info, shown, out)
         if video is not None:
             with job.timed("write"):
-                write_overlay(info, shown, job.options.mask, video, lambda n: job.progress("write", n, info.n_frames))
+                write_overlay(
+                    info, shown, effects, job.options.mask, video, lambda n: job.progress("write", n, info.n_frames)
+                )
     job.report.frames = info.n_frames
     job.report.masked_frames = sum(1 for _ in masks.objects.frames())
     job.report.overlay = "" if overlay is None else str(overlay)
