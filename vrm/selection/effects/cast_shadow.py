@@ -66,12 +66,12 @@ def find_light(
     lost = {t: np.clip(evidences[t].loss, 0, 1) * np.clip(support[t] / _SUPPORTED, 0, 1) for t in times}
     best: tuple[float, Light] = -1.0, Light(0, 0, False, -1)
     for grounded in (False, True):
-        views = _Views(lost, evidences, objects, places, grounded)
+        views = _TriedFrames(lost, evidences, objects, places, grounded)
         best = max(best, views.best(), key=lambda one: one[0])
     return best[1] if best[1].score > _ACCEPTED else None
 
 
-class _Views:
+class _TriedFrames:
     """Some frames in the object's coordinates: outlines, light lost, and where that is known."""
 
     def __init__(
