@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from vrm.media.frame.linear_light import linear_light
 from vrm.selection.effects.mirror import find_mirror, looked_at, reflection
 from vrm.selection.effects.plates import plate
-from vrm.selection.effects.working_frames import EffectFrames, linear_light
+from vrm.selection.effects.working_frames import EffectFrames
 from vrm.types import Masks
 
 from .scene import texture

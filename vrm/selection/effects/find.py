@@ -23,6 +23,11 @@ from vrm.types import Bool, Masks
 _STRETCH = 96
 """Frames that are looked at together: one light, one average."""
 
+_SEAM = 9
+"""Pixels, at working size, between a thing and its effect that belong to both."""
+_ENCLOSED = 0.03
+"""What the two enclose belongs to them up to this share of the thing."""
+
 
 @dataclass
 class _Outcome:
@@ -112,12 +117,24 @@ def _shadows(frames: EffectFrames, times: list[int], seen: dict[int, Evidence]) 
 
 
 def _joined(found: dict[int, Bool], frames: EffectFrames) -> Iterator[tuple[int, Bool]]:
-    """Each with its neighbours' and without gaps: an effect does not come and go within a frame."""
+    """Each with its neighbours' and without gaps: an effect does not come and go within a frame.
+
+    Where a thing touches the ground it is darkest, and its rim hides the seam from all evidence: what lies between the
+    thing and its effect goes too.
+    """
     for t in found:
-        near = [found[u] for u in (t - 1, t, t + 1) if u in found]
-        region = np.logical_or.reduce(near)
+        region = np.logical_or.reduce([found[u] for u in (t - 1, t, t + 1) if u in found])
         if region.any():
-            yield t, dilate(closed(region, 7), 2)
+            whole = dilate(closed(region, 7), 2) | frames.object(t)
+            yield t, _without_holes(closed(whole, _SEAM), round(_ENCLOSED * int(frames.object(t).sum())))
+
+
+def _without_holes(mask: Bool, most: int) -> Bool:
+    """The mask with what it encloses, up to ``most`` pixels each."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] <= most
+    small[0] = False  # the mask itself
+    return np.asarray(mask | small[labels])
 
 
 def _full_size(mask: Bool, size: tuple[int, int]) -> Bool:
