@@ -151,12 +151,17 @@ def _notes(out: _Outcome, told: range, kinds: str) -> list[str]:
             "No other frame shows what lies around the object, so its shadow could not be looked for. Where it has "
             "one, give masks that hold it too."
         )
-    for what, times in (("shadow", out.with_shadow), ("reflection", out.with_reflection)):
-        here = [t for t in times if t in told]
-        if here:
-            share = 100 * float(np.mean([out.effects[t].mean() for t in here]))
-            notes.append(
-                f"The object's {what} was found and goes too, on {counted(len(here), 'frame')} (shadow and reflection: "
-                f"{share:.1f}% of the frame). --effects none leaves it."
-            )
+    found = [
+        what
+        for what, times in (("shadow", out.with_shadow), ("reflection", out.with_reflection))
+        if any(t in told for t in times)
+    ]
+    if found:
+        here = sorted({t for t in (*out.with_shadow, *out.with_reflection) if t in told})
+        share = 100 * float(np.mean([out.effects[t].mean() for t in here]))
+        were, go, them = ("were", "go", "them") if len(found) > 1 else ("was", "goes", "it")
+        notes.append(
+            f"The object's {' and '.join(found)} {were} found and {go} too, on {counted(len(here), 'frame')} "
+            f"({share:.1f}% of the frame). --effects none leaves {them}."
+        )
     return notes
