@@ -110,6 +110,8 @@ def encode_video(
         video.pix_fmt = pix_fmt
         video.codec_context.time_base = time_base
         video.time_base = time_base
+        if codec == "libvpx":  # its threads spin while they wait for one another: minutes on a busy machine
+            video.codec_context.thread_count = 1
         if sample_aspect is not None:
             video.codec_context.sample_aspect_ratio = sample_aspect
         if rotation:

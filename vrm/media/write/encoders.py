@@ -69,7 +69,14 @@ ENCODERS: tuple[VideoEncoder, ...] = (
         exact_times=True,
     ),
     VideoEncoder(
-        "libvpx", "vp8", "VP8", "crf", 6, 63, {"b": "40M", "deadline": "good", "cpu-used": "4"}, None, exact_times=True
+        "libvpx",
+        "vp8",
+        "VP8",
+        "crf",
+        6,
+        63,
+        {"b": "40M", "deadline": "good", "cpu-used": "4", "threads": "1"},  # they spin while they wait for one another
+        exact_times=True,
     ),
     VideoEncoder("prores_ks", "prores", "ProRes", options={"vendor": "apl0"}),
     VideoEncoder("ffv1", "ffv1", "FFV1", options={"level": "3", "slices": "16", "slicecrc": "1"}, lossless={}),
@@ -265,7 +272,7 @@ def add_encoder(out: OutputContainer, encoder: str, picture: PictureFormat, opti
     if picture.tag:
         context.codec_tag = picture.tag
     flags = "+frame_duration" + options.get("flags", "")
-    context.options = {**options, "flags": flags, "threads": "auto"}
+    context.options = {"threads": "auto", **options, "flags": flags}
     context.thread_type = "AUTO"  # PyAV's default makes x264 cut pictures into slices, and wait at their ends
     context.open()
     return stream

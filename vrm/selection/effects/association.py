@@ -46,7 +46,9 @@ _MOST = 0.7
 _SWAY = 0.07
 """heights that it sways by meanwhile, ..."""
 _TRAVEL = 0.6
-"""and heights that the object must have moved against the ground, or the ground stays with it as well."""
+"""and heights that the object must have moved against the ground meanwhile, or the ground stays with it as well."""
+_LEAST_TRAVEL = 0.25
+"""The same for the average over all frames."""
 _ZONE = 1.2, 0.25, 0.8
 """Heights to either side of the foot, above and below it, within which this is looked for."""
 
@@ -60,7 +62,7 @@ def supported(
     """
     times = [t for t in evidences if t in places]
     found: dict[int, F32] = {}
-    if len(times) < _FEWEST:
+    if len(times) < _FEWEST or _travel(times, moved) < _LEAST_TRAVEL:
         return found
     for grounded in (False, True):
         matrices = {t: places[t].to_frame(evidences[t].known.shape, _UNIT, (_MIDDLE, _MIDDLE), grounded) for t in times}
@@ -71,6 +73,12 @@ def supported(
             here = into_frame(sure, matrices[t], evidences[t].known.shape)
             found[t] = np.maximum(found[t], here) if t in found else here
     return found
+
+
+def _travel(times: list[int], moved: Mapping[int, Vector]) -> float:
+    """How far the object comes against the ground, in heights."""
+    path = np.cumsum([moved[t] for t in times if t in moved] or np.zeros((1, 2)), 0)
+    return float(np.linalg.norm(np.ptp(np.vstack([np.zeros(2), path]), 0)))
 
 
 def _average(evidences: Mapping[int, Evidence], places: Mapping[int, Stance], matrices: Mapping[int, F32]) -> F32:
