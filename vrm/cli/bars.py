@@ -21,7 +21,7 @@ WORDS = {
     "label": "labelling",
     "close drop-outs": "closing drop-outs",
     "follow": "following the mask",
-    "effects": "looking for shadows",
+    "effects": "looking for shadows and reflections",
     "fit": "fitting",
     "keyframes": "making key frames",
     "motion": "filling",

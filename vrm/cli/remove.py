@@ -37,9 +37,9 @@ def remove(
     verbose: Verbose = False,
     **words: Any,
 ) -> None:
-    """Remove what a mask, a click, a box or a class name says, and nothing else.
+    """Remove what a mask, a click, a box or a class name says, with its shadow and reflection, and nothing else.
 
-    Sound, timing, colours and every pixel outside the mask stay as they are.
+    Sound, timing, colours and every pixel outside the mask and the reported effects stay as they are.
 
     \b
     vrm remove walk.mp4 --mask dog.png -o clean.mp4    an object that moves

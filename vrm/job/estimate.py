@@ -52,9 +52,10 @@ def mask_pieces(info: VideoInfo, options: RemoveOptions, frames: int) -> list[Pi
         pieces = [*labelling, Piece({"read labels": _CUTS * pixels}), *pieces]
         pieces.append(Piece({"close drop-outs": _CUTS * pixels}))
     given = not mask.static and mask.path is not None
-    if mask.points or mask.boxes or (given and all(path.is_file() for path in mask.paths)):
+    followed = bool(mask.points or mask.boxes) or (given and all(path.is_file() for path in mask.paths))
+    if followed:
         pieces.append(Piece({"follow": _FOLLOW * frames}))
-    if mask.effects not in (None, "none"):
+    if options.effects(followed or bool(mask.classes)) != "none":
         pieces.append(Piece({"effects": _EFFECTS * frames}))
     return pieces
 

@@ -285,6 +285,12 @@ class RemoveOptions(InputOptions):
         help="Say how many frames there are to fill, how large the hole is and about how long it takes; write nothing.")
     # fmt: on
 
+    def effects(self, pointed_at: bool) -> str:
+        """Which effects go: as asked for, else all if a thing was pointed at, none if the mask says which pixels go."""
+        if self.mask.effects is not None:
+            return self.mask.effects
+        return "all" if pointed_at and self.engine.preset != "paper" else "none"
+
     @property
     def stripped(self) -> RemoveOptions:
         """The same, with nothing to be written beside the video."""

@@ -48,6 +48,8 @@ def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Eve
         picture = overlay_picture(info, job.options.mask, t, frames.frame(t), mask)
         frames.close()
         write_png(target, picture)
+        if options.mask.effects not in (None, "none"):
+            job.note("Shadows and reflections are found by many frames: this one frame shows the mask alone.")
         if others:
             more = ", ".join(map(str, others[:5])) + (" ..." if len(others) > 5 else "")
             job.note(f"Only frame {t} is shown; what is said of frame {more} counts where the object is tracked to.")

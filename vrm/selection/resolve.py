@@ -225,10 +225,7 @@ def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
 
 def _effects(job: Job, given: GivenMasks, masks: Masks, shots: Shots, frames: FrameCache) -> Masks:
     """What the objects leave on their surroundings, where that goes too; kept as masks that were found are."""
-    asked = job.options.mask.effects
-    if asked is None:  # pointed at a thing, or at pixels?
-        thing = given.followed or bool(job.options.mask.classes)
-        asked = "all" if thing and job.options.engine.preset != "paper" else "none"
+    asked = job.options.effects(given.followed or bool(job.options.mask.classes))
     if asked == "none":
         return Masks(masks.size, masks.n_frames)
     before = job.folder.read_masks(EFFECTS, masks.size, masks.n_frames) if job.folder.kept else None

@@ -10,10 +10,17 @@ from vrm.types import F32, U8
 _CODES = np.arange(256) / 255
 _LINEAR = np.where(_CODES <= 0.04045, _CODES / 12.92, ((_CODES + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
+_LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
 
 def linear_light(rgb: U8) -> F32:
     """uint8 pixels as light, 0..1."""
     return np.asarray(cv2.LUT(rgb, _LINEAR), np.float32)
+
+
+def luminance(light: F32) -> F32:
+    """The luminance (BT.709) of light ``(..., 3)``."""
+    return np.asarray(light @ _LUMINANCE, np.float32)
 
 
 def as_pixels(light: F32) -> U8:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from vrm.media.frame.linear_light import linear_light
+from vrm.media.frame.linear_light import linear_light, luminance
 from vrm.selection.effects.plates import Plate
 from vrm.types import F32, U8, Bool
 
@@ -29,8 +29,6 @@ _DARK = 0.006
 
 _LOCAL = 11
 """Side of the windows in which a frame is fitted by its plate: ``I = a B + b``."""
-
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True)
@@ -60,13 +58,13 @@ def evidence(rgb: U8, hidden: Bool, plate: Plate) -> Evidence:
     there = cv2.boxFilter(plate.light * weight[..., None], -1, window)
     ratio = np.log((here + 2e-3) / (there + 2e-3))
     ratio -= _slow(ratio, known)
-    mean = ratio @ _LUMA
+    mean = luminance(ratio)
     noise = 1.48 * float(np.median(np.abs(mean[known]))) if known.any() else 1.0
     score = -mean / np.sqrt(max(_FLOOR, noise) ** 2 + plate.spread**2)
     sureness = np.where(known, (-mean - _BIAS * plate.spread) / np.sqrt(_EVEN**2 + plate.spread**2), 0)
-    lost = (there - here) @ _LUMA > _DARK * cv2.boxFilter(weight, -1, window)
+    lost = luminance(there - here) > _DARK * cv2.boxFilter(weight, -1, window)
     chroma = np.abs(ratio - mean[..., None]).max(-1) < 0.25 + 0.35 * np.abs(mean)
-    score = np.where(known & lost & chroma & _same_ground(light @ _LUMA, plate.light @ _LUMA, weight), score, 0)
+    score = np.where(known & lost & chroma & _same_ground(luminance(light), luminance(plate.light), weight), score, 0)
     loss = np.where(known, -mean, 0).astype(np.float32)
     return Evidence(loss, known, sureness.astype(np.float32), score.astype(np.float32))
 

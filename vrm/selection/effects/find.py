@@ -34,7 +34,7 @@ class _Outcome:
     """What looking came to.
 
     Attributes:
-        looked, blind: frames with an object, and those of them whose surroundings no other frame shows.
+        looked, blind: frames with an object, and those of them on which nothing tells whether it has a shadow.
         with_shadow, with_reflection: frames on which one was found.
     """
 
@@ -90,8 +90,8 @@ def _stretch(
                 seen[t] = evidence(frames.rgb(t), frames.hidden(t), ground)
         step(n + 1)
     out.looked += times
-    out.blind += [t for t in times if t not in seen and kinds != "reflections"]
     found = _shadows(frames, times, seen) if kinds != "reflections" else {}
+    out.blind += [t for t in times if t not in found]
     out.with_shadow += [t for t, region in found.items() if region.any()]
     mirror = find_mirror(frames, plates, times) if mirrored else None
     if mirror is not None:
@@ -104,6 +104,7 @@ def _stretch(
 
 
 def _shadows(frames: EffectFrames, times: list[int], seen: dict[int, Evidence]) -> dict[int, Bool]:
+    """The shadow, perhaps empty, on each frame that can tell."""
     outlines = {t: frames.object(t) for t in times}
     places = stances(outlines)
     support = supported(seen, places, own_motion(frames, places))
@@ -148,8 +149,8 @@ def _notes(out: _Outcome, told: range, kinds: str) -> list[str]:
     notes = []
     if kinds != "reflections" and looked and len(blind) == len(looked):
         notes.append(
-            "No other frame shows what lies around the object, so its shadow could not be looked for. Where it has "
-            "one, give masks that hold it too."
+            "The object's shadow could not be looked for: no other frame shows what lies around the object, or the "
+            "object hardly moves against it. Where it has one, give masks that hold it too."
         )
     found = [
         what

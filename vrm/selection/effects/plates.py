@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vrm.media.frame.linear_light import linear_light
+from vrm.media.frame.linear_light import linear_light, luminance
 from vrm.motion.flow.camera import grid
 from vrm.motion.flow.warp import sampled, upsized
 from vrm.selection.effects.working_frames import EffectFrames
@@ -24,8 +24,6 @@ _DISTANCES = (4, 8, 12, 18, 26, 36)
 _QUANTILE = 0.75
 _LEAST = 3
 """Frames that must show a pixel for its plate to be known."""
-
-_LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ def plate(frames: EffectFrames, t: int) -> Plate | None:
     samples, valid = _samples(frames, t)
     if len(samples) < _LEAST:
         return None
-    luma = np.stack([s @ _LUMA for s in samples], -1)
+    luma = np.stack([luminance(s) for s in samples], -1)
     luma[~np.stack(valid, -1)] = np.inf  # sorted behind all that is known
     ranks = np.sort(luma, -1)
     count = np.isfinite(ranks).sum(-1)
@@ -73,7 +71,7 @@ def plate(frames: EffectFrames, t: int) -> Plate | None:
 
 def _samples(frames: EffectFrames, t: int) -> tuple[list[F32], list[Bool]]:
     """Frames around, warped to frame t, as light; and where they show its surroundings."""
-    here = linear_light(frames.rgb(t)) @ _LUMA
+    here = luminance(linear_light(frames.rgb(t)))
     open_here = ~frames.hidden(t)
     small, full = grid(*frames.flow_size), grid(*frames.size)
     h, w = frames.size
@@ -95,7 +93,7 @@ def _samples(frames: EffectFrames, t: int) -> tuple[list[F32], list[Bool]]:
             both = shown & open_here & (here > 0.005)
             if both.sum() < 50:
                 continue
-            gain = float(np.median(here[both] / np.maximum((light @ _LUMA)[both], 1e-4)))
+            gain = float(np.median(here[both] / np.maximum(luminance(light)[both], 1e-4)))
             samples.append(light * np.float32(np.clip(gain, 0.7, 1.4)))
             valid.append(shown)
     return samples, valid

@@ -38,7 +38,6 @@ class EffectFrames:
 
     Attributes:
         size: working ``(height, width)``.
-        found: effects that are known already, bool ``(h, w)`` by frame; no surroundings either.
     """
 
     def __init__(self, frame: GetFrame, objects: Masks, start: int, stop: int) -> None:
@@ -46,7 +45,6 @@ class EffectFrames:
         self.start, self.stop = start, stop
         self._kept: dict[str, OrderedDict[int, object]] = {}
         self._flow = DisFlow()
-        self.found: dict[int, Bool] = {}
         h, w = self.rgb(start).shape[:2]
         self.size = h, w
 
@@ -59,9 +57,8 @@ class EffectFrames:
         return self._keep("object", t, lambda: self._shrunk(self._objects[t]))
 
     def hidden(self, t: int) -> Bool:
-        """What is not surroundings: the object with its rim, and effects that are known."""
-        hidden = dilate(self.object(t), GUARD)
-        return hidden | dilate(self.found[t], 2) if t in self.found else hidden
+        """What is not surroundings: the object with its rim."""
+        return dilate(self.object(t), GUARD)
 
     def flow_hidden(self, t: int) -> Bool:
         """Where flow is not the surroundings', at the size of ``flow``: it follows the object some way beyond it."""
@@ -125,11 +122,6 @@ class EffectFrames:
         if len(kept) > _HELD:
             kept.popitem(last=False)
         return made
-
-    def forget_flow(self) -> None:
-        """Drop flow that was estimated before more was found to be hidden."""
-        for kind in ("flow1", "flow-1"):
-            self._kept.pop(kind, None)
 
 
 def _spread(field: F32) -> F32:
