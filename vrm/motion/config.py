@@ -7,6 +7,10 @@ from dataclasses import dataclass, replace
 from vrm.errors import UsageError
 
 
+_SMALLEST = 400
+"""Working frames are not halved below this, in pixels on the longer side: flow on them would be too coarse."""
+
+
 @dataclass(frozen=True)
 class MotionConfig:
     """How motion works.
@@ -59,12 +63,21 @@ class MotionConfig:
         if not 0 <= self.keyframe_blend <= 1:
             raise UsageError(f"A share of {self.keyframe_blend} is not 0 to 1.")
 
+    def sizes(self, size: tuple[int, int]) -> list[int]:
+        """The longer side of the working frames of each round, for a shot of ``(height, width)``.
+
+        They double from round to round, from no less than ``_SMALLEST``: before the last round coarse flow does.
+        """
+        last = min(self.longest, max(size))
+        halved = [last >> k for k in range(self.rounds) if k == 0 or last >> k >= _SMALLEST]
+        return [halved[min(k, len(halved) - 1)] for k in reversed(range(self.rounds))]
+
     @classmethod
     def for_preset(cls, preset: str) -> MotionConfig:
         """The settings of a preset: "fast", "balanced" or "best"."""
         presets = {
-            "fast": cls(rounds=3, calibrate=False),
-            "balanced": cls(rounds=3, nonlocal_frames=14),
+            "fast": cls(rounds=2, nonlocal_frames=3, calibrate=False),
+            "balanced": cls(rounds=2, nonlocal_frames=14),
             "best": cls(rounds=4, nonlocal_frames=24),
         }
         if preset not in presets:

@@ -75,6 +75,10 @@ class WorkingFrames:
             mask = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_AREA) > 0
         return mask
 
+    def drop(self, t: int) -> None:
+        """Forget frame t; it is read again where it is needed again."""
+        self._grey.pop(t, None)
+
     def put(self, t: int, grey: U8) -> None:
         """Replace frame t by a version with a better filled hole."""
         self._grey[t] = grey
@@ -83,15 +87,19 @@ class WorkingFrames:
 class HolePixels:
     """Pixels of a hole at full size, and the working pixel each belongs to.
 
-    ``index``: int64 ``(N,)``: flat indices in a frame at full size.
+    Args:
+        frames: the working frames.
+        index: int64 ``(N,)``: flat indices in a frame at full size.
+        size: the full ``(height, width)``; the shot's by default.
 
     Attributes:
         rows, cols: int64 ``(N,)``: the working pixels.
     """
 
-    def __init__(self, frames: WorkingFrames, index: np.ndarray) -> None:
+    def __init__(self, frames: WorkingFrames, index: np.ndarray, size: tuple[int, int] | None = None) -> None:
         self.index = index
-        self._scale, (height, width) = frames.scale, frames.shot.size
+        height, width = size or frames.shot.size
+        self._scale = max(frames.size) / max(height, width)
         self._limit = np.array([width - 1, height - 1], np.float32)
         rows, cols = np.divmod(index, width)
         h, w = frames.size

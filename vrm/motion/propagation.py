@@ -64,14 +64,15 @@ def propagate(
     """
     flow, keyframes = estimator or DisFlow(), keyframes or {}
     shot = even = EvenExposure(shot, window)
-    frames = WorkingFrames(shot, config.longest)
+    levels = [WorkingFrames(shot, size) for size in config.sizes(shot.size)]
     found = Propagation(shot.size, {} if fills is None else fills)
 
     steps = _Steps(progress or no_progress, len(window), len(context), config)
-    tracker = TrajectoryTracker(frames, config, flow, window, context, steps.tell)  # 1, 2, 3: flow to trajectories
-    for _ in range(1, config.rounds):
+    tracker = TrajectoryTracker(levels[0], config, flow, window, context, steps.tell)  # 1, 2, 3: flow to trajectories
+    for frames in levels[1:]:
         steps.next_phase()
-        tracker.refine()  # again, on better filled frames
+        tracker.refine(frames)  # again, on better filled frames
+    frames = tracker.frames
     steps.next_phase()
     calibration = calibrate(shot, window, config, nonlocal_frames, flow) if config.calibrate else UNCALIBRATED
     aligner = _aligner(tracker, nonlocal_frames, keyframes)

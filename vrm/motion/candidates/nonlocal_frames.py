@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vrm.motion.flow.camera import MIN_POINTS, grid, transform
+from vrm.motion.flow.camera import grid, transform
+from vrm.motion.flow.completion import complete
+from vrm.motion.flow.camera_path import CameraPath
 from vrm.motion.flow.warp import remap, remap_grid
 from vrm.motion.frames import GUARD, WorkingFrames, alignment_box, dilate
 from vrm.motion.fusion.candidate import Correspondences
@@ -98,8 +100,7 @@ class Aligner:
 
     def __init__(self, frames: WorkingFrames, estimator: FlowEstimator) -> None:
         self.frames, self.estimator = frames, estimator
-        self._sift = cv2.SIFT.create(nfeatures=FEATURES, contrastThreshold=0.015)
-        self._features: dict[int, tuple[Array, Array | None]] = {}
+        self.path = CameraPath(frames.shot, frames.size)
 
     def best(self, t: int, sources: Sequence[int], keep: int) -> BestAlignments | None:
         """Align frame t with each source and keep the ``keep`` best at each hole pixel; None if none aligns.
@@ -128,52 +129,9 @@ class Aligner:
         xy = np.take_along_axis(np.stack([a.xy[inside] for a in found]), order[..., None], 0)
         return BestAlignments(hole, source, xy, np.take_along_axis(error, order, 0))
 
-    def features(self, t: int) -> tuple[Array, Array | None]:
-        """Keypoints ``(N, 2)`` of frame t outside its hole, and their root-SIFT descriptors.
-
-        See Arandjelovic and Zisserman, "Three things everyone should know to improve object retrieval" (CVPR 2012).
-        """
-        if t not in self._features:
-            known = (~dilate(self.frames.hole(t), 3)).view(np.uint8)
-            points, descriptors = self._sift.detectAndCompute(self.frames.grey(t), known)
-            if descriptors is not None:
-                descriptors = np.sqrt(descriptors / np.maximum(descriptors.sum(1, keepdims=True), 1e-6))
-            xy = np.array([p.pt for p in points], np.float32).reshape(-1, 2)
-            self._features[t] = xy, descriptors
-        return self._features[t]
-
-    def homography(self, t: int, s: int) -> np.ndarray | None:
-        """The 3x3 matrix from frame t to frame s, the exact identity where the camera stood still, None if unknown."""
-        (here, ours), (there, theirs) = self.features(t), self.features(s)
-        if ours is None or theirs is None or min(len(ours), len(theirs)) < MIN_POINTS:
-            return None
-        # Root-SIFT descriptors have unit length: the squared distance is 2 - 2 * similarity.
-        similarity = ours @ theirs.T
-        best = similarity.argmax(1)
-        mutual = similarity.argmax(0)[best] == np.arange(len(ours))
-        top = similarity[np.arange(len(ours)), best]
-        similarity[np.arange(len(ours)), best] = -1
-        second = similarity.max(1)
-        good = mutual & (2 - 2 * top < _RATIO * (2 - 2 * second))
-        if good.sum() < MIN_POINTS // 2:
-            return None
-        source, target = here[good], there[best[good]]
-        if (np.linalg.norm(source - target, axis=1) < _STILL).mean() > _STILL_SHARE:
-            return np.eye(3)
-        try:
-            matrix, inliers = cv2.findHomography(source, target, cv2.USAC_MAGSAC, 1.5, maxIters=1000, confidence=0.999)
-        except cv2.error:
-            return None
-        if matrix is None or inliers.sum() < max(10, 0.2 * len(source)) or not np.isfinite(matrix).all():
-            return None
-        h, w = self.frames.size
-        corners = transform(np.array([[0, 0], [w, 0], [w, h], [0, h]], np.float32), matrix)
-        area = cv2.contourArea(corners)
-        return matrix if cv2.isContourConvex(corners) and 0.1 < area / (h * w) < 10 else None
-
     def align(self, t: int, s: int, box: Box) -> Alignment | None:
         """Frame t against frame s on a box (working pixels), or None where they do not match."""
-        matrix = self.homography(t, s)
+        matrix = self.path.between(t, s)
         if matrix is None:
             return None
         y0, x0, y1, x1 = box
@@ -187,11 +145,7 @@ class Aligner:
             return None
         if float(cv2.absdiff(here, there)[known].mean()) > _ALIKE or not np.array_equal(matrix, np.eye(3)):
             flow = self.estimator(here, np.where(covered, there, here))
-            unsure = dilate(hole | ~covered, _UNSURE)
-            if unsure.all():
-                return None
-            unsure |= np.linalg.norm(flow, axis=-1) > _FARTHEST
-            flow = interpolate_laplace(np.where(unsure[..., None], 0, flow), unsure)
+            flow = complete(flow, hole | ~covered, _UNSURE)
             xy = transform(points + flow, matrix)
             there, covered = self._warped(s, xy)
             known = covered & ~hole

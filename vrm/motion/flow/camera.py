@@ -67,12 +67,16 @@ def camera_motion(flow: Array, usable: Bool, tolerance: float = 1.0) -> tuple[np
         the points that agree with it.
     """
     flat = np.flatnonzero(usable)
-    if flat.size < MIN_POINTS:
-        return None, 0.0
     flat = flat[:: max(1, flat.size // 800)]
     w = usable.shape[1]
     source = np.stack([flat % w, flat // w], -1).astype(np.float32)
-    target = source + flow.reshape(-1, 2)[flat]
+    return point_motion(source, source + flow.reshape(-1, 2)[flat], tolerance)
+
+
+def point_motion(source: Array, target: Array, tolerance: float = 1.0) -> tuple[np.ndarray | None, float]:
+    """The homography most pairs of points agree with; arguments float32 ``(N, 2)``, result as of ``camera_motion``."""
+    if len(source) < MIN_POINTS:
+        return None, 0.0
     still = np.linalg.norm(target - source, axis=-1) < 0.15
     if still.mean() > 0.6:
         return np.eye(3), float(still.mean())

@@ -6,6 +6,7 @@ lens distortion) as a smooth residual.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import camera_motion, grid, transform
@@ -19,6 +20,9 @@ _AGREEMENT = 0.5
 
 _OUTLIER = 2.5
 """Pixels off the camera's motion from which on the surroundings are not the static background."""
+
+_STEP = 4
+"""A smooth flow is known from every so manieth pixel each way."""
 
 
 def complete(flow: Array, hole: Bool, grow: int) -> Array:
@@ -40,29 +44,42 @@ def complete(flow: Array, hole: Bool, grow: int) -> Array:
     grown = dilate(hole, grow)
     reach = max(32, (box[2] - box[0]) // 2, (box[3] - box[1]) // 2) + grow
     y0, x0, y1, x1 = grow_box(box, reach, (h, w))
-    part, unknown = flow[y0:y1, x0:x1], grown[y0:y1, x0:x1]
+    if grown[y0:y1, x0:x1].all():
+        y0, x0, y1, x1 = 0, 0, h, w
+    part, unknown = flow[y0:y1, x0:x1], np.ascontiguousarray(grown[y0:y1, x0:x1])
     if unknown.all():
-        return _from_whole_frame(flow, grown)
+        return np.zeros_like(flow)
     homography, share = camera_motion(part, ~unknown)
+    inside = np.nonzero(unknown)
     out = flow.copy()
     if homography is None or share < _AGREEMENT:
-        out[y0:y1, x0:x1] = interpolate_laplace(part, unknown)
-        return out
-    points = grid(y1 - y0, x1 - x0)
-    camera = transform(points, homography) - points
-    residual = part - camera
-    outlier = np.linalg.norm(residual, axis=-1) > _OUTLIER
-    if np.array_equal(homography, np.eye(3)):
-        smooth = np.zeros_like(residual)
+        out[y0:y1, x0:x1][inside] = _smooth(part, unknown)[inside]
+    elif np.array_equal(homography, np.eye(3)):
+        out[y0:y1, x0:x1][inside] = 0
     else:
-        smooth = interpolate_laplace(np.where(outlier[..., None], 0, residual), unknown | outlier)
-    out[y0:y1, x0:x1] = np.where(unknown[..., None], camera + smooth, part)
+        few = (grid(-(-(y1 - y0) // _STEP), -(-(x1 - x0) // _STEP)) + np.float32(0.5)) * np.float32(_STEP) - 0.5
+        camera = cv2.resize(transform(few, homography) - few, None, fx=_STEP, fy=_STEP)[: y1 - y0, : x1 - x0]
+        residual = part - camera
+        outlier = np.einsum("hwc,hwc->hw", residual, residual) > _OUTLIER**2
+        out[y0:y1, x0:x1][inside] = (camera + _smooth(residual, unknown | outlier))[inside]
     return out
 
 
-def _from_whole_frame(flow: Array, grown: Bool) -> Array:
-    """Where nothing near the hole is known: interpolated over the whole frame (zero if that is unknown too)."""
-    return np.where(grown[..., None], interpolate_laplace(np.where(grown[..., None], 0, flow), grown), flow)
+def _smooth(flow: Array, unknown: Bool) -> Array:
+    """Laplace interpolation of what is unknown of a flow, on every ``_STEP``-th pixel: it is smooth.
+
+    What is known is averaged over those pixels first; zero where nothing is known.
+    """
+    h, w = unknown.shape
+    size = -(-w // _STEP), -(-h // _STEP)
+    padding = (0, size[1] * _STEP - h, 0, size[0] * _STEP - w)
+    known = cv2.copyMakeBorder((~unknown).astype(np.float32), *padding, cv2.BORDER_CONSTANT, value=0.0)
+    weighted = cv2.copyMakeBorder(flow, *padding, cv2.BORDER_CONSTANT, value=(0.0, 0.0))
+    weighted *= known[..., None]
+    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+    mean = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)[..., None]
+    few = interpolate_laplace(mean, share == 0)
+    return cv2.resize(few, None, fx=_STEP, fy=_STEP)[:h, :w]
 
 
 def completed_pairs(

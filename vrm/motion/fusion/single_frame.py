@@ -8,8 +8,8 @@ import numpy as np
 from vrm.motion.poisson import interpolate_laplace
 from vrm.types import Array, Bool, bounding_box, grow_box
 
-_LONGEST = 240
-"""Longer side at which fast marching works: it gives low frequencies only, so larger holes are shrunk first."""
+_LONGEST = 120
+"""Longer side at which holes are inpainted: the result has low frequencies only, so larger ones are shrunk first."""
 
 
 def inpaint_frame(image: Array, hole: Bool) -> Array:
@@ -28,30 +28,28 @@ def inpaint_frame(image: Array, hole: Bool) -> Array:
         return np.full_like(image, 0.5)
     reach = 8 + max(box[2] - box[0], box[3] - box[1]) // 8
     y0, x0, y1, x1 = grow_box(box, reach, hole.shape)
-    part, unknown = image[y0:y1, x0:x1], np.ascontiguousarray(hole[y0:y1, x0:x1])
-    if unknown.all():
+    if hole[y0:y1, x0:x1].all():
         y0, x0, y1, x1 = 0, 0, *hole.shape
-        part, unknown = image, hole
-    clean = part.copy()
-    clean[unknown] = 0
-    smooth = interpolate_laplace(clean, unknown)
-    marched = _telea(clean, unknown)
+    part, unknown = image[y0:y1, x0:x1], np.ascontiguousarray(hole[y0:y1, x0:x1])
     out = image.copy()
-    mean = 0.5 * (smooth + marched)
-    out[y0:y1, x0:x1][unknown] = np.clip(mean[unknown], 0, 1)
+    out[y0:y1, x0:x1][unknown] = np.clip(_smooth(part, unknown)[unknown], 0, 1)
     return out
 
 
-def _telea(clean: Array, unknown: Bool) -> Array:
+def _smooth(part: Array, unknown: Bool) -> Array:
+    """What is unknown, from what is around; at a reduced size, since it has low frequencies only."""
     h, w = unknown.shape
     scale = min(1.0, _LONGEST / max(h, w))
-    if scale == 1:
-        return _march(clean, unknown)
     size = max(2, round(w * scale)), max(2, round(h * scale))
-    known = cv2.resize((~unknown).astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    small: Array = cv2.resize(clean, size, interpolation=cv2.INTER_AREA)
-    small = small / (np.maximum(known, 1e-3) if clean.ndim == 2 else np.maximum(known, 1e-3)[..., None])
-    return cv2.resize(_march(np.clip(small, 0, 1), known < 0.5), (w, h), interpolation=cv2.INTER_LINEAR)
+    known = (~unknown).astype(np.float32)
+    clean = part * (known if part.ndim == 2 else known[..., None])
+    if scale < 1:
+        known = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
+        share = np.maximum(known, 1e-3)
+        clean = cv2.resize(clean, size, interpolation=cv2.INTER_AREA) / (share if part.ndim == 2 else share[..., None])
+    missing = known < 0.5
+    mean = 0.5 * (interpolate_laplace(clean, missing) + _march(np.clip(clean, 0, 1), missing))
+    return mean if scale == 1 else cv2.resize(mean, (w, h), interpolation=cv2.INTER_LINEAR)
 
 
 def _march(image: Array, unknown: Bool) -> Array:

@@ -8,18 +8,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
+import cv2
 import numpy as np
 
 from vrm.motion.config import MotionConfig
 from vrm.motion.flow.completion import completed_pairs
-from vrm.motion.flow.pairs import FlowPair
-from vrm.motion.frames import WorkingFrames, box_around, length_scale, unit
-from vrm.motion.fusion.candidate import Candidate, Correspondences
-from vrm.motion.fusion.expected_error import correspondence_prior, set_expected_errors, single_frame_prior
-from vrm.motion.fusion.fusion import fuse
-from vrm.motion.fusion.gradient_domain import MARGIN, own_differences, sample_frames
+from vrm.motion.flow.pairs import FlowPair, enlarged
+from vrm.motion.frames import GUARD, HolePixels, WorkingFrames, box_around, dilate, unit
+from vrm.motion.fusion.candidate import Correspondences
+from vrm.motion.fusion.expected_error import correspondence_prior
+from vrm.motion.fusion.fusion import SHARPNESS
 from vrm.motion.fusion.single_frame import inpaint_frame
-from vrm.motion.trajectories.trajectory import BEYOND, Trajectories, extend, look_up
+from vrm.motion.poisson import push_pull
+from vrm.motion.trajectories.trajectory import BEYOND, Trajectories, extend, grey_at, look_up
 from vrm.system.threads import parallel_map
 from vrm.types import U8, Array, FlowEstimator
 
@@ -61,7 +62,8 @@ class TrajectoryTracker:
         self.forward: dict[int, Trajectories] = {}
         self._told = told
         self._pairs: dict[tuple[int, int], FlowPair | None] = {}
-        self._inpainted: dict[int, Array] = {}
+        self._first = frames
+        self._inpainted: dict[int, Array] = {}  # grey levels of the hole's pixels in the first frames
         self._estimate_flow(range(window.start, window.stop - 1), _GROW_FIRST)
         first = self._reach(window.start, context.start, -1)
         last = self._reach(window.stop - 1, context.stop - 1, 1)
@@ -69,9 +71,15 @@ class TrajectoryTracker:
         self._refined = range(max(first, window.start - _REFINED), min(last + 1, window.stop + _REFINED))
         self._follow()
 
-    def refine(self) -> None:
-        """One more round: fill the frames from their trajectories, estimate the flow on them, follow it again."""
-        self.refill(self._refined)
+    def refine(self, frames: WorkingFrames | None = None) -> None:
+        """One more round: fill the frames from their trajectories, estimate the flow on them, follow it again.
+
+        From then on it works on ``frames``, larger ones, if any are given.
+        """
+        self.refill(self._refined, frames)
+        if frames is not None:
+            self._pairs = {key: pair and enlarged(pair, self.frames.size, frames.size) for key, pair in self._pairs.items()}
+            self.frames = frames
         self._estimate_flow(range(self._refined.start, self._refined.stop - 1), _GROW_LATER)
         self._follow()
 
@@ -89,11 +97,12 @@ class TrajectoryTracker:
         self.backward.pop(t, None)
         self.forward.pop(t, None)
 
-    def refill(self, times: Sequence[int]) -> None:
-        """Fill the working frames anew from the trajectories they have."""
+    def refill(self, times: Sequence[int], frames: WorkingFrames | None = None) -> None:
+        """Fill the working frames, or larger ``frames``, anew from the trajectories they have."""
+        larger = frames or self.frames
         holed = [t for t in times if t in self._inpainted]
-        for t, grey in list(zip(holed, parallel_map(self._refilled, holed), strict=True)):
-            self.frames.put(t, grey)
+        for t, grey in list(zip(holed, parallel_map(lambda t: self._refilled(t, larger), holed), strict=True)):
+            larger.put(t, grey)
             self._told()
 
     def inpaint(self, times: Sequence[int]) -> None:
@@ -162,27 +171,33 @@ class TrajectoryTracker:
                 self._told()
         return out
 
-    def _refilled(self, t: int) -> U8:
-        """Frame t, grey at working size, its hole filled from its trajectories."""
-        frames = self.frames
+    def _refilled(self, t: int, frames: WorkingFrames) -> U8:
+        """Frame t, grey, of ``frames``, its hole filled from its trajectories.
+
+        A draft that flow is estimated on: what fits at the hole's rim only up to an offset is moved by it, smoothly.
+        """
         hole = frames.hole(t)
-        y0, x0, y1, x1 = box_around(hole, MARGIN)
-        base = unit(frames.grey(t))
-        base[hole] = self._inpainted[t]
-        part, inside = base[y0:y1, x0:x1], np.ascontiguousarray(hole[y0:y1, x0:x1])
-        candidates = []
-        for seen in self.look_up(t, *np.nonzero(hole)).values():
-            colour, differences = sample_frames(
-                lambda s, b: unit(frames.grey(s)[b[0] : b[2], b[1] : b[3]]), frames.size, seen.source, seen.xy, 1
-            )
-            prior = correspondence_prior(seen, t)
-            candidates.append(Candidate("trajectory", colour, differences, seen.source >= 0, prior))
-        scale = length_scale(frames.size)
-        prior = single_frame_prior(part, inside, scale)
-        everywhere = np.ones(len(prior), np.bool_)
-        own = own_differences(part, inside)
-        candidates.append(Candidate("single-frame", part[inside], own, everywhere, prior))
-        set_expected_errors(candidates, inside, scale)
+        y0, x0, y1, x1 = box_around(hole, 2 * GUARD)
+        part, inside = frames.grey(t)[y0:y1, x0:x1].astype(np.float32), np.ascontiguousarray(hole[y0:y1, x0:x1])
+        rim = dilate(inside, GUARD) & ~inside
+        rows, cols = np.nonzero(inside | rim)
+        pixels = HolePixels(self.frames, (rows + y0) * hole.shape[1] + cols + x0, frames.size)
+        total, weight = (np.zeros(inside.shape, np.float32) for _ in range(2))
+        for seen in self.look_up(t, pixels.rows, pixels.cols).values():
+            share = np.where(seen.source >= 0, np.exp(-SHARPNESS * correspondence_prior(seen, t)), 0)
+            total[rows, cols] += share * grey_at(frames, seen.source, pixels.full_size(seen.xy))
+            weight[rows, cols] += share
+        found = weight > 0
+        fetched = total / np.maximum(weight, np.float32(1e-12))
+        offset = push_pull(np.where(rim, part - fetched, 0), (rim & found).astype(np.float32))
+        smooth = self._inpainting(t, frames.size)[y0:y1, x0:x1]
         out = frames.grey(t).copy()
-        out[hole] = (fuse(part, inside, candidates, self.config.screening) * 255 + 0.5).astype(np.uint8)
+        filled = np.where(found, fetched + offset, smooth * 255)[inside]
+        out[y0:y1, x0:x1][inside] = np.clip(filled + 0.5, 0, 255)
         return out
+
+    def _inpainting(self, t: int, size: tuple[int, int]) -> Array:
+        """Frame t inpainted by itself, float32 of that size; only its hole matters."""
+        plane = unit(self._first.grey(t))
+        plane[self._first.hole(t)] = self._inpainted[t]
+        return plane if plane.shape == size else cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)
