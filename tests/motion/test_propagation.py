@@ -169,10 +169,17 @@ def test_wrong_settings_are_refused(setting, wrong):
 
 
 def test_presets():
-    assert MotionConfig.for_preset("fast").nonlocal_frames == 0
-    assert MotionConfig.for_preset("best").nonlocal_frames > MotionConfig.for_preset("balanced").nonlocal_frames
+    fast, balanced, best = (MotionConfig.for_preset(name) for name in ("fast", "balanced", "best"))
+    assert fast.nonlocal_frames < balanced.nonlocal_frames < best.nonlocal_frames
     with pytest.raises(UsageError):
         MotionConfig.for_preset("swift")
+
+
+def test_working_frames_are_halved_before_the_last_round_where_that_leaves_enough():
+    assert MotionConfig(rounds=3, longest=960).sizes((1080, 1920)) == [480, 480, 960]
+    assert MotionConfig(rounds=2, longest=960).sizes((480, 854)) == [427, 854]
+    assert MotionConfig(rounds=2, longest=960).sizes((240, 432)) == [432, 432]
+    assert MotionConfig(rounds=1, longest=960).sizes((1080, 1920)) == [960]
 
 
 def test_with_keyframes_more_candidates_are_averaged():

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from vrm.errors import UsageError
 
-
 _SMALLEST = 400
 """Working frames are not halved below this, in pixels on the longer side: flow on them would be too coarse."""
 

@@ -57,12 +57,12 @@ def propagate(
         keyframes: frames without a hole that had one, and that hole (bool ``(H, W)``), by number; things that move by
             themselves are followed to these.
         fills: an empty mapping that the fills go into; a dict by default.
-        estimator: optical flow; ``DisFlow`` by default.
+        estimator: optical flow; ``DisFlow`` by default, coarse where no keyframes show what moves by itself.
         progress: called with ``(stage, done, total)``.
 
     Returns a ``HoleFill`` for each frame of the window that has a hole.
     """
-    flow, keyframes = estimator or DisFlow(), keyframes or {}
+    flow, keyframes = estimator or DisFlow(coarse=not keyframes), keyframes or {}
     shot = even = EvenExposure(shot, window)
     levels = [WorkingFrames(shot, size) for size in config.sizes(shot.size)]
     found = Propagation(shot.size, {} if fills is None else fills)

@@ -1,4 +1,4 @@
-"""Non-local frames: frames far away in time, aligned directly by features, a homography, and a flow that refines it."""
+"""Non-local frames: frames far away in time, aligned directly by the camera's path and a flow that refines it."""
 
 from __future__ import annotations
 
@@ -9,28 +9,16 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import grid, transform
-from vrm.motion.flow.completion import complete
 from vrm.motion.flow.camera_path import CameraPath
+from vrm.motion.flow.completion import complete
 from vrm.motion.flow.warp import remap, remap_grid
 from vrm.motion.frames import GUARD, WorkingFrames, alignment_box, dilate
 from vrm.motion.fusion.candidate import Correspondences
-from vrm.motion.poisson import interpolate_laplace, push_pull
+from vrm.motion.poisson import push_pull
 from vrm.types import Array, Bool, Box, FlowEstimator
-
-FEATURES = 700
-"""SIFT keypoints kept per frame."""
-
-_RATIO = 0.81
-"""Squared distance of a match over that of the second best, at most: Lowe's ratio test at 0.9."""
-
-_STILL, _STILL_SHARE = 0.3, 0.6
-"""If more than this share of the matches moved by fewer pixels, the camera stood still."""
 
 _ALIKE = 2.0
 """Mean difference of grey levels (0..255) up to which a still camera's frames need no flow to refine them."""
-
-_FARTHEST = 12.0
-"""Pixels of refining flow above which it is not believed."""
 
 _UNSURE = 7
 """Pixels next to a hole whose refining flow is not believed."""
@@ -96,7 +84,7 @@ class BestAlignments:
 
 
 class Aligner:
-    """Aligns filled grey frames directly and keeps each one's features; ``estimator`` refines the homography."""
+    """Aligns filled grey frames directly; ``estimator`` refines what the camera's path says."""
 
     def __init__(self, frames: WorkingFrames, estimator: FlowEstimator) -> None:
         self.frames, self.estimator = frames, estimator
@@ -112,7 +100,7 @@ class Aligner:
         box = alignment_box(hole)
         if box is None:
             return None
-        found = [a for a in (self.align(t, s, box) for s in sources) if a is not None]
+        found = [one for one in (self.align(t, s, box) for s in sources) if one is not None]
         if not found:
             return None
         y0, x0, y1, x1 = box
@@ -145,8 +133,7 @@ class Aligner:
             return None
         if float(cv2.absdiff(here, there)[known].mean()) > _ALIKE or not np.array_equal(matrix, np.eye(3)):
             flow = self.estimator(here, np.where(covered, there, here))
-            flow = complete(flow, hole | ~covered, _UNSURE)
-            xy = transform(points + flow, matrix)
+            xy = transform(points + complete(flow, hole | ~covered, _UNSURE), matrix)
             there, covered = self._warped(s, xy)
             known = covered & ~hole
             if not known.any():
@@ -166,23 +153,20 @@ class Aligner:
 
 
 def _disagreement(looks: Array, valid: Bool, inside: Bool) -> Array:
-    """For each source and pixel the mean difference to the other sources over 9x9 pixels."""
-    count, n = looks.shape
-    total = np.zeros((count, n), np.float32)
-    others = np.zeros((count, n), np.float32)
+    """For each alignment and pixel the mean difference over 9x9 pixels to what most of them show."""
+    others = valid.sum(0)
+    middle = np.maximum(others - 1, 0) // 2
+    common = np.take_along_axis(np.sort(np.where(valid, looks, np.inf), axis=0), middle[None], 0)[0]
+    out = np.zeros_like(looks)
     plane = np.zeros((*inside.shape, 2), np.float32)
-    for i in range(count):
-        for j in range(i + 1, count):
-            both = valid[i] & valid[j]
-            if not both.any():
-                continue
-            plane[inside, 0] = np.abs(looks[i] - looks[j]) * both
-            plane[inside, 1] = both
-            mean = cv2.blur(plane, (9, 9))[inside]
-            difference = mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
-            for k in (i, j):
-                total[k] += np.where(both, difference, 0)
-                others[k] += both
-    # A source nobody else can confirm is taken to differ as much as sources typically do here.
-    typical = total.sum() / max(float(others.sum()), 1.0) if others.any() else 0.1
-    return (total + typical) / (others + 1)
+    total = weight = 0.0
+    for k, (look, shown) in enumerate(zip(looks, valid, strict=True)):
+        confirmed = shown & (others > 1)
+        plane[inside, 0] = np.abs(look - np.where(confirmed, common, look))
+        plane[inside, 1] = confirmed
+        mean = cv2.blur(plane, (9, 9))[inside]
+        out[k] = mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
+        out[k][~confirmed] = np.nan
+        total, weight = total + float(out[k][confirmed].sum()), weight + float(confirmed.sum())
+    # What nothing else confirms is taken to differ as much as alignments typically do here.
+    return np.where(np.isnan(out), np.float32(total / weight if weight else 0.1), out)

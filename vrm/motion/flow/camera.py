@@ -54,27 +54,35 @@ def transform_affine(points: Array, matrix: Array) -> Array:
     return places
 
 
-def camera_motion(flow: Array, usable: Bool, tolerance: float = 1.0) -> tuple[np.ndarray | None, float]:
-    """The homography most of the usable flow agrees with (MAGSAC++, Barath et al., CVPR 2020).
+def camera_motion(flow: Array, usable: Bool) -> tuple[np.ndarray | None, float]:
+    """The homography that lies nearest to most of the usable flow, whatever planes it is of; see ``point_motion``.
 
     Args:
         flow: float32 ``(h, w, 2)``.
         usable: bool ``(h, w)``: where the flow may be believed.
-        tolerance: pixels within which a point agrees.
-
-    Returns:
-        The 3x3 matrix (the exact identity where nothing moves, None where no homography is found) and the share of
-        the points that agree with it.
     """
     flat = np.flatnonzero(usable)
     flat = flat[:: max(1, flat.size // 800)]
     w = usable.shape[1]
     source = np.stack([flat % w, flat // w], -1).astype(np.float32)
-    return point_motion(source, source + flow.reshape(-1, 2)[flat], tolerance)
+    return point_motion(source, source + flow.reshape(-1, 2)[flat], 1.0, cv2.USAC_MAGSAC)
 
 
-def point_motion(source: Array, target: Array, tolerance: float = 1.0) -> tuple[np.ndarray | None, float]:
-    """The homography most pairs of points agree with; arguments float32 ``(N, 2)``, result as of ``camera_motion``."""
+def point_motion(
+    source: Array, target: Array, tolerance: float, method: int = cv2.USAC_ACCURATE
+) -> tuple[np.ndarray | None, float]:
+    """The homography most pairs of points agree with.
+
+    Args:
+        source, target: float32 ``(N, 2)``.
+        tolerance: pixels within which a point agrees.
+        method: ``USAC_ACCURATE`` (Barath and Matas, CVPR 2018) finds the one plane with the most points, exactly.
+            ``USAC_MAGSAC`` (Barath et al., CVPR 2020) takes a mean of planes that move nearly alike.
+
+    Returns:
+        The 3x3 matrix (the exact identity where nothing moves, None where no homography is found) and the share of
+        the points that agree with it.
+    """
     if len(source) < MIN_POINTS:
         return None, 0.0
     still = np.linalg.norm(target - source, axis=-1) < 0.15
@@ -82,7 +90,7 @@ def point_motion(source: Array, target: Array, tolerance: float = 1.0) -> tuple[
         return np.eye(3), float(still.mean())
     cv2.setRNGSeed(0)
     try:
-        homography, _ = cv2.findHomography(source, target, cv2.USAC_MAGSAC, tolerance, maxIters=400, confidence=0.995)
+        homography, _ = cv2.findHomography(source, target, method, tolerance, maxIters=400, confidence=0.995)
     except cv2.error:
         homography = None
     if homography is None or not np.isfinite(homography).all() or abs(np.linalg.det(homography[:2, :2])) < 0.1:

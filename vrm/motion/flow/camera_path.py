@@ -32,7 +32,10 @@ _RETURN = 0.5
 _GUARD = 4
 """Pixels next to a hole that are left out."""
 
-_AGREEMENT = 0.3
+_TOLERANCE = 0.3
+"""Pixels within which a corner agrees: less than what parallax moves the nearer of two planes by."""
+
+_AGREEMENT = 0.2
 """Share of the corners that must follow one homography for it to be the camera's motion."""
 
 _AREAS = (0.1, 10.0)
@@ -53,7 +56,7 @@ class CameraPath:
 
     def between(self, t: int, s: int) -> np.ndarray | None:
         """From frame t to frame s; the exact identity where the camera stood still, None where it is not known."""
-        matrix = np.eye(3)
+        matrix: np.ndarray = np.eye(3)
         for step in range(min(t, s), max(t, s)):
             onward = self._step(step)
             if onward is None:
@@ -75,7 +78,7 @@ class CameraPath:
         with self._lock:
             if t not in self._steps:
                 here, there = self._tracked(t)
-                matrix, share = point_motion(here, there)
+                matrix, share = point_motion(here, there, _TOLERANCE)
                 self._steps[t] = matrix if share >= _AGREEMENT else None
                 self._frames.drop(t - 8)
             return self._steps[t]

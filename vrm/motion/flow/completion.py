@@ -73,8 +73,8 @@ def _smooth(flow: Array, unknown: Bool) -> Array:
     h, w = unknown.shape
     size = -(-w // _STEP), -(-h // _STEP)
     padding = (0, size[1] * _STEP - h, 0, size[0] * _STEP - w)
-    known = cv2.copyMakeBorder((~unknown).astype(np.float32), *padding, cv2.BORDER_CONSTANT, value=0.0)
-    weighted = cv2.copyMakeBorder(flow, *padding, cv2.BORDER_CONSTANT, value=(0.0, 0.0))
+    known: Array = cv2.copyMakeBorder((~unknown).astype(np.float32), *padding, cv2.BORDER_CONSTANT, value=0.0)
+    weighted: Array = cv2.copyMakeBorder(flow, *padding, cv2.BORDER_CONSTANT, value=(0.0, 0.0))
     weighted *= known[..., None]
     share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
     mean = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)[..., None]

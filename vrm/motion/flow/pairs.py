@@ -51,8 +51,12 @@ def flow_pair(forth: Array, back: Array, hole: Bool, corner: tuple[int, int] = (
 def enlarged(pair: FlowPair, size: tuple[int, int], larger: tuple[int, int]) -> FlowPair:
     """A pair on frames of one size ``(height, width)``, as on larger ones."""
     ry, rx = larger[0] / size[0], larger[1] / size[1]
-    y0, x0, y1, x1 = (math.floor(pair.box[0] * ry), math.floor(pair.box[1] * rx), math.ceil(pair.box[2] * ry),
-                      math.ceil(pair.box[3] * rx))
+    y0, x0, y1, x1 = (
+        math.floor(pair.box[0] * ry),
+        math.floor(pair.box[1] * rx),
+        math.ceil(pair.box[2] * ry),
+        math.ceil(pair.box[3] * rx),
+    )
     y1, x1 = min(y1, larger[0]), min(x1, larger[1])
     flow = cv2.resize(pair.flow.astype(np.float32), (x1 - x0, y1 - y0)) * np.array([rx, ry], np.float32)
     error = cv2.resize(pair.error.astype(np.float32), (x1 - x0, y1 - y0)) * np.float32(max(rx, ry))

@@ -41,14 +41,14 @@ def _smooth(part: Array, unknown: Bool) -> Array:
     h, w = unknown.shape
     scale = min(1.0, _LONGEST / max(h, w))
     size = max(2, round(w * scale)), max(2, round(h * scale))
-    known = (~unknown).astype(np.float32)
-    clean = part * (known if part.ndim == 2 else known[..., None])
+    known: Array = (~unknown).astype(np.float32)
+    clean: Array = part * (known if part.ndim == 2 else known[..., None])
     if scale < 1:
         known = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
         share = np.maximum(known, 1e-3)
         clean = cv2.resize(clean, size, interpolation=cv2.INTER_AREA) / (share if part.ndim == 2 else share[..., None])
     missing = known < 0.5
-    mean = 0.5 * (interpolate_laplace(clean, missing) + _march(np.clip(clean, 0, 1), missing))
+    mean: Array = 0.5 * (interpolate_laplace(clean, missing) + _march(np.clip(clean, 0, 1), missing))
     return mean if scale == 1 else cv2.resize(mean, (w, h), interpolation=cv2.INTER_LINEAR)
 
 

@@ -78,7 +78,9 @@ class TrajectoryTracker:
         """
         self.refill(self._refined, frames)
         if frames is not None:
-            self._pairs = {key: pair and enlarged(pair, self.frames.size, frames.size) for key, pair in self._pairs.items()}
+            self._pairs = {
+                key: pair and enlarged(pair, self.frames.size, frames.size) for key, pair in self._pairs.items()
+            }
             self.frames = frames
         self._estimate_flow(range(self._refined.start, self._refined.stop - 1), _GROW_LATER)
         self._follow()
