@@ -1,0 +1,205 @@
+"""What goes on one frame, as a picture to lay over it: outlines of what was said there, or what was followed to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from vrm.options.build import build_options
+from vrm.options.remove import RemoveOptions
+from vrm.options.session import OBJECT, RECTANGLE, PickSession, Thing
+from vrm.page.follow import EFFECTS, FACTS, MASKS
+from vrm.page.frames import FrameStore, RecentlyUsed, encoded, fitted
+from vrm.report.html import EFFECT
+from vrm.selection.preview_mask import OutlinedFrame, outline_frame
+from vrm.selection.prompts.base import Prompter
+from vrm.selection.prompts.registry import create_prompter
+from vrm.types import U8, Bool
+
+_LONGEST = 1600
+"""Longer side of an overlay."""
+_TINT, _LINE = 105, 255
+"""Opacity of a mask and of its border."""
+_OUTLINES = 64 << 20
+UNSURE = 0.6
+"""Following or an outline less sure than this is worth a word, and ..."""
+LARGE, LEAP = 0.4, 2.2
+"""... so is a mask of more of the frame, or of so many times the size of those around."""
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What is laid over one frame.
+
+    Attributes:
+        png: RGBA as displayed, with square pixels; empty where nothing goes.
+        sure: how sure the outlines are, or following is, 0 (a guess) to 1; None where it is certain.
+        source: "said" (outlined on this frame), "followed", or empty.
+        notes: a sentence each.
+        area: share of the frame.
+    """
+
+    png: bytes
+    sure: float | None
+    source: str
+    notes: tuple[str, ...]
+    area: float
+
+    def to_dict(self) -> dict[str, Any]:
+        png = base64.b64encode(self.png).decode()
+        about = {"sure": self.sure, "source": self.source, "notes": list(self.notes), "area": round(self.area, 5)}
+        return {"png": png, **about}
+
+
+class Followed:
+    """What following has left in a folder, see ``vrm.page.follow``; ``said`` is what was followed."""
+
+    def __init__(self, folder: Path, said: Mapping[str, Any]) -> None:
+        self.folder, self.said = folder, dict(said)
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        self.shots: list[list[int]] = facts["shots"]
+        self.areas: list[float] = facts["areas"]
+        self.sureness = {int(t): float(sure) for t, sure in facts["sureness"].items()}
+        self.notes: list[str] = facts["notes"]
+
+    def mask(self, t: int) -> Bool | None:
+        """As displayed, bool ``(H, W)``."""
+        return _read(self.folder / MASKS / f"{t:05d}.png")
+
+    def effects(self, t: int) -> Bool | None:
+        return _read(self.folder / EFFECTS / f"{t:05d}.png")
+
+    @property
+    def states(self) -> list[str]:
+        """Of each frame: "" (all is well or nothing goes), "unsure", "lost", or "large"."""
+        areas = np.array(self.areas)
+        usual = np.array([np.median(areas[max(0, t - 8) : t + 9]) for t in range(len(areas))])
+        found = []
+        for t, area in enumerate(self.areas):
+            if not area:
+                found.append("lost" if t in self.sureness else "")
+            elif self.sureness.get(t, 1.0) < UNSURE:
+                found.append("unsure")
+            else:
+                found.append("large" if area > LARGE or (usual[t] and area > LEAP * usual[t]) else "")
+        return found
+
+
+def _read(path: Path) -> Bool | None:
+    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
+    return None if picture is None else np.asarray(picture > 127)
+
+
+class Outliner:
+    """Outlines of what a session says on a frame; each is found once. One at a time."""
+
+    def __init__(self, frames: FrameStore) -> None:
+        self._frames, self._info = frames, frames.info
+        self._kept: RecentlyUsed[str] = RecentlyUsed(_OUTLINES)
+        self._prompters: dict[str, Prompter] = {}
+        self._lock = threading.Lock()
+
+    def found(self, session: PickSession, t: int, before: Bool | None = None) -> OutlinedFrame | None:
+        """What is said on frame t alone; None where nothing is. ``before`` is as displayed. Raises VrmError."""
+        things = [thing.only(t) for thing in session.active if thing.kind in (OBJECT, RECTANGLE)]
+        things = [_everywhere(thing, session) for thing in things]
+        if not any(thing.places or thing.masks for thing in things):
+            return None
+        settings = {key: value for key, value in session.settings.items() if key in ("sam", "seed", "threads")}
+        words = replace(session, things=tuple(things), settings=settings).words()
+        if not any(word in words for word in ("box", "point", "not_point")):
+            settings.pop("sam", None)
+            words.pop("sam", None)
+        key = json.dumps([words, t, before is not None and hash(before.tobytes())], sort_keys=True)
+        with self._lock:
+            kept: OutlinedFrame | None = self._kept.get(key)
+            if kept is None:
+                options = build_options(**words)
+                if before is not None:
+                    before = np.ascontiguousarray(np.rot90(before, self._info.rotation // 90))
+                kept = outline_frame(self._info, options, t, self._frames, before, self._prompter(options))
+                self._kept.put(key, kept, kept.mask.nbytes)
+        return kept
+
+    def _prompter(self, options: RemoveOptions) -> Prompter | None:
+        """A model stays loaded; without one there is nothing to keep."""
+        sam = options.mask.sam
+        if sam is None:
+            return None
+        if sam not in self._prompters:
+            span = (0, self._info.n_frames)
+            self._prompters[sam] = create_prompter(sam, options.engine, self._frames.frame, span)
+        return self._prompters[sam]
+
+
+def _everywhere(thing: Thing, session: PickSession) -> Thing:
+    """A rectangle of every frame is on this one too."""
+    return session.thing(thing.id) if thing.kind == RECTANGLE else thing
+
+
+def overlay(session: PickSession, t: int, outliner: Outliner, followed: Followed | None, show_effects: bool) -> Overlay:
+    """What goes on frame t: what is said there, else what was followed to it. Raises VrmError."""
+    info = outliner._info
+    there = None if followed is None else followed.mask(t)
+    said = [thing for thing in session.active if t in thing.frames or thing.kind == RECTANGLE]
+    layers: list[tuple[Bool, str]] = []
+    sure, source = None, ""
+    notes: tuple[str, ...] = ()
+    only_not = bool(said) and not any(thing.only(t).boxes or thing.only(t).points or thing.masks for thing in said)
+    corrected = there is not None and t not in _first_frames(session)
+    if said and (not only_not or there is not None):
+        source = "said"
+        if corrected or len(said) == 1:
+            found = [outliner.found(session, t, there if corrected else None)]
+        else:
+            found = [outliner.found(replace(session, things=(thing,)), t) for thing in said]
+        layers = [
+            (np.rot90(each.mask, -info.rotation // 90), thing.colour)
+            for each, thing in zip(found, said, strict=False)
+            if each is not None
+        ]
+        sures = [each.confidence for each in found if each is not None and each.confidence is not None]
+        sure = min(sures, default=None)
+        notes = tuple(note for each in found if each is not None for note in each.notes)
+    elif there is not None and followed is not None:
+        source, sure = "followed", followed.sureness.get(t)
+        layers = [(there, next((thing.colour for thing in session.active), "#e0527a"))]
+    shadow = followed.effects(t) if followed is not None and source == "followed" else None
+    if shadow is not None:
+        layers = [(mask & ~shadow, colour) for mask, colour in layers]
+        if show_effects:
+            layers.append((shadow, "#{:02x}{:02x}{:02x}".format(*EFFECT)))
+    area = float(np.mean(np.any([mask for mask, _ in layers], 0))) if layers else 0.0
+    return Overlay(_painted(layers, info) if area else b"", sure, source if area else "", notes, area)
+
+
+def _first_frames(session: PickSession) -> set[int]:
+    """The first frame of each thing: following begins there, so no mask was followed to it."""
+    return {min(thing.frames) for thing in session.active if thing.frames}
+
+
+def _painted(layers: list[tuple[Bool, str]], info: Any) -> bytes:
+    """Masks as displayed, each in its colour inside a line of it, as a PNG with transparency."""
+    shown = replace(info, rotation=0, height=layers[0][0].shape[0], width=layers[0][0].shape[1])
+    if info.rotation in (90, 270) and info.sample_aspect > 0:
+        shown = replace(shown, sample_aspect=1 / info.sample_aspect)
+    out: U8 | None = None
+    for mask, colour in layers:
+        small = fitted(mask.astype(np.uint8) * 255, shown, _LONGEST, cv2.INTER_AREA) > 127
+        if out is None:
+            out = np.zeros((*small.shape, 4), np.uint8)
+        width = max(1, round(max(small.shape) / 800))
+        rgb = [int(colour[k : k + 2], 16) for k in (5, 3, 1)]
+        out[small] = (*rgb, _TINT)
+        rim = small & (cv2.erode(small.astype(np.uint8), np.ones((2 * width + 1,) * 2, np.uint8), borderValue=1) == 0)
+        out[rim] = (*rgb, _LINE)
+    assert out is not None
+    return encoded(".png", out, (cv2.IMWRITE_PNG_COMPRESSION, 2))
