@@ -153,9 +153,11 @@ def overlay(session: PickSession, t: int, outliner: Outliner, followed: Followed
     layers: list[tuple[Bool, str]] = []
     sure, source = None, ""
     notes: tuple[str, ...] = ()
-    only_not = bool(said) and not any(thing.only(t).boxes or thing.only(t).points or thing.masks for thing in said)
+    adds = any(
+        thing.kind == RECTANGLE or thing.only(t).boxes or thing.only(t).points or t in thing.masks for thing in said
+    )
     corrected = there is not None and t not in _first_frames(session)
-    if said and (not only_not or there is not None):
+    if said and (adds or there is not None):
         source = "said"
         if corrected or len(said) == 1:
             found = [outliner.found(session, t, there if corrected else None)]

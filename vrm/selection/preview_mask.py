@@ -17,9 +17,11 @@ from vrm.media.read.open_video import open_video
 from vrm.media.write.png import write_png
 from vrm.options.remove import RemoveOptions
 from vrm.report.frame import FrameReport
+from vrm.selection.masks.load import LoadedMasks
 from vrm.selection.masks.morphology import shape
 from vrm.selection.overlay import overlay_picture
 from vrm.selection.prompts.base import Prompter
+from vrm.selection.prompts.places import check_prompts
 from vrm.selection.prompts.prompted_masks import HasFrames, PromptedMasks
 from vrm.selection.resolve import frames_said, load_masks
 from vrm.selection.tracking.scenes import Scene
@@ -92,7 +94,11 @@ def outline_frame(
     with translate_errors(), scratch_folder() as scratch:
         options = replace(options, mask=replace(options.mask, accept_unsure=True))
         job = Job.begin(info, scratch, options, Events(), JobFolder(scratch))
-        loaded = load_masks(job).loaded
+        if options.mask.given:
+            loaded = load_masks(job).loaded
+        else:  # clicks on what stays alone correct what was followed
+            check_prompts(job)
+            loaded = LoadedMasks(Masks(info.size, info.n_frames), annotated=frozenset())
         if before is not None and loaded.masks.box(t) is None:
             loaded.masks[t] = before
         prompted = PromptedMasks(job, frames, [Scene(job.first, job.last)], prompter)
