@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import cv2
@@ -15,10 +16,12 @@ from vrm.errors import VideoError
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.tone_map import for_the_eye
 from vrm.media.read.random_access import RandomAccess
+from vrm.selection.prompts.background_motion import prepare_evidence
+from vrm.selection.tracking.features import shrink
 from vrm.types import U8, Array, Pixels, VideoInfo
 
-_DECODED, _RGB, _PICTURES = 400 << 20, 300 << 20, 64 << 20
-"""Bytes of decoded frames, of frames as RGB and of pictures that are kept."""
+_DECODED, _RGB, _SMALL, _PICTURES = 400 << 20, 32 << 20, 24 << 20, 64 << 20
+"""Bytes of decoded frames, of frames as RGB, of small ones and of pictures that are kept."""
 _AHEAD = 40
 """A decoder that is so many frames behind goes on; else it is quicker to seek."""
 _BEFORE = 40
@@ -26,8 +29,6 @@ _BEFORE = 40
 _QUALITY = 88
 _STILL = 0.15
 """Seconds for which nobody looks at another frame before the frames around are made ready for an outline."""
-_AROUND = (0, 1, 2, 8, 4, -8, -4, -2, -1, 3, 5, 6, 7, -3, -5, -6, -7)
-"""Frames around that an outline looks at, the likeliest first."""
 Key = TypeVar("Key")
 
 
@@ -66,6 +67,7 @@ class FrameStore:
         self.access = RandomAccess(info)
         self._decoded: RecentlyUsed[int] = RecentlyUsed(_DECODED)
         self._rgb: RecentlyUsed[int] = RecentlyUsed(_RGB)
+        self._small: RecentlyUsed[int] = RecentlyUsed(_SMALL)
         self._pictures: RecentlyUsed[tuple[int, int]] = RecentlyUsed(_PICTURES)
         self._lock = threading.Lock()
         self._running: Iterator[Frame] | None = None
@@ -115,6 +117,21 @@ class FrameStore:
                 self._rgb.put(t, found, found.nbytes)
         return found
 
+    def small(self, t: int) -> U8:
+        """Frame t at the size that motion is looked at, read-only."""
+        with self._lock:
+            found: U8 | None = self._small.get(t)
+        if found is None:
+            found = shrink(self.decoded(t).rgb())
+            found.flags.writeable = False
+            with self._lock:
+                self._small.put(t, found, found.nbytes)
+        return found
+
+    def near(self, t: int) -> NearFrames:
+        """The frames as an outline on frame t looks at them."""
+        return NearFrames(self, t)
+
     def picture(self, t: int, longest: int) -> bytes:
         """Frame t as a JPEG as displayed, with square pixels, its longer side at most so many pixels."""
         self._look(t)
@@ -150,18 +167,31 @@ class FrameStore:
                 time.sleep(rest)
                 continue
             self._looked.clear()
-            for n in (t + by for by in _AROUND):
-                if self._last != (t, at) or self._closed:
-                    break
-                if 0 <= n < self.info.n_frames and self._room_for_all():
-                    try:
-                        self.frame(n)
-                    except VideoError:
-                        break
+            try:
+                self.frame(t)
+                prepare_evidence(partial(self._unless_moved, (t, at)), t, (0, self.info.n_frames))
+            except (VideoError, _MovedOnError):
+                continue
 
-    def _room_for_all(self) -> bool:
-        height, width = self.info.size
-        return height * width * 3 * (1 if self.info.bit_depth == 8 else 2) * len(_AROUND) <= _RGB
+    def _unless_moved(self, looked: tuple[int, float], n: int) -> U8:
+        """A small frame, unless another is looked at by now."""
+        if self._closed or self._last != looked:
+            raise _MovedOnError
+        return self.small(n)
+
+
+class _MovedOnError(Exception):
+    """Nobody looks at that frame any more."""
+
+
+class NearFrames:
+    """The frames as an outline on one of them looks at them: that one as it is, the others small."""
+
+    def __init__(self, store: FrameStore, t: int) -> None:
+        self._store, self._t = store, t
+
+    def frame(self, t: int) -> Pixels:
+        return self._store.frame(t) if t == self._t else self._store.small(t)
 
 
 def _size(frame: Frame) -> int:

@@ -125,7 +125,7 @@ class Outliner:
                 options = build_options(**words)
                 if before is not None:
                     before = np.ascontiguousarray(np.rot90(before, self._info.rotation // 90))
-                kept = outline_frame(self._info, options, t, self._frames, before, self._prompter(options))
+                kept = outline_frame(self._info, options, t, self._frames.near(t), before, self._prompter(options))
                 self._kept.put(key, kept, kept.mask.nbytes)
         return kept
 
