@@ -16,7 +16,8 @@ import numpy as np
 from vrm.options.build import build_options
 from vrm.options.remove import RemoveOptions
 from vrm.options.session import OBJECT, RECTANGLE, PickSession, Thing
-from vrm.page.follow import EFFECTS, FACTS, MASKS
+from vrm.page.edits import COLOURS
+from vrm.page.follow import EFFECTS, FACTS, MASKS, THINGS
 from vrm.page.frames import FrameStore, RecentlyUsed, encoded, fitted
 from vrm.report.html import EFFECT
 from vrm.selection.preview_mask import OutlinedFrame, outline_frame
@@ -69,6 +70,7 @@ class Followed:
         self.areas: list[float] = facts["areas"]
         self.sureness = {int(t): float(sure) for t, sure in facts["sureness"].items()}
         self.notes: list[str] = facts["notes"]
+        self.things: list[int] = facts["things"]
 
     def mask(self, t: int) -> Bool | None:
         """As displayed, bool ``(H, W)``."""
@@ -76,6 +78,15 @@ class Followed:
 
     def effects(self, t: int) -> Bool | None:
         return _read(self.folder / EFFECTS / f"{t:05d}.png")
+
+    def by_thing(self, t: int, mask: Bool) -> list[tuple[Bool, int | None]]:
+        """The parts of frame t's mask that belong to each thing, by its id; None: it was not told apart."""
+        path = self.folder / THINGS / f"{t:05d}.png"
+        if not path.is_file():
+            return [(mask, None)]
+        small = np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE))
+        labels = cv2.resize(small, mask.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+        return [(mask & (labels == number), thing) for number, thing in enumerate(self.things, 1)]
 
     @property
     def states(self) -> list[str]:
@@ -173,7 +184,9 @@ def overlay(session: PickSession, t: int, outliner: Outliner, followed: Followed
         notes = tuple(note for each in found if each is not None for note in each.notes)
     elif there is not None and followed is not None:
         source, sure = "followed", followed.sureness.get(t)
-        layers = [(there, next((thing.colour for thing in session.active), "#e0527a"))]
+        colours = {thing.id: thing.colour for thing in session.things}
+        usual = next((thing.colour for thing in session.active), COLOURS[0])
+        layers = [(part, colours.get(number or 0, usual)) for part, number in followed.by_thing(t, there)]
     shadow = followed.effects(t) if followed is not None and source == "followed" else None
     if shadow is not None:
         layers = [(mask & ~shadow, colour) for mask, colour in layers]

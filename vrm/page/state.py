@@ -234,7 +234,9 @@ class PageState:
         folder = self._folder(FOLLOW)
         words = self._session.words()
         remove_line(self._session, folder / "none.mkv")  # refuses what says nothing
+        (folder / "session.json").write_text(self._session.to_json(folder), encoding="utf-8")
         task = {"video": str(self.info.path), "words": track_words(words), "folder": str(folder)}
+        task["session"] = str(folder / "session.json")
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
         self._following = folder
         return [*command("vrm.page.follow"), str(folder / "task.json")]
