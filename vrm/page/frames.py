@@ -20,7 +20,7 @@ from vrm.selection.prompts.background_motion import prepare_evidence
 from vrm.selection.tracking.features import shrink
 from vrm.types import U8, Array, Pixels, VideoInfo
 
-_DECODED, _RGB, _SMALL, _PICTURES = 400 << 20, 32 << 20, 24 << 20, 64 << 20
+_DECODED, _RGB, _SMALL, _PICTURES = 200 << 20, 32 << 20, 24 << 20, 64 << 20
 """Bytes of decoded frames, of frames as RGB, of small ones and of pictures that are kept."""
 _AHEAD = 40
 """A decoder that is so many frames behind goes on; else it is quicker to seek."""
