@@ -12,8 +12,8 @@ from vrm.options.declare import options_of
 from vrm.options.remove import EFFECTS, ENGINES, PRESETS, RemoveOptions
 from vrm.options.session import PickSession
 from vrm.page.commands import track_words
+from vrm.page.followed import Followed
 from vrm.page.frames import FrameStore, shown_size
-from vrm.page.masks import Followed
 from vrm.page.state import REMOVE, PageState
 from vrm.report.coverage import FrameCoverage
 from vrm.selection.labels.registry import first_of_own

@@ -20,12 +20,11 @@ from vrm.options.build import build
 from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.session import PickSession, read_session
 from vrm.page.belonging import coloured_things, labels_of
+from vrm.page.followed import EFFECTS, FACTS, MASKS, THINGS
 from vrm.selection.resolve import Selection, track
 from vrm.system.crash import attach
 from vrm.system.files import atomic_write
 from vrm.system.process import configure_process
-
-MASKS, EFFECTS, THINGS, FACTS = "masks", "effects", "things", "facts.json"
 
 
 def main() -> None:

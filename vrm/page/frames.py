@@ -16,8 +16,6 @@ from vrm.errors import VideoError
 from vrm.media.frame.frame import Frame
 from vrm.media.frame.tone_map import for_the_eye
 from vrm.media.read.random_access import RandomAccess
-from vrm.selection.prompts.background_motion import prepare_evidence
-from vrm.selection.tracking.features import shrink
 from vrm.types import U8, Array, Pixels, VideoInfo
 
 _DECODED, _RGB, _SMALL, _PICTURES = 200 << 20, 32 << 20, 24 << 20, 64 << 20
@@ -122,6 +120,8 @@ class FrameStore:
         with self._lock:
             found: U8 | None = self._small.get(t)
         if found is None:
+            from vrm.selection.tracking.features import shrink
+
             found = shrink(self.decoded(t).rgb())
             found.flags.writeable = False
             with self._lock:
@@ -169,6 +169,8 @@ class FrameStore:
             self._looked.clear()
             try:
                 self.frame(t)
+                from vrm.selection.prompts.background_motion import prepare_evidence  # after the first frame
+
                 prepare_evidence(partial(self._unless_moved, (t, at)), t, (0, self.info.n_frames))
             except (VideoError, _MovedOnError):
                 continue

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,23 +15,20 @@ from vrm.options.build import build_options
 from vrm.options.remove import RemoveOptions
 from vrm.options.session import OBJECT, RECTANGLE, PickSession, Thing
 from vrm.page.edits import COLOURS
-from vrm.page.follow import EFFECTS, FACTS, MASKS, THINGS
+from vrm.page.followed import Followed
 from vrm.page.frames import FrameStore, RecentlyUsed, encoded, fitted
 from vrm.report.html import EFFECT
-from vrm.selection.preview_mask import OutlinedFrame, outline_frame
 from vrm.selection.prompts.base import Prompter
-from vrm.selection.prompts.registry import create_prompter
 from vrm.types import U8, Bool
+
+if TYPE_CHECKING:
+    from vrm.selection.preview_mask import OutlinedFrame
 
 _LONGEST = 1600
 """Longer side of an overlay."""
 _TINT, _LINE = 105, 255
 """Opacity of a mask and of its border."""
 _OUTLINES = 64 << 20
-UNSURE = 0.6
-"""Following or an outline less sure than this is worth a word, and ..."""
-LARGE, LEAP = 0.4, 2.2
-"""... so is a mask of more of the frame, or of so many times the size of those around."""
 
 
 @dataclass(frozen=True)
@@ -60,55 +55,6 @@ class Overlay:
         return {"png": png, **about}
 
 
-class Followed:
-    """What following has left in a folder, see ``vrm.page.follow``; ``said`` is what was followed."""
-
-    def __init__(self, folder: Path, said: Mapping[str, Any]) -> None:
-        self.folder, self.said = folder, dict(said)
-        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
-        self.shots: list[list[int]] = facts["shots"]
-        self.areas: list[float] = facts["areas"]
-        self.sureness = {int(t): float(sure) for t, sure in facts["sureness"].items()}
-        self.notes: list[str] = facts["notes"]
-        self.things: list[int] = facts["things"]
-
-    def mask(self, t: int) -> Bool | None:
-        """As displayed, bool ``(H, W)``."""
-        return _read(self.folder / MASKS / f"{t:05d}.png")
-
-    def effects(self, t: int) -> Bool | None:
-        return _read(self.folder / EFFECTS / f"{t:05d}.png")
-
-    def by_thing(self, t: int, mask: Bool) -> list[tuple[Bool, int | None]]:
-        """The parts of frame t's mask that belong to each thing, by its id; None: it was not told apart."""
-        path = self.folder / THINGS / f"{t:05d}.png"
-        if not path.is_file():
-            return [(mask, None)]
-        small = np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE))
-        labels = cv2.resize(small, mask.shape[1::-1], interpolation=cv2.INTER_NEAREST)
-        return [(mask & (labels == number), thing) for number, thing in enumerate(self.things, 1)]
-
-    @property
-    def states(self) -> list[str]:
-        """Of each frame: "" (all is well or nothing goes), "unsure", "lost", or "large"."""
-        areas = np.array(self.areas)
-        usual = np.array([np.median(areas[max(0, t - 8) : t + 9]) for t in range(len(areas))])
-        found = []
-        for t, area in enumerate(self.areas):
-            if not area:
-                found.append("lost" if t in self.sureness else "")
-            elif self.sureness.get(t, 1.0) < UNSURE:
-                found.append("unsure")
-            else:
-                found.append("large" if area > LARGE or (usual[t] and area > LEAP * usual[t]) else "")
-        return found
-
-
-def _read(path: Path) -> Bool | None:
-    picture = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
-    return None if picture is None else np.asarray(picture > 127)
-
-
 class Outliner:
     """Outlines of what a session says on a frame; each is found once. One at a time."""
 
@@ -120,6 +66,8 @@ class Outliner:
 
     def found(self, session: PickSession, t: int, before: Bool | None = None) -> OutlinedFrame | None:
         """What is said on frame t alone; None where nothing is. ``before`` is as displayed. Raises VrmError."""
+        from vrm.selection.preview_mask import outline_frame  # the first frame is shown before that is imported
+
         things = [thing.only(t) for thing in session.active if thing.kind in (OBJECT, RECTANGLE)]
         things = [_everywhere(thing, session) for thing in things]
         if not any(thing.places or thing.masks for thing in things):
@@ -146,6 +94,8 @@ class Outliner:
         if sam is None:
             return None
         if sam not in self._prompters:
+            from vrm.selection.prompts.registry import create_prompter
+
             span = (0, self._info.n_frames)
             self._prompters[sam] = create_prompter(sam, options.engine, self._frames.frame, span)
         return self._prompters[sam]

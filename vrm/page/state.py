@@ -20,9 +20,9 @@ from vrm.media.write.png import write_png
 from vrm.options.session import RECTANGLE, PickSession, size_of
 from vrm.page.commands import free_output, program, python_lines, remove_line, shell_line, track_words
 from vrm.page.edits import edited, painted
-from vrm.page.follow import MASKS
+from vrm.page.followed import MASKS, Followed
 from vrm.page.frames import FrameStore
-from vrm.page.masks import Followed, Outliner, Overlay, overlay
+from vrm.page.masks import Outliner, Overlay, overlay
 from vrm.page.runs import DONE, RUNNING, Run
 from vrm.system.files import atomic_folder, atomic_write
 from vrm.system.worker import command
