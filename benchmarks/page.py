@@ -79,29 +79,31 @@ def measure(video: Path, box: str, at: int) -> None:
     begin = time.perf_counter()
     command = [sys.executable, "-m", "vrm", "pick", str(video), "--no-browser"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        browser = Browser(server.stdout.readline().strip())
-        started = time.perf_counter() - begin
-        browser.get("")
-        about = json.loads(browser.get("api/video"))
-        browser.get("api/picture/0?size=1280")
-        print(f"{about['width']}x{about['height']}, {about['frames']} frames, {about['codec']}")
-        print(f"{'from the command to the address':40} {started:6.2f} s")
-        print(f"{'from the command to the first frame':40} {time.perf_counter() - begin:6.2f} s")
-        steps = min(_STEPS, about["frames"] - 1)
-        begin = time.perf_counter()
-        for t in range(1, steps + 1):
-            browser.get(f"api/picture/{t}?size=1280")
-        print(f"{'frames stepped through in a second':40} {steps / (time.perf_counter() - begin):6.1f}")
-        jumps = []
-        for t in np.random.default_rng(0).integers(0, about["frames"], 20):
+        try:
+            assert server.stdout is not None
+            browser = Browser(server.stdout.readline().strip())
+            started = time.perf_counter() - begin
+            browser.get("")
+            about = json.loads(browser.get("api/video"))
+            browser.get("api/picture/0?size=1280")
+            print(f"{about['width']}x{about['height']}, {about['frames']} frames, {about['codec']}")
+            print(f"{'from the command to the address':40} {started:6.2f} s")
+            print(f"{'from the command to the first frame':40} {time.perf_counter() - begin:6.2f} s")
+            steps = min(_STEPS, about["frames"] - 1)
             begin = time.perf_counter()
-            browser.get(f"api/picture/{t}?size=1280")
-            jumps.append(time.perf_counter() - begin)
-        print(f"{'jump anywhere: median, longest':40} {np.median(jumps):6.2f} s {max(jumps):6.2f} s")
-        print(f"{'resident after the jumps':40} {resident_mb(server.pid):6.0f} MB")
-        outlines(browser, [float(n) for n in box.split(",")], at)
-        server.send_signal(signal.SIGINT)
+            for t in range(1, steps + 1):
+                browser.get(f"api/picture/{t}?size=1280")
+            print(f"{'frames stepped through in a second':40} {steps / (time.perf_counter() - begin):6.1f}")
+            jumps = []
+            for t in np.random.default_rng(0).integers(0, about["frames"], 20):
+                begin = time.perf_counter()
+                browser.get(f"api/picture/{t}?size=1280")
+                jumps.append(time.perf_counter() - begin)
+            print(f"{'jump anywhere: median, longest':40} {np.median(jumps):6.2f} s {max(jumps):6.2f} s")
+            print(f"{'resident after the jumps':40} {resident_mb(server.pid):6.0f} MB")
+            outlines(browser, [float(n) for n in box.split(",")], at)
+        finally:
+            server.send_signal(signal.SIGINT)
 
 
 def outlines(browser: Browser, box: list[float], at: int) -> None:
