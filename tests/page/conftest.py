@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("starlette")
-pytest.importorskip("httpx")
-
-from starlette.testclient import TestClient
-
 from page import made
 from vrm.media.read.probe import probe
-from vrm.page.app import Tabs, application
-from vrm.page.security import OnlyForYou
 from vrm.page.state import PageState, new_session
 
 TOKEN, PORT = "a-token-of-the-tests", 8437
@@ -39,6 +32,12 @@ class Tab:
     """A tab of the page, as far as it asks for things."""
 
     def __init__(self, page: PageState) -> None:
+        pytest.importorskip("httpx")
+        from starlette.testclient import TestClient
+
+        from vrm.page.app import Tabs, application
+        from vrm.page.security import OnlyForYou
+
         app = OnlyForYou(application(page, Tabs()), TOKEN, PORT)
         self.client = TestClient(app, base_url=f"http://127.0.0.1:{PORT}")
 
@@ -57,4 +56,5 @@ class Tab:
 
 @pytest.fixture
 def tab(page: PageState) -> Tab:
+    pytest.importorskip("starlette", reason="needs the extra page")
     return Tab(page)

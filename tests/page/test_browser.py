@@ -66,6 +66,7 @@ def tab(address: str) -> Iterator[Any]:
         tab.on("pageerror", lambda error: wrong.append(str(error)))
         tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
         tab.goto(address)
+        playwright.expect(tab.locator("#facts")).to_contain_text("frames")
         yield tab
         assert not wrong
         browser.close()
@@ -166,6 +167,7 @@ def test_a_person_removes_the_crab(tab: Any, video: Path) -> None:
 def test_two_tabs_show_the_same(tab: Any, address: str) -> None:
     other = tab.context.new_page()
     other.goto(address)
+    playwright.expect(other.locator("#facts")).to_contain_text("frames")
     count = other.locator("#things li").count()
     other.keyboard.press("r")
     stage = Stage(other)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -106,6 +107,19 @@ def test_a_range_is_tried(tab: Tab, page: PageState) -> None:
     assert result["wide"] == 2 * made.SIZE[1]
     assert 0 < result["masked_frames"] <= 6
     assert page.scratch in Path(result["path"]).parents
+
+
+def test_the_borders_of_shots_are_found_meanwhile(tab: Tab, page: PageState, video: Path) -> None:
+    with av.open(str(video), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height = made.SIZE[1], made.SIZE[0]
+        for t in range(30):
+            picture = made.picture(t) if t < 17 else 255 - made.picture(t - 15)[::-1]
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")))
+        out.mux(stream.encode())
+    page.survey()
+    assert ended(page, "survey").state == DONE
+    assert tab.get("api/state").json()["shots"] == [[0, 17], [17, 30]]
 
 
 @pytest.mark.parametrize("kind", ["follow", "try", "remove", "cancel", "format-the-disk"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import socket
 import sys
@@ -12,6 +13,7 @@ import webbrowser
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vrm.errors import OutputError, UsageError
 from vrm.job.scratch import scratch_folder
@@ -22,6 +24,11 @@ from vrm.options.session import PickSession, read_session, session_video
 from vrm.page.state import PageState, new_session
 from vrm.system.extras import needed_by
 from vrm.types import VideoInfo
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from vrm.page.app import Tabs
 
 PORT = 8437
 """The first port that is tried where none is named."""
@@ -56,7 +63,7 @@ def pick(video: Path, port: int | None, browser: bool, say: Callable[[str], None
         server = uvicorn.Server(
             uvicorn.Config(app, log_level="error", lifespan="off", server_header=False, timeout_graceful_shutdown=1)
         )
-        threading.Thread(target=_end_when_left, args=(server, tabs, page), daemon=True).start()
+        threading.Thread(target=end_when_left, args=(server, tabs, page), daemon=True).start()
         say(address)
         if info.n_frames > 1:
             page.survey()
@@ -104,20 +111,22 @@ def bound(port: int) -> tuple[socket.socket, int]:
 
 
 def opens(address: str) -> bool:
-    """Open the browser; False if there is none."""
+    """Open the browser; False if there is none. One that would take over the terminal is none."""
+    windows = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not windows and not os.environ.get("BROWSER"):
+        return False
     try:
         return webbrowser.open(address)
     except (webbrowser.Error, OSError):
         return False
 
 
-def _end_when_left(server: object, tabs: object, page: PageState) -> None:
+def end_when_left(server: uvicorn.Server, tabs: Tabs, page: PageState, pause: float = 1.0) -> None:
     """Thread: end the server when nobody has looked for some time, and nothing runs."""
     left, seen = time.monotonic(), False
-    while True:
-        time.sleep(1)
-        if tabs.open or page.busy:  # type: ignore[attr-defined]
+    while not server.should_exit:
+        time.sleep(pause)
+        if tabs.open or page.busy:
             left, seen = time.monotonic(), True
         elif time.monotonic() - left > (_IDLE if seen else _AT_FIRST):
-            server.should_exit = True  # type: ignore[attr-defined]
-            return
+            server.should_exit = True

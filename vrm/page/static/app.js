@@ -27,7 +27,6 @@ class App {
     });
     this.timeline = new Timeline($('timeline'), (frame) => this.jump(frame));
     this.panel = new Panel(this);
-    this.wire();
   }
 
   async open() {
@@ -42,6 +41,7 @@ class App {
     this.viewer.open(this.video);
     this.timeline.open(this.video);
     this.panel.open(this.video);
+    this.wire();
     this.tool('box');
     this.look();
     listen((state) => this.show(state), (gone) => { $('gone').hidden = !gone; });
