@@ -110,15 +110,18 @@ def outlines(browser: Browser, box: list[float], at: int) -> None:
     """A box as it is drawn first, and as it is moved by a pixel twice."""
     browser.get(f"api/picture/{at}?size=1280")
     time.sleep(_REST)
-    taken = []
+    first, taken = [], []
     for n in range(3):
         browser.edit(do="box", frame=at, box=[box[0] + n, *box[1:]])
         begin = time.perf_counter()
+        browser.get(f"api/overlay/{at}?rough=1")
+        first.append(time.perf_counter() - begin)
         found = json.loads(browser.get(f"api/overlay/{at}"))
         taken.append(time.perf_counter() - begin)
         assert "error" not in found, found
         browser.edit(do="undo")
-    print(f"{'outline of a box: first, then':40} {taken[0]:6.2f} s {taken[1]:6.2f} s {taken[2]:6.2f} s")
+    for what, seconds in (("rough outline of a box, three times", first), ("its outline in the end", taken)):
+        print(f"{what:40} {seconds[0]:6.2f} s {seconds[1]:6.2f} s {seconds[2]:6.2f} s")
 
 
 def main() -> None:

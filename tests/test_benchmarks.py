@@ -227,5 +227,5 @@ def test_page() -> None:
     lines = output("page.py", str(BENCHMARKS.parent / "examples" / "crab.mp4"), "--box", "50,126,216,274").splitlines()
     assert on_a_machine(lines[0])
     assert lines[1] == "640x360, 100 frames, h264"
-    assert len(lines) == 8
+    assert len(lines) == 9
     assert all(numbers(line) for line in lines[2:6])

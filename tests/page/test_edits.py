@@ -185,3 +185,13 @@ def test_what_is_no_session_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(UsageError, match=r"some\.json"):
         read_session(path)
+
+
+def test_a_rough_outline_comes_first_and_is_not_taken_for_the_outline(tab: Tab) -> None:
+    tab.edit(do="box", frame=4, box=[22, 26, 54, 58])
+    rough = tab.get("api/overlay/4?rough=1").json()
+    fine = tab.get("api/overlay/4").json()
+    x0, y0, x1, y1 = made.square(4)
+    for found in (rough, fine):
+        assert found["area"] == pytest.approx((x1 - x0) * (y1 - y0) / (96 * 128), rel=0.3)
+    assert tab.get("api/overlay/4?rough=1").json() == fine, "once all is known, that is shown at once"

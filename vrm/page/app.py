@@ -105,8 +105,9 @@ class Pages:
 
     async def overlay(self, request: Request) -> Response:
         t, effects = request.path_params["t"], request.query_params.get("effects") != "0"
+        rough = request.query_params.get("rough") == "1"
         self._page.check_source()
-        return JSONResponse(await run_sync(lambda: self._page.overlay(t, effects).to_dict()))
+        return JSONResponse(await run_sync(lambda: self._page.overlay(t, effects, rough).to_dict()))
 
     async def result(self, request: Request) -> Response:
         store = self._page.results.get(request.path_params["kind"])

@@ -169,7 +169,8 @@ class FrameStore:
             self._looked.clear()
             try:
                 self.frame(t)
-                from vrm.selection.prompts.background_motion import prepare_evidence  # after the first frame
+                # What outlines need is imported when the first frame has been shown.
+                from vrm.selection.prompts.background_motion import prepare_evidence
 
                 prepare_evidence(partial(self._unless_moved, (t, at)), t, (0, self.info.n_frames))
             except (VideoError, _MovedOnError):

@@ -59,12 +59,14 @@ class Outliner:
     """Outlines of what a session says on a frame; each is found once. One at a time."""
 
     def __init__(self, frames: FrameStore) -> None:
-        self._frames, self._info = frames, frames.info
+        self._frames, self.info = frames, frames.info
         self._kept: RecentlyUsed[str] = RecentlyUsed(_OUTLINES)
         self._prompters: dict[str, Prompter] = {}
         self._lock = threading.Lock()
 
-    def found(self, session: PickSession, t: int, before: Bool | None = None) -> OutlinedFrame | None:
+    def found(
+        self, session: PickSession, t: int, before: Bool | None = None, rough: bool = False
+    ) -> OutlinedFrame | None:
         """What is said on frame t alone; None where nothing is. ``before`` is as displayed. Raises VrmError."""
         from vrm.selection.preview_mask import outline_frame  # the first frame is shown before that is imported
 
@@ -80,23 +82,32 @@ class Outliner:
         key = json.dumps([words, t, before is not None and hash(before.tobytes())], sort_keys=True)
         with self._lock:
             kept: OutlinedFrame | None = self._kept.get(key)
+            if rough and kept is None:
+                key += " at once"
+                kept = self._kept.get(key)
             if kept is None:
                 options = build_options(**words)
                 if before is not None:
-                    before = np.ascontiguousarray(np.rot90(before, self._info.rotation // 90))
-                kept = outline_frame(self._info, options, t, self._frames.near(t), before, self._prompter(options))
+                    before = np.ascontiguousarray(np.rot90(before, self.info.rotation // 90))
+                kept = outline_frame(
+                    self.info, options, t, self._frames.near(t), before, self._prompter(options, t, rough)
+                )
                 self._kept.put(key, kept, kept.mask.nbytes)
         return kept
 
-    def _prompter(self, options: RemoveOptions) -> Prompter | None:
+    def _prompter(self, options: RemoveOptions, t: int, rough: bool) -> Prompter | None:
         """A model stays loaded; without one there is nothing to keep."""
         sam = options.mask.sam
+        if sam is None and rough:
+            from vrm.selection.prompts.registry import FirstCut
+
+            return FirstCut(self._frames.near(t).frame, (0, self.info.n_frames))
         if sam is None:
             return None
         if sam not in self._prompters:
             from vrm.selection.prompts.registry import create_prompter
 
-            span = (0, self._info.n_frames)
+            span = (0, self.info.n_frames)
             self._prompters[sam] = create_prompter(sam, options.engine, self._frames.frame, span)
         return self._prompters[sam]
 
@@ -106,9 +117,19 @@ def _everywhere(thing: Thing, session: PickSession) -> Thing:
     return session.thing(thing.id) if thing.kind == RECTANGLE else thing
 
 
-def overlay(session: PickSession, t: int, outliner: Outliner, followed: Followed | None, show_effects: bool) -> Overlay:
-    """What goes on frame t: what is said there, else what was followed to it. Raises VrmError."""
-    info = outliner._info
+def overlay(
+    session: PickSession,
+    t: int,
+    outliner: Outliner,
+    followed: Followed | None,
+    show_effects: bool = True,
+    rough: bool = False,
+) -> Overlay:
+    """What goes on frame t: what is said there, else what was followed to it. Raises VrmError.
+
+    ``rough``: by one cut of each box, at once; what is found with all evidence may differ.
+    """
+    info = outliner.info
     there = None if followed is None else followed.mask(t)
     said = [thing for thing in session.active if t in thing.frames or thing.kind == RECTANGLE]
     layers: list[tuple[Bool, str]] = []
@@ -121,9 +142,9 @@ def overlay(session: PickSession, t: int, outliner: Outliner, followed: Followed
     if said and (adds or there is not None):
         source = "said"
         if corrected or len(said) == 1:
-            found = [outliner.found(session, t, there if corrected else None)]
+            found = [outliner.found(session, t, there if corrected else None, rough)]
         else:
-            found = [outliner.found(replace(session, things=(thing,)), t) for thing in said]
+            found = [outliner.found(replace(session, things=(thing,)), t, rough=rough) for thing in said]
         layers = [
             (np.rot90(each.mask, -info.rotation // 90), thing.colour)
             for each, thing in zip(found, said, strict=False)

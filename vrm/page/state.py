@@ -185,10 +185,10 @@ class PageState:
             return None
         return (found.st_size, found.st_mtime_ns) if self.info.path.is_file() else (0, 0)
 
-    def overlay(self, t: int, show_effects: bool = True) -> Overlay:
-        """What goes on frame t. Raises VrmError."""
-        found = overlay(self._session, t, self._outliner, self.followed, show_effects)
-        if found.sure is not None and any("unsure" in note or "covers" in note for note in found.notes):
+    def overlay(self, t: int, show_effects: bool = True, rough: bool = False) -> Overlay:
+        """What goes on frame t; see ``vrm.page.masks.overlay``. Raises VrmError."""
+        found = overlay(self._session, t, self._outliner, self.followed, show_effects, rough)
+        if not rough and found.sure is not None and any("unsure" in note or "covers" in note for note in found.notes):
             self._accept()
         return found
 

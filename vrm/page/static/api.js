@@ -54,8 +54,8 @@ const decoded = (base64) => new Blob([Uint8Array.from(atob(base64), (c) => c.cha
 export class Overlays {
   constructor(most) { this.most = most; this.kept = new Map(); }
 
-  load(frame, said, effects) {
-    const path = `api/overlay/${frame}?said=${said}&effects=${effects ? 1 : 0}`;
+  load(frame, said, effects, rough = false) {
+    const path = `api/overlay/${frame}?said=${said}&effects=${effects ? 1 : 0}&rough=${rough ? 1 : 0}`;
     if (!this.kept.has(path)) {
       const made = get(path).then(async (found) => {
         if (found.png) found.picture = await createImageBitmap(decoded(found.png));

@@ -187,9 +187,17 @@ class App {
       this.sure(null);
       return this.viewer.draw();
     }
-    const slow = setTimeout(() => mine === this.looking && !this.playing && this.hint('Looking for the outline …'), 250);
+    const slow = setTimeout(() => mine === this.looking && !this.playing && this.hint('Looking closer …'), 250);
     try {
-      const found = await this.overlays.load(this.frame, this.state.said, $('show-effects').checked);
+      const about = [this.frame, this.state.said, $('show-effects').checked];
+      if (this.boxed) {
+        const rough = await this.overlays.load(...about, true).catch(() => ({}));
+        if (mine !== this.looking) return;
+        this.viewer.overlay = rough.picture ?? null;
+        this.overlaid = this.frame;
+        this.viewer.draw();
+      }
+      const found = await this.overlays.load(...about);
       if (mine !== this.looking) return;
       this.viewer.overlay = found.picture ?? null;
       this.overlaid = this.frame;
@@ -199,6 +207,12 @@ class App {
     } catch (error) {
       if (mine === this.looking) { this.viewer.overlay = null; this.complain(error); this.viewer.draw(); }
     } finally { clearTimeout(slow); }
+  }
+
+  /** Whether a box on this frame is outlined: roughly at once, then as well as it can be. */
+  get boxed() {
+    const on = (thing) => thing.on && thing.kind === 'object' && thing.boxes.some((box) => box[4] === this.frame);
+    return !this.playing && !this.state.settings.sam && this.state.things.some(on);
   }
 
   sure(found) {
