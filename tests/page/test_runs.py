@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shlex
@@ -20,6 +21,7 @@ import pytest
 
 from page import made
 from page.conftest import Tab
+from vrm.page.followed import Followed
 from vrm.page.runs import CANCELLED, DONE, FAILED, Run
 from vrm.page.state import PageState
 
@@ -204,3 +206,24 @@ def wait_until(true: Callable[[], bool]) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("it never came true")
+
+
+def test_effects_have_their_own_colour_and_can_be_hidden(tab: Tab, page: PageState, tmp_path: Path) -> None:
+    folder = tmp_path / "followed"
+    mask, shadow = np.zeros(made.SIZE, np.uint8), np.zeros(made.SIZE, np.uint8)
+    mask[20:60, 30:70] = 255
+    shadow[50:60, 30:70] = 255
+    for name, picture in (("masks", mask), ("effects", shadow)):
+        (folder / name).mkdir(parents=True)
+        cv2.imwrite(str(folder / name / "00006.png"), picture)
+    facts = {"shots": [[0, 20]], "things": [], "areas": [0.0] * 20, "sureness": {"6": 0.9}, "notes": []}
+    (folder / "facts.json").write_text(json.dumps(facts))
+    page.followed = Followed(folder, {})
+    drawn = {}
+    for shown in (0, 1):
+        png = base64.b64decode(tab.get(f"api/overlay/6?effects={shown}").json()["png"])
+        drawn[shown] = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert (drawn[0][50:60, 30:70, 3] == 0).all()
+    assert (drawn[1][52:58, 32:68, :3] == (0, 170, 255)).all()
+    assert (drawn[1][25:45, 35:65] == drawn[0][25:45, 35:65]).all()
+    assert (drawn[1][25:45, 35:65, 3] > 0).all()

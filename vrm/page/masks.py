@@ -19,7 +19,7 @@ from vrm.page.followed import Followed
 from vrm.page.frames import FrameStore, RecentlyUsed, encoded, fitted
 from vrm.report.html import EFFECT
 from vrm.selection.prompts.base import Prompter
-from vrm.types import U8, Bool
+from vrm.types import U8, Bool, VideoInfo
 
 if TYPE_CHECKING:
     from vrm.selection.preview_mask import OutlinedFrame
@@ -117,6 +117,10 @@ def _everywhere(thing: Thing, session: PickSession) -> Thing:
     return session.thing(thing.id) if thing.kind == RECTANGLE else thing
 
 
+Layers = list[tuple[Bool, str]]
+"""Masks as displayed, and their colours."""
+
+
 def overlay(
     session: PickSession,
     t: int,
@@ -129,42 +133,53 @@ def overlay(
 
     ``rough``: by one cut of each box, at once; what is found with all evidence may differ.
     """
-    info = outliner.info
     there = None if followed is None else followed.mask(t)
     said = [thing for thing in session.active if t in thing.frames or thing.kind == RECTANGLE]
-    layers: list[tuple[Bool, str]] = []
+    layers: Layers = []
     sure, source = None, ""
     notes: tuple[str, ...] = ()
-    adds = any(
-        thing.kind == RECTANGLE or thing.only(t).boxes or thing.only(t).points or t in thing.masks for thing in said
-    )
-    corrected = there is not None and t not in _first_frames(session)
-    if said and (adds or there is not None):
+    if said and (there is not None or any(_adds(thing, t) for thing in said)):
         source = "said"
-        if corrected or len(said) == 1:
-            found = [outliner.found(session, t, there if corrected else None, rough)]
-        else:
-            found = [outliner.found(replace(session, things=(thing,)), t, rough=rough) for thing in said]
-        layers = [
-            (np.rot90(each.mask, -info.rotation // 90), thing.colour)
-            for each, thing in zip(found, said, strict=False)
-            if each is not None
-        ]
-        sures = [each.confidence for each in found if each is not None and each.confidence is not None]
-        sure = min(sures, default=None)
-        notes = tuple(note for each in found if each is not None for note in each.notes)
+        found = _outlined(session, said, t, outliner, there, rough)
+        layers = [(np.rot90(each.mask, -outliner.info.rotation // 90), colour) for each, colour in found]
+        sure = min((each.confidence for each, _ in found if each.confidence is not None), default=None)
+        notes = tuple(note for each, _ in found for note in each.notes)
     elif there is not None and followed is not None:
         source, sure = "followed", followed.sureness.get(t)
-        colours = {thing.id: thing.colour for thing in session.things}
-        usual = next((thing.colour for thing in session.active), COLOURS[0])
-        layers = [(part, colours.get(number or 0, usual)) for part, number in followed.by_thing(t, there)]
-    shadow = followed.effects(t) if followed is not None and source == "followed" else None
+        layers = _followed(session, followed, t, there, show_effects)
+    area = float(np.mean(np.any([mask for mask, _ in layers], 0))) if layers else 0.0
+    return Overlay(_painted(layers, outliner.info) if area else b"", sure, source if area else "", notes, area)
+
+
+def _adds(thing: Thing, t: int) -> bool:
+    """Whether it says of frame t that something goes, not only what stays."""
+    here = thing.only(t)
+    return thing.kind == RECTANGLE or bool(here.boxes or here.points or here.masks)
+
+
+def _outlined(
+    session: PickSession, said: list[Thing], t: int, outliner: Outliner, there: Bool | None, rough: bool
+) -> list[tuple[OutlinedFrame, str]]:
+    """Outlines on frame t with their colours: of each thing, or of all where they correct what was followed there."""
+    corrected = there is not None and t not in _first_frames(session)
+    if corrected or len(said) == 1:
+        found = [outliner.found(session, t, there if corrected else None, rough)]
+    else:
+        found = [outliner.found(replace(session, things=(thing,)), t, rough=rough) for thing in said]
+    return [(each, thing.colour) for each, thing in zip(found, said, strict=False) if each is not None]
+
+
+def _followed(session: PickSession, followed: Followed, t: int, there: Bool, show_effects: bool) -> Layers:
+    """What was followed to frame t, by thing, and shadows and reflections in their own colour."""
+    colours = {thing.id: thing.colour for thing in session.things}
+    usual = next((thing.colour for thing in session.active), COLOURS[0])
+    layers = [(part, colours.get(number or 0, usual)) for part, number in followed.by_thing(t, there)]
+    shadow = followed.effects(t)
     if shadow is not None:
         layers = [(mask & ~shadow, colour) for mask, colour in layers]
         if show_effects:
             layers.append((shadow, "#{:02x}{:02x}{:02x}".format(*EFFECT)))
-    area = float(np.mean(np.any([mask for mask, _ in layers], 0))) if layers else 0.0
-    return Overlay(_painted(layers, info) if area else b"", sure, source if area else "", notes, area)
+    return layers
 
 
 def _first_frames(session: PickSession) -> set[int]:
@@ -172,7 +187,7 @@ def _first_frames(session: PickSession) -> set[int]:
     return {min(thing.frames) for thing in session.active if thing.frames}
 
 
-def _painted(layers: list[tuple[Bool, str]], info: Any) -> bytes:
+def _painted(layers: Layers, info: VideoInfo) -> bytes:
     """Masks as displayed, each in its colour inside a line of it, as a PNG with transparency."""
     shown = replace(info, rotation=0, height=layers[0][0].shape[0], width=layers[0][0].shape[1])
     if info.rotation in (90, 270) and info.sample_aspect > 0:
