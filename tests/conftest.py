@@ -31,7 +31,7 @@ LOSSLESS = {
 }
 """Options with which an encoder keeps every sample; ffv1 and png need none."""
 
-MAY_BE_MISSING = {*EXTRAS, "skimage", "torchmetrics", "scenedetect"}
+MAY_BE_MISSING = {*EXTRAS, "skimage", "torchmetrics", "scenedetect", "httpx", "playwright"}
 """Packages without which the core runs, and its tests."""
 
 

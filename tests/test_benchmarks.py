@@ -219,3 +219,13 @@ def test_results(cases: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", sorted(p.name for p in BENCHMARKS.glob("*.py") if "argparse" in p.read_text()))
 def test_each_says_how_it_is_used(script: str) -> None:
     assert "usage:" in output(script, "--help")
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="reads /proc")
+def test_page() -> None:
+    pytest.importorskip("uvicorn")
+    lines = output("page.py", str(BENCHMARKS.parent / "examples" / "crab.mp4"), "--box", "50,126,216,274").splitlines()
+    assert on_a_machine(lines[0])
+    assert lines[1] == "640x360, 100 frames, h264"
+    assert len(lines) == 9
+    assert all(numbers(line) for line in lines[2:6])

@@ -26,7 +26,9 @@ from vrm.job import clean as housekeeping
 from vrm.media.read import probe as probing
 from vrm.options.build import build_options
 from vrm.options.remove import RemoveOptions
+from vrm.options.session import PickSession, Thing
 from vrm.options.values import Moment
+from vrm.page import server
 from vrm.selection import frame_picture, hub, preview_mask, resolve
 from vrm.selection.labels import taxonomy, video
 from vrm.train import commands as training
@@ -122,6 +124,11 @@ def test_every_command_parses(where: str, words: list[str], monkeypatch: pytest.
     monkeypatch.setattr(taxonomy, "listing", lambda *args: calls.append(args) or "")
     monkeypatch.setattr(probing, "probe", reached)
     monkeypatch.setattr(housekeeping, "listing", reached)
+    monkeypatch.setattr(server, "pick", accept)
+    if "walk-pick.json" in words:
+        Path("walk.mp4").write_bytes(b"any")
+        session = PickSession("walk.mp4", (90, 160), 50, 3, (Thing(1, "dog", "#e0527a", boxes=((9, 8, 31, 40, 0),)),))
+        Path("walk-pick.json").write_text(session.to_json(Path()))
     try:
         assert run(words) == 0, where
     except Reached:

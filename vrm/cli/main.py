@@ -23,6 +23,7 @@ from vrm.cli.frame import frame
 from vrm.cli.help_pages import Command
 from vrm.cli.info import info
 from vrm.cli.options import refuse_spaces
+from vrm.cli.pick import pick
 from vrm.cli.remove import remove
 from vrm.cli.segment import segment
 from vrm.cli.track import track
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (remove, track, frame, segment, info, clean):
+for command in (remove, track, pick, frame, segment, info, clean):
     app.command(cls=Command)(command)
 for name, group in (("train", train), ("weights", weights), ("evaluate", evaluate)):
     app.add_typer(group, name=name)

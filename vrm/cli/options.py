@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,20 +53,6 @@ def takes(*kinds: type[Options], only: tuple[str, ...] | None = None) -> Callabl
         return with_parameters(command, inspect.signature(command, eval_str=True), named)
 
     return decorate
-
-
-def as_typed(kind: type[Options], words: Mapping[str, Any]) -> list[str]:
-    """Words of a command as they are typed; what is left out, or has its default, is not."""
-    typed: list[str] = []
-    for word, declared in options_of(kind).items():
-        value, flag = words.get(word), declared.flag or f"--{declared.name}"
-        if value is None or (declared.parse is None and value == declared.default):
-            continue
-        if isinstance(value, bool):
-            typed.append(flag)
-        else:
-            typed += [text for each in (value if isinstance(value, list) else [value]) for text in (flag, str(each))]
-    return typed
 
 
 def next_command(*words: str | Path) -> None:

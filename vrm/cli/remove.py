@@ -10,6 +10,7 @@ from vrm.cli.progress import listener
 from vrm.options.batch import BatchOptions
 from vrm.options.build import build, build_options, words_of
 from vrm.options.remove import RemoveOptions
+from vrm.options.session import session_video
 
 Inputs = Annotated[
     list[Path],
@@ -51,6 +52,8 @@ def remove(
     own = {word: value for word, value in words_of(RemoveOptions, words).items() if value is not None}
     from vrm.batch.run import plan, run_batch, stands_for_many
 
+    if own.get("session") and not input and not batch.manifest:
+        input = [session_video(own["session"])]
     with listener(json, quiet, verbose, words["dry_run"]) as events:
         if batch.asked or len(input) != 1 or stands_for_many(str(input[0])):
             run_batch(plan([str(path) for path in input], output, own, batch, events), own, batch, events)

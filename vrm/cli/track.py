@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from vrm.cli.options import Input, Json, Quiet, Verbose, as_typed, next_command, output_option, takes
+from vrm.cli.options import Input, Json, Quiet, Verbose, next_command, output_option, takes
 from vrm.cli.progress import listener
 from vrm.errors import UsageError
-from vrm.options.build import build_options
+from vrm.options.build import as_typed, build_options
 from vrm.options.declare import OUTPUT
 from vrm.options.remove import TRACK, RemoveOptions
 

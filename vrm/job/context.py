@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -44,6 +44,7 @@ class Job:
         events: the listener, told beside each stage how far the whole job is.
         report: filled as the work goes on.
         progress: tells ``events`` how far a stage is, and stops the work where ``--memory`` is exceeded.
+        sureness: how sure following was of each frame, 0 (a guess) to 1 (as annotated), as far as it was followed.
     """
 
     info: VideoInfo
@@ -55,6 +56,7 @@ class Job:
     last: int
     report: RemoveReport
     progress: Progress
+    sureness: dict[int, float] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, info: VideoInfo, target: Path, options: RemoveOptions, events: Events, folder: JobFolder) -> Job:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from vrm.errors import UsageError
 from vrm.options.declare import MODEL, READ, WRITTEN, Option, Options, options_of
 from vrm.options.remove import RemoveOptions
+from vrm.options.session import session_words
 from vrm.options.values import listed
 
 Built = TypeVar("Built", bound=Options)
@@ -40,7 +41,16 @@ def build(kind: type[Built], words: Mapping[str, Any], only: tuple[str, ...] | N
     for word in words:
         if word not in known:
             raise unknown(word, known)
-    return _filled(kind, {word: value for word, value in words.items() if value is not None}, known)
+    given = {word: value for word, value in words.items() if value is not None}
+    if "session" in given:
+        given = {**session_words(Path(given["session"])), **_said(given, known)}
+    return _filled(kind, given, known)
+
+
+def _said(words: Mapping[str, Any], known: Mapping[str, Option]) -> dict[str, Any]:
+    """The words that say something: a flag that was not given, and an empty list, do not."""
+    defaults = {word: one.inverted != one.default if one.type is bool else one.default for word, one in known.items()}
+    return {word: value for word, value in words.items() if value not in ([], ()) and value != defaults[word]}
 
 
 def _filled(kind: type[Built], words: Mapping[str, Any], allowed: Mapping[str, Option]) -> Built:
@@ -66,6 +76,20 @@ def unknown(word: str, known: Iterable[str], what: str = "option") -> UsageError
 
 def words_of(kind: type[Options], words: Mapping[str, Any]) -> dict[str, Any]:
     return {word: value for word, value in words.items() if word in options_of(kind)}
+
+
+def as_typed(kind: type[Options], words: Mapping[str, Any]) -> list[str]:
+    """Words of a command as they are typed; what is left out, or has its default, is not."""
+    typed: list[str] = []
+    for word, declared in options_of(kind).items():
+        value, flag = words.get(word), declared.flag or f"--{declared.name}"
+        if value is None or (declared.parse is None and value == declared.default):
+            continue
+        if isinstance(value, bool):
+            typed.append(flag)
+        else:
+            typed += [text for each in (value if isinstance(value, list) else [value]) for text in (flag, str(each))]
+    return typed
 
 
 def of_kind(*kinds: str) -> dict[str, Option]:

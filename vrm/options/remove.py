@@ -277,6 +277,8 @@ class RemoveOptions(InputOptions):
     preview: bool = option(False, EVERYDAY,
         help="Write only the three seconds that show most, before and after side by side, as NAME-preview.")
     report: Path | None = option(None, OUTPUT, "FILE", kind=WRITTEN, help="Write a report: .html or .json.")
+    session: Path | None = option(None, SELECTION, "FILE", kind=READ, noun="session",
+        help="What vrm pick saved: what goes, and how. Other options count more than those in it.")
     export_keyframes: Path | None = option(None, FILLING, "DIR", kind=WRITTEN,
         help="Write cleaned frames as PNGs, to be retouched and given back with --keyframe DIR.")
     resume: bool = option(False, OUTPUT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +17,16 @@ from vrm.media.read.open_video import open_video
 from vrm.media.write.png import write_png
 from vrm.options.remove import RemoveOptions
 from vrm.report.frame import FrameReport
+from vrm.selection.masks.load import LoadedMasks
 from vrm.selection.masks.morphology import shape
 from vrm.selection.overlay import overlay_picture
-from vrm.selection.prompts.prompted_masks import PromptedMasks
+from vrm.selection.prompts.base import Prompter
+from vrm.selection.prompts.places import check_prompts
+from vrm.selection.prompts.prompted_masks import HasFrames, PromptedMasks
 from vrm.selection.resolve import frames_said, load_masks
 from vrm.selection.tracking.scenes import Scene
 from vrm.system.failures import translate_errors
-from vrm.types import Bool, Masks
+from vrm.types import Bool, Masks, VideoInfo
 
 
 def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Events) -> FrameReport:
@@ -57,6 +60,50 @@ def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Eve
     report.unsure, report.notes = prompted.unsure, job.report.notes
     events.done(report)
     return report
+
+
+@dataclass(frozen=True)
+class OutlinedFrame:
+    """What options mean on one frame.
+
+    Attributes:
+        mask: bool ``(H, W)``, in the stored orientation.
+        confidence: of the outline that is least sure, 0 (a guess) to 1; None where nothing had to be outlined.
+        unsure: see ``PromptedMasks``.
+        notes: a sentence each.
+    """
+
+    mask: Bool
+    confidence: float | None
+    unsure: bool
+    notes: tuple[str, ...]
+
+
+def outline_frame(
+    info: VideoInfo,
+    options: RemoveOptions,
+    t: int,
+    frames: HasFrames,
+    before: Bool | None = None,
+    prompter: Prompter | None = None,
+) -> OutlinedFrame:
+    """The mask of frame t, as following starts from it; ``before`` is the mask that was followed to it, if any.
+
+    For programs that ask often: ``frames`` and ``prompter`` (a SAM, say) are kept between calls. Raises VrmError.
+    """
+    with translate_errors(), scratch_folder() as scratch:
+        options = replace(options, mask=replace(options.mask, accept_unsure=True))
+        job = Job.begin(info, scratch, options, Events(), JobFolder(scratch))
+        if options.mask.given:
+            loaded = load_masks(job).loaded
+        else:  # clicks on what stays alone correct what was followed
+            check_prompts(job)
+            loaded = LoadedMasks(Masks(info.size, info.n_frames), annotated=frozenset())
+        if before is not None and loaded.masks.box(t) is None:
+            loaded.masks[t] = before
+        prompted = PromptedMasks(job, frames, [Scene(job.first, job.last)], prompter)
+        mask = prompted.mask_of(t, loaded)
+    return OutlinedFrame(mask, prompted.confidence, prompted.unsure, tuple(job.report.notes))
 
 
 def check_overlay(path: Path) -> None:

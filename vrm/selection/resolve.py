@@ -84,13 +84,22 @@ class Selection:
     labels: Callable[[], Callable[[int], U8] | None]
 
 
+Observer = Callable[[Job, Selection], None]
+
+
 def track(
-    source: Path, target: Path, options: RemoveOptions, events: Events, overlay: Path | None = None
+    source: Path,
+    target: Path,
+    options: RemoveOptions,
+    events: Events,
+    overlay: Path | None = None,
+    observe: Observer | None = None,
 ) -> RemoveReport:
     """Write the mask of every frame as PNGs, in the displayed orientation, into the folder ``target``.
 
     Masks are enlarged only if ``options.mask.grow`` says so; ``remove`` grows what it is given by itself. ``overlay``
     is a video to be written with the same masks laid over it, or a PNG of the first frame that something is said of.
+    ``observe`` is told what was found before it is written.
     """
     with translate_errors(), scratch_folder() as scratch:
         info = open_video(source, options.max_pixels, options.max_frames, options.stream, options.fps)
@@ -109,6 +118,8 @@ def track(
         selection = resolve(job, given, shots, frames)
         masks, effects = selection.masks, selection.effects
         shown = masks.objects if options.mask.grow is None else masks.holes
+        if observe is not None:
+            observe(job, selection)
         if picture is not None:
             t = frames_said(job, given)[0]
             write_png(picture, overlay_picture(info, job.options.mask, t, frames.frame(t), shown[t], effects[t]))
@@ -274,6 +285,7 @@ def _tracked(job: Job, given: LoadedMasks, annotated: frozenset[int], scenes: li
                 frames.frame, known, scene.start, scene.stop, without=scene.without, progress=job.progress
             )
         job.note(*loss_notes(tracked, list(shown)))
+        job.sureness.update(tracked.confidence)
         for t, mask in tracked.masks.items():
             masks[t] = mask
     if masks.empty:

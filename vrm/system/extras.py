@@ -18,6 +18,8 @@ EXTRAS = {
     "mmengine": "mmseg",
     "lpips": "metrics",
     "ray": "ray",
+    "starlette": "page",
+    "uvicorn": "page",
 }
 """The extra of pyproject.toml that brings an optional package, by the name it is imported by."""
 

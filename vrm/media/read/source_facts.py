@@ -89,6 +89,10 @@ def read_facts(path: Path, stream: int) -> SourceFacts:
             chapters = len(source.chapters())
             order = video.codec_context.field_order if video.codec_context else 0
             base = video.time_base or Fraction(1, 1000)
+            if video.codec_context is not None:
+                # A decoder's own threads would log while ``frame_flags`` listens, wait for Python's lock to do so, and
+                # never end while that lock's holder waits for them to.
+                video.codec_context.thread_count = 1
             decoding = StreamDecoder(source, video, path)
             first = next(decoding.frames(), None)
             facts = _of_frame(first, base, order, chapters)

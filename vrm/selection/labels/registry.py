@@ -38,7 +38,7 @@ def create_segmenter(name: str | None, options: EngineOptions, note: Note = sile
     it is of another kind; MissingPackage: see ``vrm.system.extras``.
     """
     if name is None:
-        name = _first_of_own()
+        name = first_of_own()
         note(f"Labelled by {name}, the first segmenter among your weights; --segmenter chooses another.")
     path = located(name, "segmenter", "--segmenter")
     if not path.is_dir():
@@ -49,7 +49,8 @@ def create_segmenter(name: str | None, options: EngineOptions, note: Note = sile
         return MovableSegmenter(lambda options: _from_folder(path, options), options, note)
 
 
-def _first_of_own() -> str:
+def first_of_own() -> str:
+    """The name of the first segmenter among the user's weights. Raises UsageError: there is none."""
     for folder in sorted(path for path in own_folder().glob("[!.]*") if path.is_dir()):
         try:
             if is_openmmlab(folder) or model_type(folder) in KINDS:

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from vrm.motion.flow.completion import complete
-from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.flow.warp import sampled
 from vrm.selection.prompts.graph_cut import smooth_lab
+from vrm.selection.prompts.recent_flows import recent_flow
 from vrm.selection.tracking.features import GetFrame, blurred, shrink, small_grey
 from vrm.system.threads import parallel_map
 from vrm.types import F32, U8, Bool, Box
@@ -114,6 +115,15 @@ class _Appearance:
         return blurred(plain, 1), blurred(beside_shade, 1)
 
 
+def prepare_evidence(frame: GetFrame, t: int, span: tuple[int, int]) -> None:
+    """Estimate the flows that boxes on frame t will ask for, as long as they are remembered (``recent_flows``)."""
+    for step in (1, -1):
+        greys = [small_grey(frame(n)) for n in range(t, t + step * (REACH + 1), step) if span[0] <= n < span[1]]
+        for near, far in pairwise(greys):
+            recent_flow(near, far)
+            recent_flow(far, near)
+
+
 def _warped_frames(frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[int, int]) -> list[_WarpedFrame]:
     """The frames after t, then those before. The object lies in the box, as far as it is in the mask or not."""
     now = shrink(frame(t))
@@ -132,10 +142,9 @@ def _warped_back(now: U8, others: list[U8], soft: F32, around: F32) -> Iterator[
 
     ``soft`` and ``around``, float32 ``(h, w)`` in [0, 1], are the object as far as it is known, and the box.
     """
-    estimator = DisFlow()
     greys = [small_grey(rgb) for rgb in (now, *others)]
-    forth = list(parallel_map(lambda k: estimator(greys[k], greys[k + 1]), range(len(others))))
-    back = parallel_map(lambda k: estimator(greys[k + 1], greys[k]), range(len(others)))
+    forth = list(parallel_map(lambda k: recent_flow(greys[k], greys[k + 1]), range(len(others))))
+    back = parallel_map(lambda k: recent_flow(greys[k + 1], greys[k]), range(len(others)))
     softs, arounds = [soft], [around]
     for flow in back:
         softs.append(sampled(softs[-1], flow))

@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 
 from vrm.motion.flow.completion import complete
-from vrm.motion.flow.estimators import DisFlow
 from vrm.selection.prompts.background_motion import MotionEvidence, background_evidence, filled
 from vrm.selection.prompts.base import Outline
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
+from vrm.selection.prompts.recent_flows import recent_flow
 from vrm.selection.tracking.features import GetFrame, shrink, small_grey
 from vrm.selection.tracking.tracker import enlarged
 from vrm.system.threads import parallel_map
@@ -89,8 +89,8 @@ def outline_box(
 def near_flows(frame: GetFrame, t: int, span: tuple[int, int]) -> list[F32]:
     """Flow from frame t to the two frames after it, or before it at the end of its shot, at tracking size."""
     near = [n for n in (t + 1, t + 2) if n < span[1]] or [n for n in (t - 1, t - 2) if n >= span[0]]
-    grey, estimator = small_grey(frame(t)), DisFlow()
-    return [estimator(grey, small_grey(frame(n))) for n in near]
+    grey = small_grey(frame(t))
+    return [recent_flow(grey, small_grey(frame(n))) for n in near]
 
 
 class BoxOutliner:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from itertools import groupby
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from vrm.selection.prompts.places import prompt_text, stored_box, stored_point
 from vrm.selection.prompts.registry import create_prompter
 from vrm.selection.tracking.scenes import Scene
 from vrm.selection.tracking.tracker import Tracked, loss_notes, track_mask
-from vrm.shots.frame_cache import FrameCache
-from vrm.types import Bool, Box, Masks
+from vrm.types import Bool, Box, Masks, Pixels
 
 UNSURE, UNSURE_CLICK = 0.6, 0.65
 """An outline less sure than this is worth a note; that of a click without SAM stops the work."""
@@ -32,19 +31,29 @@ PlacedPoints = list[tuple[Point, tuple[float, float]]]
 """Points, each with its ``(x, y)`` in the stored orientation."""
 
 
+class HasFrames(Protocol):
+    """The frames of a video by number, such as a ``FrameCache``."""
+
+    def frame(self, t: int) -> Pixels:
+        """uint8 or uint16 RGB ``(H, W, 3)``."""
+        ...
+
+
 class PromptedMasks:
     """Points and boxes of one video, made into masks.
 
     ``unsure``: what a click without SAM gave is so unsure, or so large, that only ``--yes`` goes on with it.
+    ``confidence``: of the outline that was least sure so far, 0 (a guess) to 1; None: there was none.
     """
 
-    def __init__(self, job: Job, store: FrameCache, scenes: list[Scene]) -> None:
+    def __init__(self, job: Job, store: HasFrames, scenes: list[Scene], prompter: Prompter | None = None) -> None:
         self._job, self._store, self._scenes = job, store, scenes
+        self.confidence: float | None = None
         options = job.options.mask
         self._prompts: Prompts = sorted(options.prompts, key=lambda prompt: prompt.frame)
-        self._prompter: Prompter | None = None
+        self._prompter = prompter
         self.unsure = False
-        if self._prompts:
+        if self._prompts and prompter is None:
             span = (job.first, job.last)
             self._prompter = create_prompter(options.sam, job.options.engine, store.frame, span, job.note)
 
@@ -112,6 +121,7 @@ class PromptedMasks:
         tracked = tracked or self.follow(annotated, scene)
         shown = scene.within(range(self._job.first, self._job.last))
         self._job.note(followed_from(annotated, shown), *loss_notes(tracked, list(shown)))
+        self._job.sureness.update(tracked.confidence)
         for t, mask in tracked.masks.items():
             masks[t] = mask
 
@@ -172,6 +182,7 @@ class PromptedMasks:
         """The mask of an outline that joins the mask ``before``. Raises MaskError: none, or hardly what was meant."""
         assert self._prompter is not None
         what, name = prompt_text(prompt), self._prompter.name
+        self.confidence = min(found.confidence, 1.0 if self.confidence is None else self.confidence)
         if int(found.mask.sum()) < _FEWEST:
             raise MaskError(f"{what}: {name} found nothing there.", _instead(prompt))
         share = float((found.mask if before is None else found.mask & ~before).mean())

@@ -10,7 +10,7 @@ from vrm.events import Progress, no_progress
 from vrm.options.remove import EngineOptions
 from vrm.selection.cpu_fallback import CpuFallback, Note, silent
 from vrm.selection.prompts.base import Outline, Prompt, Prompter
-from vrm.selection.prompts.box import outline_box
+from vrm.selection.prompts.box import BoxOutliner, near_flows, outline_box
 from vrm.selection.prompts.click import correct, outline_points
 from vrm.selection.tracking.features import GetFrame
 from vrm.selection.tracking.tracker import Tracked
@@ -39,6 +39,16 @@ class ColourAndMotion:
             return found
         mask = correct(frame, mask, off) if off else mask
         return Outline(mask, 1.0) if found is None else Outline(mask | found.mask, found.confidence)
+
+
+class FirstCut(ColourAndMotion):
+    """Answers a box by one cut, at once: as far as it is known before the frames around were looked at."""
+
+    def outline(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
+        if prompt.box is None:
+            return super().outline(t, frame, prompt)
+        flows = near_flows(self._frame, t, self._span)
+        return BoxOutliner(frame, prompt.box, flows, prompt.points, prompt.negative_points).guess()
 
 
 class MovablePrompter:

@@ -1,0 +1,206 @@
+"""What goes on one frame, as a picture to lay over it: outlines of what was said there, or what was followed to it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from vrm.options.build import build_options
+from vrm.options.remove import RemoveOptions
+from vrm.options.session import OBJECT, RECTANGLE, PickSession, Thing
+from vrm.page.edits import COLOURS
+from vrm.page.followed import Followed
+from vrm.page.frames import FrameStore, RecentlyUsed, encoded, fitted
+from vrm.report.html import EFFECT
+from vrm.selection.prompts.base import Prompter
+from vrm.types import U8, Bool, VideoInfo
+
+if TYPE_CHECKING:
+    from vrm.selection.preview_mask import OutlinedFrame
+
+_LONGEST = 1600
+"""Longer side of an overlay."""
+_TINT, _LINE = 105, 255
+"""Opacity of a mask and of its border."""
+_OUTLINES = 64 << 20
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What is laid over one frame.
+
+    Attributes:
+        png: RGBA as displayed, with square pixels; empty where nothing goes.
+        sure: how sure the outlines are, or following is, 0 (a guess) to 1; None where it is certain.
+        source: "said" (outlined on this frame), "followed", or empty.
+        notes: a sentence each.
+        area: share of the frame.
+    """
+
+    png: bytes
+    sure: float | None
+    source: str
+    notes: tuple[str, ...]
+    area: float
+
+    def to_dict(self) -> dict[str, Any]:
+        png = base64.b64encode(self.png).decode()
+        about = {"sure": self.sure, "source": self.source, "notes": list(self.notes), "area": round(self.area, 5)}
+        return {"png": png, **about}
+
+
+class Outliner:
+    """Outlines of what a session says on a frame; each is found once. One at a time."""
+
+    def __init__(self, frames: FrameStore) -> None:
+        self._frames, self.info = frames, frames.info
+        self._kept: RecentlyUsed[str] = RecentlyUsed(_OUTLINES)
+        self._prompters: dict[str, Prompter] = {}
+        self._lock = threading.Lock()
+
+    def found(
+        self, session: PickSession, t: int, before: Bool | None = None, rough: bool = False
+    ) -> OutlinedFrame | None:
+        """What is said on frame t alone; None where nothing is. ``before`` is as displayed. Raises VrmError."""
+        from vrm.selection.preview_mask import outline_frame  # the first frame is shown before that is imported
+
+        things = [thing.only(t) for thing in session.active if thing.kind in (OBJECT, RECTANGLE)]
+        things = [_everywhere(thing, session) for thing in things]
+        if not any(thing.places or thing.masks for thing in things):
+            return None
+        settings = {key: value for key, value in session.settings.items() if key in ("sam", "seed", "threads")}
+        words = replace(session, things=tuple(things), settings=settings).words()
+        if not any(word in words for word in ("box", "point", "not_point")):
+            settings.pop("sam", None)
+            words.pop("sam", None)
+        key = json.dumps([words, t, before is not None and hash(before.tobytes())], sort_keys=True)
+        with self._lock:
+            kept: OutlinedFrame | None = self._kept.get(key)
+            if rough and kept is None:
+                key += " at once"
+                kept = self._kept.get(key)
+            if kept is None:
+                options = build_options(**words)
+                if before is not None:
+                    before = np.ascontiguousarray(np.rot90(before, self.info.rotation // 90))
+                kept = outline_frame(
+                    self.info, options, t, self._frames.near(t), before, self._prompter(options, t, rough)
+                )
+                self._kept.put(key, kept, kept.mask.nbytes)
+        return kept
+
+    def _prompter(self, options: RemoveOptions, t: int, rough: bool) -> Prompter | None:
+        """A model stays loaded; without one there is nothing to keep."""
+        sam = options.mask.sam
+        if sam is None and rough:
+            from vrm.selection.prompts.registry import FirstCut
+
+            return FirstCut(self._frames.near(t).frame, (0, self.info.n_frames))
+        if sam is None:
+            return None
+        if sam not in self._prompters:
+            from vrm.selection.prompts.registry import create_prompter
+
+            span = (0, self.info.n_frames)
+            self._prompters[sam] = create_prompter(sam, options.engine, self._frames.frame, span)
+        return self._prompters[sam]
+
+
+def _everywhere(thing: Thing, session: PickSession) -> Thing:
+    """A rectangle of every frame is on this one too."""
+    return session.thing(thing.id) if thing.kind == RECTANGLE else thing
+
+
+Layers = list[tuple[Bool, str]]
+"""Masks as displayed, and their colours."""
+
+
+def overlay(
+    session: PickSession,
+    t: int,
+    outliner: Outliner,
+    followed: Followed | None,
+    show_effects: bool = True,
+    rough: bool = False,
+) -> Overlay:
+    """What goes on frame t: what is said there, else what was followed to it. Raises VrmError.
+
+    ``rough``: by one cut of each box, at once; what is found with all evidence may differ.
+    """
+    there = None if followed is None else followed.mask(t)
+    said = [thing for thing in session.active if t in thing.frames or thing.kind == RECTANGLE]
+    layers: Layers = []
+    sure, source = None, ""
+    notes: tuple[str, ...] = ()
+    if said and (there is not None or any(_adds(thing, t) for thing in said)):
+        source = "said"
+        found = _outlined(session, said, t, outliner, there, rough)
+        layers = [(np.rot90(each.mask, -outliner.info.rotation // 90), colour) for each, colour in found]
+        sure = min((each.confidence for each, _ in found if each.confidence is not None), default=None)
+        notes = tuple(note for each, _ in found for note in each.notes)
+    elif there is not None and followed is not None:
+        source, sure = "followed", followed.sureness.get(t)
+        layers = _followed(session, followed, t, there, show_effects)
+    area = float(np.mean(np.any([mask for mask, _ in layers], 0))) if layers else 0.0
+    return Overlay(_painted(layers, outliner.info) if area else b"", sure, source if area else "", notes, area)
+
+
+def _adds(thing: Thing, t: int) -> bool:
+    """Whether it says of frame t that something goes, not only what stays."""
+    here = thing.only(t)
+    return thing.kind == RECTANGLE or bool(here.boxes or here.points or here.masks)
+
+
+def _outlined(
+    session: PickSession, said: list[Thing], t: int, outliner: Outliner, there: Bool | None, rough: bool
+) -> list[tuple[OutlinedFrame, str]]:
+    """Outlines on frame t with their colours: of each thing, or of all where they correct what was followed there."""
+    corrected = there is not None and t not in _first_frames(session)
+    if corrected or len(said) == 1:
+        found = [outliner.found(session, t, there if corrected else None, rough)]
+    else:
+        found = [outliner.found(replace(session, things=(thing,)), t, rough=rough) for thing in said]
+    return [(each, thing.colour) for each, thing in zip(found, said, strict=False) if each is not None]
+
+
+def _followed(session: PickSession, followed: Followed, t: int, there: Bool, show_effects: bool) -> Layers:
+    """What was followed to frame t, by thing, and shadows and reflections in their own colour."""
+    colours = {thing.id: thing.colour for thing in session.things}
+    usual = next((thing.colour for thing in session.active), COLOURS[0])
+    layers = [(part, colours.get(number or 0, usual)) for part, number in followed.by_thing(t, there)]
+    shadow = followed.effects(t)
+    if shadow is not None:
+        layers = [(mask & ~shadow, colour) for mask, colour in layers]
+        if show_effects:
+            layers.append((shadow, "#{:02x}{:02x}{:02x}".format(*EFFECT)))
+    return layers
+
+
+def _first_frames(session: PickSession) -> set[int]:
+    """The first frame of each thing: following begins there, so no mask was followed to it."""
+    return {min(thing.frames) for thing in session.active if thing.frames}
+
+
+def _painted(layers: Layers, info: VideoInfo) -> bytes:
+    """Masks as displayed, each in its colour inside a line of it, as a PNG with transparency."""
+    shown = replace(info, rotation=0, height=layers[0][0].shape[0], width=layers[0][0].shape[1])
+    if info.rotation in (90, 270) and info.sample_aspect > 0:
+        shown = replace(shown, sample_aspect=1 / info.sample_aspect)
+    out: U8 | None = None
+    for mask, colour in layers:
+        small = fitted(mask.astype(np.uint8) * 255, shown, _LONGEST, cv2.INTER_AREA) > 127
+        if out is None:
+            out = np.zeros((*small.shape, 4), np.uint8)
+        width = max(1, round(max(small.shape) / 800))
+        rgb = [int(colour[k : k + 2], 16) for k in (5, 3, 1)]
+        out[small] = (*rgb, _TINT)
+        rim = small & (cv2.erode(small.astype(np.uint8), np.ones((2 * width + 1,) * 2, np.uint8), borderValue=1) == 0)
+        out[rim] = (*rgb, _LINE)
+    assert out is not None
+    return encoded(".png", out, (cv2.IMWRITE_PNG_COMPRESSION, 2))
