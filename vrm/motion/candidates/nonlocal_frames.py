@@ -11,7 +11,7 @@ import numpy as np
 from vrm.motion.flow.camera import grid, transform
 from vrm.motion.flow.camera_path import CameraPath
 from vrm.motion.flow.completion import complete
-from vrm.motion.flow.warp import remap, remap_grid
+from vrm.motion.flow.warp import remap
 from vrm.motion.frames import GUARD, WorkingFrames, alignment_box, dilate
 from vrm.motion.fusion.candidate import Correspondences
 from vrm.motion.poisson import push_pull
@@ -145,11 +145,10 @@ class Aligner:
 
     def _warped(self, s: int, xy: Array) -> tuple[np.ndarray, Bool]:
         """Frame s at places ``(h, w, 2)``, and which of them are inside it and outside its hole."""
-        h, w = self.frames.size
-        inside = (xy[..., 0] >= 1) & (xy[..., 1] >= 1) & (xy[..., 0] <= w - 2) & (xy[..., 1] <= h - 2)
-        near = np.rint(np.clip(xy, 0, (w - 1, h - 1))).astype(np.int32)
-        seen = inside & ~dilate(self.frames.hole(s), GUARD)[near[..., 1], near[..., 0]]
-        return remap_grid(self.frames.grey(s), xy), seen
+        hidden = dilate(self.frames.hole(s), GUARD).view(np.uint8)
+        x, y = xy[..., 0], xy[..., 1]
+        seen = cv2.remap(hidden, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0) == 0
+        return cv2.remap(self.frames.grey(s), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), seen
 
 
 def _disagreement(looks: Array, valid: Bool, inside: Bool) -> Array:

@@ -40,12 +40,8 @@ def grid(h: int, w: int) -> Array:
 
 def transform(points: Array, homography: np.ndarray) -> Array:
     """Points ``(..., 2)`` through a 3x3 homography, float32."""
-    h = homography.astype(np.float64)
-    x, y = points[..., 0].astype(np.float64), points[..., 1].astype(np.float64)
-    z = h[2, 0] * x + h[2, 1] * y + h[2, 2]
-    z = np.where(np.abs(z) < 1e-8, 1e-8, z)
-    xy = np.stack([(h[0, 0] * x + h[0, 1] * y + h[0, 2]) / z, (h[1, 0] * x + h[1, 1] * y + h[1, 2]) / z], -1)
-    return xy.astype(np.float32)
+    flat = np.ascontiguousarray(points, np.float32).reshape(-1, 1, 2)
+    return cv2.perspectiveTransform(flat, homography.astype(np.float64)).reshape(points.shape)
 
 
 def transform_affine(points: Array, matrix: Array) -> Array:

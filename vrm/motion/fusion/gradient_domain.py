@@ -63,7 +63,7 @@ def own_differences(image: Array, hole: Bool) -> Array:
     return np.stack([(image - padded[1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w])[hole] for dx, dy in STEPS])
 
 
-def blend(image: Array, hole: Bool, colour: Array, differences: Array, screening: float, cycles: int = 3) -> Array:
+def blend(image: Array, hole: Bool, colour: Array, differences: Array, screening: float, cycles: int = 2) -> Array:
     """Solve for the hole's pixels (Perez et al. 2003, Eq. 7, with a screening term).
 
     Minimises the sum over neighbour pairs of (f_p - f_q - v_pq)^2 plus ``screening`` times the sum of
