@@ -28,8 +28,10 @@ EFFECT = ("effect_psnr", "effect_input", "effect_gain")
 """Of the object's shadow or reflection; they need it and the truth."""
 FLAGGED = ("effect_recall", "effect_extra")
 """What a tool took for the effect; they need its masks, too."""
+THING = ("thing_psnr",)
+"""In what the holes hide of a thing that moves and stays; it needs the truth."""
 HIGHER_IS_BETTER = frozenset(
-    {"hole_psnr", "psnr", "hole_ssim", "pcons", "effect_psnr", "effect_gain", "effect_recall", *VARIANTS}
+    {"hole_psnr", "thing_psnr", "psnr", "hole_ssim", "pcons", "effect_psnr", "effect_gain", "effect_recall", *VARIANTS}
 )
 
 
@@ -55,7 +57,7 @@ class ClipMeter:
     """Adds up the measures of one clip, frame by frame, in order.
 
     Args:
-        measures: names of ``STANDARD``, ``FURTHER``, ``WITHOUT_TRUTH``, ``EFFECT`` and ``FLAGGED``.
+        measures: names of ``STANDARD``, ``FURTHER``, ``WITHOUT_TRUTH``, ``EFFECT``, ``FLAGGED`` and ``THING``.
         skip_every: leave frames 0, N, 2N, ... out of the measures of single frames (they were given); 0 = none.
         only: the only frames that count in measures of single frames; None = all.
     """
@@ -63,7 +65,7 @@ class ClipMeter:
     def __init__(
         self, measures: tuple[str, ...] = STANDARD, skip_every: int = 0, only: frozenset[int] | None = None
     ) -> None:
-        unknown = set(measures) - {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *EFFECT, *FLAGGED}
+        unknown = set(measures) - {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *EFFECT, *FLAGGED, *THING}
         if unknown:
             raise ValueError(f"no measure is called {', '.join(sorted(unknown))}")
         self._measures = measures
@@ -73,6 +75,7 @@ class ClipMeter:
         self._peak = 255
         self._rows: dict[str, list[float]] = {name: [] for name in measures}
         self._hole = [0, 0]  # squared error, number of values
+        self._thing = [0, 0]
         self._hole_ssim = [0.0, 0]
         self._change = [0, 0]  # absolute error of the change over time, number of values
         self._texture = Texture()
@@ -89,6 +92,7 @@ class ClipMeter:
         own_motion: Motion | None = None,
         effect: U8 | None = None,
         flagged: Bool | None = None,
+        thing: Bool | None = None,
     ) -> Pixels:
         """Add the next frame. Raises ValueError where sizes or depths differ.
 
@@ -102,6 +106,7 @@ class ClipMeter:
             effect: the object's shadow or reflection, uint8 ``(H, W)`` (see ``EffectMeter.add``), for ``EFFECT``; it
                 needs ``truth`` and ``given``.
             flagged: the tool's mask of object and effect, bool ``(H, W)``, for ``FLAGGED``.
+            thing: where a thing that moves and stays is hidden, bool ``(H, W)``, for ``THING``; it needs ``truth``.
 
         Returns:
             The composed frame: ``filled`` in the hole, the truth (without one, the given frame) outside.
@@ -119,6 +124,10 @@ class ClipMeter:
             self._single(frame, mask, truth)
         if effect is not None and truth is not None and given is not None and self.scores_next:
             self._effect.add(filled, given, truth, mask, effect, flagged)
+        if thing is not None and truth is not None and self.scores_next:
+            hidden = thing & mask
+            self._thing[0] += squared_error(truth[hidden], frame[hidden])
+            self._thing[1] += 3 * int(np.count_nonzero(hidden))
         if self._before is not None:
             self._pair(frame, mask, truth, motion, own_motion)
         self._before = frame, truth, mask
@@ -134,6 +143,7 @@ class ClipMeter:
     def score(self) -> ClipScore:
         pooled = {
             "hole_psnr": psnr(self._hole[0] / self._hole[1], self._peak) if self._hole[1] else math.nan,
+            "thing_psnr": psnr(self._thing[0] / self._thing[1], self._peak) if self._thing[1] else math.nan,
             "hole_ssim": self._hole_ssim[0] / self._hole_ssim[1] if self._hole_ssim[1] else math.nan,
             "dt": self._change[0] / self._change[1] * (255 / self._peak) if self._change[1] else math.nan,
             "sharp": self._texture.against_truth,

@@ -23,6 +23,7 @@ class Clip:
         masks: what marks an object or a hole, if it is there.
         truth: the same frames without the object, if they are there.
         effect: how much of the ground's light the object's shadow or reflection takes, 0 to 255, if that is known.
+        thing: what the masks hide of something that moves and stays, if that is known.
         missing_is_black: 0 is what is missing (DEVIL's convention).
     """
 
@@ -31,6 +32,7 @@ class Clip:
     masks: ImageSequence | None = None
     truth: ImageSequence | None = None
     effect: ImageSequence | None = None
+    thing: ImageSequence | None = None
     missing_is_black: bool = False
 
     def count(self, most: int | None) -> int:
@@ -41,11 +43,11 @@ class Clip:
 def find_clips(folder: Path, wanted: tuple[str, ...] = ()) -> list[Clip]:
     """The clips of a folder, by name.
 
-    Layouts: ``NAME/{frames,masks[,truth,effect]}`` (folders or videos; a single video in NAME is its frames), the data
-    sets' ``JPEGImages/[480p/]NAME`` beside ``Annotations/[480p/]NAME``, DEVIL's ``NAME/frame_0000_{gt,mask}.png``, and
-    videos side by side (``a.mkv`` beside ``a.mp4`` keep their endings in their names). A composite's truth may be
-    another clip's frames: ``NAME/meta.json`` says which, as ``{"gt": "OTHER/frames", "bg_offset": 0}`` (from the folder
-    of clips; frame t of NAME is frame t + offset there).
+    Layouts: ``NAME/{frames,masks[,truth,effect,thing]}`` (folders or videos; a single video in NAME is its frames), the
+    data sets' ``JPEGImages/[480p/]NAME`` beside ``Annotations/[480p/]NAME``, DEVIL's
+    ``NAME/frame_0000_{gt,mask}.png``, and videos side by side (``a.mkv`` beside ``a.mp4`` keep their endings in their
+    names). A composite's truth may be another clip's frames: ``NAME/meta.json`` says which, as
+    ``{"gt": "OTHER/frames", "bg_offset": 0}`` (from the folder of clips; frame t of NAME is frame t + offset there).
 
     Args:
         wanted: names or patterns (``davis-*``) in the order wanted; empty = all.
@@ -102,7 +104,7 @@ def _clip(place: ClipPath) -> Clip:
     frames = ImageSequence(place.frames)
     masks = open_sequence(folder, "masks", "mask") if place.masks is None else ImageSequence(place.masks)
     truth = open_sequence(folder, "truth", "gt") or _background(folder, frames)
-    return Clip(place.name, frames, masks, truth, open_sequence(folder, "effect"))
+    return Clip(place.name, frames, masks, truth, open_sequence(folder, "effect"), open_sequence(folder, "thing"))
 
 
 def _background(folder: Path, frames: ImageSequence) -> ImageSequence | None:

@@ -1,4 +1,4 @@
-"""Cases with known truth, for any tool to be run on: ``OUT/NAME/{frames,masks,truth[,effect]}/00000.png``."""
+"""Cases with known truth, for any tool to be run on: ``OUT/NAME/{frames,masks,truth[,effect,thing]}/00000.png``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from vrm.errors import MaskError, OutputError, UsageError, VideoError, VrmError
 from vrm.evaluate.cases.clips import Clip, choose, find_clips
+from vrm.evaluate.cases.crossing import crossing_holes
 from vrm.evaluate.cases.effects import ObjectPlacement, draw_effect, lay_over
 from vrm.evaluate.cases.protocols import Protocol, find_protocol
 from vrm.evaluate.cases.sequence import ImageSequence, doubt, load_masks, same_shape
@@ -42,7 +43,8 @@ class _Case:
     """One case to be written.
 
     Attributes:
-        pictures: of each frame, by the folder they go to: "frames", "masks", "truth" and "effect" where they are known.
+        pictures: of each frame, by the folder they go to: "frames", "masks", and "truth", "effect" and "thing"
+            where they are known.
         about: what the record says of it.
     """
 
@@ -99,7 +101,7 @@ def _check_output(out: Path, overwrite: bool) -> None:
 class _CaseMaker:
     def __init__(self, folder: Path, options: CasesCommand, events: Events) -> None:
         self._options, self._protocol = options, find_protocol(options.protocol)
-        self._needs_masks = self._protocol.holes in ("shuffled", "own", "object", "laid")
+        self._needs_masks = self._protocol.holes in ("shuffled", "own", "object", "laid", "crossing")
         self._size = options.size or self._protocol.size  # None = the clips' own
         if options.masks is not None and self._protocol.holes not in ("still", "moving"):
             raise UsageError(f"--masks has no meaning for the protocol {self._protocol.name}.")
@@ -159,7 +161,7 @@ class _CaseMaker:
         if faults and not usable:
             raise faults[0]
         name = self._protocol.name
-        if len(usable) < (2 if self._protocol.holes in ("shuffled", "laid") else 1):
+        if len(usable) < (2 if self._protocol.holes in ("shuffled", "laid", "crossing") else 1):
             raise VideoError(f"The protocol {name} needs two clips or more, and {len(usable)} can be used.")
         return usable
 
@@ -188,6 +190,8 @@ class _CaseMaker:
             return self._guided(clip, seed)
         if protocol.holes == "laid":
             return self._laid(clip, self._donor(k), seed)
+        if protocol.holes == "crossing":
+            return self._crossing(self.sources[k], self._donor(k))
         size = self._size or clip.frames.size
         count = clip.count(options.frames)
         about: dict[str, Any] = {}
@@ -236,6 +240,18 @@ class _CaseMaker:
         objects = ((frame, masks[t]) for t, frame in enumerate(sized(donor.clip.frames, placement.small)))
         pictures = lay_over(sized(clip.frames, size), objects, placement, effect)
         return _Case(pictures, {"object": donor.clip.name, "seed": seed, **asdict(effect)})
+
+    def _crossing(self, source: _CaseSource, donor: _CaseSource) -> _Case:
+        """The object of this clip, hidden in part by the shape of another one that passes over it."""
+        clip, size = source.clip, self._size or source.clip.frames.size
+        assert source.masks is not None
+        assert donor.masks is not None
+        count = clip.count(self._options.frames)
+        passing = crossing_holes(source.masks, donor.masks, size, count, clip.name)
+        frames = (resized(frame, size, self._protocol) for frame in clip.frames.stream(count))
+        shown = _hidden(frames, (hole for hole, _ in passing))
+        pictures = ({**pictures, "thing": thing} for pictures, (_, thing) in zip(shown, passing, strict=True))
+        return _Case(pictures, {"holes": donor.clip.name})
 
     def _guided(self, clip: Clip, seed: int) -> _Case:
         """Frame 0 is the image, the others are views of it, each with its own hole; only frame 0 is scored."""

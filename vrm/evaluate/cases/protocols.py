@@ -28,7 +28,7 @@ class Protocol:
             "moving" (a free-form blob for each clip), "own" (the clip's own masks are holes in known pixels),
             "object" (the clip's own masks mark what is to be removed; there is no truth), "guided" (an image and
             synthetic views of it, each with a hole), "laid" (another clip's object, laid over the frames, is to be
-            removed).
+            removed), "crossing" (another clip's masks pass over the clip's own object).
         source: who published it.
         size: ``(height, width)`` of the cases; None = the clips' own.
         cover: frames are resized to cover the size, and their middle is taken; False = stretched.
@@ -42,7 +42,7 @@ class Protocol:
 
     name: str
     what: str
-    holes: Literal["box", "shuffled", "still", "moving", "own", "object", "guided", "laid"]
+    holes: Literal["box", "shuffled", "still", "moving", "own", "object", "guided", "laid", "crossing"]
     source: str
     size: tuple[int, int] | None = (240, 432)
     cover: bool = False
@@ -60,6 +60,8 @@ _ALL = (
     Protocol("fixed", "A box of a quarter of width and height in the middle of every frame.", "box", _OUYANG),
     Protocol("object", "Another clip's object masks, grown by 4 pixels, over known pixels.", "shuffled", _OUYANG,
         grow="ellipse"),
+    Protocol("crossing", "Another clip's object masks pass over the clip's own object; thing/ is what they hide of it.",
+        "crossing", "vrm's own"),
     Protocol("sttn", "The 50 clips of DAVIS 2016, one still free-form hole each.", "still", _STTN,
         resample="bicubic", grow="cross", clips=DAVIS_50),
     Protocol("youtube-vos", "The 508 test videos of YouTube-VOS, one still free-form hole each.", "still", _STTN,

@@ -34,6 +34,7 @@ WHAT = {
     "effect_psnr": "error where the object's shadow or reflection was, in decibels",
     "effect_input": "the same of what was given, so of doing nothing there",
     "effect_gain": "the difference of these two",
+    "thing_psnr": "error in what the holes hide of a thing that moves, in decibels",
     "pcons": "likeness of patches from frame to frame, in decibels",
     "lpips_alex": "distance as a network sees it (AlexNet)",
     "lpips_vgg": "distance as a network sees it (VGG-16)",

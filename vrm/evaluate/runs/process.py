@@ -54,7 +54,7 @@ def _perform(work: Record, out: TextIO) -> Record:
 def _task(record: Record) -> FillTask:
     """A task from the plain values that ``asdict`` made of it."""
     clip, method = record["clip"], record["method"]
-    names = ("frames", "masks", "truth", "effect")
+    names = ("frames", "masks", "truth", "effect", "thing")
     engine = EngineOptions(**{**method["engine"], "keyframes": ()})  # these are chosen when the clip is filled
     return FillTask(
         Method(**{**method, "engine": engine}),

@@ -103,7 +103,8 @@ class ClipRecord:
     def score_key(self, cases: Path) -> dict[str, Any]:
         """What a score depends on besides the result's settings: measures, networks, and every file that is read."""
         clip, score, setup = self.clip, self.records.score, self.records.setup
-        files = _files((clip.frames, clip.masks, clip.truth, clip.effect, open_sequence(self.results, clip.name)))
+        case = clip.frames, clip.masks, clip.truth, clip.effect, clip.thing
+        files = _files((*case, open_sequence(self.results, clip.name)))
         only = sorted(scored_frames(cases).get(clip.name, ()))
         return {
             "measures": list(score.names(clip)),

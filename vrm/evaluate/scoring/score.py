@@ -18,7 +18,7 @@ from vrm.evaluate.cases.sequence import ImageSequence, at_depth, doubt, load_mas
 from vrm.evaluate.scoring.feature_sets import Features, set_distances
 from vrm.evaluate.scoring.stream import CaseFrame, prefetch, read_case
 from vrm.events import Events, counted
-from vrm.metrics.clip import EFFECT, FLAGGED, FURTHER, STANDARD, WITHOUT_TRUTH, ClipMeter, ClipScore
+from vrm.metrics.clip import EFFECT, FLAGGED, FURTHER, STANDARD, THING, WITHOUT_TRUTH, ClipMeter, ClipScore
 from vrm.metrics.means import Mean, mean
 from vrm.metrics.warping import Motion
 from vrm.types import Bool, FlowEstimator, Masks, Pixels
@@ -79,7 +79,7 @@ class ScoreOptions:
     masks: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *EFFECT, *FLAGGED, *FROM_NETWORKS, "standard", "all"}
+        known = {*STANDARD, *FURTHER, *WITHOUT_TRUTH, *EFFECT, *FLAGGED, *THING, *FROM_NETWORKS, "standard", "all"}
         if unknown := [m for m in self.measures if m not in known]:
             raise UsageError(f"No measure is called {', '.join(unknown)}.", f"Choose from: {', '.join(sorted(known))}.")
 
@@ -89,10 +89,12 @@ class ScoreOptions:
         possible = (*STANDARD, *FURTHER, *WITHOUT_TRUTH) if with_truth else WITHOUT_TRUTH
         if with_truth and clip.effect is not None:
             possible = (*possible, *EFFECT, *(FLAGGED if self.masks else ()))
+        if with_truth and clip.thing is not None:
+            possible = (*possible, *THING)
         if "all" in chosen:
             chosen |= {*possible}
         if "standard" in chosen:
-            chosen |= {*STANDARD, *EFFECT, *FLAGGED, "sharp_around"} if with_truth else set(WITHOUT_TRUTH)
+            chosen |= {*STANDARD, *EFFECT, *FLAGGED, *THING, "sharp_around"} if with_truth else set(WITHOUT_TRUTH)
         return tuple(name for name in possible if name in chosen)
 
 
@@ -231,7 +233,9 @@ class _Scorer:
         """Add a frame of result ``k``, with the motion from the previous true and (``own``) filled frame."""
         scored = self._meter.scores_next
         flagged = None if self._flagged is None else self._flagged[frame.t]
-        composed = self._meter.add(frame.filled[k], mask, frame.truth, frame.given, motion, own, frame.effect, flagged)
+        composed = self._meter.add(
+            frame.filled[k], mask, frame.truth, frame.given, motion, own, frame.effect, flagged, frame.thing
+        )
         if frame.truth is not None:
             for metric in self._network_metrics:
                 metric.update(frame.truth, composed, scored, bool(mask.any()))
@@ -309,7 +313,8 @@ def _check(
             )
         reference = clip.truth or clip.frames
         if clip.truth is not None:
-            for pictures, what in ((clip.frames, "what was given"), (clip.effect, "the effect")):
+            others = (clip.frames, "what was given"), (clip.effect, "the effect"), (clip.thing, "the thing")
+            for pictures, what in others:
                 if pictures is not None:
                     same_shape(pictures, clip.truth, what, "the truth", clip.name)
         for k, path in enumerate(results):

@@ -11,7 +11,7 @@ from typing import Any
 from vrm.evaluate.cases.clips import Clip
 from vrm.evaluate.cases.sequence import ImageSequence, at_depth
 from vrm.metrics.warping import Motion, grey, visible
-from vrm.types import U8, FlowEstimator, Pixels, eight_bits
+from vrm.types import U8, Bool, FlowEstimator, Pixels, eight_bits
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class PendingMotion:
 class CaseFrame:
     """One frame of a case: given, true, and filled (by result), with the motion from the previous one.
 
-    ``own`` is the motion between the filled frames, by result; ``effect`` is that of the object, uint8 ``(H, W)``. All
-    frames have the truth's bit depth, or without a truth that of the given ones.
+    ``own`` is the motion between the filled frames, by result; ``effect`` is that of the object, uint8 ``(H, W)``;
+    ``thing`` is what the holes hide of one that stays, bool ``(H, W)``. All frames have the truth's bit depth, or
+    without a truth that of the given ones.
     """
 
     t: int
@@ -43,6 +44,7 @@ class CaseFrame:
     motion: PendingMotion
     own: dict[int, PendingMotion]
     effect: U8 | None = None
+    thing: Bool | None = None
 
 
 class MotionStream:
@@ -74,6 +76,7 @@ def read_case(
     own = {k: MotionStream(pool, estimator) for k in results if {"ewarp_own", "ewarp_own_hole"} & set(names)}
     truths = clip.truth.stream(count) if clip.truth is not None else None
     effects = clip.effect.stream(count) if clip.effect is not None else None
+    things = clip.thing.stream(count) if clip.thing is not None else None
     streams = {k: frames.stream(count) for k, frames in results.items()}
     bits = (clip.truth or clip.frames).bits
     for t, given in enumerate(clip.frames.stream(count)):
@@ -82,7 +85,9 @@ def read_case(
         filled = {k: at_depth(next(stream), bits) for k, stream in streams.items()}
         motion = truth_motion.next(truth) if truth_motion is not None and truth is not None else PendingMotion()
         effect = eight_bits(next(effects)[..., 0]) if effects is not None else None
-        yield CaseFrame(t, given, truth, filled, motion, {k: m.next(filled[k]) for k, m in own.items()}, effect)
+        thing = next(things)[..., 0] > 0 if things is not None else None
+        own_motion = {k: m.next(filled[k]) for k, m in own.items()}
+        yield CaseFrame(t, given, truth, filled, motion, own_motion, effect, thing)
 
 
 def prefetch(frames: Iterator[CaseFrame], n: int = 2) -> Iterator[CaseFrame]:
