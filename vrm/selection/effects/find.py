@@ -126,16 +126,19 @@ def _joined(found: dict[int, Bool], frames: EffectFrames) -> Iterator[tuple[int,
     for t in found:
         region = np.logical_or.reduce([found[u] for u in (t - 1, t, t + 1) if u in found])
         if region.any():
-            whole = dilate(closed(region, 7), 2) | frames.object(t)
-            yield t, _without_holes(closed(whole, _SEAM), round(_ENCLOSED * int(frames.object(t).sum())))
+            effect, thing = dilate(closed(region, 7), 2), frames.object(t)
+            near = dilate(effect, _SEAM)
+            between = closed(effect | thing, _SEAM) & near & ~thing
+            enclosed = _enclosed(effect | between | thing, round(_ENCLOSED * int(thing.sum())))
+            yield t, effect | between | (enclosed & near)
 
 
-def _without_holes(mask: Bool, most: int) -> Bool:
-    """The mask with what it encloses, up to ``most`` pixels each."""
+def _enclosed(mask: Bool, most: int) -> Bool:
+    """What a mask encloses, up to ``most`` pixels each."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] <= most
     small[0] = False  # the mask itself
-    return np.asarray(mask | small[labels])
+    return np.asarray(small[labels])
 
 
 def _full_size(mask: Bool, size: tuple[int, int]) -> Bool:
