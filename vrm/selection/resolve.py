@@ -19,6 +19,7 @@ from vrm.options.remove import RemoveOptions
 from vrm.options.values import BoxPrompt
 from vrm.report.model import RemoveReport
 from vrm.selection.effects.find import find_effects
+from vrm.selection.effects.relight import Relighting
 from vrm.selection.labels.classes import check_labels, labels_for_engine, load_classes
 from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.masks.load import LoadedMasks, check_coverage, load
@@ -75,6 +76,7 @@ class Selection:
         hidden: the holes of these, and what must not be taken for background on frames around them.
         shots: as far as ``hidden`` is known.
         labels: makes what engines that route by content ask for, see ``labels_for_engine``.
+        relit: gives fills, frame after frame, what is seen of the ground under the effects.
     """
 
     masks: ShapedMasks
@@ -82,6 +84,7 @@ class Selection:
     hidden: Masks
     shots: Shots
     labels: Callable[[], Callable[[int], U8] | None]
+    relit: Relighting
 
 
 Observer = Callable[[Job, Selection], None]
@@ -220,7 +223,9 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
             )
     holes = shaped.holes.within(span)
     worked_on = replace(shaped, objects=shaped.objects.within(span), holes=holes)
-    return Selection(worked_on, effects.within(span), shaped.holes, shots, lambda: labels_for_engine(job, holes))
+    effects = effects.within(span)
+    relit = Relighting(worked_on, effects, shots)
+    return Selection(worked_on, effects, shaped.holes, shots, lambda: labels_for_engine(job, holes), relit)
 
 
 def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:

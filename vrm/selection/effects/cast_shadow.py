@@ -30,7 +30,7 @@ _SHEARS = tuple(np.linspace(-2, 2, 17))
 _SQUASHES = (-0.7, -0.55, -0.4, -0.25, -0.15, 0.15, 0.25, 0.4, 0.55, 0.7)
 _FINER = tuple((a, b) for a in (-0.16, -0.08, 0, 0.08, 0.16) for b in (-0.08, -0.04, 0, 0.04, 0.08))
 
-_ACCEPTED = 0.27
+_ACCEPTED = 0.2
 """Correlation of outline and light lost that three of four frames must have. Made shadows and a car's have .39 to .68,
 clips without a cast shadow .28 at most."""
 

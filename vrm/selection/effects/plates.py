@@ -82,7 +82,7 @@ def _spread(ranks: F32, count: npt.NDArray[np.intp], middle: F32) -> F32:
     half = count // 2
     dark = np.arange(ranks.shape[-1]) < half[..., None]
     bright = _lower_median(np.where(dark, np.inf, apart), count - half)
-    return np.maximum(_BRIGHTER * bright, _ALL * _lower_median(apart, count))
+    return np.asarray(np.maximum(_BRIGHTER * bright, _ALL * _lower_median(apart, count)), np.float32)
 
 
 def _lower_median(values: F32, count: npt.NDArray[np.intp]) -> F32:
