@@ -143,6 +143,7 @@ def test_a_shadow_goes_and_nothing_else(scene):
     assert recall > 0.8
     assert extra < 0.002
     assert not any((found[t] & scene.masks[t]).any() for t in range(FRAMES))
+    assert not any(found[t][:62].any() for t in range(FRAMES))  # no rim of the thing where no shadow is
     assert len(notes) == 1
     assert "--effects none leaves it" in notes[0]
 

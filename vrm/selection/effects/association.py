@@ -18,9 +18,9 @@ from vrm.types import F32, Bool
 
 _UNIT = 28.0
 """An object's height, in pixels, on the picture in the object's coordinates, ..."""
-_SIZE = 84, 197
-_FOOT = 98.0, 28.0
-"""its ``(height, width)``, and where the foot lies ``(x, y)``: a low light casts a shadow of several heights."""
+_SIZE = 84, 113
+_FOOT = 56.0, 28.0
+"""its ``(height, width)``, and where the foot lies ``(x, y)``."""
 
 _BLUR = 0.025
 """Heights that shadows sway by against the object; twice as much along the ground."""
@@ -33,9 +33,6 @@ _SEED, _WEAK = 3.0, 1.7
 _SUPPORTED, _LIKELY, _STAYS = 3.0, 2.5, 3.1
 """Standard deviations of the average: of a seed's place, of the places that most of a region lies in, and what a
 plain loss of light that stays with the object counts as."""
-_THIN, _ALONG = 0.6, 4.0
-"""Where the average is surer than that, standard deviations that continue a region, smoothed over this many
-pixels along the ground: a low light casts a thin shadow."""
 _SHARE = 0.4
 _SMALLEST = 12
 _ABOVE = 0.5
@@ -138,8 +135,7 @@ def _significance(stack: F32) -> F32:
 
 def associated(found: Evidence, support: F32) -> Bool:
     """The regions of light lost that go with the object, bool ``(h, w)``."""
-    thin = cv2.GaussianBlur(found.score, (0, 0), _ALONG, sigmaY=1) > _THIN
-    weak = ((found.score > _WEAK) | (thin & (support > _STAYS))).astype(np.uint8)
+    weak = (found.score > _WEAK).astype(np.uint8)
     seeds = (found.score > _SEED) & (support > _SUPPORTED)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
     if count < 2 or not seeds.any():

@@ -27,7 +27,9 @@ _DARK = 2e-3
 _DARKENED = -0.1
 """Log-ratio of a shadow's light at most."""
 _CORE = 4
-"""Pixels from a shadow's rim, in frames 432 wide, to where its factor is measured."""
+"""Pixels from a shadow's rim, in frames 432 wide, to where its factor is measured, ..."""
+_DARKEST = 15
+"""as this percentile: a mask is wider than its shadow."""
 _REMEMBERED = 24
 """Frames whose shadow's factor is averaged: one light has one."""
 
@@ -35,9 +37,13 @@ _TRUSTED = 1.4, 0.6
 """The fill counts as much as its detail is like the frame's, times the first (1 at most), times the second."""
 _LOST, _SEEN = -1.9, -1.5
 """Log-ratios of light at which too little of the ground is seen, and enough; where a shadow has a factor ..."""
-_DARKER, _SAME = 1.9, 1.4
+_DARKER, _SAME = 2.2, 1.6
 """... also this many times that: where a thing touches the ground it is darkest, and no one factor holds."""
-_NEAR = 8
+_NEIGHBOURHOOD = 12
+"""Deviation of the Gaussian window, in pixels of frames 432 wide, that tells how rough the ground is, ..."""
+_SMOOTH, _ROUGH = 0.2, 0.35
+"""from detail of this deviation in log-light, where the fill is all, up to this, where the frame counts in full."""
+_NEAR = 5
 """Pixels from the thing, in frames 432 wide, over which the fill gives way to the frame."""
 
 
@@ -65,14 +71,16 @@ class Relighting:
         box = bounding_box(share > 0)
         if box is None:
             return patch
-        y0, x0, y1, x1 = _common(grow_box(box, odd(_LIKENESS * self._scale), share.shape), patch.box)
+        y0, x0, y1, x1 = _common(grow_box(box, odd(2 * _NEIGHBOURHOOD * self._scale), share.shape), patch.box)
         if y0 >= y1 or x0 >= x1:
             return patch
         py, px = y0 - patch.box[0], x0 - patch.box[1]
         part, inside = (slice(y0, y1), slice(x0, x1)), (slice(py, py + y1 - y0), slice(px, px + x1 - x0))
         rgb = patch.rgb.copy()
-        mixed = self._mixed(_light(frame.rgb()[part]), _light(patch.rgb[inside]), share[part])
-        ground = share[part] > 0
+        shown = _light(frame.rgb()[part])
+        most = share[part] * self._textured(shown, ~self._masks.holes[t][part])
+        mixed = self._mixed(shown, _light(patch.rgb[inside]), most)
+        ground = most > 0
         rgb[inside][ground] = _pixels(mixed[ground], rgb.dtype)
         return Patch(patch.box, rgb)
 
@@ -86,6 +94,15 @@ class Relighting:
         away = cv2.distanceTransform((~thing).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
         ground = dilate(effect, grow) & self._masks.holes[t]
         return np.asarray(np.clip(away / (_NEAR * self._scale), 0, 1) * ground, np.float32)
+
+    def _textured(self, shown: F32, around: Bool) -> F32:
+        """How rough the ground around is, 0..1, ``(h, w)``: on a smooth one a shadow's rim would be seen."""
+        weight = around.astype(np.float32)
+        log = np.log(shown.mean(-1) + _DARK)
+        power = (log - _mean(log, weight, odd(_DETAIL * self._scale))) ** 2 * weight
+        near = _NEIGHBOURHOOD * self._scale
+        mean = cv2.GaussianBlur(power, (0, 0), near) / (cv2.GaussianBlur(weight, (0, 0), near) + 1e-3)
+        return np.asarray(np.clip((np.sqrt(mean) - _SMOOTH) / (_ROUGH - _SMOOTH), 0, 1), np.float32)
 
     def _mixed(self, shown: F32, filled: F32, most: F32) -> F32:
         """The ground's light, float32 ``(h, w, 3)``; of use where ``most``, the share of the frame, is above 0."""
@@ -110,7 +127,7 @@ class Relighting:
         dark = core[(core < _DARKENED).all(-1)]
         if 2 * len(dark) <= len(core):
             return None
-        self._factors = [*self._factors[1 - _REMEMBERED :], np.median(dark, 0)]
+        self._factors = [*self._factors[1 - _REMEMBERED :], np.percentile(dark, _DARKEST, 0).astype(np.float32)]
         return np.asarray(np.mean(self._factors, 0), np.float32)
 
 
