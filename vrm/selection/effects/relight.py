@@ -16,7 +16,7 @@ import numpy as np
 from vrm.media.frame.frame import Frame
 from vrm.motion.frames import GUARD, dilate, length_scale, odd
 from vrm.selection.masks.morphology import ShapedMasks
-from vrm.types import F32, Array, Bool, Masks, Patch, Pixels, bounding_box, grow_box
+from vrm.types import F32, Array, Bool, Masks, Patch, Pixels, grow_box
 
 _LOCAL, _NARROW, _DETAIL, _LIKENESS = 9, 5, 11, 15
 """Windows in frames 432 wide: in which the frame's light is held against the fill's; the same for a shadow's outline;
@@ -67,33 +67,28 @@ class Relighting:
         t = frame.index
         if t in self._starts:
             self._factors.clear()
-        share = self._share(t)
-        box = bounding_box(share > 0)
+        box = self._effects.box(t)
         if box is None:
             return patch
-        y0, x0, y1, x1 = _common(grow_box(box, odd(2 * _NEIGHBOURHOOD * self._scale), share.shape), patch.box)
+        around = grow_box(box, odd(2 * _NEIGHBOURHOOD * self._scale), self._effects.size)
+        y0, x0, y1, x1 = _common(around, patch.box)
         if y0 >= y1 or x0 >= x1:
             return patch
         py, px = y0 - patch.box[0], x0 - patch.box[1]
         part, inside = (slice(y0, y1), slice(x0, x1)), (slice(py, py + y1 - y0), slice(px, px + x1 - x0))
-        rgb = patch.rgb.copy()
-        shown = _light(frame.rgb()[part])
-        most = share[part] * self._textured(shown, ~self._masks.holes[t][part])
-        mixed = self._mixed(shown, _light(patch.rgb[inside]), most)
+        shown, hole = _light(frame.rgb()[part]), self._masks.holes[t][part]
+        most = self._share(t, part) * hole * self._textured(shown, ~hole)
         ground = most > 0
+        rgb = patch.rgb.copy()
+        mixed = self._mixed(shown, _light(patch.rgb[inside]), most)
         rgb[inside][ground] = _pixels(mixed[ground], rgb.dtype)
         return Patch(patch.box, rgb)
 
-    def _share(self, t: int) -> F32:
+    def _share(self, t: int, part: tuple[slice, slice]) -> F32:
         """How much the frame may count at each pixel, 0..1: where nothing but an effect alters the ground."""
-        effect = self._effects[t]
-        if not effect.any():
-            return np.zeros(effect.shape, np.float32)
-        grow = self._masks.grow
-        thing = dilate(self._masks.objects[t] & ~effect, grow + GUARD)
-        away = cv2.distanceTransform((~thing).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-        ground = dilate(effect, grow) & self._masks.holes[t]
-        return np.asarray(np.clip(away / (_NEAR * self._scale), 0, 1) * ground, np.float32)
+        effect, grow = self._effects[t][part], self._masks.grow
+        away = _distance(self._masks.objects[t][part] & ~effect) - (grow + GUARD)
+        return np.asarray(np.clip(away / (_NEAR * self._scale), 0, 1) * (_distance(effect) <= grow), np.float32)
 
     def _textured(self, shown: F32, around: Bool) -> F32:
         """How rough the ground around is, 0..1, ``(h, w)``: on a smooth one a shadow's rim would be seen."""
@@ -129,6 +124,12 @@ class Relighting:
             return None
         self._factors = [*self._factors[1 - _REMEMBERED :], np.percentile(dark, _DARKEST, 0).astype(np.float32)]
         return np.asarray(np.mean(self._factors, 0), np.float32)
+
+
+def _distance(mask: Bool) -> F32:
+    """Distance to the nearest True pixel, far where there is none, ``(h, w)``."""
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(away, np.float32)
 
 
 def _outline(ratio: F32, factor: F32, weight: F32, soft: float) -> F32:
