@@ -59,7 +59,8 @@ class Scene:
         return self._frames[t]
 
     def find(self, kinds="shadows", shots=((0, FRAMES),)):
-        return find_effects(self.frame, self.masks, list(shots), range(FRAMES), kinds)
+        effects, _, notes = find_effects(self.frame, self.masks, list(shots), range(FRAMES), kinds)
+        return effects, notes
 
 
 @pytest.fixture(scope="module")

@@ -48,8 +48,8 @@ class _Outcome:
 def find_effects(
     frame: GetFrame, objects: Masks, shots: list[tuple[int, int]], told: range, kinds: str,
     progress: Progress = no_progress,
-) -> tuple[Masks, list[str]]:  # fmt: skip
-    """The effects of what the masks hold, and notes about those on the frames ``told``.
+) -> tuple[Masks, Masks, list[str]]:  # fmt: skip
+    """The effects of what the masks hold, those of them that are shadows alone, and notes about the frames ``told``.
 
     Args:
         frame: called with t in ascending order, but for the last hundred.
@@ -58,6 +58,7 @@ def find_effects(
         kinds: "shadows", "reflections" or "all".
     """
     out = _Outcome(Masks(objects.size, objects.n_frames))
+    shadows = Masks(objects.size, objects.n_frames)
     total = sum(stop - start for start, stop in shots)
     done = 0
     for start, stop in shots:
@@ -69,9 +70,12 @@ def find_effects(
                 progress("effects", before + n, total)
 
             for t, mask in _joined(_stretch(frames, times, kinds, out, step), frames):
-                out.effects[t] = _full_size(mask, objects.size) & ~objects[t]
+                effect = _full_size(mask, objects.size) & ~objects[t]
+                out.effects[t] = effect
+                if not {t - 1, t, t + 1} & set(out.with_reflection):
+                    shadows[t] = effect
         done += stop - start
-    return out.effects, _notes(out, told, kinds)
+    return out.effects, shadows, _notes(out, told, kinds)
 
 
 def _stretch(

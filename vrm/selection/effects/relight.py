@@ -1,4 +1,4 @@
-"""Relighting: under a shadow or a faint reflection the ground is seen, only altered, so its own texture is kept.
+"""Relighting: under a shadow the ground is seen, only darker, so its own texture is kept.
 
 frame and fill, as light -> how much darker the frame is, in windows, and the one factor that a shadow has
 -> the frame divided by these -> mixed with the fill, which counts where it shows the same texture
@@ -48,29 +48,29 @@ _NEAR = 5
 
 
 class Relighting:
-    """Gives fills of a video's frames, one after another, the ground's own texture where an effect lay on it.
+    """Gives fills of a video's frames, one after another, the ground's own texture where a shadow lay on it.
 
     Args:
         masks: what is removed, with its effects.
-        effects: those alone.
+        shadows: those that are shadows; a reflection would come back with the ground's texture.
         shots: ``(start, stop)``; each has a light of its own.
     """
 
-    def __init__(self, masks: ShapedMasks, effects: Masks, shots: list[tuple[int, int]]) -> None:
-        self._masks, self._effects = masks, effects
+    def __init__(self, masks: ShapedMasks, shadows: Masks, shots: list[tuple[int, int]]) -> None:
+        self._masks, self._shadows = masks, shadows
         self._starts = {start for start, _ in shots}
         self._factors: list[F32] = []
-        self._scale = length_scale(effects.size)
+        self._scale = length_scale(shadows.size)
 
     def __call__(self, frame: Frame, patch: Patch) -> Patch:
-        """The patch with what the frame shows of the ground; the same patch where there is no effect."""
+        """The patch with what the frame shows of the ground; the same patch where there is no shadow."""
         t = frame.index
         if t in self._starts:
             self._factors.clear()
-        box = self._effects.box(t)
+        box = self._shadows.box(t)
         if box is None:
             return patch
-        around = grow_box(box, odd(2 * _NEIGHBOURHOOD * self._scale), self._effects.size)
+        around = grow_box(box, odd(2 * _NEIGHBOURHOOD * self._scale), self._shadows.size)
         y0, x0, y1, x1 = _common(around, patch.box)
         if y0 >= y1 or x0 >= x1:
             return patch
@@ -85,10 +85,10 @@ class Relighting:
         return Patch(patch.box, rgb)
 
     def _share(self, t: int, part: tuple[slice, slice]) -> F32:
-        """How much the frame may count at each pixel, 0..1: where nothing but an effect alters the ground."""
-        effect, grow = self._effects[t][part], self._masks.grow
-        away = _distance(self._masks.objects[t][part] & ~effect) - (grow + GUARD)
-        return np.asarray(np.clip(away / (_NEAR * self._scale), 0, 1) * (_distance(effect) <= grow), np.float32)
+        """How much the frame may count at each pixel, 0..1: where nothing but a shadow alters the ground."""
+        shadow, grow = self._shadows[t][part], self._masks.grow
+        away = _distance(self._masks.objects[t][part] & ~shadow) - (grow + GUARD)
+        return np.asarray(np.clip(away / (_NEAR * self._scale), 0, 1) * (_distance(shadow) <= grow), np.float32)
 
     def _textured(self, shown: F32, around: Bool) -> F32:
         """How rough the ground around is, 0..1, ``(h, w)``: on a smooth one a shadow's rim would be seen."""
@@ -106,13 +106,14 @@ class Relighting:
         ratio = _ratio(shown, filled, weight, local)
         edge = _ratio(shown, filled, weight, narrow)
         factor = self._factor(edge, most > 0)
-        one, lost, seen = ratio, _LOST, _SEEN
-        if factor is not None:
-            one = 0.5 * ratio + 0.5 * _outline(edge, factor, weight, 2 * self._scale) * factor
-            lost, seen = (max(least, times * float(factor.mean())) for least, times in ((lost, _DARKER), (seen, _SAME)))
+        if factor is None:
+            return filled
+        one = 0.5 * ratio + 0.5 * _outline(edge, factor, weight, 2 * self._scale) * factor
+        lost, seen = (max(least, times * float(factor.mean())) for least, times in ((_LOST, _DARKER), (_SEEN, _SAME)))
         relit = shown * np.exp(-one)
         alike = np.minimum(1, _TRUSTED[0] * _alike(shown, filled, weight, detail, likeness))
-        plain = np.clip((edge.mean(-1) - lost) / (seen - lost), 0, 1)
+        loss = edge.mean(-1)
+        plain = np.clip((loss - lost) / (seen - lost), 0, 1) * np.clip(loss / _DARKENED, 0, 1)
         share = most * plain * (1 - _TRUSTED[1] * alike)
         return np.asarray(filled + share[..., None] * (relit - filled), np.float32)
 
