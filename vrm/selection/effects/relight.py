@@ -112,8 +112,7 @@ class Relighting:
         lost, seen = (max(least, times * float(factor.mean())) for least, times in ((_LOST, _DARKER), (_SEEN, _SAME)))
         relit = shown * np.exp(-one)
         alike = np.minimum(1, _TRUSTED[0] * _alike(shown, filled, weight, detail, likeness))
-        loss = edge.mean(-1)
-        plain = np.clip((loss - lost) / (seen - lost), 0, 1) * np.clip(loss / _DARKENED, 0, 1)
+        plain = np.clip((edge.mean(-1) - lost) / (seen - lost), 0, 1)
         share = most * plain * (1 - _TRUSTED[1] * alike)
         return np.asarray(filled + share[..., None] * (relit - filled), np.float32)
 
