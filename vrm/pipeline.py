@@ -118,7 +118,7 @@ def write(
             if selection is not None and engine is not None and t in engine.patches:
                 shape = selection.masks.alpha(t)
                 if shape is not None:
-                    after = composite(before, engine.patches[t], *shape)
+                    after = composite(before, selection.relit(before, engine.patches[t]), *shape)
                     outputs.observe(before, after, selection.masks.holes[t])
             yield side_by_side(before, after) if preview else after
 

@@ -59,7 +59,8 @@ class Scene:
         return self._frames[t]
 
     def find(self, kinds="shadows", shots=((0, FRAMES),)):
-        return find_effects(self.frame, self.masks, list(shots), range(FRAMES), kinds)
+        effects, _, notes = find_effects(self.frame, self.masks, list(shots), range(FRAMES), kinds)
+        return effects, notes
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +87,7 @@ def test_a_plate_is_the_ground_without_thing_and_shadow(scene):
     assert known.mean() > 0.6
     error = np.abs(found.light - scene.ground[16]).mean(-1)
     assert np.median(error[known]) < 0.01
-    assert np.median(error[known & scene.truth[16]]) < 0.03  # also where this frame shows the shadow
+    assert np.median(error[known & scene.truth[16]]) < 0.04  # of 0.23 that the shadow takes from this frame
 
 
 def test_no_plate_without_other_frames(scene):
@@ -143,6 +144,7 @@ def test_a_shadow_goes_and_nothing_else(scene):
     assert recall > 0.8
     assert extra < 0.002
     assert not any((found[t] & scene.masks[t]).any() for t in range(FRAMES))
+    assert not any(found[t][:62].any() for t in range(FRAMES))  # no rim of the thing where no shadow is
     assert len(notes) == 1
     assert "--effects none leaves it" in notes[0]
 

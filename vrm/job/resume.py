@@ -46,9 +46,9 @@ from vrm.weights.cards import known, models
 
 LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 
-MASKS, EFFECTS, SHOTS, STEPS = "masks.bin", "effects.bin", "shots.json", "steps.json"
+MASKS, EFFECTS, SHADOWS, SHOTS, STEPS = "masks.bin", "effects.bin", "shadows.bin", "shots.json", "steps.json"
 MOVED, WINDOWS = "moved.json", "windows"
-_DURABLE = (WINDOWS, "fits", MASKS, EFFECTS, SHOTS, STEPS, MOVED)
+_DURABLE = (WINDOWS, "fits", MASKS, EFFECTS, SHADOWS, SHOTS, STEPS, MOVED)
 """What a run that goes on can use; the rest of the folder is deleted."""
 
 

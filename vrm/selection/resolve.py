@@ -10,7 +10,7 @@ from vrm.errors import MaskError, UsageError
 from vrm.events import Events, counted
 from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
-from vrm.job.resume import EFFECTS, MASKS, JobFolder
+from vrm.job.resume import EFFECTS, MASKS, SHADOWS, JobFolder
 from vrm.job.scratch import scratch_folder
 from vrm.job.side_outputs import FolderOutput, write_masks
 from vrm.media.read.open_video import open_video
@@ -19,6 +19,7 @@ from vrm.options.remove import RemoveOptions
 from vrm.options.values import BoxPrompt
 from vrm.report.model import RemoveReport
 from vrm.selection.effects.find import find_effects
+from vrm.selection.effects.relight import Relighting
 from vrm.selection.labels.classes import check_labels, labels_for_engine, load_classes
 from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.masks.load import LoadedMasks, check_coverage, load
@@ -75,6 +76,7 @@ class Selection:
         hidden: the holes of these, and what must not be taken for background on frames around them.
         shots: as far as ``hidden`` is known.
         labels: makes what engines that route by content ask for, see ``labels_for_engine``.
+        relit: gives fills, frame after frame, what is seen of the ground under shadows.
     """
 
     masks: ShapedMasks
@@ -82,6 +84,7 @@ class Selection:
     hidden: Masks
     shots: Shots
     labels: Callable[[], Callable[[int], U8] | None]
+    relit: Relighting
 
 
 Observer = Callable[[Job, Selection], None]
@@ -208,7 +211,7 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
     masks = _of_all_frames(job, given, shots, frames)
     if given.followed:
         shots = _as_far_as_followed(masks, shots, span)
-    effects = _effects(job, given, masks, shots, frames)
+    effects, shadows = _effects(job, given, masks, shots, frames)
     # A mask of every frame that is not to grow is meant exactly so.
     own = (options.path is not None or options.static) and not options.classes and loaded.annotated is None
     with job.timed("masks"):
@@ -220,7 +223,8 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
             )
     holes = shaped.holes.within(span)
     worked_on = replace(shaped, objects=shaped.objects.within(span), holes=holes)
-    return Selection(worked_on, effects.within(span), shaped.holes, shots, lambda: labels_for_engine(job, holes))
+    relit = Relighting(worked_on, shadows.within(span), shots)
+    return Selection(worked_on, effects.within(span), shaped.holes, shots, lambda: labels_for_engine(job, holes), relit)
 
 
 def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
@@ -234,18 +238,29 @@ def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
     return [(start, stop) for start, stop in cut if start < stop]
 
 
-def _effects(job: Job, given: GivenMasks, masks: Masks, shots: Shots, frames: FrameCache) -> Masks:
-    """What the objects leave on their surroundings, where that goes too; kept as masks that were found are."""
+def _effects(job: Job, given: GivenMasks, masks: Masks, shots: Shots, frames: FrameCache) -> tuple[Masks, Masks]:
+    """What the objects leave on their surroundings, where that goes too, and those of them that are shadows alone.
+
+    Both are kept as masks that were found are.
+    """
+    size, n_frames = masks.size, masks.n_frames
     asked = job.options.effects(given.followed or bool(job.options.mask.classes))
     if asked == "none":
-        return Masks(masks.size, masks.n_frames)
-    before = job.folder.read_masks(EFFECTS, masks.size, masks.n_frames) if job.folder.kept else None
-    if before is None:
-        with job.timed("effects"):
-            before = find_effects(frames.frame, masks, shots, range(job.first, job.last), asked, job.progress)
-        job.folder.write_masks(EFFECTS, *before)
-    job.note(*before[1])
-    return before[0]
+        return Masks(size, n_frames), Masks(size, n_frames)
+    before, shaded = (
+        job.folder.read_masks(name, size, n_frames) if job.folder.kept else None for name in (EFFECTS, SHADOWS)
+    )
+    if before is not None and shaded is not None:
+        job.note(*before[1])
+        return before[0], shaded[0]
+    with job.timed("effects"):
+        effects, shadows, notes = find_effects(
+            frames.frame, masks, shots, range(job.first, job.last), asked, job.progress
+        )
+    job.folder.write_masks(SHADOWS, shadows, [])
+    job.folder.write_masks(EFFECTS, effects, notes)
+    job.note(*notes)
+    return effects, shadows
 
 
 def _of_all_frames(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Masks:

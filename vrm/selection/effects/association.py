@@ -16,10 +16,11 @@ from vrm.selection.effects.evidence import Evidence
 from vrm.selection.effects.stance import Stance, Vector, into_frame, into_object
 from vrm.types import F32, Bool
 
-_SIDE = 112
-_HEIGHTS = 2.0
-"""The picture in the object's coordinates: ``_SIDE`` pixels for twice ``_HEIGHTS`` heights of the object."""
-_UNIT, _MIDDLE = _SIDE / (2 * _HEIGHTS), _SIDE / 2
+_UNIT = 28.0
+"""An object's height, in pixels, on the picture in the object's coordinates, ..."""
+_SIZE = 84, 113
+_FOOT = 56.0, 28.0
+"""its ``(height, width)``, and where the foot lies ``(x, y)``."""
 
 _BLUR = 0.025
 """Heights that shadows sway by against the object; twice as much along the ground."""
@@ -29,10 +30,10 @@ _LEAST = 0.7
 """Frames do not err less than this, in standard deviations: what they share is no accident."""
 _SEED, _WEAK = 3.0, 1.7
 """Standard deviations of light lost from which a region starts, and is continued."""
-_SUPPORTED, _LIKELY, _STAYS = 2.5, 2.0, 2.6
+_SUPPORTED, _LIKELY, _STAYS = 3.0, 2.5, 3.1
 """Standard deviations of the average: of a seed's place, of the places that most of a region lies in, and what a
 plain loss of light that stays with the object counts as."""
-_SHARE = 0.35
+_SHARE = 0.4
 _SMALLEST = 12
 _ABOVE = 0.5
 """What lies more than this many heights above the foot is no shadow on the ground."""
@@ -65,7 +66,7 @@ def supported(
     if len(times) < _FEWEST or _travel(times, moved) < _LEAST_TRAVEL:
         return found
     for grounded in (False, True):
-        matrices = {t: places[t].to_frame(evidences[t].known.shape, _UNIT, (_MIDDLE, _MIDDLE), grounded) for t in times}
+        matrices = {t: places[t].to_frame(evidences[t].known.shape, _UNIT, _FOOT, grounded) for t in times}
         average = _average(evidences, places, matrices)
         stays = _staying(evidences, matrices, moved)
         for t in times:
@@ -83,15 +84,15 @@ def _travel(times: list[int], moved: Mapping[int, Vector]) -> float:
 
 def _average(evidences: Mapping[int, Evidence], places: Mapping[int, Stance], matrices: Mapping[int, F32]) -> F32:
     """The object-triggered average, in standard deviations, in the object's coordinates."""
-    stack = np.full((len(matrices), _SIDE, _SIDE), np.nan, np.float32)
+    stack = np.full((len(matrices), *_SIZE), np.nan, np.float32)
     for k, (t, matrix) in enumerate(matrices.items()):
-        shown = into_object(evidences[t].known.astype(np.float32), matrix, (_SIDE, _SIDE)) > 0.99
+        shown = into_object(evidences[t].known.astype(np.float32), matrix, _SIZE) > 0.99
         blur = places[t].height * _BLUR
         soft = cv2.GaussianBlur(evidences[t].sureness, (0, 0), 2 * blur, sigmaY=blur)
-        sureness = into_object(np.asarray(soft, np.float32), matrix, (_SIDE, _SIDE))
+        sureness = into_object(np.asarray(soft, np.float32), matrix, _SIZE)
         stack[k][shown] = np.clip(sureness[shown], -4, 6)
     average = _significance(stack)
-    average[: int(_MIDDLE - _ABOVE * _UNIT)] = 0
+    average[: int(_FOOT[1] - _ABOVE * _UNIT)] = 0
     return average
 
 
@@ -101,14 +102,14 @@ def _staying(
     """Where a plain loss of light stays with the object for a while, in its coordinates, for frames that can tell."""
     times = list(matrices)
     sway = np.ones((2 * round(_SWAY * _UNIT) + 1,) * 2, np.uint8)
-    plain = np.zeros((len(times) + 1, _SIDE, _SIDE), np.float32)
+    plain = np.zeros((len(times) + 1, *_SIZE), np.float32)
     for k, t in enumerate(times):
         dark = cv2.dilate((evidences[t].score > _PLAIN).astype(np.float32), np.ones((3, 3), np.uint8))
-        plain[k + 1] = cv2.dilate(into_object(np.asarray(dark), matrices[t], (_SIDE, _SIDE)), sway) > 0.5
+        plain[k + 1] = cv2.dilate(into_object(np.asarray(dark), matrices[t], _SIZE), sway) > 0.5
     total = np.cumsum(plain, 0)
-    down, across = np.mgrid[:_SIDE, :_SIDE] - _MIDDLE
+    down, across = (np.arange(n) - middle for n, middle in zip(_SIZE, _FOOT[::-1], strict=True))
     side, above, below = (part * _UNIT for part in _ZONE)
-    zone = (np.abs(across) < side) & (down > -above) & (down < below)
+    zone = (np.abs(across) < side) & ((down > -above) & (down < below))[:, None]
     found = {}
     for k, t in enumerate(times):
         first, stop = max(0, k - _AROUND), min(len(times), k + _AROUND + 1)

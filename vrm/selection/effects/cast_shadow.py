@@ -19,16 +19,18 @@ from vrm.types import F32, Bool
 
 _UNIT = 40.0
 """An object's height, in pixels, on the pictures that lights are tried on."""
-_SIZE = 64, 136
-_FOOT = 68.0, 32.0
+_SIZE = 64, 176
+_FOOT = 88.0, 32.0
 """Their ``(height, width)``, and where the foot lies ``(x, y)``."""
+_TALL = 44
+"""Rows of the upright object's picture, down to its foot."""
 
 _FRAMES = 20
 _SHEARS = tuple(np.linspace(-2, 2, 17))
 _SQUASHES = (-0.7, -0.55, -0.4, -0.25, -0.15, 0.15, 0.25, 0.4, 0.55, 0.7)
 _FINER = tuple((a, b) for a in (-0.16, -0.08, 0, 0.08, 0.16) for b in (-0.08, -0.04, 0, 0.04, 0.08))
 
-_ACCEPTED = 0.27
+_ACCEPTED = 0.2
 """Correlation of outline and light lost that three of four frames must have. Made shadows and a car's have .39 to .68,
 clips without a cast shadow .28 at most."""
 
@@ -82,8 +84,8 @@ class _TriedFrames:
         self._outlines, known, losses = [], [], []
         for t, loss in lost.items():
             size = loss.shape
-            upright = places[t].to_frame(size, _UNIT, _FOOT, False)
-            self._outlines.append(into_object(objects[t].astype(np.float32), upright, (2 * _SIZE[0], _SIZE[1])))
+            upright = places[t].to_frame(size, _UNIT, (_FOOT[0], _TALL), False)
+            self._outlines.append(into_object(objects[t].astype(np.float32), upright, (_TALL + 1, _SIZE[1])))
             matrix = places[t].to_frame(size, _UNIT, _FOOT, grounded)
             shown = into_object(evidences[t].known.astype(np.float32), matrix, _SIZE) > 0.9
             known.append(shown.ravel())
@@ -105,7 +107,7 @@ class _TriedFrames:
 
     def _laid(self, shear: float, squash: float) -> F32:
         return np.stack(
-            [laid_down(outline, (shear, squash), _FOOT[1], _FOOT[1], _SIZE).ravel() for outline in self._outlines]
+            [laid_down(outline, (shear, squash), _TALL, _FOOT[1], _SIZE).ravel() for outline in self._outlines]
         )
 
     def _standard(self, values: F32) -> F32:

@@ -48,8 +48,8 @@ class _Outcome:
 def find_effects(
     frame: GetFrame, objects: Masks, shots: list[tuple[int, int]], told: range, kinds: str,
     progress: Progress = no_progress,
-) -> tuple[Masks, list[str]]:  # fmt: skip
-    """The effects of what the masks hold, and notes about those on the frames ``told``.
+) -> tuple[Masks, Masks, list[str]]:  # fmt: skip
+    """The effects of what the masks hold, those of them that are shadows alone, and notes about the frames ``told``.
 
     Args:
         frame: called with t in ascending order, but for the last hundred.
@@ -58,6 +58,7 @@ def find_effects(
         kinds: "shadows", "reflections" or "all".
     """
     out = _Outcome(Masks(objects.size, objects.n_frames))
+    shadows = Masks(objects.size, objects.n_frames)
     total = sum(stop - start for start, stop in shots)
     done = 0
     for start, stop in shots:
@@ -69,9 +70,12 @@ def find_effects(
                 progress("effects", before + n, total)
 
             for t, mask in _joined(_stretch(frames, times, kinds, out, step), frames):
-                out.effects[t] = _full_size(mask, objects.size) & ~objects[t]
+                effect = _full_size(mask, objects.size) & ~objects[t]
+                out.effects[t] = effect
+                if not {t - 1, t, t + 1} & set(out.with_reflection):
+                    shadows[t] = effect
         done += stop - start
-    return out.effects, _notes(out, told, kinds)
+    return out.effects, shadows, _notes(out, told, kinds)
 
 
 def _stretch(
@@ -126,16 +130,19 @@ def _joined(found: dict[int, Bool], frames: EffectFrames) -> Iterator[tuple[int,
     for t in found:
         region = np.logical_or.reduce([found[u] for u in (t - 1, t, t + 1) if u in found])
         if region.any():
-            whole = dilate(closed(region, 7), 2) | frames.object(t)
-            yield t, _without_holes(closed(whole, _SEAM), round(_ENCLOSED * int(frames.object(t).sum())))
+            effect, thing = dilate(closed(region, 7), 2), frames.object(t)
+            near = dilate(effect, _SEAM)
+            between = closed(effect | thing, _SEAM) & near & ~thing
+            enclosed = _enclosed(effect | between | thing, round(_ENCLOSED * int(thing.sum())))
+            yield t, effect | between | (enclosed & near)
 
 
-def _without_holes(mask: Bool, most: int) -> Bool:
-    """The mask with what it encloses, up to ``most`` pixels each."""
+def _enclosed(mask: Bool, most: int) -> Bool:
+    """What a mask encloses, up to ``most`` pixels each."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] <= most
     small[0] = False  # the mask itself
-    return np.asarray(mask | small[labels])
+    return np.asarray(small[labels])
 
 
 def _full_size(mask: Bool, size: tuple[int, int]) -> Bool:

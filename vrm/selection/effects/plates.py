@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from vrm.media.frame.linear_light import linear_light, luminance
 from vrm.motion.flow.camera import grid
@@ -22,6 +23,8 @@ REACH = 36
 
 _DISTANCES = (4, 8, 12, 18, 26, 36)
 _QUANTILE = 0.75
+_BRIGHTER, _ALL = 2.5, 0.96
+"""From medians of what the brighter half, and all, differ by to standard deviations; the latter counts two thirds."""
 _LEAST = 3
 """Frames that must show a pixel for its plate to be known."""
 
@@ -61,12 +64,31 @@ def plate(frames: EffectFrames, t: int) -> Plate | None:
             near = ((luma[..., k] >= low) & (luma[..., k] <= high)).astype(np.float32)
             total += sample * near[..., None]
             n += near
-        distance = np.sort(np.abs(luma - middle[..., None]), -1)
-    half = np.take_along_axis(distance, np.maximum((count - 1) // 2, 0)[..., None], -1)[..., 0]
     known = count >= _LEAST
+    middle = np.where(known, middle, 1)
     light = total / np.maximum(n, 1)[..., None]
-    spread = np.where(known, 1.48 * half / np.maximum(middle, 0.01), 1).astype(np.float32)
+    differ = np.where(known, _spread(ranks, count, middle), 1)
+    spread = np.where(known, differ / np.maximum(middle, 0.01), 1).astype(np.float32)
     return Plate(np.asarray(light, np.float32), known, spread)
+
+
+def _spread(ranks: F32, count: npt.NDArray[np.intp], middle: F32) -> F32:
+    """How much what frames show differs, as a standard deviation, ``(h, w)``.
+
+    That of the brighter half, for the darker half may be the shadow that is looked for; but where that is much less
+    than all of them differ by, frames are aligned badly rather than shaded.
+    """
+    apart = np.abs(ranks - middle[..., None])
+    half = count // 2
+    dark = np.arange(ranks.shape[-1]) < half[..., None]
+    bright = _lower_median(np.where(dark, np.inf, apart), count - half)
+    return np.asarray(np.maximum(_BRIGHTER * bright, _ALL * _lower_median(apart, count)), np.float32)
+
+
+def _lower_median(values: F32, count: npt.NDArray[np.intp]) -> F32:
+    """The middle of the ``count`` smallest of the last axis."""
+    at = np.maximum((count - 1) // 2, 0)[..., None]
+    return np.asarray(np.take_along_axis(np.sort(values, -1), at, -1)[..., 0], np.float32)
 
 
 def _samples(frames: EffectFrames, t: int) -> tuple[list[F32], list[Bool]]:
