@@ -46,9 +46,10 @@ from vrm.weights.cards import known, models
 
 LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 
-MASKS, EFFECTS, SHOTS, STEPS = "masks.bin", "effects.bin", "shots.json", "steps.json"
+MASKS, EFFECTS, TEXT, SHOTS, STEPS = "masks.bin", "effects.bin", "text.bin", "shots.json", "steps.json"
+TEXT_LINES = "text.json"
 MOVED, WINDOWS = "moved.json", "windows"
-_DURABLE = (WINDOWS, "fits", MASKS, EFFECTS, SHOTS, STEPS, MOVED)
+_DURABLE = (WINDOWS, "fits", MASKS, EFFECTS, TEXT, TEXT_LINES, SHOTS, STEPS, MOVED)
 """What a run that goes on can use; the rest of the folder is deleted."""
 
 

@@ -1,0 +1,122 @@
+"""Which pixels of a line of text are its strokes: fill, outline, shadow, glow and the box behind it.
+
+What the line adds to its ground is seen best where the ground is known: from a frame just before or after the line's
+life, or as the median over its life, in which a moving ground is smooth and the line is not. Whichever leaves less of
+the ground beside the line is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vrm.motion.frames import dilate
+from vrm.types import F32, U8, Bool
+
+_STRONG, _WEAK = 30.0, 9.0
+"""Levels (of 255) that a stroke differs from its ground by, and what belongs to it where it is next to one."""
+_STRONG_NOISE, _WEAK_NOISE = 4.0, 2.0
+"""The same as multiples of what the ground beside the line differs by from what it is taken for."""
+_UNTELLABLE = 28.0
+"""Where that is more levels, strokes cannot be told from the ground."""
+_OF_A_BOX, _RIM = 0.5, 0.8
+"""Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
+_REACH = 0.45
+"""How far from strong strokes weak ones reach, in heights of the line."""
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """The pixels of a line, bool ``(h, w)``; ``told``: its strokes, else its box."""
+
+    mask: Bool
+    told: bool
+
+
+def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int) -> Strokes:
+    """Strokes of a line.
+
+    Args:
+        pictures: what shows around the line over its life, uint8 ``(T, h, w, 3)``.
+        core: the line's box, with enough around it to see the ground, bool ``(h, w)``.
+        before_after: the same of single frames: with the line, and without it.
+        height: of the line, in pixels.
+    """
+    median = np.median(pictures, 0).astype(np.float32)
+    beside = ~dilate(core, round(0.45 * height))
+    differences = [_ground_difference(median, core, height)]
+    differences += [_smoothed(one.astype(np.float32) - other) for one, other in before_after]
+    noises = [_noise(d, beside) for d in differences]
+    best = int(np.argmin(noises))
+    noise = noises[best]
+    size = np.abs(differences[best]).max(-1)
+    strong = (size > max(_STRONG, _STRONG_NOISE * noise)) & core
+    if noise > _UNTELLABLE or not strong.any():
+        return Strokes(dilate(core, 2), False)
+    weak = size > max(_WEAK, _WEAK_NOISE * noise)
+    near = dilate(strong, round(_REACH * height))
+    mask = _connected(weak & near, strong)
+    return Strokes(dilate(_with_box(mask), 1), True)
+
+
+def _with_box(mask: Bool) -> Bool:
+    """The mask; where it is a box behind the text, as its rim shows, all of the box."""
+    rows, cols = (np.flatnonzero(mask.mean(axis) > _OF_A_BOX * mask.mean(axis).max()) for axis in (1, 0))
+    if rows.size < 6 or cols.size < 6:
+        return mask
+    inside = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    rim = np.concatenate([inside[:3].ravel(), inside[-3:].ravel(), inside[:, :3].ravel(), inside[:, -3:].ravel()])
+    if rim.mean() < _RIM:
+        return mask
+    out = mask.copy()
+    out[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = True
+    return out
+
+
+def _ground_difference(median: F32, core: Bool, height: int) -> F32:
+    """What the median picture shows beyond its ground, which is spread from where no strokes are."""
+    text = dilate(core, round(0.3 * height))
+    difference = median
+    for _ in range(3):
+        ground = _spread(median, ~text, 0.35 * height)
+        difference = median - ground
+        size = np.abs(difference).max(-1)
+        noise = _noise(difference, ~dilate(core, round(0.45 * height)))
+        text = dilate((size > max(14.0, 3 * noise)) & dilate(core, round(0.45 * height)), 2)
+    return difference
+
+
+def _spread(picture: F32, known: Bool, sigma: float) -> F32:
+    """A picture smoothed over where it is ``known``, and continued from there."""
+    weight = known.astype(np.float32)
+    out = np.zeros_like(picture)
+    left = np.ones(picture.shape[:2], np.float32)
+    for times in (1, 3, 9):
+        amount = cv2.GaussianBlur(weight, (0, 0), sigma * times)
+        mean = (
+            cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma * times) / np.maximum(amount, 1e-6)[..., None]
+        )
+        share = left * np.clip(amount * 8, 0, 1)
+        out += share[..., None] * mean
+        left = left - share
+    return np.asarray(out + left[..., None] * mean, np.float32)
+
+
+def _smoothed(difference: F32) -> F32:
+    return np.asarray(cv2.GaussianBlur(difference, (0, 0), 0.6), np.float32)
+
+
+def _noise(difference: F32, beside: Bool) -> float:
+    """What the ground differs by from what it is taken for: exceeded by a tenth of the pixels beside the line."""
+    size = np.abs(difference).max(-1)[beside]
+    return float(np.percentile(size, 90)) if size.size >= 50 else _UNTELLABLE / 2
+
+
+def _connected(mask: Bool, seeds: Bool) -> Bool:
+    """The pieces of a mask that hold a seed."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    keep = np.unique(labels[seeds & mask])
+    return np.isin(labels, keep[keep > 0])
