@@ -151,7 +151,7 @@ def write_subtitles(report: RemoveReport, options: RemoveOptions) -> None:
     what = f"The subtitles cannot be written to {path}"
     with writing(what):
         path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, subtitles(report.text), what)
+    atomic_write(path, subtitles(report.text_lines), what)
 
 
 def write_report(report: RemoveReport, pictures: list[Highlight], path: Path) -> None:

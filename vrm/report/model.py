@@ -71,7 +71,7 @@ class RemoveReport:
         frames_lost: frames of the source that could not be decoded.
         changed_outside: pixels outside the grown mask that differ from the decoder's, counted in all planes; must be 0.
         overlay: where ``vrm track`` has put the picture or video that shows the masks.
-        text: the lines of text that ``--text`` found, those that stay too.
+        text_lines: the lines of text that ``--text`` found, those that stay too.
         plan: what was about to be done when the masks were known (``vrm.events.Plan``).
         timings: seconds per stage, in order.
         peak_memory_mb: largest resident size of the process, or of one of its workers.
@@ -91,7 +91,7 @@ class RemoveReport:
     frames_lost: int = 0
     changed_outside: int = 0
     overlay: str = ""
-    text: list[TextLine] = field(default_factory=list)
+    text_lines: list[TextLine] = field(default_factory=list)
     shots: list[ShotReport] = field(default_factory=list)
     plan: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)

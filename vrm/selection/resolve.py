@@ -131,9 +131,8 @@ def track(
         with FolderOutput(target, "Masks") as out:
             write_masks(info, shown, out)
             if given.text is not None:
-                out.add_text(
-                    "text.json", json.dumps([asdict(line) for line in job.report.text], ensure_ascii=False, indent=1)
-                )
+                lines = [asdict(line) for line in job.report.text_lines]
+                out.add_text("text.json", json.dumps(lines, ensure_ascii=False, indent=1))
         write_subtitles(job.report, job.options)
         if video is not None:
             with job.timed("write"):
@@ -167,7 +166,8 @@ def load_masks(job: Job) -> GivenMasks:
         if options.classes:
             loaded = load_classes(job)
         elif options.path is None:
-            loaded = LoadedMasks(Masks(job.info.size, job.info.n_frames), annotated=frozenset())
+            empty = Masks(job.info.size, job.info.n_frames)
+            loaded = LoadedMasks(empty, annotated=frozenset() if options.of_things else None)
         else:
             readers = mask_readers(job.options.max_pixels, job.options.max_frames)
             loaded = load(options, job.info, readers, (job.first, job.last))
@@ -213,9 +213,9 @@ def frames_said(job: Job, given: GivenMasks) -> tuple[int, list[int]]:
 
 
 def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache, read_text: bool = False) -> Selection:
-    """The masks of all frames: as given, or found by tracking and prompts; then grown and feathered; and text's strokes.
+    """The masks of all frames: as given, or found by tracking and prompts; then grown and feathered.
 
-    ``read_text``: what the text says is asked for, whatever the options.
+    Text is masked by its strokes; ``read_text``: what it says is asked for, whatever the options.
     """
     loaded, options = given.loaded, job.options.mask
     span = range(job.first, job.last)
@@ -272,12 +272,12 @@ def _text(job: Job, reader: TextReader, shots: Shots, frames: FrameCache, read_a
     kept = job.folder.read_json(TEXT_LINES) if before is not None else None
     if before is not None and kept is not None:
         job.note(*before[1])
-        job.report.text = [TextLine(**{**line, "box": tuple(line["box"])}) for line in kept]
+        job.report.text_lines = [TextLine(**{**line, "box": tuple(line["box"])}) for line in kept]
         return before[0]
     said = len(job.report.notes)
     with job.timed("text"):
-        masks, job.report.text = select_text(job, shots, frames, reader, read_all)
-    job.folder.write_json(TEXT_LINES, [asdict(line) for line in job.report.text])
+        masks, job.report.text_lines = select_text(job, shots, frames, reader, read_all)
+    job.folder.write_json(TEXT_LINES, [asdict(line) for line in job.report.text_lines])
     job.folder.write_masks(TEXT, masks, job.report.notes[said:])
     return masks
 

@@ -49,7 +49,10 @@ class Chain:
     @property
     def box(self) -> Box:
         """What holds the line on its first sample: the boxes of all samples, moved back there; the middle of them."""
-        back = [(y0 - my, x0 - mx, y1 - my, x1 - mx) for (y0, x0, y1, x1), (mx, my) in zip(self.boxes, self.path)]
+        back = [
+            (y0 - my, x0 - mx, y1 - my, x1 - mx)
+            for (y0, x0, y1, x1), (mx, my) in zip(self.boxes, self.path, strict=True)
+        ]
         low, high = np.percentile(np.array(back), [15, 85], axis=0)
         return int(low[0]), int(low[1]), int(np.ceil(high[2])), int(np.ceil(high[3]))
 
@@ -67,14 +70,14 @@ def find_chains(
     done: list[Chain] = []
     open_chains: list[Chain] = []
     found: dict[int, list[Box]] = {}
-    before: U8 | None = None
+    before: U8 = np.zeros((0, 0), np.uint8)
     for n, t in enumerate(times):
         picture = frame(t)
         grey = grey_of(picture)
         found[t] = boxes = find(picture)
         going_on: list[Chain] = []
         free = list(boxes)
-        for chain in open_chains if before is not None else []:
+        for chain in open_chains:
             (going_on if _continued(chain, t, before, grey, free) else done).append(chain)
         open_chains = going_on + [Chain([t], [box]) for box in free]
         before = grey

@@ -154,21 +154,18 @@ class TextFinder:
             x, y = ground or (0.0, 0.0)
             moved = np.array([[1, 0, x - there[0] + here[0]], [0, 1, y - there[1] + here[1]]], np.float32)
             one, other = (cut(self._frame(t), line.region, line.way.at(t))[0] for t in (inside, outside))
-            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            size = other.shape[1], other.shape[0]
-            pairs.append(
-                (
-                    one,
-                    np.asarray(
-                        cv2.warpAffine(other, moved, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
-                    ),
-                )
-            )
+            pairs.append((one, _warped(other, moved)))
         return pairs
 
     @staticmethod
     def _meet(other: Line, line: Line, t: int) -> bool:
         return overlap(shifted(other.box, other.way.at(t)), shifted(line.region, line.way.at(t))) > 0.1
+
+
+def _warped(picture: U8, to_source: np.ndarray) -> U8:
+    flags, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (picture.shape[1], picture.shape[0])
+    moved = cv2.warpAffine(picture, to_source, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, np.uint8)
 
 
 def _known(line: Line, chain: Chain, way: Way) -> bool:
@@ -180,7 +177,7 @@ def _known(line: Line, chain: Chain, way: Way) -> bool:
 
 
 def _like_a_caption(box: Box, height: int, width: int) -> bool:
-    """Whether text is placed as captions, dates and channels' names are: near the rim, low and central, or in a corner."""
+    """Whether text is placed as captions, dates and channels' names are: low or high and central, or in a corner."""
     y, x = (box[0] + box[2]) / 2 / height, (box[1] + box[3]) / 2 / width
     if box[2] - box[0] > 0.12 * height:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class Presence:
         picture, valid = self._gradients(t)
         width, step = picture.shape[1], max(1, _WORD * picture.shape[0])
         edges = np.linspace(0, width, max(1, round(width / step)) + 1).astype(int)
-        return max(self._share(picture[:, a:b], valid[:, a:b], slice(a, b)) for a, b in zip(edges, edges[1:]))
+        return max(self._share(picture[:, a:b], valid[:, a:b], slice(a, b)) for a, b in pairwise(edges))
 
     def _gradients(self, t: int) -> tuple[F32, Bool]:
         picture, valid = cut(self._frame(t), self.box, self._way.at(t))

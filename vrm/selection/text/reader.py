@@ -23,7 +23,7 @@ SIDE = 960
 _MODELS = {"Det": "PP-OCRv6_det_small.onnx", "Rec": "PP-OCRv6_rec_small.onnx"}
 _LEAST = 32
 """Pictures with shorter sides are not looked at."""
-_READABLE = 0.5
+_READABLE = 0.7
 """What is read with less confidence is not passed on."""
 
 
