@@ -9,7 +9,10 @@ Fonts: those of ``fc-list`` that hold the script; a style whose script has no fo
 
 from __future__ import annotations
 
+import argparse
+import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -19,6 +22,9 @@ import av
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+import vrm
+from vrm.media.write.png import write_png
 
 TEXTS = {
     "latin": ("en", "- Are you sure about it?"),
@@ -78,7 +84,7 @@ def font_file(language: str, weight: str) -> str | None:
     style = "Bold" if weight == "bold" else "Book"
     wanted = families if language == "zh-cn" else f"{families}:style={style}"
     found = subprocess.run(["fc-list", wanted, "file"], capture_output=True, text=True, check=False).stdout
-    return next((line.rstrip(": ").strip() for line in sorted(found.splitlines())), None)
+    return next((line.partition(":")[0] for line in sorted(found.splitlines())), None)
 
 
 @dataclass
@@ -208,3 +214,116 @@ def encode(frames: list[np.ndarray], path: Path, crf: int | None) -> None:
 def decoded(path: Path) -> list[np.ndarray]:
     with av.open(str(path)) as container:
         return [f.to_ndarray(format="rgb24") for f in container.decode(video=0)]
+
+
+@dataclass
+class Row:
+    """What came of one overlay: see the columns of ``HEAD``."""
+
+    clip: str
+    style: str
+    crf: int
+    recall: float
+    ratio: float
+    first: int
+    last: int
+    told: bool
+    wrong: int
+    strokes: float = float("nan")
+    boxed: float = float("nan")
+
+    def text(self) -> str:
+        return (
+            f"{self.clip:24s} {self.style:9s} {self.crf:3d} {self.recall:6.3f} {self.ratio:5.2f} {self.first:+4d} "
+            f"{self.last:+4d} {'' if self.told else 'box':4s}{self.wrong:2d} {self.strokes:6.2f} {self.boxed:6.2f}"
+        )
+
+
+HEAD = f"{'clip':24s} {'style':9s} crf recall ratio first last    wrong strokes   box"
+
+
+def measure(base: list[np.ndarray], overlay: Overlay, video: Path, work: Path, fill: bool, row: Row) -> None:
+    """Find and mask the text of ``video``, and with ``fill`` remove it, by strokes and by its box."""
+    masks = work / "masks"
+    vrm.track_masks(video, masks, text=True, threads=1, overwrite=True)
+    found = [cv2.imread(str(p), 0) > 127 for p in sorted(masks.glob("*.png"))]
+    lines = json.loads((masks / "text.json").read_text())
+    y0, x0, y1, x1 = overlay.box
+    hits, total, area, wrong = 0, 0, 0, 0
+    shown = []
+    for t, mask in enumerate(found):
+        truth = overlay.mask_at(t)
+        near = cv2.dilate(truth.astype(np.uint8), np.ones((41, 41), np.uint8)) > 0
+        wrong += bool((mask & ~near).sum() > 20)
+        if (mask & near).any():
+            shown.append(t)
+        hits, total = hits + int((mask & truth).sum()), total + int(truth.sum())
+        area += int((mask & near).sum()) if overlay.first <= t <= overlay.last else 0
+    row.recall, row.ratio, row.wrong = hits / max(1, total), area / max(1, total), wrong
+    row.first = min(shown, default=-99) - overlay.first
+    row.last = max(shown, default=-99) - overlay.last
+    row.told = all(line["strokes"] for line in lines if line["removed"])
+    if not fill or not shown:
+        return
+    box = work / "box"
+    box.mkdir(exist_ok=True)
+    margin = round(0.15 * (y1 - y0))
+    for t in range(len(base)):
+        mask = np.zeros(overlay.size, np.uint8)
+        if overlay.first <= t <= overlay.last:
+            up = round(overlay.style.speed * t)
+            mask[max(0, y0 - margin - up) : max(0, y1 + margin - up), max(0, x0 - margin) : x1 + margin] = 255
+        write_png(box / f"{t:05d}.png", mask)
+    how = {"preset": "fast", "threads": 1, "lossless": True, "overwrite": True}
+    vrm.remove(video, work / "strokes.mkv", text=True, **how)
+    vrm.remove(video, work / "box.mkv", mask=box, grow=0, **how)
+    row.strokes, row.boxed = (psnr(base, decoded(work / name), overlay) for name in ("strokes.mkv", "box.mkv"))
+
+
+def psnr(base: list[np.ndarray], filled: list[np.ndarray], overlay: Overlay) -> float:
+    """Mean over frames of the PSNR (dB) in the line's box, against the clip without text, before it was encoded."""
+    y0, x0, y1, x1 = overlay.box
+    values = []
+    for t in range(overlay.first, overlay.last + 1):
+        up = round(overlay.style.speed * t)
+        here = slice(max(0, y0 - up), max(1, y1 - up)), slice(x0, x1)
+        error = float(((base[t][here].astype(float) - filled[t][here]) ** 2).mean())
+        values.append(10 * np.log10(255**2 / max(error, 1e-3)))
+    return float(np.mean(values))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path, nargs="+")
+    parser.add_argument("--out", type=Path, default=Path("text-benchmark"))
+    parser.add_argument("--crf", type=int, nargs="+", default=[18, 28])
+    parser.add_argument("--styles", nargs="+", default=list(STYLES), choices=list(STYLES))
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--fill", action="store_true")
+    args = parser.parse_args()
+    print(HEAD, flush=True)
+    rows = []
+    for clip in args.clips:
+        base = frames_of(clip, args.frames)
+        for style in args.styles:
+            try:
+                overlay = Overlay(STYLES[style], (base[0].shape[0], base[0].shape[1]), len(base))
+            except LookupError as error:
+                print(f"{clip.name} {style}: {error}", file=sys.stderr)
+                continue
+            for crf in args.crf:
+                work = args.out / clip.stem / style.replace(" ", "-") / str(crf)
+                work.mkdir(parents=True, exist_ok=True)
+                video = work / "overlaid.mp4"
+                encode([over(frame, overlay.layer(t)) for t, frame in enumerate(base)], video, crf)
+                row = Row(clip.stem, style, crf, 0, 0, 0, 0, True, 0)
+                measure(base, overlay, video, work, args.fill, row)
+                rows.append(row)
+                print(row.text(), flush=True)
+    means = {name: np.nanmean([getattr(r, name) for r in rows]) for name in ("recall", "ratio", "strokes", "boxed")}
+    late = sum(max(abs(r.first), abs(r.last)) > 1 for r in rows)
+    print("mean", {k: round(float(v), 3) for k, v in means.items()}, f"times off by more than a frame: {late}")
+
+
+if __name__ == "__main__":
+    main()

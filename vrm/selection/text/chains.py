@@ -49,10 +49,8 @@ class Chain:
     @property
     def box(self) -> Box:
         """What holds the line on its first sample: the boxes of all samples, moved back there; the middle of them."""
-        back = [
-            (y0 - my, x0 - mx, y1 - my, x1 - mx)
-            for (y0, x0, y1, x1), (mx, my) in zip(self.boxes, self.path, strict=True)
-        ]
+        moved = zip(self.boxes, self.path, strict=True)
+        back = [(y0 - my, x0 - mx, y1 - my, x1 - mx) for (y0, x0, y1, x1), (mx, my) in moved]
         low, high = np.percentile(np.array(back), [15, 85], axis=0)
         return int(low[0]), int(low[1]), int(np.ceil(high[2])), int(np.ceil(high[3]))
 

@@ -24,8 +24,10 @@ _UNTELLABLE = 28.0
 """Where that is more levels, strokes cannot be told from the ground."""
 _OF_A_BOX, _RIM = 0.5, 0.8
 """Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
-_REACH = 0.45
-"""How far from strong strokes weak ones reach, in heights of the line."""
+_RINGS, _RINGING = 2, 1.3
+"""Pixels around strokes that coding may have disturbed, and how much stronger than elsewhere that shows there."""
+_REACH, _BOX_REACH = 0.18, 0.45
+"""How far from strong strokes weak ones reach, in heights of the line, and a box behind them."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +59,36 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
     if noise > _UNTELLABLE or not strong.any():
         return Strokes(dilate(core, 2), False)
     weak = size > max(_WEAK, _WEAK_NOISE * noise)
-    near = dilate(strong, round(_REACH * height))
-    mask = _connected(weak & near, strong)
-    return Strokes(dilate(_with_box(mask), 1), True)
+    mask = _box_behind(_connected(weak & dilate(strong, round(_BOX_REACH * height)), strong))
+    if mask is None:
+        mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
+    return Strokes(_with_ringing(dilate(mask, 1), differences[best]), True)
 
 
-def _with_box(mask: Bool) -> Bool:
-    """The mask; where it is a box behind the text, as its rim shows, all of the box."""
+def _with_ringing(mask: Bool, difference: F32) -> Bool:
+    """The mask grown over what coding has left around the strokes: as far as it is stronger than farther away."""
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    fine = np.abs(difference - cv2.GaussianBlur(difference, (0, 0), 1.5)).max(-1)
+    far = (away > _RINGS + 2) & (away <= _RINGS + 8)
+    if not far.any():
+        return mask
+    usual = float(fine[far].mean())
+    for ring in range(1, _RINGS + 1):
+        around = (away > ring - 0.5) & (away <= ring + 0.5)
+        if not around.any() or float(fine[around].mean()) <= _RINGING * usual + 0.5:
+            return np.asarray(away <= ring - 0.5)
+    return np.asarray(away <= _RINGS + 0.5)
+
+
+def _box_behind(mask: Bool) -> Bool | None:
+    """All of the box behind the text where the mask is one, as its rim shows; None where not."""
     rows, cols = (np.flatnonzero(mask.mean(axis) > _OF_A_BOX * mask.mean(axis).max()) for axis in (1, 0))
     if rows.size < 6 or cols.size < 6:
-        return mask
+        return None
     inside = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     rim = np.concatenate([inside[:3].ravel(), inside[-3:].ravel(), inside[:, :3].ravel(), inside[:, -3:].ravel()])
     if rim.mean() < _RIM:
-        return mask
+        return None
     out = mask.copy()
     out[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = True
     return out
