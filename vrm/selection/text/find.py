@@ -10,13 +10,13 @@ import numpy as np
 
 from vrm.events import Progress, no_progress
 from vrm.motion.frames import dilate
-from vrm.selection.text.chains import Chain, find_chains, overlap, sample_times, shifted
+from vrm.selection.text.chains import Chain, find_chains, grey_of, overlap, sample_times, shifted
 from vrm.selection.text.life import Life, cut, life_of
 from vrm.selection.text.motion import Scene, Way, spread, way_of, with_scene
 from vrm.selection.text.reader import TextReader
 from vrm.selection.text.strokes import Strokes, find_strokes
 from vrm.selection.tracking.features import GetFrame
-from vrm.types import U8, Bool, Box
+from vrm.types import F32, U8, Bool, Box
 
 _PICTURES, _PICTURE_BYTES = 24, 64 << 20
 """Frames of a line that its strokes are found on, and what they may take."""
@@ -137,9 +137,9 @@ class TextFinder:
         count = max(3, min(_PICTURES, _PICTURE_BYTES // (3 * core.size)))
         times = spread(range(line.life.full_from, line.life.full_to + 1), count)
         pictures = np.stack([cut(self._frame(t), r, line.way.at(t))[0] for t in times])
-        line.strokes = find_strokes(pictures, core, list(self._before_after(line, others)), line.height)
+        line.strokes = find_strokes(pictures, core, self._before_after(line, core, others), line.height)
 
-    def _before_after(self, line: Line, others: Sequence[Line]) -> list[tuple[U8, U8]]:
+    def _before_after(self, line: Line, core: Bool, others: Sequence[Line]) -> list[tuple[U8, U8]]:
         """What the line's region shows with it and, moved as the ground moves, just before or after it."""
         pairs = []
         life = line.life
@@ -154,7 +154,7 @@ class TextFinder:
             x, y = ground or (0.0, 0.0)
             moved = np.array([[1, 0, x - there[0] + here[0]], [0, 1, y - there[1] + here[1]]], np.float32)
             one, other = (cut(self._frame(t), line.region, line.way.at(t))[0] for t in (inside, outside))
-            pairs.append((one, _warped(other, moved)))
+            pairs.append((one, _aligned(one, other, moved, ~dilate(core, round(0.3 * line.height)))))
         return pairs
 
     @staticmethod
@@ -162,9 +162,20 @@ class TextFinder:
         return overlap(shifted(other.box, other.way.at(t)), shifted(line.region, line.way.at(t))) > 0.1
 
 
-def _warped(picture: U8, to_source: np.ndarray) -> U8:
-    flags, size = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, (picture.shape[1], picture.shape[0])
-    moved = cv2.warpAffine(picture, to_source, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+def _aligned(one: U8, other: U8, guess: F32, ground: Bool) -> U8:
+    """The picture ``other`` as its ground, where that is seen, lies in ``one``; ``guess``: about how it has moved.
+
+    By the enhanced correlation coefficient (Evangelidis and Psarakis, TPAMI 2008), where that finds anything.
+    """
+    size, flags = (other.shape[1], other.shape[0]), cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    ends = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 40, 1e-4)
+    try:
+        seen = ground.astype(np.uint8)
+        _, found = cv2.findTransformECC(grey_of(one), grey_of(other), guess.copy(), cv2.MOTION_AFFINE, ends, seen, 3)
+        guess = np.asarray(found, np.float32)
+    except cv2.error:  # nothing to align by
+        pass
+    moved = cv2.warpAffine(other, guess, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, np.uint8)
 
 

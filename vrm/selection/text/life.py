@@ -23,6 +23,8 @@ _PART = 0.7
 """A word of a line is there from this share of its own strength on."""
 _FULL = 0.8
 """It shows in full from this share on."""
+_FADES = 30
+"""Frames that a fade takes at most."""
 _ROUNDS = 3
 _WORD = 4
 """Width of what is taken for a word, in heights of the line."""
@@ -87,25 +89,25 @@ def life_of(frame: GetFrame, chain: Chain, way: Way, span: range) -> Life:
     ends = (chain.samples[0], chain.samples[-1])
     for _ in range(_ROUNDS):
         presence = Presence(frame, chain.box, way, times)
-        (first, full_from), (last, full_to) = (_end(presence, t, s, span) for t, s in zip(ends, (-1, 1), strict=True))
+        first, last = (_end(presence, t, s, span) for t, s in zip(ends, (-1, 1), strict=True))
         if (first, last) == ends:
             break
         ends, times = (first, last), range(first, last + 1)
+    full = [t for t in (*range(first, last + 1)[:_FADES], *range(first, last + 1)[-_FADES:]) if presence.at(t) >= _FULL]
     middle = (first + last) // 2
-    return Life(first, last, min(full_from, middle), max(full_to, middle))
+    return Life(first, last, min([*full, middle]), max([*full, middle]))
 
 
-def _end(presence: Presence, t: int, step: int, span: range) -> tuple[int, int]:
-    """The last frame that shows the line in one direction, and the last that shows it in full."""
-    before, full = presence.at(t), t
+def _end(presence: Presence, t: int, step: int, span: range) -> int:
+    """The last frame that shows the line in one direction."""
+    before = presence.at(t)
     while t + step in span:
         now = presence.at(t + step)
         fading = _FAINT <= now < before <= now + _STEP
         if not (now >= _THERE or fading or presence.of_words(t + step) >= _PART):
             break
         t, before = t + step, now
-        full = t if now >= _FULL else full
-    return t, full
+    return t
 
 
 def cut(picture: Pixels, box: Box, by: tuple[int, int]) -> tuple[U8, Bool]:

@@ -119,18 +119,18 @@ def with_scene(frame: GetFrame, scene: Scene, chain: Chain, way: Way, shots: Seq
         for gap in _GAPS:
             inside = [n for n in (t + gap, t - gap) if shot[0] <= n < shot[1]]
             inside.sort(key=lambda n: not chain.samples[0] <= n <= chain.samples[-1])  # where the line is, if it can be
-            moved = _vote(frame, scene, chain.box, way, t, inside[0]) if inside else None
+            moved = _vote(frame, scene, chain, way, t, inside[0]) if inside else None
             if moved is not None:
                 votes.append(moved)
                 break
     return float(np.mean(votes)) if votes else None
 
 
-def _vote(frame: GetFrame, scene: Scene, box: Box, way: Way, t: int, other: int) -> bool | None:
+def _vote(frame: GetFrame, scene: Scene, chain: Chain, way: Way, t: int, other: int) -> bool | None:
     """Whether the line's picture on frame t is found on another where the ground went, or where the line itself did."""
     one, two = grey_of(frame(t)), grey_of(frame(other))
     here, there = way.at(t), way.at(other)
-    y0, x0, y1, x1 = shifted(box, here)
+    y0, x0, y1, x1 = shifted(chain.box, here)
     box = (max(0, y0), max(0, x0), min(one.shape[0], y1), min(one.shape[1], x1))
     ground = scene.ground_shift(t, other, box)
     if ground is None or box[2] - box[0] < 4 or box[3] - box[1] < 4:
@@ -139,6 +139,8 @@ def _vote(frame: GetFrame, scene: Scene, box: Box, way: Way, t: int, other: int)
     apart = float(np.hypot(ground[0] - own[0], ground[1] - own[1]))
     if way.steady is not None and apart < _TELLING * max(one.shape):
         return None
+    if way.stands and len(chain.samples) > 1:  # it was found in its place again, and the ground was not
+        return False
     line = one[box[0] : box[2], box[1] : box[3]]
     with_ground = shifted(box, ground)
     if outside(with_ground, two.shape):  # part of it has left the picture: what is left tells

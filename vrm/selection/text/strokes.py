@@ -20,11 +20,17 @@ _STRONG, _WEAK = 30.0, 9.0
 """Levels (of 255) that a stroke differs from its ground by, and what belongs to it where it is next to one."""
 _STRONG_NOISE, _WEAK_NOISE = 4.0, 2.0
 """The same as multiples of what the ground beside the line differs by from what it is taken for."""
+_OF_MEAN, _FEWEST = 1.5, 50
+"""That, of its root mean square; and pixels beside a line that it is measured on at least."""
+_STEADY = 1.2
+"""A strong stroke differs from its ground by so many times what it changes by over the line's life."""
+_CLEAR = 8.0
+"""Where that is fewer levels, a stroke is one outside the box of the line too."""
 _UNTELLABLE = 28.0
 """Where that is more levels, strokes cannot be told from the ground."""
 _OF_A_BOX, _RIM = 0.5, 0.8
 """Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
-_RINGS, _RINGING = 2, 1.3
+_RINGS, _RINGING = 3, 1.3
 """Pixels around strokes that coding may have disturbed, and how much stronger than elsewhere that shows there."""
 _REACH, _BOX_REACH = 0.18, 0.45
 """How far from strong strokes weak ones reach, in heights of the line, and a box behind them."""
@@ -48,27 +54,34 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
         height: of the line, in pixels.
     """
     median = np.median(pictures, 0).astype(np.float32)
-    beside = ~dilate(core, round(0.45 * height))
+    unsteady = np.median(np.abs(pictures - median), 0).max(-1) if len(pictures) > 2 else np.zeros(core.shape)
     differences = [_ground_difference(median, core, height)]
-    differences += [_smoothed(one.astype(np.float32) - other) for one, other in before_after]
-    noises = [_noise(d, beside) for d in differences]
-    best = int(np.argmin(noises))
-    noise = noises[best]
-    size = np.abs(differences[best]).max(-1)
-    strong = (size > max(_STRONG, _STRONG_NOISE * noise)) & core
-    if noise > _UNTELLABLE or not strong.any():
+    differences += [one.astype(np.float32) - other for one, other in before_after]
+    noises = [_noise(d, core, height) for d in differences]
+    best = np.argmin(noises, 0)
+    noise = np.min(noises, 0)
+    difference = np.choose(best[..., None], differences)
+    size = np.abs(difference).max(-1)
+    clear = float(np.median(noise[core])) < _CLEAR
+    sideways = np.ones((1, 2 * round(0.6 * height) + 1), np.uint8)  # a dash is not in all boxes
+    place = cv2.dilate(core.astype(np.uint8), sideways) > 0 if clear else core
+    strong = (size > np.maximum(_STRONG, _STRONG_NOISE * noise)) & (size > _STEADY * unsteady) & place
+    if float(np.median(noise[core])) > _UNTELLABLE or not strong.any():
         return Strokes(dilate(core, 2), False)
-    weak = size > max(_WEAK, _WEAK_NOISE * noise)
+    weak = size > np.maximum(_WEAK, _WEAK_NOISE * noise)
     mask = _box_behind(_connected(weak & dilate(strong, round(_BOX_REACH * height)), strong))
     if mask is None:
         mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
-    return Strokes(_with_ringing(dilate(mask, 1), differences[best]), True)
+    return Strokes(_with_ringing(mask, difference), True)
 
 
 def _with_ringing(mask: Bool, difference: F32) -> Bool:
     """The mask grown over what coding has left around the strokes: as far as it is stronger than farther away."""
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    fine = np.abs(difference - cv2.GaussianBlur(difference, (0, 0), 1.5)).max(-1)
+    outside = (away > 0).astype(np.float32)
+    total = cv2.GaussianBlur(difference * outside[..., None], (0, 0), 1.5)
+    amount = np.maximum(cv2.GaussianBlur(outside, (0, 0), 1.5), 1e-3)
+    fine = np.abs(difference - total / amount[..., None]).max(-1)
     far = (away > _RINGS + 2) & (away <= _RINGS + 8)
     if not far.any():
         return mask
@@ -102,8 +115,8 @@ def _ground_difference(median: F32, core: Bool, height: int) -> F32:
         ground = _spread(median, ~text, 0.35 * height)
         difference = median - ground
         size = np.abs(difference).max(-1)
-        noise = _noise(difference, ~dilate(core, round(0.45 * height)))
-        text = dilate((size > max(14.0, 3 * noise)) & dilate(core, round(0.45 * height)), 2)
+        noise = _noise(difference, core, height)
+        text = dilate((size > np.maximum(14.0, 3 * noise)) & dilate(core, round(0.45 * height)), 2)
     return difference
 
 
@@ -114,23 +127,24 @@ def _spread(picture: F32, known: Bool, sigma: float) -> F32:
     left = np.ones(picture.shape[:2], np.float32)
     for times in (1, 3, 9):
         amount = cv2.GaussianBlur(weight, (0, 0), sigma * times)
-        mean = (
-            cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma * times) / np.maximum(amount, 1e-6)[..., None]
-        )
+        total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma * times).reshape(picture.shape)
+        mean = total / np.maximum(amount, 1e-6)[..., None]
         share = left * np.clip(amount * 8, 0, 1)
         out += share[..., None] * mean
         left = left - share
     return np.asarray(out + left[..., None] * mean, np.float32)
 
 
-def _smoothed(difference: F32) -> F32:
-    return np.asarray(cv2.GaussianBlur(difference, (0, 0), 0.6), np.float32)
+def _noise(difference: F32, core: Bool, height: int) -> F32:
+    """What the ground differs by from what it is taken for: about nine tenths of it by less, float32 ``(h, w)``.
 
-
-def _noise(difference: F32, beside: Bool) -> float:
-    """What the ground differs by from what it is taken for: exceeded by a tenth of the pixels beside the line."""
-    size = np.abs(difference).max(-1)[beside]
-    return float(np.percentile(size, 90)) if size.size >= 50 else _UNTELLABLE / 2
+    It is measured beside the line, and continued into it.
+    """
+    beside = ~dilate(core, round(0.45 * height))
+    if beside.sum() < _FEWEST:
+        return np.full(core.shape, _UNTELLABLE / 2, np.float32)
+    power = (np.abs(difference).max(-1) ** 2).astype(np.float32)
+    return np.asarray(_OF_MEAN * np.sqrt(_spread(power[..., None], beside, 0.5 * height)[..., 0]), np.float32)
 
 
 def _connected(mask: Bool, seeds: Bool) -> Bool:
