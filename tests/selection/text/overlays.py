@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import av
@@ -35,18 +36,18 @@ def drawn(text: str, *, at: tuple[int, int] = (70, 135), size: int = 26, fill: i
     return layer, mask, (int(rows[0]), int(cols[0]), int(rows[-1]) + 1, int(cols[-1]) + 1)
 
 
-def ground(t: int, speed: tuple[float, float] = (3.0, 1.0), seed: int = 3) -> U8:
+@cache
+def texture() -> np.ndarray:
+    wide = np.random.default_rng(3).normal(0, 1, (SIZE[0] + 80, SIZE[1] + 160, 3)).astype(np.float32)
+    fine, coarse = cv2.GaussianBlur(wide, (0, 0), 1.5), cv2.GaussianBlur(wide, (0, 0), 10)
+    return np.asarray(110 + 15 * fine / fine.std() + 25 * coarse / coarse.std(), np.float32)
+
+
+def ground(t: int, speed: tuple[float, float] = (3.0, 1.0)) -> U8:
     """A textured ground, uint8 RGB, that moves by so many pixels ``(x, y)`` per frame."""
-    rng = np.random.default_rng(seed)
-    wide = rng.normal(0, 1, (SIZE[0] + 200, SIZE[1] + 400, 3)).astype(np.float32)
-    texture = 120 + 90 * cv2.GaussianBlur(wide, (0, 0), 2.0) / 0.14 * 0.5
-    texture = 0.5 * texture + 0.5 * (120 + 300 * cv2.GaussianBlur(wide, (0, 0), 12.0) / 0.5)
-    x, y = 20 + speed[0] * t, 20 + speed[1] * t
-    moved = cv2.warpAffine(
-        texture, np.array([[1, 0, x], [0, 1, y]], np.float32), (SIZE[1], SIZE[0]),
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-    )  # fmt: skip
-    return np.clip(moved, 0, 255).astype(np.uint8)
+    to_source = np.array([[1, 0, 20 + speed[0] * t], [0, 1, 20 + speed[1] * t]], np.float32)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.clip(cv2.warpAffine(texture(), to_source, SIZE[::-1], flags=flags), 0, 255).astype(np.uint8)
 
 
 def over(frame: U8, layer: np.ndarray, share: float = 1.0) -> U8:

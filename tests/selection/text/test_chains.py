@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from selection.text.overlays import SIZE, drawn, film, ground, over, wider
 from vrm.selection.text.chains import Chain, find_chains, overlap, sample_times
 from vrm.selection.text.life import life_of
 from vrm.selection.text.motion import Scene, way_of, with_scene
 from vrm.types import U8, Box
+
+from .overlays import SIZE, drawn, film, ground, over, wider
 
 TEXT, OTHER = drawn("Good night"), drawn("Nice day", at=(75, 135))
 BOX, OTHER_BOX = wider(TEXT[2], 2), wider(OTHER[2], 2)

@@ -1,8 +1,8 @@
 """Which pixels of a line of text are its strokes: fill, outline, shadow, glow and the box behind it.
 
 What the line adds to its ground is seen best where the ground is known: from a frame just before or after the line's
-life, or as the median over its life, in which a moving ground is smooth and the line is not. Whichever leaves less of
-the ground beside the line is believed.
+life, or as the median over its life, in which a moving ground is smooth and the line is not. What all of these show
+that leave little of the ground beside the line is believed.
 """
 
 from __future__ import annotations
@@ -13,13 +13,15 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from vrm.motion.frames import dilate
+from vrm.motion.frames import closed, dilate
 from vrm.types import F32, U8, Bool
 
 _STRONG, _WEAK = 30.0, 9.0
 """Levels (of 255) that a stroke differs from its ground by, and what belongs to it where it is next to one."""
 _STRONG_NOISE, _WEAK_NOISE = 4.0, 2.0
 """The same as multiples of what the ground beside the line differs by from what it is taken for."""
+_AS_GOOD = 2.0
+"""Pictures of the ground are used that are worse than the best by no more."""
 _OF_MEAN, _FEWEST = 1.5, 50
 """That, of its root mean square; and pixels beside a line that it is measured on at least."""
 _STEADY = 1.2
@@ -28,7 +30,7 @@ _CLEAR = 8.0
 """Where that is fewer levels, a stroke is one outside the box of the line too."""
 _UNTELLABLE = 28.0
 """Where that is more levels, strokes cannot be told from the ground."""
-_OF_A_BOX, _RIM = 0.5, 0.8
+_OF_A_BOX, _RIM = 0.35, 0.75
 """Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
 _RINGS, _RINGING = 3, 1.3
 """Pixels around strokes that coding may have disturbed, and how much stronger than elsewhere that shows there."""
@@ -57,11 +59,11 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
     unsteady = np.median(np.abs(pictures - median), 0).max(-1) if len(pictures) > 2 else np.zeros(core.shape)
     differences = [_ground_difference(median, core, height)]
     differences += [one.astype(np.float32) - other for one, other in before_after]
-    noises = [_noise(d, core, height) for d in differences]
-    best = np.argmin(noises, 0)
-    noise = np.min(noises, 0)
-    difference = np.choose(best[..., None], differences)
-    size = np.abs(difference).max(-1)
+    sizes = [np.abs(d).max(-1) for d in differences]
+    usual = [float(np.median(_noise(size, core, height)[core])) for size in sizes]
+    # Text shows in all of them, and each is misled by another part of the ground.
+    size = np.min([size for size, n in zip(sizes, usual, strict=True) if n <= _AS_GOOD * min(usual)], 0)
+    noise = _noise(size, core, height)
     clear = float(np.median(noise[core])) < _CLEAR
     sideways = np.ones((1, 2 * round(0.6 * height) + 1), np.uint8)  # a dash is not in all boxes
     place = cv2.dilate(core.astype(np.uint8), sideways) > 0 if clear else core
@@ -72,7 +74,8 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
     mask = _box_behind(_connected(weak & dilate(strong, round(_BOX_REACH * height)), strong))
     if mask is None:
         mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
-    return Strokes(_with_ringing(mask, difference), True)
+    mask = closed(mask, 4)  # between fill and outline the text has its ground's own grey
+    return Strokes(_with_ringing(mask, differences[int(np.argmin(usual))]), True)
 
 
 def _with_ringing(mask: Bool, difference: F32) -> Bool:
@@ -103,7 +106,7 @@ def _box_behind(mask: Bool) -> Bool | None:
     if rim.mean() < _RIM:
         return None
     out = mask.copy()
-    out[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1] = True
+    out[max(0, rows[0] - 1) : rows[-1] + 2, max(0, cols[0] - 1) : cols[-1] + 2] = True
     return out
 
 
@@ -115,7 +118,7 @@ def _ground_difference(median: F32, core: Bool, height: int) -> F32:
         ground = _spread(median, ~text, 0.35 * height)
         difference = median - ground
         size = np.abs(difference).max(-1)
-        noise = _noise(difference, core, height)
+        noise = _noise(size, core, height)
         text = dilate((size > np.maximum(14.0, 3 * noise)) & dilate(core, round(0.45 * height)), 2)
     return difference
 
@@ -135,16 +138,16 @@ def _spread(picture: F32, known: Bool, sigma: float) -> F32:
     return np.asarray(out + left[..., None] * mean, np.float32)
 
 
-def _noise(difference: F32, core: Bool, height: int) -> F32:
-    """What the ground differs by from what it is taken for: about nine tenths of it by less, float32 ``(h, w)``.
+def _noise(size: F32, core: Bool, height: int) -> F32:
+    """About the most that the ground differs by from what it is taken for, float32 ``(h, w)``.
 
     It is measured beside the line, and continued into it.
     """
     beside = ~dilate(core, round(0.45 * height))
     if beside.sum() < _FEWEST:
         return np.full(core.shape, _UNTELLABLE / 2, np.float32)
-    power = (np.abs(difference).max(-1) ** 2).astype(np.float32)
-    return np.asarray(_OF_MEAN * np.sqrt(_spread(power[..., None], beside, 0.5 * height)[..., 0]), np.float32)
+    power = (size * size)[..., None].astype(np.float32)
+    return np.asarray(_OF_MEAN * np.sqrt(_spread(power, beside, 0.5 * height)[..., 0]), np.float32)
 
 
 def _connected(mask: Bool, seeds: Bool) -> Bool:
