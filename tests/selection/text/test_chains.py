@@ -71,26 +71,27 @@ def test_a_line_that_rolls_is_followed() -> None:
     assert way.at(25) == (0, -50)
 
 
-def test_text_is_told_from_the_scenes_by_the_cameras_motion() -> None:
-    standing = film(30, lambda t: 1.0, TEXT)
-    chain = Chain([0, 10, 20], [BOX] * 3, [(0.0, 0.0)] * 3)
-    shots = [(0, 30)]
-    scene = Scene(lambda t: standing[t], {0: [BOX]})
-    assert with_scene(lambda t: standing[t], scene, chain, way_of(chain), shots) == 0.0
+def told(frames: list[U8], chain: Chain) -> float | None:
+    life = range(chain.samples[0], chain.samples[-1] + 1)
+    scene = Scene(lambda t: frames[t], dict(zip(chain.samples, ([box] for box in chain.boxes), strict=True)))
+    return with_scene(lambda t: frames[t], scene, chain, way_of(chain), life, [(0, len(frames))])
 
+
+def test_text_over_the_scene_stands_while_the_camera_moves() -> None:
+    chain = Chain([0, 10, 20], [BOX] * 3, [(0.0, 0.0)] * 3)
+    assert told(film(30, lambda t: 1.0, TEXT), chain) == 0.0
+    assert told(film(30, lambda t: 1.0, TEXT, (0.0, 0.0)), chain) is None  # nothing tells
+
+
+def test_text_of_the_scene_moves_with_it() -> None:
     def painted(t: int) -> U8:  # on the ground itself, which moves by three pixels to the left
         return over(ground(t, (3.0, 0.0)), np.roll(TEXT[0], -3 * t, 1))
 
     moving = [painted(t) for t in range(30)]
     boxes = [(BOX[0], BOX[1] - 3 * t, BOX[2], BOX[3] - 3 * t) for t in (0, 6, 12)]
-    chain = Chain([0, 6, 12], boxes, [(0.0, 0.0), (-18.0, 0.0), (-36.0, 0.0)])
-    scene = Scene(lambda t: moving[t], {0: [boxes[0]], 12: [boxes[2]]})
-    assert with_scene(lambda t: moving[t], scene, chain, way_of(chain), shots) in (None, 1.0)
-    lone = Chain([6], [boxes[1]])
-    assert with_scene(lambda t: moving[t], scene, lone, way_of(lone), shots) == 1.0
-    still = film(30, lambda t: 1.0, TEXT, (0.0, 0.0))
-    chain = Chain([0, 10, 20], [BOX] * 3, [(0.0, 0.0)] * 3)
-    assert with_scene(lambda t: still[t], Scene(lambda t: still[t], {}), chain, way_of(chain), shots) is None
+    followed = Chain([0, 6, 12], boxes, [(0.0, 0.0), (-18.0, 0.0), (-36.0, 0.0)])
+    assert told(moving, followed) in (None, 1.0)
+    assert told(moving, Chain([6], [boxes[1]])) == 1.0
 
 
 def test_frames_are_of_the_size_that_the_tests_say() -> None:

@@ -90,7 +90,7 @@ class TextFinder:
 
     def _kind(self, chain: Chain, way: Way, life: Life) -> tuple[bool, bool, str]:
         """Whether a line lies over the scene, whether its motion tells, and why in words."""
-        share = with_scene(self._frame, self._scene, chain, way, self._shots)
+        share = with_scene(self._frame, self._scene, chain, way, life.frames, self._shots)
         if share is not None:
             return (
                 (False, True, "moves with the scene") if share >= 0.5 else (True, True, "does not move with the scene")
@@ -114,7 +114,7 @@ class TextFinder:
         """Read what a line says, from the picture of it that all its frames make."""
         edge = round(_EDGE * line.height / 2)
         box = (line.box[0] - edge, line.box[1] - edge, line.box[2] + edge, line.box[3] + edge)
-        times = spread(range(line.life.full_from, line.life.full_to + 1), 5 if line.way.stands else 1)
+        times = spread(line.life.in_full, 5 if line.way.stands else 1)
         if not line.way.stands:
             times = [line.way.times[len(line.way.times) // 2]]
         pictures = np.stack([cut(self._frame(t), box, line.way.at(t))[0] for t in times])
@@ -135,7 +135,7 @@ class TextFinder:
             line.strokes = Strokes(dilate(core, max(2, line.height // 6)), False)
             return
         count = max(3, min(_PICTURES, _PICTURE_BYTES // (3 * core.size)))
-        times = spread(range(line.life.full_from, line.life.full_to + 1), count)
+        times = spread(line.life.in_full, count)
         pictures = np.stack([cut(self._frame(t), r, line.way.at(t))[0] for t in times])
         line.strokes = find_strokes(pictures, core, self._before_after(line, core, others), line.height)
 

@@ -76,8 +76,16 @@ class Life:
     full_from: int
     full_to: int
 
+    @property
+    def frames(self) -> range:
+        return range(self.first, self.last + 1)
+
+    @property
+    def in_full(self) -> range:
+        return range(self.full_from, self.full_to + 1)
+
     def __contains__(self, t: int) -> bool:
-        return self.first <= t <= self.last
+        return t in self.frames
 
 
 def life_of(frame: GetFrame, chain: Chain, way: Way, span: range) -> Life:

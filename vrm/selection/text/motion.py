@@ -108,7 +108,9 @@ def _small(grey: U8, scale: float) -> U8:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def with_scene(frame: GetFrame, scene: Scene, chain: Chain, way: Way, shots: Sequence[tuple[int, int]]) -> float | None:
+def with_scene(
+    frame: GetFrame, scene: Scene, chain: Chain, way: Way, life: range, shots: Sequence[tuple[int, int]]
+) -> float | None:
     """Whether a line moves with the scene: 0 (as no sample has it) to 1; None where the camera does not move.
 
     Compared over short gaps, in which even a fast camera's motion is found.
@@ -118,15 +120,15 @@ def with_scene(frame: GetFrame, scene: Scene, chain: Chain, way: Way, shots: Seq
         shot = next((s for s in shots if s[0] <= t < s[1]), (t, t + 1))
         for gap in _GAPS:
             inside = [n for n in (t + gap, t - gap) if shot[0] <= n < shot[1]]
-            inside.sort(key=lambda n: not chain.samples[0] <= n <= chain.samples[-1])  # where the line is, if it can be
-            moved = _vote(frame, scene, chain, way, t, inside[0]) if inside else None
+            inside.sort(key=lambda n: n not in life)  # where the line is, if it can be
+            moved = _vote(frame, scene, chain, way, life, t, inside[0]) if inside else None
             if moved is not None:
                 votes.append(moved)
                 break
     return float(np.mean(votes)) if votes else None
 
 
-def _vote(frame: GetFrame, scene: Scene, chain: Chain, way: Way, t: int, other: int) -> bool | None:
+def _vote(frame: GetFrame, scene: Scene, chain: Chain, way: Way, life: range, t: int, other: int) -> bool | None:
     """Whether the line's picture on frame t is found on another where the ground went, or where the line itself did."""
     one, two = grey_of(frame(t)), grey_of(frame(other))
     here, there = way.at(t), way.at(other)
@@ -139,7 +141,9 @@ def _vote(frame: GetFrame, scene: Scene, chain: Chain, way: Way, t: int, other: 
     apart = float(np.hypot(ground[0] - own[0], ground[1] - own[1]))
     if way.steady is not None and apart < _TELLING * max(one.shape):
         return None
-    if way.stands and len(chain.samples) > 1:  # it was found in its place again, and the ground was not
+    if way.stands and (
+        len(chain.samples) > 1 or other in life
+    ):  # it was found in its place again, and the ground was not
         return False
     line = one[box[0] : box[2], box[1] : box[3]]
     with_ground = shifted(box, ground)

@@ -32,8 +32,8 @@ _UNTELLABLE = 28.0
 """Where that is more levels, strokes cannot be told from the ground."""
 _OF_A_BOX, _RIM = 0.35, 0.75
 """Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
-_RINGS, _RINGING = 3, 1.3
-"""Pixels around strokes that coding may have disturbed, and how much stronger than elsewhere that shows there."""
+_RINGS, _RINGING, _FAINT = 3, 1.3, 1.5
+"""Pixels around strokes that coding may have disturbed; by how many times and levels that shows there at least."""
 _REACH, _BOX_REACH = 0.18, 0.45
 """How far from strong strokes weak ones reach, in heights of the line, and a box behind them."""
 
@@ -74,7 +74,7 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
     mask = _box_behind(_connected(weak & dilate(strong, round(_BOX_REACH * height)), strong))
     if mask is None:
         mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
-    mask = closed(mask, 4)  # between fill and outline the text has its ground's own grey
+    mask = closed(mask, 3)  # between fill and outline the text has its ground's own grey
     return Strokes(_with_ringing(mask, differences[int(np.argmin(usual))]), True)
 
 
@@ -91,7 +91,7 @@ def _with_ringing(mask: Bool, difference: F32) -> Bool:
     usual = float(fine[far].mean())
     for ring in range(1, _RINGS + 1):
         around = (away > ring - 0.5) & (away <= ring + 0.5)
-        if not around.any() or float(fine[around].mean()) <= _RINGING * usual + 0.5:
+        if not around.any() or float(fine[around].mean()) <= _RINGING * usual + _FAINT:
             return np.asarray(away <= ring - 0.5)
     return np.asarray(away <= _RINGS + 0.5)
 
