@@ -4,7 +4,7 @@ import numpy as np
 
 from vrm.selection.text.chains import Chain, find_chains, overlap, sample_times
 from vrm.selection.text.life import life_of
-from vrm.selection.text.motion import Scene, way_of, with_scene
+from vrm.selection.text.motion import CameraMotion, way_of, with_scene
 from vrm.types import U8, Box
 
 from .overlays import SIZE, drawn, film, ground, over, wider
@@ -73,7 +73,7 @@ def test_a_line_that_rolls_is_followed() -> None:
 
 def told(frames: list[U8], chain: Chain) -> float | None:
     life = range(chain.samples[0], chain.samples[-1] + 1)
-    scene = Scene(lambda t: frames[t], dict(zip(chain.samples, ([box] for box in chain.boxes), strict=True)))
+    scene = CameraMotion(lambda t: frames[t], dict(zip(chain.samples, ([box] for box in chain.boxes), strict=True)))
     return with_scene(lambda t: frames[t], scene, chain, way_of(chain), life, [(0, len(frames))])
 
 

@@ -12,7 +12,7 @@ from vrm.events import Progress, no_progress
 from vrm.motion.frames import dilate
 from vrm.selection.text.chains import Chain, find_chains, grey_of, overlap, sample_times, shifted
 from vrm.selection.text.life import Life, cut, life_of
-from vrm.selection.text.motion import Scene, Way, spread, way_of, with_scene
+from vrm.selection.text.motion import CameraMotion, Way, spread, way_of, with_scene
 from vrm.selection.text.reader import TextReader
 from vrm.selection.text.strokes import Strokes, find_strokes
 from vrm.selection.tracking.features import GetFrame
@@ -71,14 +71,14 @@ class TextFinder:
     ) -> None:  # fmt: skip
         self._frame, self._span, self._shots, self._reader = frame, span, shots, reader
         self._progress = progress
-        self._scene = Scene(frame, {})
+        self._scene = CameraMotion(frame, {})
 
     def lines(self, rate: float) -> list[Line]:
         """All lines of text in the order in which they come; nothing is read or masked yet."""
         if not self._span:
             return []
         chains, found = find_chains(self._frame, sample_times(self._span, rate), self._reader.find, self._progress)
-        self._scene = Scene(self._frame, found)
+        self._scene = CameraMotion(self._frame, found)
         lines: list[Line] = []
         for n, chain in enumerate(sorted(chains, key=lambda chain: (-len(chain.samples), chain.samples[0]))):
             way = way_of(chain)
@@ -132,7 +132,7 @@ class TextFinder:
         core: Bool = np.zeros((r[2] - r[0], r[3] - r[1]), np.bool_)
         core[max(0, y0 - r[0]) : y1 - r[0], max(0, x0 - r[1]) : x1 - r[1]] = True
         if line.way.steady is None:  # its size and shape change with the scene
-            line.strokes = Strokes(dilate(core, max(2, line.height // 6)), False)
+            line.strokes = Strokes(dilate(core, min(12, max(2, line.height // 6))), False)
             return
         count = max(3, min(_PICTURES, _PICTURE_BYTES // (3 * core.size)))
         times = spread(line.life.in_full, count)
@@ -154,7 +154,7 @@ class TextFinder:
             x, y = ground or (0.0, 0.0)
             moved = np.array([[1, 0, x - there[0] + here[0]], [0, 1, y - there[1] + here[1]]], np.float32)
             one, other = (cut(self._frame(t), line.region, line.way.at(t))[0] for t in (inside, outside))
-            pairs.append((one, _aligned(one, other, moved, ~dilate(core, round(0.3 * line.height)))))
+            pairs.append((one, _aligned(one, other, moved, ~dilate(core, min(40, round(0.3 * line.height))))))
         return pairs
 
     @staticmethod

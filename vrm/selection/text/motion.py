@@ -69,7 +69,7 @@ def way_of(chain: Chain) -> Way:
     return Way(tuple(chain.samples), tuple(chain.path), None)
 
 
-class Scene:
+class CameraMotion:
     """The camera's motion between frames, away from all text."""
 
     def __init__(self, frame: GetFrame, found: dict[int, list[Box]]) -> None:
@@ -109,7 +109,7 @@ def _small(grey: U8, scale: float) -> U8:
 
 
 def with_scene(
-    frame: GetFrame, scene: Scene, chain: Chain, way: Way, life: range, shots: Sequence[tuple[int, int]]
+    frame: GetFrame, scene: CameraMotion, chain: Chain, way: Way, life: range, shots: Sequence[tuple[int, int]]
 ) -> float | None:
     """Whether a line moves with the scene: 0 (as no sample has it) to 1; None where the camera does not move.
 
@@ -128,7 +128,7 @@ def with_scene(
     return float(np.mean(votes)) if votes else None
 
 
-def _vote(frame: GetFrame, scene: Scene, chain: Chain, way: Way, life: range, t: int, other: int) -> bool | None:
+def _vote(frame: GetFrame, scene: CameraMotion, chain: Chain, way: Way, life: range, t: int, other: int) -> bool | None:
     """Whether the line's picture on frame t is found on another where the ground went, or where the line itself did."""
     one, two = grey_of(frame(t)), grey_of(frame(other))
     here, there = way.at(t), way.at(other)

@@ -30,6 +30,8 @@ _CLEAR = 8.0
 """Where that is fewer levels, a stroke is one outside the box of the line too."""
 _UNTELLABLE = 28.0
 """Where that is more levels, strokes cannot be told from the ground."""
+_LARGEST = 72
+"""Height of a line, in pixels, from which on it is worked on at a smaller size."""
 _OF_A_BOX, _RIM = 0.35, 0.75
 """Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
 _RINGS, _RINGING, _FAINT = 3, 1.3, 1.5
@@ -47,7 +49,7 @@ class Strokes:
 
 
 def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int) -> Strokes:
-    """Strokes of a line.
+    """Strokes of a line; of a large one at a smaller size.
 
     Args:
         pictures: what shows around the line over its life, uint8 ``(T, h, w, 3)``.
@@ -55,6 +57,22 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
         before_after: the same of single frames: with the line, and without it.
         height: of the line, in pixels.
     """
+    times = height / _LARGEST
+    if times <= 1:
+        return _strokes(pictures, core, before_after, height)
+    size = (max(1, round(core.shape[1] / times)), max(1, round(core.shape[0] / times)))
+
+    def small(picture: U8) -> U8:
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    shrunk = small(core.astype(np.uint8) * np.uint8(255)) > 127
+    pairs = [(small(one), small(other)) for one, other in before_after]
+    found = _strokes(np.stack([small(picture) for picture in pictures]), shrunk, pairs, _LARGEST)
+    mask = cv2.resize(found.mask.astype(np.float32), core.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.25
+    return Strokes(np.asarray(mask), found.told)
+
+
+def _strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int) -> Strokes:
     median = np.median(pictures, 0).astype(np.float32)
     unsteady = np.median(np.abs(pictures - median), 0).max(-1) if len(pictures) > 2 else np.zeros(core.shape)
     differences = [_ground_difference(median, core, height)]
