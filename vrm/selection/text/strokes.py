@@ -34,8 +34,9 @@ _LARGEST = 72
 """Height of a line, in pixels, from which on it is worked on at a smaller size."""
 _OF_A_BOX, _RIM = 0.35, 0.75
 """Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
-_RINGS, _RINGING, _FAINT = 3, 1.3, 1.5
-"""Pixels around strokes that coding may have disturbed; by how many times and levels that shows there at least."""
+_RINGS, _RINGED, _RINGING, _FAINT = (1, 3), 18, 1.3, 1.5
+"""Pixels around strokes that coding has disturbed, at least and at most, or this part of the height; and by how many
+times and levels that shows there, or the pixels farther out are left."""
 _REACH, _BOX_REACH = 0.18, 0.45
 """How far from strong strokes weak ones reach, in heights of the line, and a box behind them."""
 
@@ -93,25 +94,26 @@ def _strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], he
     if mask is None:
         mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
     mask = closed(mask, 3)  # between fill and outline the text has its ground's own grey
-    return Strokes(_with_ringing(mask, differences[int(np.argmin(usual))]), True)
+    rings = max(_RINGS[0], min(_RINGS[1], round(height / _RINGED)))
+    return Strokes(_with_ringing(mask, differences[int(np.argmin(usual))], rings), True)
 
 
-def _with_ringing(mask: Bool, difference: F32) -> Bool:
+def _with_ringing(mask: Bool, difference: F32, rings: int) -> Bool:
     """The mask grown over what coding has left around the strokes: as far as it is stronger than farther away."""
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     outside = (away > 0).astype(np.float32)
     total = cv2.GaussianBlur(difference * outside[..., None], (0, 0), 1.5)
     amount = np.maximum(cv2.GaussianBlur(outside, (0, 0), 1.5), 1e-3)
     fine = np.abs(difference - total / amount[..., None]).max(-1)
-    far = (away > _RINGS + 2) & (away <= _RINGS + 8)
+    far = (away > rings + 2) & (away <= rings + 8)
     if not far.any():
-        return mask
+        return np.asarray(away <= _RINGS[0] + 0.5)
     usual = float(fine[far].mean())
-    for ring in range(1, _RINGS + 1):
+    for ring in range(_RINGS[0] + 1, rings + 1):
         around = (away > ring - 0.5) & (away <= ring + 0.5)
         if not around.any() or float(fine[around].mean()) <= _RINGING * usual + _FAINT:
             return np.asarray(away <= ring - 0.5)
-    return np.asarray(away <= _RINGS + 0.5)
+    return np.asarray(away <= rings + 0.5)
 
 
 def _box_behind(mask: Bool) -> Bool | None:
