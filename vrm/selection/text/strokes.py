@@ -90,7 +90,8 @@ def _strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], he
     if float(np.median(noise[core])) > _UNTELLABLE or not strong.any():
         return Strokes(dilate(core, 2), False)
     weak = size > np.maximum(_WEAK, _WEAK_NOISE * noise)
-    mask = _box_behind(_connected(weak & dilate(strong, round(_BOX_REACH * height)), strong))
+    around = cv2.dilate(dilate(strong, round(_BOX_REACH * height)).astype(np.uint8), sideways) > 0
+    mask = _box_behind(_connected(weak & around, strong))
     if mask is None:
         mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
     mask = closed(mask, 3)  # between fill and outline the text has its ground's own grey
