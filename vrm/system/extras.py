@@ -18,13 +18,10 @@ EXTRAS = {
     "mmengine": "mmseg",
     "lpips": "metrics",
     "ray": "ray",
-<<<<<<< HEAD
     "starlette": "page",
     "uvicorn": "page",
-=======
     "rapidocr": "text",
     "onnxruntime": "text",
->>>>>>> 3befb84 (vrm remove --text: text that lies over the picture is found and goes by its strokes)
 }
 """The extra of pyproject.toml that brings an optional package, by the name it is imported by."""
 
