@@ -36,6 +36,11 @@ def test_every_word_reaches_the_options() -> None:
         "box": "1,2,30,40",
         "yes": True,
         "effects": "shadows",
+        "text": "all",
+        "text_area": (1, 2, 30, 40),
+        "text_match": "a",
+        "text_keep": "b",
+        "srt": "said.srt",
         "class_": None,
         "labels": "maps",
         "oracle_labels": True,
@@ -80,6 +85,9 @@ def test_every_word_reaches_the_options() -> None:
     assert [(b.x0, b.y0, b.x1, b.y1, b.frame) for b in options.mask.boxes] == [(1, 2, 30, 40, 0)]
     assert options.mask.labels == Path("maps")
     assert (options.mask.sam, options.mask.effects) == ("sam2", "shadows")
+    text = options.mask.text
+    assert (text.kind, str(text.area), text.match, text.keep) == ("all", "1,2,30,40", "a", "b")
+    assert text.srt == Path("said.srt")
     assert build_options(segmenter="model").mask.segmenter == "model"
     assert (options.engine.engine, options.engine.weights) == ("keyframe", "own.safetensors")
     assert options.engine.keyframes == ((40, Path("clean.png")),)

@@ -21,6 +21,8 @@ WORDS = {
     "label": "labelling",
     "close drop-outs": "closing drop-outs",
     "follow": "following the mask",
+    "find text": "finding text",
+    "text": "outlining text",
     "effects": "looking for shadows and reflections",
     "fit": "fitting",
     "keyframes": "making key frames",

@@ -22,7 +22,7 @@ from vrm.cli.evaluate import evaluate
 from vrm.cli.frame import frame
 from vrm.cli.help_pages import Command
 from vrm.cli.info import info
-from vrm.cli.options import refuse_spaces
+from vrm.cli.options import refuse_spaces, with_values
 from vrm.cli.pick import pick
 from vrm.cli.remove import remove
 from vrm.cli.segment import segment
@@ -131,7 +131,7 @@ def run(args: Sequence[str]) -> int:
         _refuse_empty(args)
         with translate_errors():
             refuse_spaces(args)
-            code = app(list(args) or ["--help"], prog_name="vrm", standalone_mode=False)
+            code = app(with_values(args) or ["--help"], prog_name="vrm", standalone_mode=False)
     except SystemExit as ended:
         if not ended.code:  # a completion was shown or installed
             return 0

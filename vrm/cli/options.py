@@ -16,6 +16,7 @@ from vrm.cli.progress import tell
 from vrm.errors import UsageError
 from vrm.options.build import Function, with_parameters
 from vrm.options.declare import EVERYDAY, OUTPUT, Option, Options, options_of
+from vrm.options.text import TEXT
 
 
 def argument(metavar: str, help: str, complete: Complete | None = None) -> Any:
@@ -26,8 +27,10 @@ def output_option(metavar: str, help: str, panel: str = EVERYDAY) -> Any:
     return typer.Option("-o", "--output", metavar=metavar, help=help, show_default=False, rich_help_panel=panel)
 
 
-_NUMBERS = {"--box": 4, "--point": 2, "--not-point": 2}
+_NUMBERS = {"--box": 4, "--point": 2, "--not-point": 2, "--text-area": 4}
 """Options whose value is a place, and of how many numbers."""
+_ALONE = {"--text": TEXT}
+"""Options that may stand without a value, which is the first of these then."""
 
 VIDEO = argument("INPUT", "A video file, or a folder of numbered frames.")
 Input = Annotated[Path, VIDEO]
@@ -58,6 +61,18 @@ def takes(*kinds: type[Options], only: tuple[str, ...] | None = None) -> Callabl
 def next_command(*words: str | Path) -> None:
     """Print what to type next."""
     tell(f"next: {shlex.join(['vrm', *map(str, words)])}")
+
+
+def with_values(args: Sequence[str]) -> list[str]:
+    """The words of a command line, ``--text`` with its value where it has none."""
+    out: list[str] = []
+    for at, word in enumerate(args):
+        out.append(word)
+        if word == "--":
+            return out + list(args[at + 1 :])
+        if word in _ALONE and (at + 1 == len(args) or args[at + 1] not in _ALONE[word]):
+            out.append(_ALONE[word][0])
+    return out
 
 
 def refuse_spaces(args: Sequence[str]) -> None:

@@ -38,7 +38,7 @@ def remove(
     verbose: Verbose = False,
     **words: Any,
 ) -> None:
-    """Remove what a mask, a click, a box or a class name says, with its shadow and reflection, and nothing else.
+    """Remove what a mask, a click, a box or a class name says, with its shadow and reflection, or text; nothing else.
 
     Sound, timing, colours and every pixel outside the mask and the reported effects stay as they are.
 

@@ -54,7 +54,8 @@ def track(
             from vrm.selection.resolve import track as track_one
 
             track_one(input, output, options, events, overlay)
-            grown = [] if options.mask.grow is None else ["--grow", "0"]  # they are already
+            exact = options.mask.grow is not None or not options.mask.of_things  # strokes have the margin they need
+            grown = ["--grow", "0"] if exact else []
             following: list[str] = ["remove", str(input), "--mask", str(output), *grown]
         else:
             from vrm.selection.preview_mask import preview_mask

@@ -21,6 +21,8 @@ _CUTS, _LABEL, _WRITE = 2.5e-8, 5e-6, 1.5e-7
 """Seconds for each pixel of a frame: decoded and looked at; labelled by a network; composited and encoded."""
 _FOLLOW = 0.12
 """Seconds to follow a mask from one frame to the next, whatever their size."""
+_FIND_TEXT, _TEXT = 0.3, 0.02
+"""Seconds to look for text on a frame, of which two a second are looked at; and to follow and outline it on each."""
 _EFFECTS = 0.3
 """Seconds to look for the effects of an object on a frame, likewise."""
 
@@ -51,6 +53,8 @@ def mask_pieces(info: VideoInfo, options: RemoveOptions, frames: int) -> list[Pi
         labelling = [] if mask.labels is not None else [Piece({"label": _LABEL * pixels})]
         pieces = [*labelling, Piece({"read labels": _CUTS * pixels}), *pieces]
         pieces.append(Piece({"close drop-outs": _CUTS * pixels}))
+    if mask.text.kind is not None:
+        pieces.append(Piece({"find text": _FIND_TEXT * 2 * frames / float(info.frame_rate), "text": _TEXT * frames}))
     given = not mask.static and mask.path is not None
     followed = bool(mask.points or mask.boxes) or (given and all(path.is_file() for path in mask.paths))
     if followed:

@@ -13,8 +13,10 @@ from vrm.errors import OutputError
 from vrm.job.context import Job
 from vrm.media.frame.frame import Frame
 from vrm.media.write.png import write_png
+from vrm.options.remove import RemoveOptions
 from vrm.report.html import Highlight, render
 from vrm.report.model import RemoveReport
+from vrm.report.subtitles import subtitles
 from vrm.shots.highlights import KEYFRAME_GRID, export_times, highlight_frames
 from vrm.system.files import atomic_folder, atomic_write, disk_error, writing
 from vrm.types import U8, Bool, Masks, Pixels, VideoInfo, eight_bits
@@ -47,6 +49,12 @@ class FolderOutput:
         except OutputError as error:
             reason = disk_error(error) or error.what
             raise OutputError(f"{self._what} cannot be written to {self.folder}: {reason}.", error.fix) from error
+
+    def add_text(self, name: str, text: str) -> None:
+        """Write a text file beside the pictures. Raises OutputError."""
+        with self._writing():
+            self._partial.mkdir(exist_ok=True)
+            (self._partial / name).write_text(text + "\n", encoding="utf-8")
 
     def _writing(self) -> contextlib.AbstractContextManager[None]:
         return writing(f"{self._what} cannot be written to {self.folder}")
@@ -114,6 +122,7 @@ class SideOutputs:
     def finish(self, report: RemoveReport) -> None:
         """Put everything in its place, the report last. Raises OutputError."""
         self._places.close()
+        write_subtitles(report, self._options)
         if self._options.report is not None:
             write_report(report, self._pictures, self._options.report)
 
@@ -132,6 +141,17 @@ class SideOutputs:
 
     def _displayed(self, array: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.rot90(array, -self._info.rotation // 90))
+
+
+def write_subtitles(report: RemoveReport, options: RemoveOptions) -> None:
+    """What was read of the text that goes, where that is asked for. Raises OutputError."""
+    path = options.mask.text.srt
+    if path is None:
+        return
+    what = f"The subtitles cannot be written to {path}"
+    with writing(what):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, subtitles(report.text_lines), what)
 
 
 def write_report(report: RemoveReport, pictures: list[Highlight], path: Path) -> None:

@@ -26,6 +26,7 @@ from vrm.options.declare import (
     group,
     option,
 )
+from vrm.options.text import TextOptions
 from vrm.options.values import BoxPrompt, KeyMasks, Moment, Point
 
 ENGINES = {
@@ -90,6 +91,7 @@ class MaskOptions(Options):
         help="Model that labels the video for --class. Default: the first that is installed (vrm weights list).")
     sam: str | None = option(None, SELECTION, "NAME|PATH", kind=MODEL,
         help="SAM or SAM 2 model for points and boxes. Default: none is needed.")
+    text: TextOptions = group(TextOptions)
     # fmt: on
 
     @property
@@ -112,11 +114,16 @@ class MaskOptions(Options):
 
     @property
     def given(self) -> bool:
+        return self.of_things or self.text.kind is not None
+
+    @property
+    def of_things(self) -> bool:
+        """Something else than text goes."""
         return bool(self.path or self.classes or self.boxes or any(not p.keep for p in self.points))
 
     def require(self, verb: str = "remove") -> None:
         if not self.given:
-            fix = "Give --mask, --point, --box or --class (mask= in Python)."
+            fix = "Give --mask, --point, --box, --class or --text (mask= in Python)."
             raise UsageError(f"Nothing says what to {verb}.", fix)
 
     def __post_init__(self) -> None:
@@ -296,7 +303,8 @@ class RemoveOptions(InputOptions):
     @property
     def stripped(self) -> RemoveOptions:
         """The same, with nothing to be written beside the video."""
-        return replace(self, report=None, export_keyframes=None, mask=replace(self.mask, save_to=None))
+        mask = replace(self.mask, save_to=None, text=replace(self.mask.text, srt=None))
+        return replace(self, report=None, export_keyframes=None, mask=mask)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -306,8 +314,8 @@ class RemoveOptions(InputOptions):
 
 TRACK = (
     "mask", "mask_frame", "static_mask", "object", "invert_mask", "grow", "class_", "point", "not_point", "box",
-    "yes", "effects", "labels", "segmenter", "sam", "device", "threads", "seed", "overwrite",
-    "start", "end", "stream", "fps", "max_pixels", "max_frames",
+    "yes", "effects", "text", "text_area", "text_match", "text_keep", "srt", "labels", "segmenter", "sam",
+    "device", "threads", "seed", "overwrite", "start", "end", "stream", "fps", "max_pixels", "max_frames",
 )  # fmt: skip
 """The options of ``RemoveOptions`` that ``vrm track`` takes."""
 

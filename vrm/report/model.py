@@ -31,6 +31,34 @@ class ShotReport:
         return hole_share(self.frames, "seen") if self.frames else 1.0
 
 
+@dataclass(frozen=True)
+class TextLine:
+    """A line of text that was found on the picture.
+
+    Attributes:
+        text, confidence: what it says, as far as it was read, and how sure that is, 0..1.
+        box: ``(x0, y0, x1, y1)`` on its first frame, pixels of the picture as displayed.
+        first, last: the frames that show it, both included.
+        start, end: the same in seconds.
+        kind: "overlay" or "scene".
+        removed: it goes.
+        why: what told its kind, or keeps it.
+        strokes: its strokes are masked; else its box.
+    """
+
+    text: str
+    confidence: float
+    box: tuple[int, int, int, int]
+    first: int
+    last: int
+    start: float
+    end: float
+    kind: str
+    removed: bool
+    why: str
+    strokes: bool = True
+
+
 @dataclass
 class RemoveReport:
     """The result of one ``vrm remove``.
@@ -43,6 +71,7 @@ class RemoveReport:
         frames_lost: frames of the source that could not be decoded.
         changed_outside: pixels outside the grown mask that differ from the decoder's, counted in all planes; must be 0.
         overlay: where ``vrm track`` has put the picture or video that shows the masks.
+        text_lines: the lines of text that ``--text`` found, those that stay too.
         plan: what was about to be done when the masks were known (``vrm.events.Plan``).
         timings: seconds per stage, in order.
         peak_memory_mb: largest resident size of the process, or of one of its workers.
@@ -62,6 +91,7 @@ class RemoveReport:
     frames_lost: int = 0
     changed_outside: int = 0
     overlay: str = ""
+    text_lines: list[TextLine] = field(default_factory=list)
     shots: list[ShotReport] = field(default_factory=list)
     plan: dict[str, Any] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)

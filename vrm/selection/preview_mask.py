@@ -24,6 +24,7 @@ from vrm.selection.prompts.base import Prompter
 from vrm.selection.prompts.places import check_prompts
 from vrm.selection.prompts.prompted_masks import HasFrames, PromptedMasks
 from vrm.selection.resolve import frames_said, load_masks
+from vrm.selection.text.select import select_text
 from vrm.selection.tracking.scenes import Scene
 from vrm.system.failures import translate_errors
 from vrm.types import Bool, Masks, VideoInfo
@@ -47,7 +48,13 @@ def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Eve
         t, others = frames_said(job, given)
         frames = job.open_frames()
         prompted = PromptedMasks(job, frames, [Scene(job.first, job.last)])
+        of_text = None
+        if given.text is not None:
+            of_text, job.report.text_lines = select_text(job, job.find_shots(), frames, given.text, read_all=False)
+            t = t if job.options.mask.of_things else next(of_text.frames(), t)
         mask = _grown(job, t, prompted.mask_of(t, given.loaded))
+        if of_text is not None:
+            mask = mask | of_text[t]
         picture = overlay_picture(info, job.options.mask, t, frames.frame(t), mask)
         frames.close()
         write_png(target, picture)

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events, counted
 from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
-from vrm.job.resume import EFFECTS, MASKS, SHADOWS, JobFolder
+from vrm.job.resume import EFFECTS, MASKS, SHADOWS, TEXT, TEXT_LINES, JobFolder
 from vrm.job.scratch import scratch_folder
-from vrm.job.side_outputs import FolderOutput, write_masks
+from vrm.job.side_outputs import FolderOutput, write_masks, write_subtitles
 from vrm.media.read.open_video import open_video
 from vrm.media.write.png import write_png
 from vrm.options.remove import RemoveOptions
 from vrm.options.values import BoxPrompt
-from vrm.report.model import RemoveReport
+from vrm.report.model import RemoveReport, TextLine
 from vrm.selection.effects.find import find_effects
 from vrm.selection.effects.relight import Relighting
 from vrm.selection.labels.classes import check_labels, labels_for_engine, load_classes
@@ -28,6 +29,8 @@ from vrm.selection.masks.source import mask_readers
 from vrm.selection.overlay import overlay_picture, overlay_plan, write_overlay
 from vrm.selection.prompts.places import add_rectangles, check_prompts
 from vrm.selection.prompts.prompted_masks import PromptedMasks, followed_from
+from vrm.selection.text.reader import TextReader
+from vrm.selection.text.select import check_area, select_text
 from vrm.selection.tracking.scenes import Scene, find_scenes, in_words, runs
 from vrm.selection.tracking.tracker import loss_notes, track_mask
 from vrm.shots.frame_cache import FrameCache
@@ -48,13 +51,14 @@ class GivenMasks:
     """What the user gave, as far as it is known before any frame was looked at: masks, and whether prompts add to them.
 
     ``inside`` are the frames of the range whose shots have to be known, none if nothing goes; ``around`` are these and
-    the frames beyond the range that may show what the object hides.
+    the frames beyond the range that may show what the object hides. ``text`` finds the text that goes, where it does.
     """
 
     loaded: LoadedMasks
     prompted: bool
     inside: range
     around: range
+    text: TextReader | None = None
 
     @property
     def empty(self) -> bool:
@@ -111,24 +115,28 @@ def track(
         video = (
             overlay_plan(info, overlay, options.output.overwrite) if overlay is not None and picture is None else None
         )
-        for path in (options.report, target, options.export_keyframes, picture):
+        for path in (options.report, target, options.export_keyframes, options.mask.text.srt, picture):
             refuse_existing(path, options.output.overwrite)
         options = replace(options, mask=replace(options.mask, effects=options.mask.effects or "none"))
         job = Job.begin(info, target, options, events, JobFolder(scratch))
         job.expect(filling=False, writing=video is not None)
         given = load_masks(job)
         shots, frames = job.find_shots(), job.open_frames()
-        selection = resolve(job, given, shots, frames)
+        selection = resolve(job, given, shots, frames, read_text=True)
         masks, effects = selection.masks, selection.effects
         shown = masks.objects if options.mask.grow is None else masks.holes
         if observe is not None:
             observe(job, selection)
         if picture is not None:
-            t = frames_said(job, given)[0]
+            t = frames_said(job, given)[0] if job.options.mask.of_things else next(shown.frames(), job.first)
             write_png(picture, overlay_picture(info, job.options.mask, t, frames.frame(t), shown[t], effects[t]))
         frames.close()
         with FolderOutput(target, "Masks") as out:
             write_masks(info, shown, out)
+            if given.text is not None:
+                lines = [asdict(line) for line in job.report.text_lines]
+                out.add_text("text.json", json.dumps(lines, ensure_ascii=False, indent=1))
+        write_subtitles(job.report, job.options)
         if video is not None:
             with job.timed("write"):
                 write_overlay(
@@ -151,15 +159,18 @@ def load_masks(job: Job) -> GivenMasks:
     """
     options = job.options.mask
     if not options.given:
-        raise UsageError("Nothing says what should go.", "Give --mask, --point, --box or --class.")
+        raise UsageError("Nothing says what should go.", "Give --mask, --point, --box, --class or --text.")
     with job.timed("masks"):
+        check_area(options.text.area, job.info)
+        reader = TextReader(job.options.engine.cpu_threads) if options.text.kind is not None else None
         check_prompts(job)
         if not options.classes:
             check_labels(job)
         if options.classes:
             loaded = load_classes(job)
         elif options.path is None:
-            loaded = LoadedMasks(Masks(job.info.size, job.info.n_frames), annotated=frozenset())
+            empty = Masks(job.info.size, job.info.n_frames)
+            loaded = LoadedMasks(empty, annotated=frozenset() if options.of_things else None)
         else:
             readers = mask_readers(job.options.max_pixels, job.options.max_frames)
             loaded = load(options, job.info, readers, (job.first, job.last))
@@ -177,7 +188,7 @@ def load_masks(job: Job) -> GivenMasks:
     if not loaded.range_only and not options.classes:  # else nothing says what the object hides beyond
         by = FOLLOWED if followed else context_reach(job.info.frame_rate)
         beyond = range(max(0, job.first - by), min(job.info.n_frames, job.last + by))
-    if not prompted and (loaded.annotated is None or loaded.masks.empty):
+    if not prompted and reader is None and (loaded.annotated is None or loaded.masks.empty):
         masked = list(loaded.masks.within(inside).frames())
         if not masked and not loaded.masks.empty:
             job.note("The mask is empty on every frame of the range: the video passes through.")
@@ -188,7 +199,7 @@ def load_masks(job: Job) -> GivenMasks:
                 "What the mask covers counts as hidden outside the range too. If the thing is in view in the range "
                 "only, masks of all frames, black outside the range, let more be found."
             )
-    return GivenMasks(loaded, prompted, inside, beyond)
+    return GivenMasks(loaded, prompted, inside, beyond, reader)
 
 
 def _common(one: range, other: range) -> range:
@@ -204,10 +215,14 @@ def frames_said(job: Job, given: GivenMasks) -> tuple[int, list[int]]:
     return first, sorted((adding | {p.frame for p in options.prompts}) - {first})
 
 
-def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Selection:
-    """The masks of all frames: as given, or found by tracking and prompts; then grown and feathered."""
+def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache, read_text: bool = False) -> Selection:
+    """The masks of all frames: as given, or found by tracking and prompts; then grown and feathered.
+
+    Text is masked by its strokes; ``read_text``: what it says is asked for, whatever the options.
+    """
     loaded, options = given.loaded, job.options.mask
     span = range(job.first, job.last)
+    text = _text(job, given.text, shots, frames, read_text) if given.text is not None else None
     masks = _of_all_frames(job, given, shots, frames)
     if given.followed:
         shots = _as_far_as_followed(masks, shots, span)
@@ -221,6 +236,8 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Se
                 f"Masks that lack an object which the frames beside have: {shaped.closed}. It goes there too; with "
                 "--grow 0 masks are taken exactly as they are."
             )
+    if text is not None:  # its strokes have the margin they need
+        shaped = shaped.joined(text, options.grow or 0)
     holes = shaped.holes.within(span)
     worked_on = replace(shaped, objects=shaped.objects.within(span), holes=holes)
     relit = Relighting(worked_on, shadows.within(span), shots)
@@ -261,6 +278,23 @@ def _effects(job: Job, given: GivenMasks, masks: Masks, shots: Shots, frames: Fr
     job.folder.write_masks(EFFECTS, effects, notes)
     job.note(*notes)
     return effects, shadows
+
+
+def _text(job: Job, reader: TextReader, shots: Shots, frames: FrameCache, read_all: bool) -> Masks:
+    """The strokes of the text that goes; kept, with what was found, as masks that were found are."""
+    size, n_frames = job.info.size, job.info.n_frames
+    before = job.folder.read_masks(TEXT, size, n_frames) if job.folder.kept else None
+    kept = job.folder.read_json(TEXT_LINES) if before is not None else None
+    if before is not None and kept is not None:
+        job.note(*before[1])
+        job.report.text_lines = [TextLine(**{**line, "box": tuple(line["box"])}) for line in kept]
+        return before[0]
+    said = len(job.report.notes)
+    with job.timed("text"):
+        masks, job.report.text_lines = select_text(job, shots, frames, reader, read_all)
+    job.folder.write_json(TEXT_LINES, [asdict(line) for line in job.report.text_lines])
+    job.folder.write_masks(TEXT, masks, job.report.notes[said:])
+    return masks
 
 
 def _of_all_frames(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache) -> Masks:

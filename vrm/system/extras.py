@@ -20,6 +20,8 @@ EXTRAS = {
     "ray": "ray",
     "starlette": "page",
     "uvicorn": "page",
+    "rapidocr": "text",
+    "onnxruntime": "text",
 }
 """The extra of pyproject.toml that brings an optional package, by the name it is imported by."""
 

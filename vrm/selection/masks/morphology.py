@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -47,6 +47,18 @@ class ShapedMasks:
     grow: int
     feather: int
     closed: int = 0
+
+    def joined(self, exact: Masks, grow: int) -> ShapedMasks:
+        """These and masks that are meant as they are, but for being grown by so much."""
+        wider = Masks(exact.size, exact.n_frames)
+        before = -1
+        for t in exact.frames():
+            if before >= 0 and exact.same(t, before):
+                wider.repeat(t, before)
+            else:
+                wider[t] = grown(exact[t], grow)
+            before = t
+        return replace(self, objects=self.objects.united(exact), holes=self.holes.united(wider))
 
     def alpha(self, t: int) -> tuple[Box, F32] | None:
         """The box of the hole of frame t and how much of the fill counts in it, float32 ``(h, w)``; None: no hole.

@@ -1,0 +1,178 @@
+"""Which pixels of a line of text are its strokes: fill, outline, shadow, glow and the box behind it.
+
+What the line adds to its ground is seen best where the ground is known: from a frame just before or after the line's
+life, or as the median over its life, in which a moving ground is smooth and the line is not. What all of these show
+that leave little of the ground beside the line is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from vrm.motion.frames import closed, dilate
+from vrm.types import F32, U8, Bool
+
+_STRONG, _WEAK = 30.0, 9.0
+"""Levels (of 255) that a stroke differs from its ground by, and what belongs to it where it is next to one."""
+_STRONG_NOISE, _WEAK_NOISE = 4.0, 2.0
+"""The same as multiples of what the ground beside the line differs by from what it is taken for."""
+_AS_GOOD = 2.0
+"""Pictures of the ground are used that are worse than the best by no more."""
+_OF_MEAN, _FEWEST = 1.5, 50
+"""That, of its root mean square; and pixels beside a line that it is measured on at least."""
+_STEADY = 1.2
+"""A strong stroke differs from its ground by so many times what it changes by over the line's life."""
+_CLEAR = 8.0
+"""Where that is fewer levels, a stroke is one outside the box of the line too."""
+_UNTELLABLE = 28.0
+"""Where that is more levels, strokes cannot be told from the ground."""
+_LARGEST = 72
+"""Height of a line, in pixels, from which on it is worked on at a smaller size."""
+_OF_A_BOX, _RIM = 0.35, 0.75
+"""Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
+_RINGS, _RINGED, _RINGING, _FAINT = (1, 3), 18, 1.3, 1.5
+"""Pixels around strokes that coding has disturbed, at least and at most, or this part of the height; and by how many
+times and levels that shows there, or the pixels farther out are left."""
+_REACH, _BOX_REACH = 0.18, 0.45
+"""How far from strong strokes weak ones reach, in heights of the line, and a box behind them."""
+
+
+@dataclass(frozen=True)
+class Strokes:
+    """The pixels of a line, bool ``(h, w)``; ``told``: its strokes, else its box."""
+
+    mask: Bool
+    told: bool
+
+
+def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int) -> Strokes:
+    """Strokes of a line; of a large one at a smaller size.
+
+    Args:
+        pictures: what shows around the line over its life, uint8 ``(T, h, w, 3)``.
+        core: the line's box, with enough around it to see the ground, bool ``(h, w)``.
+        before_after: the same of single frames: with the line, and without it.
+        height: of the line, in pixels.
+    """
+    times = height / _LARGEST
+    if times <= 1:
+        return _strokes(pictures, core, before_after, height)
+    size = (max(1, round(core.shape[1] / times)), max(1, round(core.shape[0] / times)))
+
+    def small(picture: U8) -> U8:
+        return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    shrunk = small(core.astype(np.uint8) * np.uint8(255)) > 127
+    pairs = [(small(one), small(other)) for one, other in before_after]
+    found = _strokes(np.stack([small(picture) for picture in pictures]), shrunk, pairs, _LARGEST)
+    mask = cv2.resize(found.mask.astype(np.float32), core.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.25
+    return Strokes(np.asarray(mask), found.told)
+
+
+def _strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int) -> Strokes:
+    median = np.median(pictures, 0).astype(np.float32)
+    unsteady = np.median(np.abs(pictures - median), 0).max(-1) if len(pictures) > 2 else np.zeros(core.shape)
+    differences = [_ground_difference(median, core, height)]
+    differences += [one.astype(np.float32) - other for one, other in before_after]
+    sizes = [np.abs(d).max(-1) for d in differences]
+    usual = [float(np.median(_noise(size, core, height)[core])) for size in sizes]
+    # Text shows in all of them, and each is misled by another part of the ground.
+    size = np.min([size for size, n in zip(sizes, usual, strict=True) if n <= _AS_GOOD * min(usual)], 0)
+    noise = _noise(size, core, height)
+    clear = float(np.median(noise[core])) < _CLEAR
+    sideways = np.ones((1, 2 * round(0.6 * height) + 1), np.uint8)  # a dash is not in all boxes
+    place = cv2.dilate(core.astype(np.uint8), sideways) > 0 if clear else core
+    strong = (size > np.maximum(_STRONG, _STRONG_NOISE * noise)) & (size > _STEADY * unsteady) & place
+    if float(np.median(noise[core])) > _UNTELLABLE or not strong.any():
+        return Strokes(dilate(core, 2), False)
+    weak = size > np.maximum(_WEAK, _WEAK_NOISE * noise)
+    around = cv2.dilate(dilate(strong, round(_BOX_REACH * height)).astype(np.uint8), sideways) > 0
+    mask = _box_behind(_connected(weak & around, strong))
+    if mask is None:
+        mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
+    mask = closed(mask, 3)  # between fill and outline the text has its ground's own grey
+    rings = max(_RINGS[0], min(_RINGS[1], round(height / _RINGED)))
+    return Strokes(_with_ringing(mask, differences[int(np.argmin(usual))], rings), True)
+
+
+def _with_ringing(mask: Bool, difference: F32, rings: int) -> Bool:
+    """The mask grown over what coding has left around the strokes: as far as it is stronger than farther away."""
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    outside = (away > 0).astype(np.float32)
+    total = cv2.GaussianBlur(difference * outside[..., None], (0, 0), 1.5)
+    amount = np.maximum(cv2.GaussianBlur(outside, (0, 0), 1.5), 1e-3)
+    fine = np.abs(difference - total / amount[..., None]).max(-1)
+    far = (away > rings + 2) & (away <= rings + 8)
+    if not far.any():
+        return np.asarray(away <= _RINGS[0] + 0.5)
+    usual = float(fine[far].mean())
+    for ring in range(_RINGS[0] + 1, rings + 1):
+        around = (away > ring - 0.5) & (away <= ring + 0.5)
+        if not around.any() or float(fine[around].mean()) <= _RINGING * usual + _FAINT:
+            return np.asarray(away <= ring - 0.5)
+    return np.asarray(away <= rings + 0.5)
+
+
+def _box_behind(mask: Bool) -> Bool | None:
+    """All of the box behind the text where the mask is one, as its rim shows; None where not."""
+    rows, cols = (np.flatnonzero(mask.mean(axis) > _OF_A_BOX * mask.mean(axis).max()) for axis in (1, 0))
+    if rows.size < 6 or cols.size < 6:
+        return None
+    inside = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    rim = np.concatenate([inside[:3].ravel(), inside[-3:].ravel(), inside[:, :3].ravel(), inside[:, -3:].ravel()])
+    if rim.mean() < _RIM:
+        return None
+    out = mask.copy()
+    out[max(0, rows[0] - 1) : rows[-1] + 2, max(0, cols[0] - 1) : cols[-1] + 2] = True
+    return out
+
+
+def _ground_difference(median: F32, core: Bool, height: int) -> F32:
+    """What the median picture shows beyond its ground, which is spread from where no strokes are."""
+    text = dilate(core, round(0.3 * height))
+    difference = median
+    for _ in range(3):
+        ground = _spread(median, ~text, 0.35 * height)
+        difference = median - ground
+        size = np.abs(difference).max(-1)
+        noise = _noise(size, core, height)
+        text = dilate((size > np.maximum(14.0, 3 * noise)) & dilate(core, round(0.45 * height)), 2)
+    return difference
+
+
+def _spread(picture: F32, known: Bool, sigma: float) -> F32:
+    """A picture smoothed over where it is ``known``, and continued from there."""
+    weight = known.astype(np.float32)
+    out = np.zeros_like(picture)
+    left = np.ones(picture.shape[:2], np.float32)
+    for times in (1, 3, 9):
+        amount = cv2.GaussianBlur(weight, (0, 0), sigma * times)
+        total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma * times).reshape(picture.shape)
+        mean = total / np.maximum(amount, 1e-6)[..., None]
+        share = left * np.clip(amount * 8, 0, 1)
+        out += share[..., None] * mean
+        left = left - share
+    return np.asarray(out + left[..., None] * mean, np.float32)
+
+
+def _noise(size: F32, core: Bool, height: int) -> F32:
+    """About the most that the ground differs by from what it is taken for, float32 ``(h, w)``.
+
+    It is measured beside the line, and continued into it.
+    """
+    beside = ~dilate(core, round(0.45 * height))
+    if beside.sum() < _FEWEST:
+        return np.full(core.shape, _UNTELLABLE / 2, np.float32)
+    power = (size * size)[..., None].astype(np.float32)
+    return np.asarray(_OF_MEAN * np.sqrt(_spread(power, beside, 0.5 * height)[..., 0]), np.float32)
+
+
+def _connected(mask: Bool, seeds: Bool) -> Bool:
+    """The pieces of a mask that hold a seed."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+    keep = np.unique(labels[seeds & mask])
+    return np.isin(labels, keep[keep > 0])
