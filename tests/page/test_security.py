@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from page.conftest import PORT, TOKEN, Tab
+from vrm.page.server import bound
+
+pytest.importorskip("starlette", reason="needs the extra page")
+
 from vrm.page.app import static_files
 from vrm.page.security import MOST_BODY
-from vrm.page.server import bound
 
 OWN = f"http://127.0.0.1:{PORT}"
 

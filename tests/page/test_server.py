@@ -66,6 +66,7 @@ def test_no_port_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("name", "text"), [("no.mp4", None), ("bad.mp4", "no video"), ("bad.json", "{}")])
 def test_what_cannot_be_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str | None) -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra page")
     if text is not None:
         (tmp_path / name).write_text(text)
     assert run(["pick", str(tmp_path / name), "--no-browser"]) in (2, 3)

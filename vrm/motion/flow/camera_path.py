@@ -35,7 +35,7 @@ _GUARD = 4
 _TOLERANCE = 0.3
 """Pixels within which a corner agrees: less than what parallax moves the nearer of two planes by."""
 
-_AGREEMENT = 0.2
+_AGREEMENT = 0.45
 """Share of the corners that must follow one homography for it to be the camera's motion."""
 
 _AREAS = (0.1, 10.0)

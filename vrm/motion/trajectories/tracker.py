@@ -36,6 +36,9 @@ _REFINED = 12
 _GROW_FIRST, _GROW_LATER = 15, 7
 """Pixels around the hole whose flow is not believed: more in the first round, when the hole's content is smooth."""
 
+_DRAFT = 120
+"""Longer side at which holes are inpainted before anything is known of them."""
+
 _UNSEEN_SHARE = 0.01
 """Share of a hole that must be unseen so far, and still in the picture, for more of the context to be read."""
 
@@ -117,7 +120,7 @@ class TrajectoryTracker:
         hole = self.frames.hole(t)
         if not hole.any():
             return
-        filled = inpaint_frame(unit(self.frames.grey(t)), hole)
+        filled = inpaint_frame(unit(self.frames.grey(t)), hole, _DRAFT)
         self._inpainted[t] = filled[hole]
         self.frames.put(t, (filled * 255 + 0.5).astype(np.uint8))
 
