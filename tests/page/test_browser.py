@@ -197,6 +197,7 @@ def test_keys_and_zoom(tab: Any) -> None:
     tab.keyboard.press("?")
     expect(tab.locator("#keys")).to_be_visible()
     tab.keyboard.press("Escape")
+    expect(tab.locator("#keys")).to_be_hidden()
     tab.keyboard.press(" ")
     expect(tab.locator("#frame")).to_have_value(str(FRAMES - 1), timeout=30_000)
 

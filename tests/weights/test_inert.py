@@ -27,6 +27,8 @@ def cache(monkeypatch, tmp_path):
 @pytest.fixture
 def elsewhere(monkeypatch):
     """A class of a module that is there while a file is written, and not when it is read."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "omegaconf"]:
+        monkeypatch.delitem(sys.modules, name)  # another test's library imported it
     with monkeypatch.context() as patched:
 
         def make(module, name, base=object, **body):

@@ -27,6 +27,7 @@ class MotionConfig:
         filter_power: that share goes with ``(1 - confidence)`` to this power.
         bidirectional: move the trajectories of both directions to where they agree.
         keyframe_blend: share of a keyframe in the frames next to it, 0..1; 0 = no blending.
+        local_context: where the surroundings move by themselves, ask nearby frames what lay beside such surroundings.
     """
 
     rounds: int = 3
@@ -41,6 +42,7 @@ class MotionConfig:
     filter_power: float = 1.0
     bidirectional: bool = False
     keyframe_blend: float = 0.9
+    local_context: bool = False
 
     def with_keyframes(self) -> MotionConfig:
         """For a shot with keyframes: the same, tuned for the least error.
@@ -49,7 +51,14 @@ class MotionConfig:
         averaging more candidates and more neighbour frames has less error there than choosing one.
         """
         more = 2 * self.nonlocal_candidates
-        return replace(self, bidirectional=True, nonlocal_candidates=more, sharpness=2.5, filter_power=0.25)
+        return replace(
+            self,
+            bidirectional=True,
+            nonlocal_candidates=more,
+            sharpness=2.5,
+            filter_power=0.25,
+            local_context=False,
+        )
 
     def __post_init__(self) -> None:
         if not 1 <= self.rounds <= 10:
@@ -76,8 +85,8 @@ class MotionConfig:
         """The settings of a preset: "fast", "balanced" or "best"."""
         presets = {
             "fast": cls(rounds=2, nonlocal_frames=3, calibrate=False),
-            "balanced": cls(rounds=2, nonlocal_frames=14),
-            "best": cls(rounds=4, nonlocal_frames=24),
+            "balanced": cls(rounds=2, nonlocal_frames=14, local_context=True),
+            "best": cls(rounds=4, nonlocal_frames=24, local_context=True),
         }
         if preset not in presets:
             raise UsageError(f"Motion knows no preset '{preset}'.", "Use fast, balanced or best.")

@@ -22,6 +22,7 @@ from vrm.motion.fusion.expected_error import UNCALIBRATED
 from vrm.motion.fusion.fusion import fuse, weights
 from vrm.motion.refinement.detail import detail_energy
 from vrm.motion.refinement.keyframe_blend import blend_keyframes
+from vrm.motion.refinement.local_context import refine_by_context
 from vrm.motion.refinement.temporal_filter import temporal_filter
 from vrm.motion.result import HoleFill, Propagation
 from vrm.motion.trajectories.bidirectional import refine_bidirectional
@@ -33,8 +34,11 @@ from vrm.types import Bool, FlowEstimator
 _NEAR = 24
 """Frames from a frame, or outside the window, within which a keyframe is used."""
 
-_CALIBRATION, _FILLING, _FILLING_FAR = 9, 0.8, 5.0
-"""What a frame takes in the calibration, and in the filling without and with non-local frames, against a round."""
+_CONTEXT_ROUNDS = 2
+"""The second looks at what the first has found."""
+
+_CALIBRATION, _FILLING, _ALIGNING = 9, 1.6, 0.4
+"""What a frame takes in the calibration, in the filling, and for each frame it is aligned with, against a round."""
 
 
 def propagate(
@@ -99,6 +103,9 @@ def propagate(
         found.fills[t] = done
         tracker.forget(t)
         steps.tell()
+    if config.local_context and aligner is not None:
+        for _ in range(_CONTEXT_ROUNDS):
+            refine_by_context(found, shot, frames, aligner.path, flow)
     temporal_filter(found, shot, tracker, config, keyframes)  # 8: refinement
     blend_keyframes(found, shot, keyframes, config.keyframe_blend, flow, frames.scale)
     _put_into_own_light(found, even)
@@ -120,7 +127,7 @@ class _Steps:
     """Tells how far a window is: each round counts as its frames, and other phases as they take in comparison."""
 
     def __init__(self, progress: Progress, frames: int, context: int, config: MotionConfig) -> None:
-        filling = _FILLING_FAR if config.nonlocal_frames else _FILLING
+        filling = _FILLING + _ALIGNING * config.nonlocal_frames
         calibration = _CALIBRATION * min(frames, STRETCH) if config.calibrate else 0
         self._phases = [*[frames] * config.rounds, calibration, round(filling * frames)]
         # In a round each frame is filled, has flow to the next, and is followed both ways; the last phase only fills.

@@ -1,0 +1,195 @@
+"""Local context: where the surroundings move by themselves, what lay beside such surroundings on nearby frames.
+
+The camera says nothing of a thing or of water that moves by itself. But flow between two *filled* frames, not aligned
+by the camera first, follows what is around the hole and what already fills it. What nearby frames show along it is
+averaged by how well it fits the known surroundings, and mixed with the fill by how far both can be trusted. Only where
+the surroundings depart from the camera's motion: on rigid ground non-local frames are right, and this is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import cast
+
+import cv2
+import numpy as np
+
+from vrm.motion.flow.camera import grid, transform
+from vrm.motion.flow.camera_path import CameraPath
+from vrm.motion.frames import GUARD, FrameAccess, HolePixels, WorkingFrames, box_around, dilate, length_scale, unit
+from vrm.motion.fusion.gradient_domain import sample_frames
+from vrm.motion.poisson import push_pull
+from vrm.motion.result import HoleFill, Propagation
+from vrm.system.threads import parallel_map
+from vrm.types import U8, Array, Bool, Box, FlowEstimator
+
+_OFFSETS = (1, 2, 3, 4, 6, 8, 11, 16)
+"""Frames before and after that are looked at."""
+
+_MARGIN = 40
+"""Known pixels around a hole that flow is estimated on (in frames 432 wide)."""
+
+_UNSURE = 3
+"""Pixels next to a hole whose flow is not believed to be that of the surroundings."""
+
+_OWN_MOTION = 1.5
+"""Pixels off the camera's motion, over ``_DEPARTURE`` frames, from which on surroundings move by themselves (in frames
+432 wide)."""
+_DEPARTURE = (2, -2)
+
+_SHARES = (0.4, 0.8)
+"""Shares of surroundings that move by themselves from which on local context counts, and counts in full."""
+
+_POWER = 4.0
+"""What nearby frames show is weighted by the error it has on the surroundings, to the power of minus this."""
+
+_PER_FRAME = np.float32(0.15 / 255)
+"""Added to that error, times the square root of the distance in frames."""
+
+_NOISE, _FILL_NOISE = 30 / 255**2, 60 / 255**2
+"""Squared error that even an average of equals, and a fill that agrees with it, is expected to have."""
+
+
+def refine_by_context(
+    found: Propagation, shot: FrameAccess, frames: WorkingFrames, path: CameraPath, estimator: FlowEstimator
+) -> None:
+    """Mix the fills with what nearby frames show in such surroundings, in place.
+
+    Args:
+        frames: the working frames; their holes are filled with what was found.
+        path: the camera's, in working pixels.
+    """
+    for t, fill in found.fills.items():
+        frames.put(t, _draft(shot, frames, t, fill))
+    holed = list(found.fills)
+
+    def refined(t: int) -> HoleFill | None:
+        box = box_around(frames.hole(t), round(_MARGIN * length_scale(frames.size)))
+        share = _own_motion(frames, path, estimator, t, box)
+        return None if share is None else _mixed(found, shot, frames, estimator, t, box, share)
+
+    for t, mixed in list(zip(holed, parallel_map(refined, holed), strict=True)):
+        if mixed is not None:
+            found.fills[t] = mixed
+
+
+def _draft(shot: FrameAccess, frames: WorkingFrames, t: int, fill: HoleFill) -> U8:
+    grey = np.zeros(shot.size, np.float32)
+    grey.reshape(-1)[fill.index] = fill.rgb @ np.array([0.299, 0.587, 0.114], np.float32) * 255
+    small = cv2.resize(grey, frames.size[::-1], interpolation=cv2.INTER_AREA) if frames.scale < 1 else grey
+    hole = frames.hole(t)
+    if frames.scale < 1:
+        inside = cv2.resize(shot.hole(t).astype(np.float32), frames.size[::-1], interpolation=cv2.INTER_AREA)
+        known = frames.grey(t) * (1 - inside)
+        small = np.where(inside > 0.5, small / np.maximum(inside, 0.5), small + known)
+    out = frames.grey(t).copy()
+    out[hole] = np.clip(small[hole] + 0.5, 0, 255)
+    return out
+
+
+def _own_motion(frames: WorkingFrames, path: CameraPath, estimator: FlowEstimator, t: int, box: Box) -> Array | None:
+    """How far the surroundings of each pixel of a box move by themselves, 0..1; None where nowhere they do enough."""
+    y0, x0, y1, x1 = box
+    hole = dilate(frames.hole(t), GUARD + _UNSURE)[y0:y1, x0:x1]
+    moves, known = np.zeros(hole.shape, np.float32), np.zeros(hole.shape, np.float32)
+    for step in _DEPARTURE:
+        if not frames.shot.start <= t + step < frames.shot.stop:
+            continue
+        matrix = path.between(t, t + step)
+        if matrix is None:
+            continue
+        points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
+        xy = transform(points, matrix)
+        x, y = xy[..., 0], xy[..., 1]
+        hidden = dilate(frames.hole(t + step), GUARD + _UNSURE).view(np.uint8)
+        shown = cv2.remap(hidden, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0) == 0
+        there = cv2.remap(frames.grey(t + step), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        usable = shown & ~hole
+        flow = estimator(frames.grey(t)[y0:y1, x0:x1], cast(U8, there))
+        off = np.linalg.norm(flow, axis=-1)
+        known += usable
+        moves += usable & (off > _OWN_MOTION * length_scale(frames.size))
+    if not known.any():
+        return None
+    share = push_pull(cv2.blur(moves, (15, 15)) / np.maximum(cv2.blur(known, (15, 15)), 1e-3), np.minimum(known, 1))
+    counts = np.clip((share - _SHARES[0]) / (_SHARES[1] - _SHARES[0]), 0, 1)
+    inside = frames.hole(t)[y0:y1, x0:x1]
+    return counts if counts[inside].mean() > 0.05 else None
+
+
+def _mixed(
+    found: Propagation,
+    shot: FrameAccess,
+    frames: WorkingFrames,
+    estimator: FlowEstimator,
+    t: int,
+    box: Box,
+    share: Array,
+) -> HoleFill:
+    fill = found.fills[t]
+    pixels = HolePixels(frames, fill.index)
+    rows, cols = pixels.rows - box[0], pixels.cols - box[1]
+    total, square = np.zeros_like(fill.rgb), np.zeros(len(fill.index), np.float32)
+    weight, doubt = np.zeros(len(fill.index), np.float32), np.zeros(len(fill.index), np.float32)
+    for s, xy, error in _seen(frames, estimator, t, box):
+        usable = error[rows, cols] < np.inf
+        source = np.where(usable, s, -1).astype(np.int32)
+        colour, _ = sample_frames(
+            lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source,
+            pixels.full_size(xy[rows, cols]), 3,
+        )  # fmt: skip
+        w = np.where(usable, np.maximum(error[rows, cols], 1 / 255) ** -_POWER, 0).astype(np.float32)
+        total += w[:, None] * colour
+        square += w * np.square(colour).mean(-1)
+        doubt += w * np.where(usable, error[rows, cols], 0)
+        weight += w
+    mean = total / np.maximum(weight, 1e-12)[:, None]
+    # Where others show something else, the mean of them is wrong; far from the fill, one of the two is.
+    variance = np.maximum(square / np.maximum(weight, 1e-12) - np.square(mean).mean(-1), 0)
+    differences = variance, np.square(fill.rgb - mean).mean(-1)
+    spread, apart = (_local(values, fill.index, shot.size) for values in differences)
+    doubt /= np.maximum(weight, 1e-12)
+    ours = 1 / (0.5 * spread + np.square(doubt) + np.float32(_NOISE))
+    theirs = 1 / (0.7 * np.maximum(apart - spread, 0) + np.float32(_FILL_NOISE))
+    part = np.where(weight > 0, share[rows, cols] * ours / (ours + theirs), 0)[:, None]
+    return replace(fill, rgb=(fill.rgb + part * (mean - fill.rgb)).astype(np.float32))
+
+
+def _seen(frames: WorkingFrames, estimator: FlowEstimator, t: int, box: Box) -> Iterator[tuple[int, Array, Array]]:
+    """Nearby frames, the places there of a box of frame t, and their error as continued into the hole, inf = hidden."""
+    y0, x0, y1, x1 = box
+    here = frames.grey(t)[y0:y1, x0:x1]
+    inside = frames.hole(t)[y0:y1, x0:x1]
+    hole = dilate(inside, GUARD)
+    unsure = dilate(inside, GUARD + _UNSURE)
+    points = grid(y1 - y0, x1 - x0)
+    corner = np.array((x0, y0), np.float32)
+    for s in (t + sign * far for far in _OFFSETS for sign in (-1, 1)):
+        if not frames.shot.start <= s < frames.shot.stop:
+            continue
+        estimated = estimator(here, frames.grey(s)[y0:y1, x0:x1])
+        hidden = dilate(frames.hole(s), GUARD).view(np.uint8)
+        around = push_pull(estimated, (~unsure).astype(np.float32))
+        for flow in (np.where(inside[..., None], around, estimated), estimated):
+            xy = points + flow + corner
+            x, y = xy[..., 0], xy[..., 1]
+            shown = cv2.remap(hidden, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0) == 0
+            there = cv2.remap(frames.grey(s), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            known = (shown & ~hole).astype(np.float32)
+            difference = cv2.absdiff(here, there).astype(np.float32) / 255
+            local = cv2.blur(difference * known, (15, 15)) / np.maximum(cv2.blur(known, (15, 15)), 1e-3)
+            error = push_pull(local, known) + _PER_FRAME * np.float32(abs(s - t) ** 0.5)
+            yield s, xy, np.where(shown, error, np.inf)
+
+
+def _local(values: Array, index: np.ndarray, size: tuple[int, int]) -> Array:
+    """The mean over 9x9 pixels of the hole."""
+    hole = np.zeros(size, np.bool_)
+    hole.reshape(-1)[index] = True
+    y0, x0, y1, x1 = box_around(hole, 0)
+    inside: Bool = np.ascontiguousarray(hole[y0:y1, x0:x1])
+    plane = np.zeros((*inside.shape, 2), np.float32)
+    plane[inside, 0], plane[inside, 1] = values, 1
+    mean = cv2.blur(plane, (9, 9))[inside]
+    return mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
