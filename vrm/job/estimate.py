@@ -29,9 +29,9 @@ _EFFECTS = 0.3
 _USUAL_HOLE = 0.04
 """Share of the frame that a hole is taken for before the masks are known."""
 
-_PER_PIXEL, _PER_HOLE = 1.1e-6, 1.3e-5
+_PER_PIXEL, _PER_HOLE = 0.8e-6, 0.9e-5
 """Seconds that motion takes with ``fast`` for each working pixel of a frame, and for each pixel of its hole."""
-_EFFORT = {"fast": 1.0, "balanced": 1.9, "best": 2.4, "paper": 1.0}
+_EFFORT = {"fast": 1.0, "balanced": 1.6, "best": 2.2, "paper": 1.0}
 _CALIBRATION = 24
 """Frames with ``fast`` that are worth as much as the calibration of a window (``balanced``, ``best``)."""
 _SHARED = 0.8
