@@ -75,6 +75,14 @@ class WorkingFrames:
             mask = cv2.resize(mask.astype(np.float32), self.size[::-1], interpolation=cv2.INTER_AREA) > 0
         return mask
 
+    def warped(self, t: int, xy: Array, guard: int = GUARD) -> tuple[U8, Bool]:
+        """Frame t at places ``(h, w, 2)``, and which of them are inside it and ``guard`` pixels outside its hole."""
+        x, y = xy[..., 0], xy[..., 1]
+        hidden = dilate(self.hole(t), guard).view(np.uint8)
+        shown = cv2.remap(hidden, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0) == 0
+        there = cv2.remap(self.grey(t), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return cast(U8, there), shown
+
     def drop(self, t: int) -> None:
         """Forget frame t; it is read again where it is needed again."""
         self._grey.pop(t, None)

@@ -127,14 +127,14 @@ class Aligner:
         hole = dilate(self.frames.hole(t), GUARD)[y0:y1, x0:x1]
         points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
         xy = transform(points, matrix)
-        there, covered = self._warped(s, xy)
+        there, covered = self.frames.warped(s, xy)
         known = covered & ~hole
         if not known.any():
             return None
         if float(cv2.absdiff(here, there)[known].mean()) > _ALIKE or not np.array_equal(matrix, np.eye(3)):
             flow = self.estimator(here, np.where(covered, there, here))
             xy = transform(points + complete(flow, hole | ~covered, _UNSURE), matrix)
-            there, covered = self._warped(s, xy)
+            there, covered = self.frames.warped(s, xy)
             known = covered & ~hole
             if not known.any():
                 return None
@@ -142,13 +142,6 @@ class Aligner:
         weight = cv2.blur(known.astype(np.float32), (7, 7))
         local = cv2.blur(difference * known, (7, 7)) / np.maximum(weight, 1e-3)
         return Alignment(s, xy, covered, push_pull(local, known.astype(np.float32)))
-
-    def _warped(self, s: int, xy: Array) -> tuple[np.ndarray, Bool]:
-        """Frame s at places ``(h, w, 2)``, and which of them are inside it and outside its hole."""
-        hidden = dilate(self.frames.hole(s), GUARD).view(np.uint8)
-        x, y = xy[..., 0], xy[..., 1]
-        seen = cv2.remap(hidden, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0) == 0
-        return cv2.remap(self.frames.grey(s), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), seen
 
 
 def _disagreement(looks: Array, valid: Bool, inside: Bool) -> Array:

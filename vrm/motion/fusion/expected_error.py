@@ -79,7 +79,7 @@ def set_expected_errors(
         inside: bool ``(h, w)`` with the N hole pixels.
         scale: see ``frames.length_scale``.
     """
-    blur = _HoleBlur(inside, odd(7 * scale))
+    blur = HoleBlur(inside, odd(7 * scale))
     fetched = [c for c in candidates if c.kind != "single-frame"]
     smooth = next(c for c in candidates if c.kind == "single-frame")
     difference, others = _differences(fetched, blur)
@@ -100,8 +100,8 @@ def set_expected_errors(
     smooth.error = np.clip(np.exp(log), 1e-3, 1).astype(np.float32)
 
 
-class _HoleBlur:
-    """Box average over those of the hole's pixels that count."""
+class HoleBlur:
+    """Box average over those of the hole's pixels that count; ``size`` is odd."""
 
     def __init__(self, inside: Bool, size: int) -> None:
         self._inside, self._window = inside, (size, size)
@@ -116,7 +116,7 @@ class _HoleBlur:
         return mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
 
 
-def _differences(fetched: Sequence[Candidate], blur: _HoleBlur) -> tuple[Array, Array]:
+def _differences(fetched: Sequence[Candidate], blur: HoleBlur) -> tuple[Array, Array]:
     """For each candidate and pixel the sum of its differences to the others, and how many others there are."""
     n = fetched[0].valid.size if fetched else 0
     total = np.zeros((len(fetched), n), np.float32)

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import cast
 
 import cv2
 import numpy as np
 
 from vrm.motion.flow.camera import grid, transform
 from vrm.motion.flow.camera_path import CameraPath
+from vrm.motion.flow.warp import remap
 from vrm.motion.frames import GUARD, FrameAccess, HolePixels, WorkingFrames, box_around, dilate, length_scale, unit
-from vrm.motion.fusion.gradient_domain import sample_frames
+from vrm.motion.fusion.expected_error import HoleBlur
 from vrm.motion.poisson import push_pull
 from vrm.motion.result import HoleFill, Propagation
 from vrm.system.threads import parallel_map
-from vrm.types import U8, Array, Bool, Box, FlowEstimator
+from vrm.types import U8, Array, Box, FlowEstimator, grow_box
 
 _OFFSETS = (1, 2, 3, 4, 6, 8, 11, 16)
 """Frames before and after that are looked at."""
@@ -75,6 +75,7 @@ def refine_by_context(
 
 
 def _draft(shot: FrameAccess, frames: WorkingFrames, t: int, fill: HoleFill) -> U8:
+    """Frame t, grey at working size, with its fill."""
     grey = np.zeros(shot.size, np.float32)
     grey.reshape(-1)[fill.index] = fill.rgb @ np.array([0.299, 0.587, 0.114], np.float32) * 255
     small = cv2.resize(grey, frames.size[::-1], interpolation=cv2.INTER_AREA) if frames.scale < 1 else grey
@@ -101,12 +102,9 @@ def _own_motion(frames: WorkingFrames, path: CameraPath, estimator: FlowEstimato
             continue
         points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
         xy = transform(points, matrix)
-        x, y = xy[..., 0], xy[..., 1]
-        hidden = dilate(frames.hole(t + step), GUARD + _UNSURE).view(np.uint8)
-        shown = cv2.remap(hidden, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0) == 0
-        there = cv2.remap(frames.grey(t + step), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        there, shown = frames.warped(t + step, xy, GUARD + _UNSURE)
         usable = shown & ~hole
-        flow = estimator(frames.grey(t)[y0:y1, x0:x1], cast(U8, there))
+        flow = estimator(frames.grey(t)[y0:y1, x0:x1], there)
         off = np.linalg.norm(flow, axis=-1)
         known += usable
         moves += usable & (off > _OWN_MOTION * length_scale(frames.size))
@@ -134,11 +132,8 @@ def _mixed(
     weight, doubt = np.zeros(len(fill.index), np.float32), np.zeros(len(fill.index), np.float32)
     for s, xy, error in _seen(frames, estimator, t, box):
         usable = error[rows, cols] < np.inf
-        source = np.where(usable, s, -1).astype(np.int32)
-        colour, _ = sample_frames(
-            lambda s, b: unit(shot.frame(s)[b[0] : b[2], b[1] : b[3]]), shot.size, source,
-            pixels.full_size(xy[rows, cols]), 3,
-        )  # fmt: skip
+        colour = np.zeros_like(fill.rgb)
+        colour[usable] = _colours(shot, s, pixels.full_size(xy[rows, cols])[usable])
         w = np.where(usable, np.maximum(error[rows, cols], 1 / 255) ** -_POWER, 0).astype(np.float32)
         total += w[:, None] * colour
         square += w * np.square(colour).mean(-1)
@@ -148,7 +143,8 @@ def _mixed(
     # Where others show something else, the mean of them is wrong; far from the fill, one of the two is.
     variance = np.maximum(square / np.maximum(weight, 1e-12) - np.square(mean).mean(-1), 0)
     differences = variance, np.square(fill.rgb - mean).mean(-1)
-    spread, apart = (_local(values, fill.index, shot.size) for values in differences)
+    blur, all_of_it = _hole_blur(fill.index, shot.size), np.ones(len(fill.index), np.bool_)
+    spread, apart = (blur(values, all_of_it) for values in differences)
     doubt /= np.maximum(weight, 1e-12)
     ours = 1 / (0.5 * spread + np.square(doubt) + np.float32(_NOISE))
     theirs = 1 / (0.7 * np.maximum(apart - spread, 0) + np.float32(_FILL_NOISE))
@@ -169,13 +165,10 @@ def _seen(frames: WorkingFrames, estimator: FlowEstimator, t: int, box: Box) -> 
         if not frames.shot.start <= s < frames.shot.stop:
             continue
         estimated = estimator(here, frames.grey(s)[y0:y1, x0:x1])
-        hidden = dilate(frames.hole(s), GUARD).view(np.uint8)
         around = push_pull(estimated, (~unsure).astype(np.float32))
         for flow in (np.where(inside[..., None], around, estimated), estimated):
             xy = points + flow + corner
-            x, y = xy[..., 0], xy[..., 1]
-            shown = cv2.remap(hidden, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=1.0) == 0
-            there = cv2.remap(frames.grey(s), x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            there, shown = frames.warped(s, xy)
             known = (shown & ~hole).astype(np.float32)
             difference = cv2.absdiff(here, there).astype(np.float32) / 255
             local = cv2.blur(difference * known, (15, 15)) / np.maximum(cv2.blur(known, (15, 15)), 1e-3)
@@ -183,13 +176,18 @@ def _seen(frames: WorkingFrames, estimator: FlowEstimator, t: int, box: Box) -> 
             yield s, xy, np.where(shown, error, np.inf)
 
 
-def _local(values: Array, index: np.ndarray, size: tuple[int, int]) -> Array:
-    """The mean over 9x9 pixels of the hole."""
+def _colours(shot: FrameAccess, t: int, xy: Array) -> Array:
+    """Frame t in [0, 1] at places ``(N, 2)``; of it only the part that is needed is read."""
+    if not len(xy):
+        return np.zeros((0, 3), np.float32)
+    low, high = np.floor(xy.min(0)).astype(int), np.ceil(xy.max(0)).astype(int)
+    y0, x0, y1, x1 = grow_box((low[1], low[0], high[1] + 1, high[0] + 1), 4, shot.size)
+    corner = np.array([x0, y0], np.float32)
+    return remap(unit(shot.frame(t)[y0:y1, x0:x1]), xy - corner, cv2.INTER_CUBIC)
+
+
+def _hole_blur(index: np.ndarray, size: tuple[int, int]) -> HoleBlur:
     hole = np.zeros(size, np.bool_)
     hole.reshape(-1)[index] = True
     y0, x0, y1, x1 = box_around(hole, 0)
-    inside: Bool = np.ascontiguousarray(hole[y0:y1, x0:x1])
-    plane = np.zeros((*inside.shape, 2), np.float32)
-    plane[inside, 0], plane[inside, 1] = values, 1
-    mean = cv2.blur(plane, (9, 9))[inside]
-    return mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
+    return HoleBlur(np.ascontiguousarray(hole[y0:y1, x0:x1]), 9)
