@@ -43,6 +43,7 @@ class MotionConfig:
     bidirectional: bool = False
     keyframe_blend: float = 0.9
     local_context: bool = False
+    layers: bool = False
 
     def with_keyframes(self) -> MotionConfig:
         """For a shot with keyframes: the same, tuned for the least error.

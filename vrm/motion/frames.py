@@ -130,6 +130,15 @@ def unit(frame: Pixels) -> Array:
     return frame.astype(np.float32) * np.float32(1 / np.iinfo(frame.dtype).max)
 
 
+_MEAN = np.full(3, 1 / 3, np.float32)
+
+
+def mean_of_channels(values: Array) -> Array:
+    """The mean over the last of float32 ``(..., 3)``; NumPy's own takes ten times as long over so few."""
+    mean: Array = values @ _MEAN
+    return mean
+
+
 def length_scale(size: tuple[int, int]) -> float:
     """How much longer lengths are in frames ``(height, width)`` than in frames 432 wide; at least 1."""
     return max(1.0, max(size) / _REFERENCE_WIDTH)

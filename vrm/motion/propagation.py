@@ -20,6 +20,7 @@ from vrm.motion.flow.estimators import DisFlow
 from vrm.motion.frames import FrameAccess, HolePixels, WorkingFrames
 from vrm.motion.fusion.expected_error import UNCALIBRATED
 from vrm.motion.fusion.fusion import fuse, weights
+from vrm.motion.layers.layers import Layers
 from vrm.motion.refinement.detail import detail_energy
 from vrm.motion.refinement.keyframe_blend import blend_keyframes
 from vrm.motion.refinement.local_context import refine_by_context
@@ -80,6 +81,7 @@ def propagate(
     steps.next_phase()
     calibration = calibrate(shot, window, config, nonlocal_frames, flow) if config.calibrate else UNCALIBRATED
     aligner = _aligner(tracker, nonlocal_frames, keyframes)
+    layers = Layers(aligner) if config.layers and aligner is not None else None
     foreground = _foreground(tracker, context, keyframes) if keyframes else None
 
     def fill(t: int) -> HoleFill:
@@ -90,6 +92,8 @@ def propagate(
         if aligner is not None:  # 4: non-local frames
             best = aligner.best(t, _sources(t, nonlocal_frames, keyframes, config), config.nonlocal_candidates)
             seen |= best.look_up(pixels.rows, pixels.cols) if best is not None else {}
+        if layers is not None:
+            seen = layers.split(t, pixels.rows, pixels.cols, seen)
         if foreground is not None:
             foreground.refine(t)
             seen = foreground.split(t, pixels.rows, pixels.cols, seen)

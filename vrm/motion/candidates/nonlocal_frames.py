@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -90,8 +90,19 @@ class Aligner:
         self.frames, self.estimator = frames, estimator
         self.path = CameraPath(frames.shot, frames.size)
 
-    def best(self, t: int, sources: Sequence[int], keep: int) -> BestAlignments | None:
+    def best(
+        self,
+        t: int,
+        sources: Sequence[int],
+        keep: int,
+        motions: Mapping[int, np.ndarray] | None = None,
+        follows: Bool | None = None,
+    ) -> BestAlignments | None:
         """Align frame t with each source and keep the ``keep`` best at each hole pixel; None if none aligns.
+
+        Args:
+            motions: homographies to the sources; the camera's by default.
+            follows: bool ``(h, w)``, working size: the known pixels that follow these; all by default.
 
         A source is good where it fits the known pixels around, and where other sources show the same: background that
         is rigid looks alike from every frame, a thing that moved does not.
@@ -100,7 +111,8 @@ class Aligner:
         box = alignment_box(hole)
         if box is None:
             return None
-        found = [one for one in (self.align(t, s, box) for s in sources) if one is not None]
+        aligned = (self.align(t, s, box, motions[s] if motions else self.path.between(t, s), follows) for s in sources)
+        found = [one for one in aligned if one is not None]
         if not found:
             return None
         y0, x0, y1, x1 = box
@@ -117,14 +129,17 @@ class Aligner:
         xy = np.take_along_axis(np.stack([a.xy[inside] for a in found]), order[..., None], 0)
         return BestAlignments(hole, source, xy, np.take_along_axis(error, order, 0))
 
-    def align(self, t: int, s: int, box: Box) -> Alignment | None:
+    def align(
+        self, t: int, s: int, box: Box, matrix: np.ndarray | None, follows: Bool | None = None
+    ) -> Alignment | None:
         """Frame t against frame s on a box (working pixels), or None where they do not match."""
-        matrix = self.path.between(t, s)
         if matrix is None:
             return None
         y0, x0, y1, x1 = box
         here = self.frames.grey(t)[y0:y1, x0:x1]
         hole = dilate(self.frames.hole(t), GUARD)[y0:y1, x0:x1]
+        if follows is not None:
+            hole = hole | ~follows[y0:y1, x0:x1]
         points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
         xy = transform(points, matrix)
         there, covered = self.frames.warped(s, xy)

@@ -52,6 +52,7 @@ class CameraPath:
     def __init__(self, shot: FrameAccess, size: tuple[int, int]) -> None:
         self._frames, self._size = WorkingFrames(shot, _LONGEST), size
         self._steps: dict[int, np.ndarray | None] = {}
+        self._corners: dict[int, tuple[Array, Array]] = {}
         self._lock = threading.Lock()
 
     def between(self, t: int, s: int) -> np.ndarray | None:
@@ -64,20 +65,38 @@ class CameraPath:
             matrix = onward @ matrix
         if np.array_equal(matrix, np.eye(3)):
             return matrix
-        if s < t:
-            matrix = np.linalg.inv(matrix)
-        (h, w), (height, width) = self._frames.size, self._size
-        scale = np.diag([width / w, height / h, 1.0])
-        matrix = scale @ matrix @ np.linalg.inv(scale)
+        matrix = self.at_size(np.linalg.inv(matrix) if s < t else matrix)
+        height, width = self._size
         corners = transform(np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32), matrix)
         area = cv2.contourArea(corners) / (height * width)
         return matrix / matrix[2, 2] if cv2.isContourConvex(corners) and _AREAS[0] < area < _AREAS[1] else None
+
+    def at_size(self, matrix: np.ndarray) -> np.ndarray:
+        """A matrix between the frames that corners are tracked on, in pixels of the size asked for."""
+        (h, w), (height, width) = self._frames.size, self._size
+        scale = np.diag([width / w, height / h, 1.0])
+        scaled: np.ndarray = scale @ matrix @ np.linalg.inv(scale)
+        return scaled
+
+    def corners(self, t: int, s: int) -> tuple[Array, Array, np.ndarray | None]:
+        """Corners of frame t and their places in its neighbour s, float32 ``(N, 2)`` each, and the camera's motion.
+
+        All in pixels of the frames that corners are tracked on, which are of ``tracked_size``.
+        """
+        self._step(min(t, s))
+        here, there, matrix = *self._corners[min(t, s)], self._steps[min(t, s)]
+        return (here, there, matrix) if t < s else (there, here, None if matrix is None else np.linalg.inv(matrix))
+
+    @property
+    def tracked_size(self) -> tuple[int, int]:
+        """The size of the frames that corners are tracked on."""
+        return self._frames.size
 
     def _step(self, t: int) -> np.ndarray | None:
         """From frame t to the next."""
         with self._lock:
             if t not in self._steps:
-                here, there = self._tracked(t)
+                self._corners[t] = here, there = self._tracked(t)
                 matrix, share = point_motion(here, there, _TOLERANCE)
                 self._steps[t] = matrix if share >= _AGREEMENT else None
                 self._frames.drop(t - 8)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from vrm.motion.frames import odd
+from vrm.motion.frames import mean_of_channels, odd
 from vrm.motion.fusion.candidate import Candidate, Correspondences, Kind
 from vrm.types import Array, Bool
 
@@ -20,6 +20,9 @@ ErrorCalibration = Mapping[Kind, float]
 """How errors in the clip at hand compare to the usual: what is added to the logarithm, 0 for a kind that is missing."""
 
 UNCALIBRATED: ErrorCalibration = {}
+
+_WINDOW = 7
+"""Pixels over which candidates are compared (in frames 432 wide); odd."""
 
 
 def correspondence_prior(found: Correspondences, t: int) -> Array:
@@ -52,7 +55,7 @@ def single_frame_prior(image: Array, hole: Bool, scale: float) -> Array:
         scale: see ``frames.length_scale``.
     """
     known = (~hole).astype(np.float32)
-    grey = image if image.ndim == 2 else image.mean(-1)
+    grey = mean_of_channels(image) if image.ndim == 3 else image
     depth = cv2.distanceTransform(hole.view(np.uint8), cv2.DIST_L2, 3)[hole] / scale
     out = np.float32(-1.65) + np.float32(0.68) * np.log(np.minimum(np.maximum(depth, 0.5), 1000))
     for size, weight in ((15, 0.25), (31, 0.09), (63, 0.28)):
@@ -79,14 +82,15 @@ def set_expected_errors(
         inside: bool ``(h, w)`` with the N hole pixels.
         scale: see ``frames.length_scale``.
     """
-    blur = HoleBlur(inside, odd(7 * scale))
+    blur = HoleBlur(inside, _WINDOW, round(scale))
     fetched = [c for c in candidates if c.kind != "single-frame"]
     smooth = next(c for c in candidates if c.kind == "single-frame")
     difference, others = _differences(fetched, blur)
     for k, c in enumerate(fetched):
         confirmed = others[k] > 0
         mean = difference[k] / np.maximum(others[k], 1)
-        texture = blur(np.abs(c.differences).mean(0), c.valid)
+        steps = np.abs(c.differences)
+        texture = blur((mean_of_channels(steps) if steps.ndim == 3 else steps).mean(0), c.valid)
         departure = blur(np.abs(c.colour - smooth.colour), c.valid)
         if c.kind == "trajectory":
             constant, disagree, from_smooth = 1.1, 0.45, 0.41
@@ -101,19 +105,29 @@ def set_expected_errors(
 
 
 class HoleBlur:
-    """Box average over those of the hole's pixels that count; ``size`` is odd."""
+    """Box average over those of the hole's pixels that count.
 
-    def __init__(self, inside: Bool, size: int) -> None:
-        self._inside, self._window = inside, (size, size)
-        self._plane = np.zeros((*inside.shape, 2), np.float32)
+    Args:
+        inside: bool ``(h, w)``: the hole, N pixels.
+        size: side of the box in cells, odd.
+        cell: side of a cell in pixels: what is averaged over large boxes is first averaged over small ones.
+    """
+
+    def __init__(self, inside: Bool, size: int, cell: int = 1) -> None:
+        rows, cols = np.divmod(np.flatnonzero(inside), inside.shape[1])
+        self._shape = -(-inside.shape[0] // cell), -(-inside.shape[1] // cell)
+        self._at = (rows // cell) * self._shape[1] + cols // cell
+        self._window = (size, size)
 
     def __call__(self, values: Array, counts: Bool) -> Array:
-        if values.ndim == 2:
-            values = values.mean(1)
-        self._plane[self._inside, 0] = np.where(counts, values, 0)
-        self._plane[self._inside, 1] = counts
-        mean = cv2.blur(self._plane, self._window)[self._inside]
-        return mean[:, 0] / np.maximum(mean[:, 1], 1e-3)
+        """Of float32 ``(N[, 3])``, of which channels are averaged, where ``counts`` is true: ``(N,)``."""
+        counted = counts.astype(np.float32)
+        values = values * counted if values.ndim == 1 else mean_of_channels(values) * counted
+        n = self._shape[0] * self._shape[1]
+        sums = np.stack([np.bincount(self._at, weights=v, minlength=n) for v in (values, counted)], -1)
+        plane = cv2.blur(sums.astype(np.float32).reshape(*self._shape, 2), self._window)
+        mean: Array = plane[..., 0] / np.maximum(plane[..., 1], np.float32(1e-3))
+        return mean.reshape(-1)[self._at]
 
 
 def _differences(fetched: Sequence[Candidate], blur: HoleBlur) -> tuple[Array, Array]:

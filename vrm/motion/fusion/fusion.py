@@ -39,6 +39,6 @@ def fuse(
     differences = np.zeros_like(candidates[0].differences)
     for w, c in zip(weights(candidates, sharpness), candidates, strict=True):
         w = w if colour.ndim == 1 else w[:, None]
-        colour += w * np.where(w > 0, c.colour, 0)
-        differences += w * np.where(w > 0, c.differences, 0)
+        colour += w * c.colour  # zeros where it is not valid
+        differences += w * c.differences
     return np.clip(blend(image, hole, colour, differences, screening)[hole], 0, 1)

@@ -80,21 +80,12 @@ def blend(image: Array, hole: Bool, colour: Array, differences: Array, screening
 
     Returns float32 like the image, the hole filled.
     """
+    at = np.flatnonzero(hole)
     start = image.copy()
-    start[hole] = colour
+    start.reshape(-1, *image.shape[2:])[at] = colour
     rhs = np.zeros_like(start)
-    h, w = hole.shape
-    pad = cv2.copyMakeBorder(hole.view(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0).view(np.bool_)
-    for k, (dx, dy) in enumerate(STEPS):
-        neighbour = np.s_[1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w]
-        field = np.zeros_like(start)
-        field[hole] = differences[k]
-        opposite = np.zeros_like(start)
-        opposite[hole] = -differences[k ^ 1]
-        opposite = cv2.copyMakeBorder(opposite, 1, 1, 1, 1, cv2.BORDER_CONSTANT)[neighbour]
-        both = pad[neighbour] & hole
-        rhs += np.where(both if start.ndim == 2 else both[..., None], 0.5 * (field + opposite), field)
-    _drop_outer(rhs, hole, differences)
+    for axis, forth, back in ((1, 0, 1), (0, 2, 3)):
+        _add_edges(rhs, hole, at, differences[forth], differences[back], axis)
     # Solve for the correction to the sampled colours: it is small and smooth, so few cycles are enough.
     degree = neighbour_sum(np.ones(hole.shape, np.float32))
     degree = degree[..., None] if start.ndim == 3 else degree
@@ -103,11 +94,20 @@ def blend(image: Array, hole: Bool, colour: Array, differences: Array, screening
     return start + correction
 
 
-def _drop_outer(rhs: Array, hole: Bool, differences: Array) -> None:
-    """Take the differences across the image border out of the right-hand side: there is no such neighbour."""
-    rows, cols = np.nonzero(hole)
-    h, w = hole.shape
-    for k, (dx, dy) in enumerate(STEPS):
-        gone = (cols + dx < 0) | (cols + dx >= w) | (rows + dy < 0) | (rows + dy >= h)
-        if gone.any():
-            rhs[rows[gone], cols[gone]] -= differences[k][gone]
+def _add_edges(rhs: Array, hole: Bool, at: np.ndarray, forth: Array, back: Array, axis: int) -> None:
+    """Add what the pairs of pixels along an axis ask for to the right-hand side, in place.
+
+    Args:
+        at: flat indices of the hole's pixels.
+        forth, back: their differences ``(N[, 3])`` to the next pixel and to the one before.
+    """
+    before = np.s_[:, :-1] if axis else np.s_[:-1]
+    after = np.s_[:, 1:] if axis else np.s_[1:]
+    plane, other = np.zeros_like(rhs), np.zeros_like(rhs)
+    plane.reshape(-1, *rhs.shape[2:])[at] = forth
+    other.reshape(-1, *rhs.shape[2:])[at] = back
+    edge = plane[before] - other[after]  # of a pixel to the next, seen from both where both are in the hole
+    both = hole[before] & hole[after]
+    edge *= np.where(both, np.float32(0.5), np.float32(1))[..., None] if rhs.ndim == 3 else np.where(both, 0.5, 1.0)
+    rhs[before] += edge
+    rhs[after] -= edge

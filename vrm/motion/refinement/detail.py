@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
-from vrm.motion.frames import box_around, length_scale, odd
+from vrm.motion.frames import box_around, length_scale, mean_of_channels, odd
 from vrm.motion.fusion.candidate import Candidate
 from vrm.motion.fusion.fusion import SHARPNESS
 from vrm.motion.result import HoleFill
@@ -31,7 +31,7 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
 
     Candidates that do not lie exactly on one another lose fine detail when they are averaged. The low frequencies stay
     as they are; the high ones are scaled, locally, by ``sqrt(E_candidates / E_fill)``, E the mean square of what
-    differs from the local mean, over the candidates by their weights. Nothing is ever softened. The surroundings are
+    differs from the local mean of the grey levels, over the candidates by their weights. Nothing is ever softened. The surroundings are
     left out: candidates are not blended with them, and a step at the border is no detail.
 
     Args:
@@ -43,15 +43,12 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
     scale = length_scale(size)
     detail, local = odd(_DETAIL * scale), odd(_LOCAL * scale)
     inside = _inside(fill.index, size)
-    own = np.zeros((*inside.shape, 3), np.float32)
-    own[inside] = rgb
-    high = _high(own, inside, detail)
-    energy = np.zeros(inside.shape, np.float32)
-    energy[inside] = fill.detail
-    wanted = _local_mean(energy, inside, local)
-    present = _local_mean(np.square(high).mean(-1), inside, local)
+    at = np.flatnonzero(inside)
+    high = rgb - _local_mean(rgb, inside, at, detail)
+    grey = mean_of_channels(high)
+    wanted, present = _local_mean(np.stack([fill.detail, np.square(grey)], -1), inside, at, local).T
     gain = np.sqrt(np.clip((wanted + _FAINT) / (present + _FAINT), 1, most**2))
-    restored: Array = np.clip(rgb + (gain[inside, None] - 1) * high[inside], 0, 1)
+    restored: Array = np.clip(rgb + (gain - 1)[:, None] * high, 0, 1)
     return restored
 
 
@@ -59,23 +56,22 @@ def detail_energy(candidates: Iterable[Candidate], index: np.ndarray, size: tupl
     """Energy of the candidates' own detail at each of the hole's N pixels, averaged by their weights: float32 ``(N,)``.
 
     Args:
-        candidates: their expected errors set; half precision is enough for this.
+        candidates: their expected errors set.
         index: int64 ``(N,)``: flat indices of the hole's pixels in a frame of that size (height, width).
     """
     inside, detail = _inside(index, size), odd(_DETAIL * length_scale(size))
-    energy, weight = np.zeros(inside.shape, np.float32), np.full(inside.shape, 1e-20, np.float32)
+    at = np.flatnonzero(inside)
+    energy, weight = np.zeros(len(at), np.float32), np.full(len(at), 1e-20, np.float32)
     for one in candidates:
-        if one.valid.any():
-            where, image = inside.copy(), np.zeros((*inside.shape, 3), np.float32)
-            where[inside] = one.valid
-            image[where] = one.colour[one.valid].astype(np.float16)
-            error = one.error[one.valid].astype(np.float16).astype(np.float32)
-            share = np.zeros(inside.shape, np.float32)
-            share[where] = np.maximum(error, 1e-3) ** -SHARPNESS
-            energy += share * np.square(_high(image, where, detail)).mean(-1)
-            weight += share
-    mean: Array = (energy / weight)[inside]
-    return mean
+        valid = np.flatnonzero(one.valid)
+        if len(valid):
+            where = np.zeros_like(inside)
+            where.reshape(-1)[at[valid]] = True
+            grey = mean_of_channels(one.colour[valid])
+            share = np.maximum(one.error[valid], np.float32(1e-3)) ** -SHARPNESS
+            energy[valid] += share * np.square(grey - _local_mean(grey, where, at[valid], detail))
+            weight[valid] += share
+    return energy / weight
 
 
 def _inside(index: np.ndarray, size: tuple[int, int]) -> Bool:
@@ -86,16 +82,18 @@ def _inside(index: np.ndarray, size: tuple[int, int]) -> Bool:
     return np.ascontiguousarray(hole[y0:y1, x0:x1])
 
 
-def _high(image: Array, counts: Bool, size: int) -> Array:
-    """An image less its local mean over the pixels that count."""
-    high: Array = image - _local_mean(image, counts, size)
-    return high
+def _local_mean(values: Array, counts: Bool, at: np.ndarray, size: int) -> Array:
+    """Means in a square window of an odd size over the pixels that count.
 
-
-def _local_mean(values: Array, counts: Bool, size: int) -> Array:
-    """Mean of ``values``, float32 ``(h, w[, C])``, over the pixels that count in a square window of an odd size."""
-    square, nothing = (size, size), cv2.BORDER_CONSTANT
-    share = np.maximum(cv2.blur(counts.astype(np.float32), square, borderType=nothing), 1e-3)
-    counted = values * counts if values.ndim == 2 else values * counts[..., None]
-    mean: Array = cv2.blur(counted, square, borderType=nothing) / (share if values.ndim == 2 else share[..., None])
-    return mean
+    Args:
+        values: float32 ``(N[, C])``, C <= 3, of those pixels; so is the result.
+        counts: bool ``(h, w)``.
+        at: int64 ``(N,)``: their flat indices.
+    """
+    values = values.reshape(len(at), -1)
+    plane = np.zeros((*counts.shape, values.shape[1] + 1), np.float32)
+    flat = plane.reshape(-1, plane.shape[-1])
+    flat[at, :-1], flat[at, -1] = values, 1
+    blurred: Array = cv2.blur(plane, (size, size), borderType=cv2.BORDER_CONSTANT).reshape(flat.shape)[at]
+    mean = blurred[:, :-1] / np.maximum(blurred[:, -1:], np.float32(1e-3))
+    return mean[:, 0] if mean.shape[1] == 1 else mean
