@@ -25,8 +25,8 @@ def shot(own: int) -> MadeShot:
     return MadeShot(N, truth, lambda t: box_hole(SIZE, 52, 56 + 14 * (t % 3), 26, 26))
 
 
-def psnr(made: MadeShot, local_context: bool) -> float:
-    config = MotionConfig(rounds=2, nonlocal_frames=6, calibrate=False, local_context=local_context)
+def psnr(made: MadeShot, own_motion: bool) -> float:
+    config = MotionConfig(rounds=2, nonlocal_frames=6, calibrate=False, own_motion=own_motion)
     return hole_psnr(made, propagate(made, range(N), range(N), config, nonlocal_frames=range(N)), range(4, N - 4))
 
 

@@ -27,7 +27,8 @@ class MotionConfig:
         filter_power: that share goes with ``(1 - confidence)`` to this power.
         bidirectional: move the trajectories of both directions to where they agree.
         keyframe_blend: share of a keyframe in the frames next to it, 0..1; 0 = no blending.
-        local_context: where the surroundings move by themselves, ask nearby frames what lay beside such surroundings.
+        own_motion: what moves by itself behind the holes is followed as a layer, and nearby frames are asked what lay
+            beside such surroundings.
     """
 
     rounds: int = 3
@@ -42,8 +43,7 @@ class MotionConfig:
     filter_power: float = 1.0
     bidirectional: bool = False
     keyframe_blend: float = 0.9
-    local_context: bool = False
-    layers: bool = False
+    own_motion: bool = False
 
     def with_keyframes(self) -> MotionConfig:
         """For a shot with keyframes: the same, tuned for the least error.
@@ -58,7 +58,7 @@ class MotionConfig:
             nonlocal_candidates=more,
             sharpness=2.5,
             filter_power=0.25,
-            local_context=False,
+            own_motion=False,
         )
 
     def __post_init__(self) -> None:
@@ -86,8 +86,8 @@ class MotionConfig:
         """The settings of a preset: "fast", "balanced" or "best"."""
         presets = {
             "fast": cls(rounds=2, nonlocal_frames=3, calibrate=False),
-            "balanced": cls(rounds=2, nonlocal_frames=14, local_context=True),
-            "best": cls(rounds=4, nonlocal_frames=24, local_context=True),
+            "balanced": cls(rounds=2, nonlocal_frames=14, own_motion=True),
+            "best": cls(rounds=4, nonlocal_frames=24, own_motion=True),
         }
         if preset not in presets:
             raise UsageError(f"Motion knows no preset '{preset}'.", "Use fast, balanced or best.")

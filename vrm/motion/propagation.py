@@ -81,7 +81,7 @@ def propagate(
     steps.next_phase()
     calibration = calibrate(shot, window, config, nonlocal_frames, flow) if config.calibrate else UNCALIBRATED
     aligner = _aligner(tracker, nonlocal_frames, keyframes)
-    layers = Layers(aligner) if config.layers and aligner is not None else None
+    layers = Layers(aligner) if config.own_motion and aligner is not None else None
     foreground = _foreground(tracker, context, keyframes) if keyframes else None
 
     def fill(t: int) -> HoleFill:
@@ -107,9 +107,9 @@ def propagate(
         found.fills[t] = done
         tracker.forget(t)
         steps.tell()
-    if config.local_context and aligner is not None:
+    if layers is not None:
         for _ in range(_CONTEXT_ROUNDS):
-            refine_by_context(found, shot, frames, aligner.path, flow)
+            refine_by_context(found, shot, frames, layers.own_motion, flow)
     temporal_filter(found, shot, tracker, config, keyframes)  # 8: refinement
     blend_keyframes(found, shot, keyframes, config.keyframe_blend, flow, frames.scale)
     _put_into_own_light(found, even)

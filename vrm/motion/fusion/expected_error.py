@@ -126,8 +126,8 @@ class HoleBlur:
         n = self._shape[0] * self._shape[1]
         sums = np.stack([np.bincount(self._at, weights=v, minlength=n) for v in (values, counted)], -1)
         plane = cv2.blur(sums.astype(np.float32).reshape(*self._shape, 2), self._window)
-        mean: Array = plane[..., 0] / np.maximum(plane[..., 1], np.float32(1e-3))
-        return mean.reshape(-1)[self._at]
+        mean: Array = (plane[..., 0] / np.maximum(plane[..., 1], np.float32(1e-3))).reshape(-1)[self._at]
+        return mean
 
 
 def _differences(fetched: Sequence[Candidate], blur: HoleBlur) -> tuple[Array, Array]:

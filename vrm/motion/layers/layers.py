@@ -39,7 +39,7 @@ class Layers:
 
     def __init__(self, aligner: Aligner) -> None:
         self._aligner, self._frames, self._path = aligner, aligner.frames, aligner.path
-        self._own = OwnMotion(aligner.frames, aligner.path, aligner.estimator)
+        self.own_motion = OwnMotion(aligner.frames, aligner.path, aligner.estimator)
 
     def split(
         self, t: int, rows: np.ndarray, cols: np.ndarray, seen: Mapping[str, Correspondences]
@@ -58,7 +58,7 @@ class Layers:
         share = probability[rows - box[0], cols - box[1]]
         if (share > 0.5).mean() < 0.02:
             return dict(seen)
-        moves, known = self._own.of(t)
+        moves, known = self.own_motion.of(t)
         best = self._aligner.best(t, list(matrices), _KEEP, matrices, known & (moves > 0.5))
         found = dict(seen)
         if best is not None:
@@ -79,7 +79,7 @@ class Layers:
         points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
         total, count = (np.zeros(points.shape[:2], np.float32) for _ in range(2))
         for s, matrix in matrices.items():
-            moves, known = self._own.of(s)
+            moves, known = self.own_motion.of(s)
             xy = transform(points, matrix)
             x, y = xy[..., 0], xy[..., 1]
             there = cv2.remap(known.view(np.uint8), x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT)
@@ -94,7 +94,7 @@ class Layers:
         penalty = np.zeros(len(share), np.float32)
         for s in np.unique(one.source[one.source >= 0]):
             at = np.flatnonzero(one.source == s)
-            moves, known = self._own.of(int(s))
+            moves, known = self.own_motion.of(int(s))
             there = remap(moves, one.xy[at])
             counts = remap(known.astype(np.float32), one.xy[at])
             penalty[at] = _DOUBT * counts * np.abs(share[at] - there)

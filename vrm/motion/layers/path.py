@@ -14,16 +14,16 @@ from vrm.motion.flow.camera_path import CameraPath
 from vrm.types import Array, Bool
 
 _DEPARTS = 0.6
-"""Pixels off the camera's motion from one frame to the next, from which on a corner moves by itself (in frames 480 wide)."""
+"""Pixels off the camera's motion, from one frame to the next, from which on a corner moves by itself."""
 
 _TOLERANCE = 1.0
-"""Pixels within which a corner follows the layer's motion, likewise."""
+"""Pixels within which a corner follows the layer's motion."""
 
 _FEWEST, _SHARE = 6, 0.4
 """Corners that must follow it, and their share of those that move by themselves there."""
 
 _BESIDE = 12
-"""Pixels around the layer's corners in which more of it is looked for, likewise."""
+"""Pixels around the layer's corners in which more of it is looked for."""
 
 
 def layer_path(path: CameraPath, t: int, near: Bool, reach: range) -> dict[int, np.ndarray]:

@@ -31,8 +31,8 @@ def restore_detail(fill: HoleFill, rgb: Array, size: tuple[int, int], most: floa
 
     Candidates that do not lie exactly on one another lose fine detail when they are averaged. The low frequencies stay
     as they are; the high ones are scaled, locally, by ``sqrt(E_candidates / E_fill)``, E the mean square of what
-    differs from the local mean of the grey levels, over the candidates by their weights. Nothing is ever softened. The surroundings are
-    left out: candidates are not blended with them, and a step at the border is no detail.
+    differs from the local mean of the grey levels, over the candidates by their weights. Nothing is ever softened. The
+    surroundings are left out: candidates are not blended with them, and a step at the border is no detail.
 
     Args:
         rgb: float32 ``(N, 3)`` in [0, 1]: the hole's colours, averaged from the fill's candidates.

@@ -14,15 +14,15 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from vrm.motion.flow.camera import grid, transform
-from vrm.motion.flow.camera_path import CameraPath
+from vrm.motion.flow.camera import grid
 from vrm.motion.flow.warp import remap
 from vrm.motion.frames import GUARD, FrameAccess, HolePixels, WorkingFrames, box_around, dilate, length_scale, unit
 from vrm.motion.fusion.expected_error import HoleBlur
+from vrm.motion.layers.own_motion import OwnMotion
 from vrm.motion.poisson import push_pull
 from vrm.motion.result import HoleFill, Propagation
 from vrm.system.threads import parallel_map
-from vrm.types import U8, Array, Box, FlowEstimator, grow_box
+from vrm.types import U8, Array, Bool, Box, FlowEstimator, grow_box
 
 _OFFSETS = (1, 2, 3, 4, 6, 8, 11, 16)
 """Frames before and after that are looked at."""
@@ -31,12 +31,7 @@ _MARGIN = 40
 """Known pixels around a hole that flow is estimated on (in frames 432 wide)."""
 
 _UNSURE = 3
-"""Pixels next to a hole whose flow is not believed to be that of the surroundings."""
-
-_OWN_MOTION = 1.5
-"""Pixels off the camera's motion, over ``_DEPARTURE`` frames, from which on surroundings move by themselves (in frames
-432 wide)."""
-_DEPARTURE = (2, -2)
+"""Pixels next to a hole, besides the guard, whose flow is not believed to be that of the surroundings."""
 
 _SHARES = (0.4, 0.8)
 """Shares of surroundings that move by themselves from which on local context counts, and counts in full."""
@@ -52,13 +47,13 @@ _NOISE, _FILL_NOISE = 30 / 255**2, 60 / 255**2
 
 
 def refine_by_context(
-    found: Propagation, shot: FrameAccess, frames: WorkingFrames, path: CameraPath, estimator: FlowEstimator
+    found: Propagation, shot: FrameAccess, frames: WorkingFrames, own_motion: OwnMotion, estimator: FlowEstimator
 ) -> None:
     """Mix the fills with what nearby frames show in such surroundings, in place.
 
     Args:
         frames: the working frames; their holes are filled with what was found.
-        path: the camera's, in working pixels.
+        own_motion: which of their pixels move by themselves.
     """
     for t, fill in found.fills.items():
         frames.put(t, _draft(shot, frames, t, fill))
@@ -66,7 +61,7 @@ def refine_by_context(
 
     def refined(t: int) -> HoleFill | None:
         box = box_around(frames.hole(t), round(_MARGIN * length_scale(frames.size)))
-        share = _own_motion(frames, path, estimator, t, box)
+        share = _share(own_motion, t, frames.hole(t), box)
         return None if share is None else _mixed(found, shot, frames, estimator, t, box, share)
 
     for t, mixed in list(zip(holed, parallel_map(refined, holed), strict=True)):
@@ -89,31 +84,17 @@ def _draft(shot: FrameAccess, frames: WorkingFrames, t: int, fill: HoleFill) -> 
     return out
 
 
-def _own_motion(frames: WorkingFrames, path: CameraPath, estimator: FlowEstimator, t: int, box: Box) -> Array | None:
+def _share(own_motion: OwnMotion, t: int, hole: Bool, box: Box) -> Array | None:
     """How far the surroundings of each pixel of a box move by themselves, 0..1; None where nowhere they do enough."""
     y0, x0, y1, x1 = box
-    hole = dilate(frames.hole(t), GUARD + _UNSURE)[y0:y1, x0:x1]
-    moves, known = np.zeros(hole.shape, np.float32), np.zeros(hole.shape, np.float32)
-    for step in _DEPARTURE:
-        if not frames.shot.start <= t + step < frames.shot.stop:
-            continue
-        matrix = path.between(t, t + step)
-        if matrix is None:
-            continue
-        points = grid(y1 - y0, x1 - x0) + np.array((x0, y0), np.float32)
-        xy = transform(points, matrix)
-        there, shown = frames.warped(t + step, xy, GUARD + _UNSURE)
-        usable = shown & ~hole
-        flow = estimator(frames.grey(t)[y0:y1, x0:x1], there)
-        off = np.linalg.norm(flow, axis=-1)
-        known += usable
-        moves += usable & (off > _OWN_MOTION * length_scale(frames.size))
+    moves, known = (plane[y0:y1, x0:x1] for plane in own_motion.of(t))
     if not known.any():
         return None
-    share = push_pull(cv2.blur(moves, (15, 15)) / np.maximum(cv2.blur(known, (15, 15)), 1e-3), np.minimum(known, 1))
+    weight = known.astype(np.float32)
+    around = cv2.blur(moves * weight, (15, 15)) / np.maximum(cv2.blur(weight, (15, 15)), 1e-3)
+    share = push_pull(around, weight)
     counts = np.clip((share - _SHARES[0]) / (_SHARES[1] - _SHARES[0]), 0, 1)
-    inside = frames.hole(t)[y0:y1, x0:x1]
-    return counts if counts[inside].mean() > 0.05 else None
+    return counts if counts[hole[y0:y1, x0:x1]].mean() > 0.05 else None
 
 
 def _mixed(
