@@ -50,36 +50,37 @@ def complete(flow: Array, hole: Bool, grow: int) -> Array:
     if unknown.all():
         return np.zeros_like(flow)
     homography, share = camera_motion(part, ~unknown)
-    inside = np.nonzero(unknown)
+    mean, share_known = _sparse(part, ~unknown)
     out = flow.copy()
-    if homography is None or share < _AGREEMENT:
-        out[y0:y1, x0:x1][inside] = _smooth(part, unknown)[inside]
-    elif np.array_equal(homography, np.eye(3)):
-        out[y0:y1, x0:x1][inside] = 0
-    else:
-        few = (grid(-(-(y1 - y0) // _STEP), -(-(x1 - x0) // _STEP)) + np.float32(0.5)) * np.float32(_STEP) - 0.5
-        camera = cv2.resize(transform(few, homography) - few, None, fx=_STEP, fy=_STEP)[: y1 - y0, : x1 - x0]
-        residual = part - camera
+    if homography is not None and share >= _AGREEMENT:
+        if np.array_equal(homography, np.eye(3)):
+            out[y0:y1, x0:x1][unknown] = 0
+            return out
+        places = (grid(*share_known.shape) + np.float32(0.5)) * np.float32(_STEP) - 0.5
+        camera = transform(places, homography) - places
+        residual = mean - camera
         outlier = np.einsum("hwc,hwc->hw", residual, residual) > _OUTLIER**2
-        out[y0:y1, x0:x1][inside] = (camera + _smooth(residual, unknown | outlier))[inside]
+        completed = camera + interpolate_laplace(residual, (share_known == 0) | outlier)
+    else:
+        completed = interpolate_laplace(mean, share_known == 0)
+    dense = cv2.resize(completed, None, fx=_STEP, fy=_STEP, interpolation=cv2.INTER_LINEAR)
+    cv2.copyTo(dense[: y1 - y0, : x1 - x0], unknown.view(np.uint8), out[y0:y1, x0:x1])
     return out
 
 
-def _smooth(flow: Array, unknown: Bool) -> Array:
-    """Laplace interpolation of what is unknown of a flow, on every ``_STEP``-th pixel: it is smooth.
+def _sparse(flow: Array, known: Bool) -> tuple[Array, Array]:
+    """A flow's means over what is known of blocks of ``_STEP`` pixels each way, and the known share of each block.
 
-    What is known is averaged over those pixels first; zero where nothing is known.
+    The means are zero where nothing is known.
     """
-    h, w = unknown.shape
+    h, w = known.shape
     size = -(-w // _STEP), -(-h // _STEP)
     padding = (0, size[1] * _STEP - h, 0, size[0] * _STEP - w)
-    known: Array = cv2.copyMakeBorder((~unknown).astype(np.float32), *padding, cv2.BORDER_CONSTANT, value=0.0)
+    weight: Array = cv2.copyMakeBorder(known.astype(np.float32), *padding, cv2.BORDER_CONSTANT, value=0.0)
     weighted: Array = cv2.copyMakeBorder(flow, *padding, cv2.BORDER_CONSTANT, value=(0.0, 0.0))
-    weighted *= known[..., None]
-    share = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    mean = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)[..., None]
-    few = interpolate_laplace(mean, share == 0)
-    return cv2.resize(few, None, fx=_STEP, fy=_STEP)[:h, :w]
+    weighted *= weight[..., None]
+    share: Array = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(weighted, size, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)[..., None], share
 
 
 def completed_pairs(

@@ -108,15 +108,16 @@ class HoleBlur:
     """Box average over those of the hole's pixels that count.
 
     Args:
-        inside: bool ``(h, w)``: the hole, N pixels.
+        inside: bool ``(h, w)``: the hole, N pixels, at least one.
         size: side of the box in cells, odd.
         cell: side of a cell in pixels: what is averaged over large boxes is first averaged over small ones.
     """
 
     def __init__(self, inside: Bool, size: int, cell: int = 1) -> None:
-        rows, cols = np.divmod(np.flatnonzero(inside), inside.shape[1])
-        self._shape = -(-inside.shape[0] // cell), -(-inside.shape[1] // cell)
-        self._at = (rows // cell) * self._shape[1] + cols // cell
+        rows, cols = (places // cell for places in np.divmod(np.flatnonzero(inside), inside.shape[1]))
+        rows, cols = rows - rows.min(), cols - cols.min()
+        self._shape = int(rows.max()) + 1, int(cols.max()) + 1
+        self._at = rows * self._shape[1] + cols
         self._window = (size, size)
 
     def __call__(self, values: Array, counts: Bool) -> Array:
@@ -125,7 +126,7 @@ class HoleBlur:
         values = values * counted if values.ndim == 1 else mean_of_channels(values) * counted
         n = self._shape[0] * self._shape[1]
         sums = np.stack([np.bincount(self._at, weights=v, minlength=n) for v in (values, counted)], -1)
-        plane = cv2.blur(sums.astype(np.float32).reshape(*self._shape, 2), self._window)
+        plane = cv2.blur(sums.astype(np.float32).reshape(*self._shape, 2), self._window, borderType=cv2.BORDER_CONSTANT)
         mean: Array = (plane[..., 0] / np.maximum(plane[..., 1], np.float32(1e-3))).reshape(-1)[self._at]
         return mean
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from vrm.motion.frames import box_around
 from vrm.motion.fusion.candidate import Candidate
 from vrm.motion.fusion.gradient_domain import blend
 from vrm.types import Array, Bool
@@ -41,4 +42,6 @@ def fuse(
         w = w if colour.ndim == 1 else w[:, None]
         colour += w * c.colour  # zeros where it is not valid
         differences += w * c.differences
-    return np.clip(blend(image, hole, colour, differences, screening)[hole], 0, 1)
+    y0, x0, y1, x1 = box_around(hole, 1)  # nothing further away takes part
+    near = np.ascontiguousarray(hole[y0:y1, x0:x1])
+    return np.clip(blend(image[y0:y1, x0:x1], near, colour, differences, screening)[near], 0, 1)

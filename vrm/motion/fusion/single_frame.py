@@ -12,13 +12,12 @@ _LONGEST = 240
 """Longer side at which holes are inpainted: the result has low frequencies only, so larger ones are shrunk first."""
 
 
-def inpaint_frame(image: Array, hole: Bool, longest: int = _LONGEST) -> Array:
+def inpaint_frame(image: Array, hole: Bool) -> Array:
     """Fill the hole from its surroundings: the mean of Telea's fast marching (2004) and Laplace interpolation.
 
     Args:
         image: float32 ``(h, w)`` or ``(h, w, 3)`` in [0, 1]; what it holds in the hole is not looked at.
         hole: bool ``(h, w)``.
-        longest: side at which larger surroundings are worked on; a draft needs less.
 
     Returns float32 like the image, the hole filled; mid-grey if all is hole.
     """
@@ -33,14 +32,14 @@ def inpaint_frame(image: Array, hole: Bool, longest: int = _LONGEST) -> Array:
         y0, x0, y1, x1 = 0, 0, *hole.shape
     part, unknown = image[y0:y1, x0:x1], np.ascontiguousarray(hole[y0:y1, x0:x1])
     out = image.copy()
-    out[y0:y1, x0:x1][unknown] = np.clip(_smooth(part, unknown, longest)[unknown], 0, 1)
+    out[y0:y1, x0:x1][unknown] = np.clip(_smooth(part, unknown)[unknown], 0, 1)
     return out
 
 
-def _smooth(part: Array, unknown: Bool, longest: int) -> Array:
+def _smooth(part: Array, unknown: Bool) -> Array:
     """What is unknown, from what is around; at a reduced size, since it has low frequencies only."""
     h, w = unknown.shape
-    scale = min(1.0, longest / max(h, w))
+    scale = min(1.0, _LONGEST / max(h, w))
     size = max(2, round(w * scale)), max(2, round(h * scale))
     known: Array = (~unknown).astype(np.float32)
     clean: Array = part * (known if part.ndim == 2 else known[..., None])

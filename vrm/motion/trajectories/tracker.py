@@ -18,7 +18,6 @@ from vrm.motion.frames import GUARD, HolePixels, WorkingFrames, box_around, dila
 from vrm.motion.fusion.candidate import Correspondences
 from vrm.motion.fusion.expected_error import correspondence_prior
 from vrm.motion.fusion.fusion import SHARPNESS
-from vrm.motion.fusion.single_frame import inpaint_frame
 from vrm.motion.poisson import push_pull
 from vrm.motion.trajectories.trajectory import BEYOND, Trajectories, extend, grey_at, look_up
 from vrm.system.threads import parallel_map
@@ -36,8 +35,8 @@ _REFINED = 12
 _GROW_FIRST, _GROW_LATER = 15, 7
 """Pixels around the hole whose flow is not believed: more in the first round, when the hole's content is smooth."""
 
-_DRAFT = 120
-"""Longer side at which holes are inpainted before anything is known of them."""
+_DRAFT = 16
+"""Pixels around a hole that it is filled from, smoothly, before anything is known of it."""
 
 _UNSEEN_SHARE = 0.01
 """Share of a hole that must be unseen so far, and still in the picture, for more of the context to be read."""
@@ -120,9 +119,12 @@ class TrajectoryTracker:
         hole = self.frames.hole(t)
         if not hole.any():
             return
-        filled = inpaint_frame(unit(self.frames.grey(t)), hole, _DRAFT)
-        self._inpainted[t] = filled[hole]
-        self.frames.put(t, (filled * 255 + 0.5).astype(np.uint8))
+        y0, x0, y1, x1 = box_around(hole, _DRAFT)
+        filled, inside = self.frames.grey(t).copy(), hole[y0:y1, x0:x1]
+        smooth = push_pull(filled[y0:y1, x0:x1].astype(np.float32), (~inside).astype(np.float32))[inside]
+        self._inpainted[t] = smooth / np.float32(255)
+        filled[y0:y1, x0:x1][inside] = smooth + np.float32(0.5)
+        self.frames.put(t, filled)
 
     def _estimate_flow(self, times: range, grow: int) -> None:
         """Flow between each of these frames and the next, both ways, completed in both holes."""
