@@ -80,6 +80,8 @@ def remove(
                 job.plan(engine.pieces(at_once_here), holes, wanted)
                 if not options.dry_run:
                     fill(job, engine, workers)
+                if not options.dry_run:
+                    selection.compare(frames, engine.patches)
                 frames.close()
                 if not options.dry_run:
                     outputs.explain(engine.coverage.maps, engine.coverage.views)
@@ -118,7 +120,7 @@ def write(
             if selection is not None and engine is not None and t in engine.patches:
                 shape = selection.masks.alpha(t)
                 if shape is not None:
-                    after = composite(before, selection.relit(before, engine.patches[t]), *shape)
+                    after = composite(before, selection.restored(before, engine.patches[t]), *shape)
                     outputs.observe(before, after, selection.masks.holes[t])
             yield side_by_side(before, after) if preview else after
 

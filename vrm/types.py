@@ -247,6 +247,15 @@ class Masks:
         out._packed = {t: packed for t, packed in self._packed.items() if t in frames}
         return out
 
+    def turned(self, turns: int) -> Masks:
+        """All masks turned counter-clockwise by quarter turns, as ``np.rot90`` does."""
+        if turns % 4 == 0:
+            return self
+        out = Masks(self.size[::-1] if turns % 2 else self.size, self.n_frames)
+        for t, mask in self.items():
+            out[t] = np.rot90(mask, turns)
+        return out
+
     def united(self, other: Masks) -> Masks:
         """What is masked in either."""
         out = self.within(range(self.n_frames))

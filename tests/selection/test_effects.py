@@ -59,8 +59,8 @@ class Scene:
         return self._frames[t]
 
     def find(self, kinds="shadows", shots=((0, FRAMES),)):
-        effects, _, notes = find_effects(self.frame, self.masks, list(shots), range(FRAMES), kinds)
-        return effects, notes
+        found = find_effects(self.frame, self.masks, list(shots), range(FRAMES), kinds)
+        return found.masks, found.notes
 
 
 @pytest.fixture(scope="module")

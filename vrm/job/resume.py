@@ -47,9 +47,9 @@ from vrm.weights.cards import known, models
 LIBRARIES = ("vrm", "torch", "numpy", "av", "opencv-python-headless")
 
 MASKS, EFFECTS, SHADOWS, TEXT = "masks.bin", "effects.bin", "shadows.bin", "text.bin"
-TEXT_LINES, SHOTS, STEPS = "text.json", "shots.json", "steps.json"
+MIRRORS, TEXT_LINES, SHOTS, STEPS = "mirrors.json", "text.json", "shots.json", "steps.json"
 MOVED, WINDOWS = "moved.json", "windows"
-_DURABLE = (WINDOWS, "fits", MASKS, EFFECTS, SHADOWS, TEXT, TEXT_LINES, SHOTS, STEPS, MOVED)
+_DURABLE = (WINDOWS, "fits", MASKS, EFFECTS, SHADOWS, MIRRORS, TEXT, TEXT_LINES, SHOTS, STEPS, MOVED)
 """What a run that goes on can use; the rest of the folder is deleted."""
 
 

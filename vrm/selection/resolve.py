@@ -7,20 +7,25 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from vrm.errors import MaskError, UsageError
 from vrm.events import Events, counted
 from vrm.job.context import Job
 from vrm.job.preflight import refuse_clashes, refuse_existing
-from vrm.job.resume import EFFECTS, MASKS, SHADOWS, TEXT, TEXT_LINES, JobFolder
+from vrm.job.resume import EFFECTS, MASKS, MIRRORS, SHADOWS, TEXT, TEXT_LINES, JobFolder
 from vrm.job.scratch import scratch_folder
 from vrm.job.side_outputs import FolderOutput, write_masks, write_subtitles
+from vrm.media.frame.frame import Frame
 from vrm.media.read.open_video import open_video
 from vrm.media.write.png import write_png
 from vrm.options.remove import RemoveOptions
 from vrm.options.values import BoxPrompt
 from vrm.report.model import RemoveReport, TextLine
-from vrm.selection.effects.find import find_effects
+from vrm.selection.effects.find import FoundEffects, find_effects
+from vrm.selection.effects.mirror import FoundMirror, Mirror
 from vrm.selection.effects.relight import Relighting
+from vrm.selection.effects.unmix import Fills, Unmixing
 from vrm.selection.labels.classes import check_labels, labels_for_engine, load_classes
 from vrm.selection.labels.dropouts import close_dropouts
 from vrm.selection.masks.load import LoadedMasks, check_coverage, load
@@ -36,7 +41,7 @@ from vrm.selection.tracking.tracker import loss_notes, track_mask
 from vrm.shots.frame_cache import FrameCache
 from vrm.shots.windows import REACH, context_reach
 from vrm.system.failures import translate_errors
-from vrm.types import U8, Masks
+from vrm.types import U8, Masks, Patch
 
 Shots = list[tuple[int, int]]
 
@@ -80,7 +85,7 @@ class Selection:
         hidden: the holes of these, and what must not be taken for background on frames around them.
         shots: as far as ``hidden`` is known.
         labels: makes what engines that route by content ask for, see ``labels_for_engine``.
-        relit: gives fills, frame after frame, what is seen of the ground under shadows.
+        relit, unmixed: give fills, frame after frame, what is seen of the ground under shadows and under reflections.
     """
 
     masks: ShapedMasks
@@ -89,6 +94,15 @@ class Selection:
     shots: Shots
     labels: Callable[[], Callable[[int], U8] | None]
     relit: Relighting
+    unmixed: Unmixing
+
+    def compare(self, frames: FrameCache, fills: Fills) -> None:
+        """Measure effects by what was filled; before ``restored``."""
+        self.unmixed.measure(frames.frame, fills)
+
+    def restored(self, frame: Frame, patch: Patch) -> Patch:
+        """A frame's fill with what is seen of the ground under effects; frames come in order."""
+        return self.unmixed(frame, self.relit(frame, patch))
 
 
 Observer = Callable[[Job, Selection], None]
@@ -226,7 +240,8 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache, read_
     masks = _of_all_frames(job, given, shots, frames)
     if given.followed:
         shots = _as_far_as_followed(masks, shots, span)
-    effects, shadows = _effects(job, given, masks, shots, frames)
+    found = _effects(job, given, masks, shots, frames)
+    effects = found.masks
     # A mask of every frame that is not to grow is meant exactly so.
     own = (options.path is not None or options.static) and not options.classes and loaded.annotated is None
     with job.timed("masks"):
@@ -240,8 +255,10 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache, read_
         shaped = shaped.joined(text, options.grow or 0)
     holes = shaped.holes.within(span)
     worked_on = replace(shaped, objects=shaped.objects.within(span), holes=holes)
-    relit = Relighting(worked_on, shadows.within(span), shots)
-    return Selection(worked_on, effects.within(span), shaped.holes, shots, lambda: labels_for_engine(job, holes), relit)
+    shown = effects.within(span)
+    relit = Relighting(worked_on, found.shadows.within(span), shots)
+    unmixed = Unmixing(masks, shown, found.mirrors, job.info.rotation // 90)
+    return Selection(worked_on, shown, shaped.holes, shots, lambda: labels_for_engine(job, holes), relit, unmixed)
 
 
 def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
@@ -255,29 +272,32 @@ def _as_far_as_followed(masks: Masks, shots: Shots, span: range) -> Shots:
     return [(start, stop) for start, stop in cut if start < stop]
 
 
-def _effects(job: Job, given: GivenMasks, masks: Masks, shots: Shots, frames: FrameCache) -> tuple[Masks, Masks]:
-    """What the objects leave on their surroundings, where that goes too, and those of them that are shadows alone.
-
-    Both are kept as masks that were found are.
-    """
+def _effects(job: Job, given: GivenMasks, masks: Masks, shots: Shots, frames: FrameCache) -> FoundEffects:
+    """What the objects leave on their surroundings, where that goes too; kept as masks that were found are."""
     size, n_frames = masks.size, masks.n_frames
     asked = job.options.effects(given.followed or bool(job.options.mask.classes))
     if asked == "none":
-        return Masks(size, n_frames), Masks(size, n_frames)
+        return FoundEffects(Masks(size, n_frames), Masks(size, n_frames), [], [])
     before, shaded = (
         job.folder.read_masks(name, size, n_frames) if job.folder.kept else None for name in (EFFECTS, SHADOWS)
     )
-    if before is not None and shaded is not None:
+    mirrors = job.folder.read_json(MIRRORS) if before is not None else None
+    if before is not None and shaded is not None and mirrors is not None:
         job.note(*before[1])
-        return before[0], shaded[0]
+        kept = [FoundMirror(first, stop, Mirror(**mirror)) for first, stop, mirror in mirrors]
+        return FoundEffects(before[0], shaded[0], kept, before[1])
+    turns = job.info.rotation // 90
     with job.timed("effects"):
-        effects, shadows, notes = find_effects(
-            frames.frame, masks, shots, range(job.first, job.last), asked, job.progress
-        )
-    job.folder.write_masks(SHADOWS, shadows, [])
-    job.folder.write_masks(EFFECTS, effects, notes)
-    job.note(*notes)
-    return effects, shadows
+        found = find_effects(
+            lambda t: np.rot90(frames.frame(t), -turns), masks.turned(-turns), shots, range(job.first, job.last), asked,
+            job.progress,
+        )  # fmt: skip
+    found = replace(found, masks=found.masks.turned(turns), shadows=found.shadows.turned(turns))
+    job.folder.write_masks(SHADOWS, found.shadows, [])
+    job.folder.write_json(MIRRORS, [(one.first, one.stop, asdict(one.mirror)) for one in found.mirrors])
+    job.folder.write_masks(EFFECTS, found.masks, found.notes)
+    job.note(*found.notes)
+    return found
 
 
 def _text(job: Job, reader: TextReader, shots: Shots, frames: FrameCache, read_all: bool) -> Masks:

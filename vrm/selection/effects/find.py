@@ -13,7 +13,7 @@ from vrm.motion.frames import closed, dilate
 from vrm.selection.effects.association import associated, supported
 from vrm.selection.effects.cast_shadow import cast_shadow, find_light
 from vrm.selection.effects.evidence import Evidence, evidence
-from vrm.selection.effects.mirror import find_mirror, looked_at, reflection
+from vrm.selection.effects.mirror import FoundMirror, find_mirror, looked_at, reflection
 from vrm.selection.effects.plates import Plate, plate
 from vrm.selection.effects.stance import own_motion, stances
 from vrm.selection.effects.working_frames import EffectFrames
@@ -29,6 +29,23 @@ _ENCLOSED = 0.03
 """What the two enclose belongs to them up to this share of the thing."""
 
 
+@dataclass(frozen=True)
+class FoundEffects:
+    """What objects leave on their surroundings.
+
+    Attributes:
+        masks: without the objects.
+        shadows: of the masks those that are shadows alone.
+        mirrors: what reflections are explained by.
+        notes: for the user.
+    """
+
+    masks: Masks
+    shadows: Masks
+    mirrors: list[FoundMirror]
+    notes: list[str]
+
+
 @dataclass
 class _Outcome:
     """What looking came to.
@@ -39,6 +56,7 @@ class _Outcome:
     """
 
     effects: Masks
+    mirrors: list[FoundMirror] = field(default_factory=list)
     looked: list[int] = field(default_factory=list)
     blind: list[int] = field(default_factory=list)
     with_shadow: list[int] = field(default_factory=list)
@@ -48,12 +66,12 @@ class _Outcome:
 def find_effects(
     frame: GetFrame, objects: Masks, shots: list[tuple[int, int]], told: range, kinds: str,
     progress: Progress = no_progress,
-) -> tuple[Masks, Masks, list[str]]:  # fmt: skip
-    """The effects of what the masks hold, those of them that are shadows alone, and notes about the frames ``told``.
+) -> FoundEffects:  # fmt: skip
+    """The effects of what the masks hold, with notes about the frames ``told``.
 
     Args:
-        frame: called with t in ascending order, but for the last hundred.
-        objects: bool masks of the video's size.
+        frame: upright as displayed; called with t in ascending order, but for the last hundred.
+        objects: bool masks of the same size.
         shots: ``(start, stop)``; each is looked at alone.
         kinds: "shadows", "reflections" or "all".
     """
@@ -75,7 +93,7 @@ def find_effects(
                 if not {t - 1, t, t + 1} & set(out.with_reflection):
                     shadows[t] = effect
         done += stop - start
-    return out.effects, shadows, _notes(out, told, kinds)
+    return FoundEffects(out.effects, shadows, out.mirrors, _notes(out, told, kinds))
 
 
 def _stretch(
@@ -99,6 +117,7 @@ def _stretch(
     out.with_shadow += [t for t, region in found.items() if region.any()]
     mirror = find_mirror(frames, plates, times) if mirrored else None
     if mirror is not None:
+        out.mirrors.append(FoundMirror(times[0], times[-1] + 1, mirror))
         for t in times:
             region = reflection(mirror, frames, t)
             if region.any():

@@ -90,9 +90,18 @@ class Mirror:
         return np.asarray(cv2.warpAffine(picture, matrix, size[::-1], flags=cv2.INTER_LINEAR), np.float32)
 
 
+@dataclass(frozen=True)
+class FoundMirror:
+    """A mirror, and the frames ``first`` to ``stop - 1`` on which it shows the object."""
+
+    first: int
+    stop: int
+    mirror: Mirror
+
+
 def looked_at(frames: EffectFrames, times: Sequence[int]) -> list[int]:
     """The few of these frames by which a mirror is looked for: evenly spread, the object on each of them."""
-    shown = [t for t in times if _placed(frames.object(t)) is not None]
+    shown = [t for t in times if placed(frames.object(t)) is not None]
     every = np.linspace(0, len(shown) - 1, min(_FRAMES, len(shown)))
     return [shown[round(k)] for k in every.tolist()]
 
@@ -102,11 +111,11 @@ def find_mirror(frames: EffectFrames, plates: Mapping[int, Plate | None], times:
 
     Only the plates of the frames that ``looked_at`` gives are asked for.
     """
-    places = {t: _placed(frames.object(t)) for t in looked_at(frames, times)}
-    placed = {t: place for t, place in places.items() if place is not None}
-    if not placed:
+    places = {t: placed(frames.object(t)) for t in looked_at(frames, times)}
+    standing = {t: place for t, place in places.items() if place is not None}
+    if not standing:
         return None
-    views = _Views(frames, plates, placed)
+    views = _Views(frames, plates, standing)
     mirror = views.best(views.against_plates)
     stays = views.behind_object < _STAYS
     if mirror.score > _ACCEPTED:
@@ -120,7 +129,7 @@ def find_mirror(frames: EffectFrames, plates: Mapping[int, Plate | None], times:
 def reflection(mirror: Mirror, frames: EffectFrames, t: int) -> Bool:
     """The reflection on frame t, without the object itself, bool ``(h, w)`` at working size."""
     outline = frames.object(t)
-    place = _placed(outline)
+    place = placed(outline)
     if place is None:
         return np.zeros(frames.size, np.bool_)
     laid = mirror.turned(outline.astype(np.float32), place.y, place.height, frames.size) > 0.5
@@ -147,7 +156,7 @@ def _stands_out(light: F32, laid: Bool, outline: Bool, height: float) -> Bool:
     return closed((np.abs(smooth - mean) / noise).mean(-1) > 1, 2 * (width // 2) + 1)
 
 
-def _placed(outline: Bool) -> Stance | None:
+def placed(outline: Bool) -> Stance | None:
     """Where the object stands, its x in the middle of it; None where too little of it is seen."""
     box = bounding_box(outline)
     if box is None or outline.sum() < _FEWEST:

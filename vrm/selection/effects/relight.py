@@ -71,16 +71,16 @@ class Relighting:
         if box is None:
             return patch
         around = grow_box(box, odd(2 * _NEIGHBOURHOOD * self._scale), self._shadows.size)
-        y0, x0, y1, x1 = _common(around, patch.box)
+        y0, x0, y1, x1 = common(around, patch.box)
         if y0 >= y1 or x0 >= x1:
             return patch
         py, px = y0 - patch.box[0], x0 - patch.box[1]
         part, inside = (slice(y0, y1), slice(x0, x1)), (slice(py, py + y1 - y0), slice(px, px + x1 - x0))
-        shown, hole = _light(frame.rgb()[part]), self._masks.holes[t][part]
+        shown, hole = as_light(frame.rgb()[part]), self._masks.holes[t][part]
         most = self._share(t, part) * hole * self._textured(shown, ~hole)
         ground = most > 0
         rgb = patch.rgb.copy()
-        mixed = self._mixed(shown, _light(patch.rgb[inside]), most)
+        mixed = self._mixed(shown, as_light(patch.rgb[inside]), most)
         rgb[inside][ground] = _pixels(mixed[ground], rgb.dtype)
         return Patch(patch.box, rgb)
 
@@ -161,7 +161,7 @@ def _alike(one: F32, other: F32, weight: F32, detail: int, side: int) -> F32:
     return np.asarray(np.clip(_mean(first * second, weight, side) / np.sqrt(power + 1e-6), 0, 1), np.float32)
 
 
-def _light(rgb: Array) -> F32:
+def as_light(rgb: Array) -> F32:
     """Pixels of any depth as about their light, 0..1: what counts is that a factor is one everywhere."""
     return np.asarray((rgb / np.float32(np.iinfo(rgb.dtype).max)) ** np.float32(2.2), np.float32)
 
@@ -172,6 +172,6 @@ def _pixels(light: F32, dtype: np.dtype[Any]) -> Pixels:
     return pixels
 
 
-def _common(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
+def common(one: tuple[int, int, int, int], other: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
     (a, b, c, d), (e, f, g, h) = one, other
     return max(a, e), max(b, f), min(c, g), min(d, h)
