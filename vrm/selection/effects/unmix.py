@@ -48,7 +48,8 @@ _SHORTEST = 0.3
 
 _LEAST, _SURE = 0.04, 3.0
 """Opacity, and in its own standard errors, below which nothing is taken out."""
-_MOST = 0.9
+_MOST = 0.5
+"""Opacity from which too little of the ground is seen, in the mean or at a place."""
 
 _MISPLACED, _WRONG, _NOISE = 1.5, 0.2, 0.012
 """Expected errors: pixels of frames 432 wide that the mirrored object is displaced by, the share that its opacity is
@@ -67,7 +68,7 @@ class Fills(Protocol):
 
 
 @dataclass(frozen=True)
-class _Part:
+class _Surroundings:
     """The part of a frame that holds an object and its effects, upright as displayed.
 
     Attributes:
@@ -135,7 +136,7 @@ class Unmixing:
         rgb[there][changed[here]] = np.rint(mixed[here][changed[here]] * np.iinfo(rgb.dtype).max)
         return Patch(patch.box, rgb)
 
-    def _part(self, t: int, rgb: Pixels, patch: Patch, small: bool) -> _Part | None:
+    def _part(self, t: int, rgb: Pixels, patch: Patch, small: bool) -> _Surroundings | None:
         """What frame t shows of an object and its effects, ``small``: at working size; None where it lacks either."""
         box = union_box((self._objects.box(t), self._effects.box(t)))
         if box is None:
@@ -157,13 +158,13 @@ class Unmixing:
         deviation = _BLUR * length_scale(self._effects.size) * scale
         share = cv2.GaussianBlur(outline, (0, 0), deviation)[..., None]
         light = cv2.GaussianBlur(shown * outline[..., None], (0, 0), deviation) / (share + 1e-3) * (share > _CONTINUED)
-        return _Part(box, shown, filled, np.dstack([light, outline]), place.y, place.height, effect_share > 0.5)
+        return _Surroundings(box, shown, filled, np.dstack([light, outline]), place.y, place.height, effect_share > 0.5)
 
 
 class _View:
     """A frame by which opacity is measured: the fill, and what the frame departs from it by, smoothed where known."""
 
-    def __init__(self, part: _Part) -> None:
+    def __init__(self, part: _Surroundings) -> None:
         self._part = part
         near = dilate(part.picture[..., 3] > 0, GUARD)
         self._known = (part.effect & ~near).astype(np.float32)[..., None]
@@ -219,20 +220,21 @@ def _explained(mirror: Mirror, views: Sequence[_View]) -> float:
 def _profile(sums: F32) -> F32:
     """The opacity at each step of depth, 0..1, which varies slowly."""
     smooth = [np.convolve(column, _SMOOTH, "same") for column in sums.T]
-    return np.asarray(np.clip(smooth[0] / (smooth[1] + 1e-6), 0, _MOST), np.float32)
+    return np.asarray(np.clip(smooth[0] / (smooth[1] + 1e-6), 0, 1), np.float32)
 
 
 def _opacity(mirror: Mirror, views: Sequence[_View]) -> F32 | None:
-    """The opacity at each step of depth; None where frames do not agree that there is any."""
+    """The opacity at each step of depth; 0 from ``_MOST`` on; None where frames do not agree on one."""
     sums = np.stack([view.sums(mirror) for view in views])
     each = sums[..., 0].sum(1) / (sums[..., 1].sum(1) + 1e-6)
     error = each.std(ddof=1) / np.sqrt(len(each))
-    if each.mean() < max(_LEAST, _SURE * error):
+    if not max(_LEAST, _SURE * error) <= each.mean() <= _MOST:
         return None
-    return _profile(sums.sum(0))
+    opacity = _profile(sums.sum(0))
+    return np.where(opacity < _MOST, opacity, np.float32(0))
 
 
-def _mixed(part: _Part, mirror: Mirror, opacity: F32, scale: float) -> tuple[F32, Bool]:
+def _mixed(part: _Surroundings, mirror: Mirror, opacity: F32, scale: float) -> tuple[F32, Bool]:
     """The ground where a reflection covered it, as pixel values 0..1 ``(h, w, 3)``, and where that is, ``(h, w)``.
 
     The un-mixed frame is wrong by what another opacity, or a mirrored object a little aside, would change; what it
@@ -259,7 +261,7 @@ def _mixed(part: _Part, mirror: Mirror, opacity: F32, scale: float) -> tuple[F32
 
 def _without(shown: F32, light: F32, covered: F32) -> F32:
     """What is left when light that covers so much is taken out, as pixel values 0..1."""
-    share = np.minimum(covered, _MOST)[..., None]
+    share = covered[..., None]
     return _values((shown - share * light) / (1 - share))
 
 
