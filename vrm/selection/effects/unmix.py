@@ -51,11 +51,12 @@ _LEAST, _SURE = 0.04, 3.0
 _MOST = 0.5
 """Opacity from which too little of the ground is seen, in the mean or at a place."""
 
-_MISPLACED, _WRONG, _NOISE = 1.5, 0.2, 0.012
+_MISPLACED, _WRONG, _NOISE = 2.0, 0.2, 0.012
 """Expected errors: pixels of frames 432 wide that the mirrored object is displaced by, the share that its opacity is
 wrong by, and what is left, in pixel values of 1."""
-_FILL_NOISE = 0.01
-_NEAR = 9
+_FILL_NOISE, _DOUBT = 0.01, 2.0
+"""The fill's error at least; and how many times the other must be exceeded before the fill is taken to be wrong."""
+_NEAR = 15
 """Windows, in pixels of frames 432 wide, over which errors are averaged."""
 
 
@@ -254,7 +255,7 @@ def _mixed(part: _Surroundings, mirror: Mirror, opacity: F32, scale: float) -> t
         cv2.boxFilter(values * weight, -1, (side, side)) / (cv2.boxFilter(weight, -1, (side, side)) + 1e-3)
         for values in (error, _squared(ground, filled))
     )
-    other = np.maximum(both - own, 0) + _FILL_NOISE**2
+    other = np.maximum(both - _DOUBT * own, 0) + _FILL_NOISE**2
     share = (other / (other + own))[..., None]
     return np.asarray(filled + share * (ground - filled), np.float32), part.effect & (covered > 0)
 
