@@ -23,7 +23,7 @@ from vrm.selection.effects.relight import as_light, common
 from vrm.selection.tracking.features import WORK_SIDE, GetFrame
 from vrm.types import F32, Array, Bool, Box, Masks, Patch, Pixels, grow_box, union_box
 
-_FRAMES, _FEWEST = 8, 2
+_FRAMES, _FEWEST = 16, 2
 """Frames by which opacity is measured, at most and at least."""
 _MARGIN = 12
 """Pixels around what is removed that are looked at."""
@@ -227,9 +227,10 @@ def _profile(sums: F32) -> F32:
 def _opacity(mirror: Mirror, views: Sequence[_View]) -> F32 | None:
     """The opacity at each step of depth; 0 from ``_MOST`` on; None where frames do not agree on one."""
     sums = np.stack([view.sums(mirror) for view in views])
-    each = sums[..., 0].sum(1) / (sums[..., 1].sum(1) + 1e-6)
-    error = each.std(ddof=1) / np.sqrt(len(each))
-    if not max(_LEAST, _SURE * error) <= each.mean() <= _MOST:
+    both, own = sums.sum(1).T
+    mean = both.sum() / (own.sum() + 1e-6)
+    error = np.sqrt(((both - mean * own) ** 2).sum()) / (own.sum() + 1e-6)
+    if not max(_LEAST, _SURE * error) <= mean <= _MOST:
         return None
     opacity = _profile(sums.sum(0))
     return np.where(opacity < _MOST, opacity, np.float32(0))
@@ -263,7 +264,7 @@ def _mixed(part: _Surroundings, mirror: Mirror, opacity: F32, scale: float) -> t
 def _without(shown: F32, light: F32, covered: F32) -> F32:
     """What is left when light that covers so much is taken out, as pixel values 0..1."""
     share = covered[..., None]
-    return _values((shown - share * light) / (1 - share))
+    return _values(np.asarray((shown - share * light) / (1 - share), np.float32))
 
 
 def _values(light: F32) -> F32:
