@@ -47,6 +47,16 @@ def test_frames_outside_are_refused():
         Masks((4, 4), 2)[2]
 
 
+@pytest.mark.parametrize("turns", [-1, 0, 1, 2])
+def test_masks_turn_as_pictures_do(turns):
+    masks = Masks((4, 6), 3)
+    masks[1] = np.arange(24).reshape(4, 6) % 5 == 0
+    turned = masks.turned(turns)
+    assert np.array_equal(turned[1], np.rot90(masks[1], turns))
+    assert list(turned.frames()) == [1]
+    assert np.array_equal(turned.turned(-turns)[1], masks[1])
+
+
 def test_boxes():
     mask = np.zeros((9, 9), bool)
     assert bounding_box(mask) is None
