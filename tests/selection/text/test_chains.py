@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vrm.selection.text.chains import Chain, find_chains, overlap, sample_times
+from vrm.selection.text.chains import Chain, ChainBuilder, average_times, find_chains, overlap, sample_times
 from vrm.selection.text.life import life_of
 from vrm.selection.text.motion import CameraMotion, way_of, with_scene
 from vrm.types import U8, Box
@@ -11,12 +11,14 @@ from .overlays import SIZE, drawn, film, ground, over, wider
 
 TEXT, OTHER = drawn("Good night"), drawn("Nice day", at=(75, 135))
 BOX, OTHER_BOX = wider(TEXT[2], 2), wider(OTHER[2], 2)
+OTHER_PLACE = (20, 60, 50, 250)
 
 
 def chains(frames: list[U8], boxes: dict[int, list[Box]]) -> list[Chain]:
-    times = sorted(boxes)
-    answers = iter([boxes[t] for t in times])
-    return find_chains(lambda t: frames[t], times, lambda picture: list(next(answers)))[0]
+    builder = ChainBuilder()
+    for t in sorted(boxes):
+        builder.add(t, frames[t], boxes[t])
+    return builder.chains()
 
 
 def test_every_half_second_is_looked_at_and_the_last_frame() -> None:
@@ -31,6 +33,42 @@ def test_a_line_that_stands_is_one_chain_though_it_was_missed_once() -> None:
     assert chain.samples == [0, 10, 20, 29]
     assert overlap(chain.box, BOX) > 0.95
     assert way_of(chain).stands
+
+
+def test_half_a_second_of_each_is_averaged() -> None:
+    first, second = average_times(range(10, 60), 24)
+    assert (first[0], first[-1]) == (16, 27)
+    assert (second[0], second[-1]) == (40, 51)
+    assert average_times(range(60), 5) == []  # too few frames in half a second
+
+
+def test_text_that_is_seen_on_averages_alone_is_found_and_stands() -> None:
+    text = drawn("Good night", outline=False, alpha=90)
+    frames = film(48, lambda t: 1.0, text)
+
+    def find(picture: U8, faint: bool) -> list[Box]:
+        return [BOX, OTHER_PLACE] if faint else []
+
+    [chain], found = find_chains(lambda t: frames[t], range(48), 24, find)  # what moves by the average is not passed on
+    assert overlap(chain.box, BOX) > 0.95
+    assert len(chain.windows) == 2
+    assert all(boxes == [] for boxes in found.values())
+    life = life_of(lambda t: frames[t], chain, way_of(chain), range(48))
+    assert (life.first, life.last) == (0, 47)
+    scene = CameraMotion(lambda t: frames[t], {}, SIZE)
+    assert with_scene(lambda t: frames[t], scene, chain, way_of(chain), life.frames, [(0, 48)]) == 0.0
+
+
+def test_a_still_ground_is_not_averaged() -> None:
+    frames = film(48, lambda t: 1.0, TEXT, (0.0, 0.0))
+    asked: list[bool] = []
+
+    def find(picture: U8, faint: bool) -> list[Box]:
+        asked.append(faint)
+        return []
+
+    find_chains(lambda t: frames[t], range(48), 24, find)
+    assert asked == [False] * 5
 
 
 def test_another_text_in_the_same_place_is_another_line() -> None:
@@ -73,7 +111,8 @@ def test_a_line_that_rolls_is_followed() -> None:
 
 def told(frames: list[U8], chain: Chain) -> float | None:
     life = range(chain.samples[0], chain.samples[-1] + 1)
-    scene = CameraMotion(lambda t: frames[t], dict(zip(chain.samples, ([box] for box in chain.boxes), strict=True)))
+    found = dict(zip(chain.samples, ([box] for box in chain.boxes), strict=True))
+    scene = CameraMotion(lambda t: frames[t], found, SIZE)
     return with_scene(lambda t: frames[t], scene, chain, way_of(chain), life, [(0, len(frames))])
 
 

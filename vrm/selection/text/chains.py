@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,7 +13,9 @@ from vrm.events import Progress, no_progress
 from vrm.selection.tracking.features import GetFrame
 from vrm.types import F32, U8, Box, Pixels, eight_bits, grow_box
 
-Find = Callable[[Pixels], list[Box]]
+Value = TypeVar("Value")
+Find = Callable[[Pixels, bool], list[Box]]
+"""The boxes of text on a picture; True: also of faint text."""
 
 _SAME = 0.45
 """Two pictures whose gradients correlate at least so much show the same line."""
@@ -22,6 +25,12 @@ _MOVED = 0.6
 """The same where the line is looked for elsewhere: by chance the best of many places agrees a little."""
 _FARTHEST = 0.14
 """How far a line moves from one sample to the next at most, as a share of the frame's longest side."""
+_AVERAGED = 6
+"""Frames that are averaged, out of half a second."""
+_RESTLESS = 3.0
+"""Levels by which they differ from their average where that is worth a look."""
+STANDING = 0.3
+"""Agreement of the averages of the first and of the last of them in what stands."""
 _BIG = 220
 """Lines are looked for elsewhere on pictures of them no longer than this, in pixels."""
 
@@ -34,11 +43,13 @@ class Chain:
         samples: the frames, ascending; between two neighbours the line is taken to be there.
         boxes: where it is on each of them.
         path: by how much it has moved since the first of them, ``(x, y)`` pixels.
+        windows: the frames of each average that it was found on; of single frames, none.
     """
 
     samples: list[int]
     boxes: list[Box]
     path: list[tuple[float, float]] = field(default_factory=lambda: [(0.0, 0.0)])
+    windows: list[list[int]] = field(default_factory=list)
 
     def add(self, t: int, box: Box, moved: tuple[float, float]) -> None:
         x, y = self.path[-1]
@@ -61,26 +72,94 @@ def sample_times(span: range, rate: float) -> list[int]:
     return sorted({*span[::step], span[-1]}) if span else []
 
 
-def find_chains(
-    frame: GetFrame, times: Sequence[int], find: Find, progress: Progress = no_progress
-) -> tuple[list[Chain], dict[int, list[Box]]]:
-    """The chains of all text on the frames ``times``, and the boxes found on each of these."""
-    done: list[Chain] = []
-    open_chains: list[Chain] = []
-    found: dict[int, list[Box]] = {}
-    before: U8 = np.zeros((0, 0), np.uint8)
-    for n, t in enumerate(times):
-        picture = frame(t)
+class ChainBuilder:
+    """Links the text found on pictures of one kind, handed in ascending order of time.
+
+    Attributes:
+        found: the boxes found on each picture, by frame.
+    """
+
+    def __init__(self) -> None:
+        self.found: dict[int, list[Box]] = {}
+        self._done: list[Chain] = []
+        self._open: list[Chain] = []
+        self._before: U8 = np.zeros((0, 0), np.uint8)
+
+    def add(self, t: int, picture: Pixels, boxes: list[Box]) -> None:
         grey = grey_of(picture)
-        found[t] = boxes = find(picture)
+        self.found[t] = boxes
         going_on: list[Chain] = []
         free = list(boxes)
-        for chain in open_chains:
-            (going_on if _continued(chain, t, before, grey, free) else done).append(chain)
-        open_chains = going_on + [Chain([t], [box]) for box in free]
-        before = grey
-        progress("find text", n + 1, len(times))
-    return sorted(done + open_chains, key=lambda chain: (chain.samples[0], chain.boxes[0])), found
+        for chain in self._open:
+            (going_on if _continued(chain, t, self._before, grey, free) else self._done).append(chain)
+        self._open = going_on + [Chain([t], [box]) for box in free]
+        self._before = grey
+
+    def chains(self) -> list[Chain]:
+        return sorted(self._done + self._open, key=lambda chain: (chain.samples[0], chain.boxes[0]))
+
+
+def find_chains(
+    frame: GetFrame, span: range, rate: float, find: Find, progress: Progress = no_progress
+) -> tuple[list[Chain], dict[int, list[Box]]]:
+    """The chains of all text of a span of frames, and the boxes found on each sample.
+
+    Text that stands is looked for on averages of frames as well, in which a ground that moves is smooth: there
+    half-transparent text is seen, and text over a text of the scene.
+    """
+    samples, waiting = sample_times(span, rate), average_times(span, rate)
+    single, averaged, windows = ChainBuilder(), ChainBuilder(), {w[len(w) // 2]: w for w in waiting}
+    for n, t in enumerate(samples):
+        picture = frame(t)
+        single.add(t, picture, find(picture, False))
+        while waiting and waiting[0][-1] <= t:
+            window = waiting.pop(0)
+            mean = average(frame, window)
+            if float(cv2.absdiff(eight_bits(frame(window[0])), mean)[::4, ::4].mean()) >= _RESTLESS:
+                early, late = (grey_of(average(frame, half)) for half in halves(window))
+                standing = [b for b in find(mean, True) if match(_cut(early, b), late, b, 1)[1] >= STANDING]
+                averaged.add(window[len(window) // 2], mean, standing)
+        progress("find text", n + 1, len(samples))
+    return [_over(chain, windows) for chain in averaged.chains()] + single.chains(), single.found
+
+
+def average_times(span: range, rate: float) -> list[list[int]]:
+    """Frames that are averaged, ascending: half a second of each."""
+    step = max(1, round(rate))
+    stretches = [range(t, min(span.stop, t + step // 2)) for t in range(span.start + step // 4, span.stop, step)]
+    return [spread(stretch, _AVERAGED) for stretch in stretches if len(stretch) >= _AVERAGED]
+
+
+def average(frame: GetFrame, times: Sequence[int]) -> U8:
+    """The mean of some frames."""
+    first = eight_bits(frame(times[0]))
+    total = np.zeros(first.shape, np.float32)
+    for t in times:
+        cv2.accumulate(eight_bits(frame(t)), total)
+    return np.rint(total / len(times)).astype(np.uint8)
+
+
+def halves(window: list[int]) -> tuple[list[int], list[int]]:
+    return window[: len(window) // 2], window[len(window) // 2 :]
+
+
+def _over(chain: Chain, windows: dict[int, list[int]]) -> Chain:
+    """A chain of averages, with all frames that were averaged as its samples."""
+    out = Chain([], [], [])
+    for t, box, at in zip(chain.samples, chain.boxes, chain.path, strict=True):
+        window = windows[t]
+        out.windows.append(window)
+        out.samples += window
+        out.boxes += [box] * len(window)
+        out.path += [at] * len(window)
+    return out
+
+
+def spread(values: Sequence[Value], most: int) -> list[Value]:
+    """At most so many of the values, evenly spread."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i)] for i in np.linspace(0, len(values) - 1, most)]
 
 
 def grey_of(picture: Pixels) -> U8:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,17 +10,22 @@ import cv2
 import numpy as np
 
 from vrm.events import Progress, no_progress
+from vrm.motion.flow.camera import transform
 from vrm.motion.frames import dilate
-from vrm.selection.text.chains import Chain, find_chains, grey_of, overlap, sample_times, shifted
+from vrm.selection.text.chains import Chain, find_chains, grey_of, overlap, shifted, spread
 from vrm.selection.text.life import Life, cut, life_of
-from vrm.selection.text.motion import CameraMotion, Way, spread, way_of, with_scene
+from vrm.selection.text.motion import CameraMotion, Way, way_of, with_scene
 from vrm.selection.text.reader import TextReader
 from vrm.selection.text.strokes import Strokes, find_strokes
 from vrm.selection.tracking.features import GetFrame
-from vrm.types import F32, U8, Bool, Box
+from vrm.types import F32, U8, Bool, Box, Pixels, eight_bits
 
 _PICTURES, _PICTURE_BYTES = 24, 64 << 20
 """Frames of a line that its strokes are found on, and what they may take."""
+_PAIRS, _FEWEST_PAIRS, _NEAR = 8, 4, 24
+"""Frames of a line that are compared with earlier and later ones, so many pairs at least, and how far these are."""
+_APART = (0.5, 2.5)
+"""By how many heights of the line the ground has moved between them, from the first to the last."""
 _EDGE = 0.3
 """Share of a caption's height that may lie beyond the text's own box when it is read."""
 _TALL = 0.2
@@ -71,16 +77,18 @@ class TextFinder:
     ) -> None:  # fmt: skip
         self._frame, self._span, self._shots, self._reader = frame, span, shots, reader
         self._progress = progress
-        self._scene = CameraMotion(frame, {})
 
     def lines(self, rate: float) -> list[Line]:
         """All lines of text in the order in which they come; nothing is read or masked yet."""
         if not self._span:
             return []
-        chains, found = find_chains(self._frame, sample_times(self._span, rate), self._reader.find, self._progress)
-        self._scene = CameraMotion(self._frame, found)
+        chains, found = find_chains(self._frame, self._span, rate, self._reader.find, self._progress)
+        height, width = self._frame(self._span[0]).shape[:2]
+        self._scene = CameraMotion(self._frame, found, (height, width))
         lines: list[Line] = []
-        for n, chain in enumerate(sorted(chains, key=lambda chain: (-len(chain.samples), chain.samples[0]))):
+        # What stands on averages first: on single frames its box may hold what is behind it too.
+        order = sorted(chains, key=lambda chain: (not chain.windows, -len(chain.samples), chain.samples[0]))
+        for n, chain in enumerate(order):
             way = way_of(chain)
             if not any(_known(line, chain, way) for line in lines):
                 life = life_of(self._frame, chain, way, self._span)
@@ -123,9 +131,10 @@ class TextFinder:
     def outline(self, line: Line, others: Sequence[Line]) -> None:
         """Find the strokes of a line; ``others`` are all lines, which may stand in its place before or after it."""
         height, width = self._frame(line.life.first).shape[:2]
-        margin = round(0.9 * line.height) + 8
         y0, x0, y1, x1 = line.box
-        r = (y0 - margin, x0 - margin, y1 + margin, x1 + margin)
+        along, across = (round(heights * line.height) + 8 for heights in (1.8, 0.9))  # a box behind it may be longer
+        rows, cols = (along, across) if y1 - y0 > x1 - x0 else (across, along)
+        r = (y0 - rows, x0 - cols, y1 + rows, x1 + cols)
         if line.way.stands:
             r = (max(0, r[0]), max(0, r[1]), min(height, r[2]), min(width, r[3]))
         line.region = r
@@ -137,7 +146,36 @@ class TextFinder:
         count = max(3, min(_PICTURES, _PICTURE_BYTES // (3 * core.size)))
         times = spread(line.life.in_full, count)
         pictures = np.stack([cut(self._frame(t), r, line.way.at(t))[0] for t in times])
-        line.strokes = find_strokes(pictures, core, self._before_after(line, core, others), line.height)
+        grounds = self._before_after(line, core, others)
+        apart = self._moving_ground(line) if line.way.stands else None
+        line.strokes = find_strokes(pictures, core, grounds, line.height, apart)
+
+    def _moving_ground(self, line: Line) -> F32 | None:
+        """What a line that stands adds to its ground, seen elsewhere on frames that the camera has moved on by.
+
+        float32 ``(h, w, 3)``, levels; the median over pairs of frames, with the ground moved by another length in each,
+        so that no other letter hides it in most of them. None where the camera does not move by enough.
+        """
+        found = []
+        y0, x0, y1, x1 = line.region
+        for n, t in enumerate(spread(line.life.in_full, _PAIRS)):
+            shot = next((s for s in self._shots if s[0] <= t < s[1]), (t, t + 1))
+            least = line.height * (_APART[0] + (_APART[1] - _APART[0]) * n / _PAIRS)
+            for way in (-1, 1):
+                steps = range(t + way, max(shot[0] - 1, t - _NEAR) if way < 0 else min(shot[1], t + _NEAR + 1), way)
+                for other in steps:
+                    matrix = self._scene.between(t, other)
+                    if matrix is None:
+                        break
+                    middle = np.array([[(x0 + x1) / 2, (y0 + y1) / 2]], np.float32)
+                    if float(np.linalg.norm(transform(middle, matrix) - middle)) >= least:
+                        found.append(_difference(self._frame(t), self._frame(other), matrix, line.region))
+                        break
+        if len(found) < _FEWEST_PAIRS:
+            return None
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a pixel that none of them shows
+            return np.nan_to_num(np.nanmedian(np.stack(found), 0)).astype(np.float32)
 
     def _before_after(self, line: Line, core: Bool, others: Sequence[Line]) -> list[tuple[U8, U8]]:
         """What the line's region shows with it and, moved as the ground moves, just before or after it."""
@@ -160,6 +198,18 @@ class TextFinder:
     @staticmethod
     def _meet(other: Line, line: Line, t: int) -> bool:
         return overlap(shifted(other.box, other.way.at(t)), shifted(line.region, line.way.at(t))) > 0.1
+
+
+def _difference(one: Pixels, other: Pixels, matrix: np.ndarray, region: Box) -> F32:
+    """A region of one frame minus what the other shows of its ground, NaN beyond the picture; ``(h, w, 3)``."""
+    y0, x0, y1, x1 = region
+    to_region = np.array([[1, 0, x0], [0, 1, y0], [0, 0, 1]], np.float64)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    there = cv2.warpPerspective(
+        eight_bits(other).astype(np.float32), matrix @ to_region, (x1 - x0, y1 - y0), flags=flags,
+        borderMode=cv2.BORDER_CONSTANT, borderValue=(np.nan,) * 3,
+    )  # fmt: skip
+    return np.asarray(eight_bits(one)[y0:y1, x0:x1] - there, np.float32)
 
 
 def _aligned(one: U8, other: U8, guess: F32, ground: Bool) -> U8:

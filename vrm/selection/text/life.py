@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from vrm.selection.text.chains import Chain, gradients, grey_of
-from vrm.selection.text.motion import Way, spread
+from vrm.selection.text.chains import Chain, gradients, grey_of, spread
+from vrm.selection.text.motion import Way
 from vrm.selection.tracking.features import GetFrame
 from vrm.types import F32, U8, Bool, Box, Pixels
 
@@ -97,6 +97,8 @@ def life_of(frame: GetFrame, chain: Chain, way: Way, span: range) -> Life:
     ends = (chain.samples[0], chain.samples[-1])
     for _ in range(_ROUNDS):
         presence = Presence(frame, chain.box, way, times)
+        if chain.windows:  # at its ends not all averaged frames may have shown it
+            ends = _trimmed(presence, *ends)
         first, last = (_end(presence, t, s, span) for t, s in zip(ends, (-1, 1), strict=True))
         if (first, last) == ends:
             break
@@ -104,6 +106,13 @@ def life_of(frame: GetFrame, chain: Chain, way: Way, span: range) -> Life:
     full = [t for t in (*range(first, last + 1)[:_FADES], *range(first, last + 1)[-_FADES:]) if presence.at(t) >= _FULL]
     middle = (first + last) // 2
     return Life(first, last, min([*full, middle]), max([*full, middle]))
+
+
+def _trimmed(presence: Presence, first: int, last: int) -> tuple[int, int]:
+    """The frames between two that show the line, as far as their ends go; the middle one if none does."""
+    middle = (first + last) // 2
+    low = next((t for t in range(first, middle) if presence.at(t) >= _THERE), middle)
+    return low, next((t for t in range(last, middle, -1) if presence.at(t) >= _THERE), middle)
 
 
 def _end(presence: Presence, t: int, step: int, span: range) -> int:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from vrm.motion.flow.camera import camera_motion, transform
-from vrm.motion.flow.estimators import DisFlow
-from vrm.selection.text.chains import Chain, grey_of, match, outside, shifted
+from vrm.motion.flow.camera import transform
+from vrm.motion.flow.camera_path import CameraPath
+from vrm.selection.text.chains import STANDING, Chain, average, grey_of, halves, match, outside, shifted, spread
 from vrm.selection.tracking.features import GetFrame
 from vrm.types import U8, Bool, Box
 
@@ -24,8 +23,8 @@ _TELLING = 0.006
 """The camera has moved by enough if the ground under a line has, by this share of the frame's longest side."""
 _WITH = 0.35
 """A line moves with the scene if it departs from the ground's way by less than this share of it."""
-_SIDE = 320
-"""Longest side, in pixels, of the pictures that the camera's motion is estimated on."""
+_KEPT = 24
+"""Frames from one another that the camera's path is kept for."""
 _PLACES = 5
 """Samples of a line on which its motion is compared with the camera's."""
 
@@ -70,42 +69,42 @@ def way_of(chain: Chain) -> Way:
 
 
 class CameraMotion:
-    """The camera's motion between frames, away from all text."""
+    """The camera's motion between frames ``(height, width)``, away from all text."""
 
-    def __init__(self, frame: GetFrame, found: dict[int, list[Box]]) -> None:
-        self._frame, self._found = frame, found
-        self._flow = DisFlow()
-        self._known: dict[tuple[int, int], np.ndarray | None] = {}
+    def __init__(self, frame: GetFrame, found: dict[int, list[Box]], size: tuple[int, int]) -> None:
+        self._shot = _AwayFromText(frame, found, size)
+        self._path, self._at = CameraPath(self._shot, size), 0
+
+    def between(self, t: int, other: int) -> np.ndarray | None:
+        """The homography from frame t to another; None where nothing tells."""
+        if abs(t - self._at) > _KEPT:  # what it keeps of frames far away would add up in a long video
+            self._path, self._at = CameraPath(self._shot, self._shot.size), t
+        return self._path.between(t, other)
 
     def ground_shift(self, t: int, other: int, box: Box) -> tuple[float, float] | None:
         """How the ground under a box moves from frame t to another, ``(x, y)`` pixels; None where nothing tells."""
-        picture = self._frame(t)
-        scale = max(picture.shape[:2]) / _SIDE
-        if (t, other) not in self._known:
-            self._known[t, other] = self._camera(t, other, scale)
-        homography = self._known[t, other]
-        if homography is None:
+        matrix = self.between(t, other)
+        if matrix is None:
             return None
-        corners = np.array([[box[1], box[0]], [box[3], box[0]], [box[1], box[2]], [box[3], box[2]]], np.float32) / scale
-        middle = corners.mean(0, keepdims=True)
-        x, y = (transform(middle, homography) - middle)[0] * scale
+        middle = np.array([[(box[1] + box[3]) / 2, (box[0] + box[2]) / 2]], np.float32)
+        x, y = (transform(middle, matrix) - middle)[0]
         return float(x), float(y)
 
-    def _camera(self, t: int, other: int, scale: float) -> np.ndarray | None:
-        one, two = (_small(grey_of(self._frame(n)), scale) for n in (t, other))
-        flow = self._flow(one, two)
-        away: Bool = np.ones(one.shape, np.bool_)
-        near = min(self._found, key=lambda n: abs(n - t), default=None)
-        for y0, x0, y1, x1 in self._found.get(near, []) if near is not None else []:
-            y0, x0, y1, x1 = (int(v / scale) for v in (y0, x0, y1, x1))
-            away[max(0, y0 - 3) : y1 + 3, max(0, x0 - 3) : x1 + 3] = False
-        homography, share = camera_motion(flow, away)
-        return homography if share >= 0.5 else None
 
+class _AwayFromText:
+    """Frames whose text counts as hidden, as ``FrameAccess`` has them."""
 
-def _small(grey: U8, scale: float) -> U8:
-    size = (max(16, round(grey.shape[1] / scale)), max(16, round(grey.shape[0] / scale)))
-    return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8)
+    start, stop = 0, 0
+
+    def __init__(self, frame: GetFrame, found: dict[int, list[Box]], size: tuple[int, int]) -> None:
+        self.frame, self._found, self.size = frame, found, size
+
+    def hole(self, t: int) -> Bool:
+        out: Bool = np.zeros(self.size, np.bool_)
+        near = min(self._found, key=lambda n: abs(n - t), default=t)
+        for y0, x0, y1, x1 in self._found.get(near, []):
+            out[y0:y1, x0:x1] = True
+        return out
 
 
 def with_scene(
@@ -116,45 +115,61 @@ def with_scene(
     Compared over short gaps, in which even a fast camera's motion is found.
     """
     votes = []
-    for t in spread(chain.samples, _PLACES):
+    if chain.windows:
+        pairs = [halves(window) for window in spread(chain.windows, _PLACES)]
+        answers = [_vote(_View.of(frame, a), _View.of(frame, b), scene, chain, way) for a, b in pairs]
+        votes = [answer for answer in answers if answer is not None]
+    for t in [] if chain.windows else spread(chain.samples, _PLACES):
         shot = next((s for s in shots if s[0] <= t < s[1]), (t, t + 1))
         for gap in _GAPS:
             inside = [n for n in (t + gap, t - gap) if shot[0] <= n < shot[1]]
             inside.sort(key=lambda n: n not in life)  # where the line is, if it can be
-            moved = _vote(frame, scene, chain, way, life, t, inside[0]) if inside else None
+            moved = None
+            if inside:
+                # One that was found in its place again, while the ground was not, stands.
+                seen = way.stands and (len(chain.samples) > 1 or inside[0] in life)
+                moved = _vote(_View.of(frame, [t]), _View.of(frame, [inside[0]]), scene, chain, way, seen)
             if moved is not None:
                 votes.append(moved)
                 break
     return float(np.mean(votes)) if votes else None
 
 
-def _vote(frame: GetFrame, scene: CameraMotion, chain: Chain, way: Way, life: range, t: int, other: int) -> bool | None:
-    """Whether the line's picture on frame t is found on another where the ground went, or where the line itself did."""
-    one, two = grey_of(frame(t)), grey_of(frame(other))
-    here, there = way.at(t), way.at(other)
-    y0, x0, y1, x1 = shifted(chain.box, here)
+@dataclass(frozen=True)
+class _View:
+    """A frame, or the average of some around it."""
+
+    t: int
+    grey: U8
+
+    @classmethod
+    def of(cls, frame: GetFrame, times: Sequence[int]) -> _View:
+        return cls(times[len(times) // 2], grey_of(average(frame, times)))
+
+
+def _vote(
+    here: _View, there: _View, scene: CameraMotion, chain: Chain, way: Way, seen_standing: bool = False
+) -> bool | None:
+    """Whether the line's picture is found where the ground went (True), or where the line itself did (False).
+
+    None where the ground under it hardly moves, or nothing tells.
+    """
+    one, two = here.grey, there.grey
+    start, end = way.at(here.t), way.at(there.t)
+    y0, x0, y1, x1 = shifted(chain.box, start)
     box = (max(0, y0), max(0, x0), min(one.shape[0], y1), min(one.shape[1], x1))
-    ground = scene.ground_shift(t, other, box)
+    ground = scene.ground_shift(here.t, there.t, box)
     if ground is None or box[2] - box[0] < 4 or box[3] - box[1] < 4:
         return None
-    own = (there[0] - here[0], there[1] - here[1])
+    own = (end[0] - start[0], end[1] - start[1])
     apart = float(np.hypot(ground[0] - own[0], ground[1] - own[1]))
     if way.steady is not None and apart < _TELLING * max(one.shape):
         return None
-    if way.stands and (
-        len(chain.samples) > 1 or other in life
-    ):  # it was found in its place again, and the ground was not
+    if seen_standing:
         return False
     line = one[box[0] : box[2], box[1] : box[3]]
     with_ground = shifted(box, ground)
     if outside(with_ground, two.shape):  # part of it has left the picture: what is left tells
-        return match(line, two, shifted(box, own), 1)[1] < 0.5
+        return match(line, two, shifted(box, own), 1)[1] < (STANDING if chain.windows else 0.5)
     reach = 2 + round(_WITH * apart)
     return match(line, two, with_ground, reach)[1] > match(line, two, shifted(box, own), 1)[1]
-
-
-def spread(values: Sequence[int], most: int) -> list[int]:
-    """At most so many of the values, evenly spread."""
-    if len(values) <= most:
-        return list(values)
-    return [values[round(i)] for i in np.linspace(0, len(values) - 1, most)]

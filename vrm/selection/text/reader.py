@@ -23,6 +23,8 @@ SIDE = 960
 _MODELS = {"Det": "PP-OCRv6_det_small.onnx", "Rec": "PP-OCRv6_rec_small.onnx"}
 _LEAST = 32
 """Pictures with shorter sides are not looked at."""
+_SURE, _FAINT = (0.3, 0.5), (0.1, 0.3)
+"""How sure the network is of each pixel of a line at least, and of the line in the mean (rapidocr's own: the first)."""
 _READABLE = 0.7
 """What is read with less confidence is not passed on."""
 
@@ -46,13 +48,18 @@ class TextReader:
             | {f"{part}.model_path": str(models / name) for part, name in _MODELS.items()}
         )
 
-    def find(self, frame: Pixels) -> list[Box]:
-        """The box of each line of text on a frame ``(H, W, 3)``, pieces of one line joined."""
+    def find(self, frame: Pixels, faint: bool = False) -> list[Box]:
+        """The box of each line of text on a frame ``(H, W, 3)``, pieces of one line joined.
+
+        ``faint``: also what only may be text, for somebody who tells.
+        """
         height, width = frame.shape[:2]
         small = _enlarged(shrink(frame, SIDE))
         if min(small.shape[:2]) < _LEAST:
             return []
-        found = self._ocr._load_det_model()(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        detector = self._ocr._load_det_model()
+        detector.postprocess_op.thresh, detector.postprocess_op.box_thresh = _FAINT if faint else _SURE
+        found = detector(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         if found.boxes is None:
             return []
         scale = np.array([width / small.shape[1], height / small.shape[0]])

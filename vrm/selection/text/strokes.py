@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -20,6 +21,8 @@ _STRONG, _WEAK = 30.0, 9.0
 """Levels (of 255) that a stroke differs from its ground by, and what belongs to it where it is next to one."""
 _STRONG_NOISE, _WEAK_NOISE = 4.0, 2.0
 """The same as multiples of what the ground beside the line differs by from what it is taken for."""
+_COLOUR = 0.6
+"""What a difference of one channel counts, against one of lightness."""
 _AS_GOOD = 2.0
 """Pictures of the ground are used that are worse than the best by no more."""
 _OF_MEAN, _FEWEST = 1.5, 50
@@ -37,7 +40,11 @@ _OF_A_BOX, _RIM = 0.35, 0.75
 _RINGS, _RINGED, _RINGING, _FAINT = (1, 3), 18, 1.3, 1.5
 """Pixels around strokes that coding has disturbed, at least and at most, or this part of the height; and by how many
 times and levels that shows there, or the pixels farther out are left."""
-_REACH, _BOX_REACH = 0.18, 0.45
+_GAP = 1.2
+"""Heights of the line that lie between two words of one line at most."""
+_DASH, _BOX_DASH = 0.6, 1.6
+"""How far beyond the line's box strokes reach, in heights of it, and a box behind them: a dash is not in all boxes."""
+_REACH, _BOX_REACH = 0.12, 0.45
 """How far from strong strokes weak ones reach, in heights of the line, and a box behind them."""
 
 
@@ -49,7 +56,9 @@ class Strokes:
     told: bool
 
 
-def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int) -> Strokes:
+def find_strokes(
+    pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None = None
+) -> Strokes:
     """Strokes of a line; of a large one at a smaller size.
 
     Args:
@@ -57,10 +66,11 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
         core: the line's box, with enough around it to see the ground, bool ``(h, w)``.
         before_after: the same of single frames: with the line, and without it.
         height: of the line, in pixels.
+        added: what the line adds to its ground, where that has been seen elsewhere: levels, float32 ``(h, w, 3)``.
     """
     times = height / _LARGEST
     if times <= 1:
-        return _strokes(pictures, core, before_after, height)
+        return _strokes(pictures, core, before_after, height, added)
     size = (max(1, round(core.shape[1] / times)), max(1, round(core.shape[0] / times)))
 
     def small(picture: U8) -> U8:
@@ -68,32 +78,37 @@ def find_strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]]
 
     shrunk = small(core.astype(np.uint8) * np.uint8(255)) > 127
     pairs = [(small(one), small(other)) for one, other in before_after]
-    found = _strokes(np.stack([small(picture) for picture in pictures]), shrunk, pairs, _LARGEST)
+    less = None if added is None else np.asarray(cv2.resize(added, size, interpolation=cv2.INTER_AREA), np.float32)
+    found = _strokes(np.stack([small(picture) for picture in pictures]), shrunk, pairs, _LARGEST, less)
     mask = cv2.resize(found.mask.astype(np.float32), core.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.25
     return Strokes(np.asarray(mask), found.told)
 
 
-def _strokes(pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int) -> Strokes:
+def _strokes(
+    pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None
+) -> Strokes:
     median = np.median(pictures, 0).astype(np.float32)
-    unsteady = np.median(np.abs(pictures - median), 0).max(-1) if len(pictures) > 2 else np.zeros(core.shape)
+    unsteady = np.zeros(core.shape, np.float32)
+    if len(pictures) > 2:
+        unsteady = np.median(np.abs(pictures - median), 0).max(-1)
     differences = [_ground_difference(median, core, height)]
     differences += [one.astype(np.float32) - other for one, other in before_after]
-    sizes = [np.abs(d).max(-1) for d in differences]
+    differences += [] if added is None else [added]
+    sizes = [_size(d) for d in differences]
     usual = [float(np.median(_noise(size, core, height)[core])) for size in sizes]
     # Text shows in all of them, and each is misled by another part of the ground.
-    size = np.min([size for size, n in zip(sizes, usual, strict=True) if n <= _AS_GOOD * min(usual)], 0)
+    good = [size for size, n in zip(sizes, usual, strict=True) if n <= _AS_GOOD * min(usual)]
+    size = np.min(good, 0)
     noise = _noise(size, core, height)
-    clear = float(np.median(noise[core])) < _CLEAR
-    sideways = np.ones((1, 2 * round(0.6 * height) + 1), np.uint8)  # a dash is not in all boxes
-    place = cv2.dilate(core.astype(np.uint8), sideways) > 0 if clear else core
-    strong = (size > np.maximum(_STRONG, _STRONG_NOISE * noise)) & (size > _STEADY * unsteady) & place
+    strong = _strong(size, noise, unsteady, core, height)
     if float(np.median(noise[core])) > _UNTELLABLE or not strong.any():
         return Strokes(dilate(core, 2), False)
-    weak = size > np.maximum(_WEAK, _WEAK_NOISE * noise)
-    around = cv2.dilate(dilate(strong, round(_BOX_REACH * height)).astype(np.uint8), sideways) > 0
-    mask = _box_behind(_connected(weak & around, strong))
+    # A box is dark in one of them where it is bright in another.
+    boxes = (_box_behind(one, unsteady, core, height) for one in [size, *good])
+    mask = next((box for box in boxes if box is not None), None)
     if mask is None:
-        mask = _connected(weak & dilate(strong, max(3, round(_REACH * height))), strong)
+        mask = _connected(_weak(size, noise) & dilate(strong, max(3, round(_REACH * height))), strong)
+        mask = _without_gaps(mask, core, height)
     mask = closed(mask, 3)  # between fill and outline the text has its ground's own grey
     rings = max(_RINGS[0], min(_RINGS[1], round(height / _RINGED)))
     return Strokes(_with_ringing(mask, differences[int(np.argmin(usual))], rings), True)
@@ -117,8 +132,48 @@ def _with_ringing(mask: Bool, difference: F32, rings: int) -> Bool:
     return np.asarray(away <= rings + 0.5)
 
 
-def _box_behind(mask: Bool) -> Bool | None:
-    """All of the box behind the text where the mask is one, as its rim shows; None where not."""
+def _sideways(mask: Bool, reach: float) -> Bool:
+    """The mask grown to the left and to the right."""
+    return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((1, 2 * round(reach) + 1), np.uint8)) > 0)
+
+
+def _without_gaps(mask: Bool, core: Bool, height: int) -> Bool:
+    """The mask with all of the line's box where no strokes are told on a stretch longer than what parts words."""
+    boxed = np.flatnonzero(core.any(0))
+    told = np.flatnonzero((mask & core).any(0))
+    out = mask.copy()
+    for a, b in pairwise([boxed[0] - 1, *told, boxed[-1] + 1]):
+        if b - a > _GAP * height:
+            out[:, a + 1 : b] |= core[:, a + 1 : b]
+    return out
+
+
+def _size(difference: F32) -> F32:
+    """How large a difference of colours looks, levels: of its lightness, or of its strongest channel, which looks less.
+
+    Video keeps colour at half the size, so that it runs two pixels and more over the strokes' edges.
+    """
+    light = difference @ np.array([0.299, 0.587, 0.114], np.float32)
+    return np.asarray(np.maximum(np.abs(light), _COLOUR * np.abs(difference).max(-1)), np.float32)
+
+
+def _strong(size: F32, noise: F32, unsteady: F32, core: Bool, height: int) -> Bool:
+    place = _sideways(core, _DASH * height) if float(np.median(noise[core])) < _CLEAR else core
+    return np.asarray((size > np.maximum(_STRONG, _STRONG_NOISE * noise)) & (size > _STEADY * unsteady) & place)
+
+
+def _weak(size: F32, noise: F32) -> Bool:
+    return np.asarray(size > np.maximum(_WEAK, _WEAK_NOISE * noise))
+
+
+def _box_behind(size: F32, unsteady: F32, core: Bool, height: int) -> Bool | None:
+    """All of the box behind the text where what it differs by makes one, as its rim shows; None where not."""
+    noise = _noise(size, core, height)
+    strong = _strong(size, noise, unsteady, core, height)
+    if not strong.any():
+        return None
+    around = _sideways(dilate(strong, round(_BOX_REACH * height)), _BOX_DASH * height)
+    mask = _connected(_weak(size, noise) & around, strong)
     rows, cols = (np.flatnonzero(mask.mean(axis) > _OF_A_BOX * mask.mean(axis).max()) for axis in (1, 0))
     if rows.size < 6 or cols.size < 6:
         return None
@@ -138,7 +193,7 @@ def _ground_difference(median: F32, core: Bool, height: int) -> F32:
     for _ in range(3):
         ground = _spread(median, ~text, 0.35 * height)
         difference = median - ground
-        size = np.abs(difference).max(-1)
+        size = _size(difference)
         noise = _noise(size, core, height)
         text = dilate((size > np.maximum(14.0, 3 * noise)) & dilate(core, round(0.45 * height)), 2)
     return difference
