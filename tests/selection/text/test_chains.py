@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from vrm.selection.text.chains import Chain, ChainBuilder, average_times, find_chains, overlap, sample_times
+from vrm.selection.text.chains import Chain, ChainBuilder, find_chains, overlap, sample_times
 from vrm.selection.text.life import life_of
 from vrm.selection.text.motion import CameraMotion, way_of, with_scene
 from vrm.types import U8, Box
@@ -33,13 +33,6 @@ def test_a_line_that_stands_is_one_chain_though_it_was_missed_once() -> None:
     assert chain.samples == [0, 10, 20, 29]
     assert overlap(chain.box, BOX) > 0.95
     assert way_of(chain).stands
-
-
-def test_half_a_second_of_each_is_averaged() -> None:
-    first, second = average_times(range(10, 60), 24)
-    assert (first[0], first[-1]) == (16, 27)
-    assert (second[0], second[-1]) == (40, 51)
-    assert average_times(range(60), 5) == []  # too few frames in half a second
 
 
 def test_text_that_is_seen_on_averages_alone_is_found_and_stands() -> None:

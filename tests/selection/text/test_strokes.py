@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from vrm.selection.text.strokes import find_strokes
+from vrm.selection.text.strokes import extended, find_strokes
 from vrm.types import Bool
 
 from .overlays import SIZE, Drawn, drawn, film, ground, over, wider
@@ -64,6 +64,16 @@ def test_what_is_seen_of_the_ground_elsewhere_tells_faint_text_from_a_restless_o
     assert recall >= 0.95
     assert ratio <= 2
     assert not find_strokes(rough, core_of(text), [], 26).told
+
+
+def test_a_word_beside_the_line_belongs_to_it_and_the_shadow_of_one_does_not() -> None:
+    text = drawn("Good night", outline=False, alpha=100)
+    y0, x0, y1, x1 = text[2]
+    rng = np.random.default_rng(0)
+    added = rng.normal(0, 2, (*SIZE, 3)).astype(np.float32) + 140 * text[0][..., 3:] * text[0][..., :3]
+    assert abs(extended((y0, x0 + 70, y1, x1), added, 0)[1] - x0) <= 2
+    added[:, : x0 + 70] *= -1  # letters of another frame, which hide its ground
+    assert extended((y0, x0 + 70, y1, x1), added, 0) == (y0, x0 + 70, y1, x1)
 
 
 def test_a_word_that_is_not_told_goes_by_its_box() -> None:

@@ -104,30 +104,30 @@ def find_chains(
 ) -> tuple[list[Chain], dict[int, list[Box]]]:
     """The chains of all text of a span of frames, and the boxes found on each sample.
 
-    Text that stands is looked for on averages of frames as well, in which a ground that moves is smooth: there
-    half-transparent text is seen, and text over a text of the scene.
+    Where the ground moves, every other sample is an average of frames, on which it is smooth: what stands is looked for
+    there, also half-transparent text, and text over a text of the scene.
     """
-    samples, waiting = sample_times(span, rate), average_times(span, rate)
-    single, averaged, windows = ChainBuilder(), ChainBuilder(), {w[len(w) // 2]: w for w in waiting}
+    single, averaged = ChainBuilder(), ChainBuilder()
+    samples = sample_times(span, rate)
+    windows = {t: around for t in samples[1:-1:2] if (around := _around(t, span, rate))}
     for n, t in enumerate(samples):
-        picture = frame(t)
-        single.add(t, picture, find(picture, False))
-        while waiting and waiting[0][-1] <= t:
-            window = waiting.pop(0)
-            mean = average(frame, window)
-            if float(cv2.absdiff(eight_bits(frame(window[0])), mean)[::4, ::4].mean()) >= _RESTLESS:
-                early, late = (grey_of(average(frame, half)) for half in halves(window))
-                standing = [b for b in find(mean, True) if match(_cut(early, b), late, b, 1)[1] >= STANDING]
-                averaged.add(window[len(window) // 2], mean, standing)
+        picture = eight_bits(frame(t))
+        mean = average(frame, windows[t]) if t in windows else picture
+        if float(cv2.absdiff(picture, mean)[::4, ::4].mean()) < _RESTLESS:
+            single.add(t, picture, find(picture, False))
+        else:
+            early, late = (grey_of(average(frame, half)) for half in halves(windows[t]))
+            standing = [b for b in find(mean, True) if match(_cut(early, b), late, b, 1)[1] >= STANDING]
+            averaged.add(t, mean, standing)
         progress("find text", n + 1, len(samples))
     return [_over(chain, windows) for chain in averaged.chains()] + single.chains(), single.found
 
 
-def average_times(span: range, rate: float) -> list[list[int]]:
-    """Frames that are averaged, ascending: half a second of each."""
-    step = max(1, round(rate))
-    stretches = [range(t, min(span.stop, t + step // 2)) for t in range(span.start + step // 4, span.stop, step)]
-    return [spread(stretch, _AVERAGED) for stretch in stretches if len(stretch) >= _AVERAGED]
+def _around(t: int, span: range, rate: float) -> list[int]:
+    """The frames of the half second around a frame that are averaged, ascending; none where these are few."""
+    half = max(1, round(rate)) // 4
+    near = range(max(span.start, t - half), min(span.stop, t + half + 1))
+    return spread(near, _AVERAGED) if len(near) >= _AVERAGED else []
 
 
 def average(frame: GetFrame, times: Sequence[int]) -> U8:

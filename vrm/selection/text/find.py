@@ -16,13 +16,13 @@ from vrm.selection.text.chains import Chain, find_chains, grey_of, overlap, shif
 from vrm.selection.text.life import Life, cut, life_of
 from vrm.selection.text.motion import CameraMotion, Way, way_of, with_scene
 from vrm.selection.text.reader import TextReader
-from vrm.selection.text.strokes import Strokes, find_strokes
+from vrm.selection.text.strokes import Strokes, extended, find_strokes
 from vrm.selection.tracking.features import GetFrame
 from vrm.types import F32, U8, Bool, Box, Pixels, eight_bits
 
 _PICTURES, _PICTURE_BYTES = 24, 64 << 20
 """Frames of a line that its strokes are found on, and what they may take."""
-_PAIRS, _FEWEST_PAIRS, _NEAR = 8, 4, 24
+_PAIRS, _FEWEST_PAIRS, _NEAR = 6, 4, 16
 """Frames of a line that are compared with earlier and later ones, so many pairs at least, and how far these are."""
 _APART = (0.5, 2.5)
 """By how many heights of the line the ground has moved between them, from the first to the last."""
@@ -98,6 +98,8 @@ class TextFinder:
 
     def _kind(self, chain: Chain, way: Way, life: Life) -> tuple[bool, bool, str]:
         """Whether a line lies over the scene, whether its motion tells, and why in words."""
+        if way.stands and any(life.first < start <= life.last for start, _ in self._shots[1:]):
+            return True, True, "stands across a cut"
         share = with_scene(self._frame, self._scene, chain, way, life.frames, self._shots)
         if share is not None:
             return (
@@ -107,8 +109,6 @@ class TextFinder:
         if not way.stands:
             steady = way.steady is not None
             return steady, steady, "moves evenly over a still scene" if steady else "moves with something in the scene"
-        if any(life.first < start <= life.last for start, _ in self._shots[1:]):
-            return True, True, "stands across a cut"
         if min(chain.box[2] - chain.box[0], chain.box[3] - chain.box[1]) > _TALL * height:
             return False, False, "larger than captions are"
         shot = next((s for s in self._shots if s[0] <= life.first < s[1]), (self._span.start, self._span.stop))
@@ -131,6 +131,11 @@ class TextFinder:
     def outline(self, line: Line, others: Sequence[Line]) -> None:
         """Find the strokes of a line; ``others`` are all lines, which may stand in its place before or after it."""
         height, width = self._frame(line.life.first).shape[:2]
+        added, top = None, max(0, line.box[0] - line.height - 8)
+        if line.way.stands and line.box[3] - line.box[1] > line.height:
+            added = self._moving_ground(line, (top, 0, min(height, line.box[2] + line.height + 8), width))
+        if added is not None:
+            line.box = extended(line.box, added, top)
         y0, x0, y1, x1 = line.box
         along, across = (round(heights * line.height) + 8 for heights in (1.8, 0.9))  # a box behind it may be longer
         rows, cols = (along, across) if y1 - y0 > x1 - x0 else (across, along)
@@ -146,18 +151,17 @@ class TextFinder:
         count = max(3, min(_PICTURES, _PICTURE_BYTES // (3 * core.size)))
         times = spread(line.life.in_full, count)
         pictures = np.stack([cut(self._frame(t), r, line.way.at(t))[0] for t in times])
-        grounds = self._before_after(line, core, others)
-        apart = self._moving_ground(line) if line.way.stands else None
-        line.strokes = find_strokes(pictures, core, grounds, line.height, apart)
+        part = None if added is None else added[r[0] - top : r[2] - top, r[1] : r[3]]
+        line.strokes = find_strokes(pictures, core, self._before_after(line, core, others), line.height, part)
 
-    def _moving_ground(self, line: Line) -> F32 | None:
+    def _moving_ground(self, line: Line, region: Box) -> F32 | None:
         """What a line that stands adds to its ground, seen elsewhere on frames that the camera has moved on by.
 
-        float32 ``(h, w, 3)``, levels; the median over pairs of frames, with the ground moved by another length in each,
-        so that no other letter hides it in most of them. None where the camera does not move by enough.
+        float32 ``(h, w, 3)`` of a region, levels; the median over pairs of frames, with the ground moved by another
+        length in each, so that no other letter hides it in most of them. None where the camera does not move by enough.
         """
         found = []
-        y0, x0, y1, x1 = line.region
+        y0, x0, y1, x1 = line.box
         for n, t in enumerate(spread(line.life.in_full, _PAIRS)):
             shot = next((s for s in self._shots if s[0] <= t < s[1]), (t, t + 1))
             least = line.height * (_APART[0] + (_APART[1] - _APART[0]) * n / _PAIRS)
@@ -169,7 +173,7 @@ class TextFinder:
                         break
                     middle = np.array([[(x0 + x1) / 2, (y0 + y1) / 2]], np.float32)
                     if float(np.linalg.norm(transform(middle, matrix) - middle)) >= least:
-                        found.append(_difference(self._frame(t), self._frame(other), matrix, line.region))
+                        found.append(_difference(self._frame(t), self._frame(other), matrix, region))
                         break
         if len(found) < _FEWEST_PAIRS:
             return None

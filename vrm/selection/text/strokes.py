@@ -15,16 +15,20 @@ import cv2
 import numpy as np
 
 from vrm.motion.frames import closed, dilate
-from vrm.types import F32, U8, Bool
+from vrm.types import F32, U8, Bool, Box
 
 _STRONG, _WEAK = 30.0, 9.0
 """Levels (of 255) that a stroke differs from its ground by, and what belongs to it where it is next to one."""
+_STRONG_SEEN = 18.0
+"""The first where the ground has been seen elsewhere."""
 _STRONG_NOISE, _WEAK_NOISE = 4.0, 2.0
 """The same as multiples of what the ground beside the line differs by from what it is taken for."""
 _COLOUR = 0.6
 """What a difference of one channel counts, against one of lightness."""
 _AS_GOOD = 2.0
 """Pictures of the ground are used that are worse than the best by no more."""
+_FINE = 4.0
+"""Pixels of deviation that a blur keeps at a smaller size."""
 _OF_MEAN, _FEWEST = 1.5, 50
 """That, of its root mean square; and pixels beside a line that it is measured on at least."""
 _STEADY = 1.2
@@ -42,6 +46,10 @@ _RINGS, _RINGED, _RINGING, _FAINT = (1, 3), 18, 1.3, 1.5
 times and levels that shows there, or the pixels farther out are left."""
 _GAP = 1.2
 """Heights of the line that lie between two words of one line at most."""
+_WORDS_APART = 0.8
+"""Heights within which a word that was not found belongs to a line."""
+_LETTER = 0.2
+"""Width of what is taken for a letter of it, at least."""
 _DASH, _BOX_DASH = 0.6, 1.6
 """How far beyond the line's box strokes reach, in heights of it, and a box behind them: a dash is not in all boxes."""
 _REACH, _BOX_REACH = 0.12, 0.45
@@ -88,8 +96,8 @@ def _strokes(
     pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None
 ) -> Strokes:
     median = np.median(pictures, 0).astype(np.float32)
-    unsteady = np.zeros(core.shape, np.float32)
-    if len(pictures) > 2:
+    unsteady = None if added is not None else np.zeros(core.shape, np.float32)
+    if len(pictures) > 2 and added is None:  # else it is known what has moved behind the line
         unsteady = np.median(np.abs(pictures - median), 0).max(-1)
     differences = [_ground_difference(median, core, height)]
     differences += [one.astype(np.float32) - other for one, other in before_after]
@@ -132,6 +140,38 @@ def _with_ringing(mask: Bool, difference: F32, rings: int) -> Bool:
     return np.asarray(away <= rings + 0.5)
 
 
+def extended(box: Box, added: F32, top: int) -> Box:
+    """The box of a line, wider by the words beside it that what it adds to its ground shows.
+
+    Args:
+        added: of the rows around the line, as of ``find_strokes``, over the whole width of the picture.
+        top: the row of the picture that these begin with.
+    """
+    y0, x0, y1, x1 = box
+    height, size = y1 - y0, _size(added)
+    inside = added[max(0, y0 - top) : y1 - top, x0:x1]
+    seen = size[max(0, y0 - top) : y1 - top, x0:x1] > _STRONG_SEEN
+    if not seen.any():
+        return box
+    colour = inside[seen].mean(0)
+    if np.abs(colour).max() > 0.5 * np.abs(inside[seen]).max(-1).mean():
+        # A line of one colour: where another frame's letters hide the ground, it departs the other way.
+        size = np.where(added @ colour > 0, size, 0)
+    rows = np.zeros(size.shape[0], np.bool_)
+    rows[max(0, y0 - top - height // 2) : y1 - top + height // 2] = True
+    if rows.all():
+        return box
+    power = cv2.blur((size[~rows] ** 2).mean(0)[None], (4 * height + 1, 1))[0]
+    line = size[max(0, y0 - top) : y1 - top]
+    strong = (line > np.maximum(_STRONG_SEEN, _STRONG_NOISE * _OF_MEAN * np.sqrt(power))).sum(0) > 2
+    reach, letter = round(_WORDS_APART * height), max(2, round(_LETTER * height))
+    while np.count_nonzero(beside := strong[max(0, x0 - reach) : x0]) >= letter:
+        x0 = max(0, x0 - reach) + int(np.argmax(beside))
+    while np.count_nonzero(beside := strong[x1 : x1 + reach]) >= letter:
+        x1 += int(np.flatnonzero(beside)[-1]) + 1
+    return y0, x0, y1, x1
+
+
 def _sideways(mask: Bool, reach: float) -> Bool:
     """The mask grown to the left and to the right."""
     return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((1, 2 * round(reach) + 1), np.uint8)) > 0)
@@ -157,8 +197,11 @@ def _size(difference: F32) -> F32:
     return np.asarray(np.maximum(np.abs(light), _COLOUR * np.abs(difference).max(-1)), np.float32)
 
 
-def _strong(size: F32, noise: F32, unsteady: F32, core: Bool, height: int) -> Bool:
+def _strong(size: F32, noise: F32, unsteady: F32 | None, core: Bool, height: int) -> Bool:
+    """Where strokes are for sure; ``unsteady``: None where the ground has been seen elsewhere."""
     place = _sideways(core, _DASH * height) if float(np.median(noise[core])) < _CLEAR else core
+    if unsteady is None:
+        return np.asarray((size > np.maximum(_STRONG_SEEN, _STRONG_NOISE * noise)) & place)
     return np.asarray((size > np.maximum(_STRONG, _STRONG_NOISE * noise)) & (size > _STEADY * unsteady) & place)
 
 
@@ -166,7 +209,7 @@ def _weak(size: F32, noise: F32) -> Bool:
     return np.asarray(size > np.maximum(_WEAK, _WEAK_NOISE * noise))
 
 
-def _box_behind(size: F32, unsteady: F32, core: Bool, height: int) -> Bool | None:
+def _box_behind(size: F32, unsteady: F32 | None, core: Bool, height: int) -> Bool | None:
     """All of the box behind the text where what it differs by makes one, as its rim shows; None where not."""
     noise = _noise(size, core, height)
     strong = _strong(size, noise, unsteady, core, height)
@@ -205,13 +248,24 @@ def _spread(picture: F32, known: Bool, sigma: float) -> F32:
     out = np.zeros_like(picture)
     left = np.ones(picture.shape[:2], np.float32)
     for times in (1, 3, 9):
-        amount = cv2.GaussianBlur(weight, (0, 0), sigma * times)
-        total = cv2.GaussianBlur(picture * weight[..., None], (0, 0), sigma * times).reshape(picture.shape)
+        amount = _blurred(weight, sigma * times)
+        total = _blurred(picture * weight[..., None], sigma * times).reshape(picture.shape)
         mean = total / np.maximum(amount, 1e-6)[..., None]
         share = left * np.clip(amount * 8, 0, 1)
         out += share[..., None] * mean
         left = left - share
     return np.asarray(out + left[..., None] * mean, np.float32)
+
+
+def _blurred(picture: F32, sigma: float) -> F32:
+    """A Gaussian blur; a wide one at a smaller size, which costs a fraction and hardly differs."""
+    times = int(sigma / _FINE)
+    if times < 2:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma), np.float32)
+    h, w = picture.shape[:2]
+    size = max(1, -(-w // times)), max(1, -(-h // times))
+    small = cv2.GaussianBlur(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), (0, 0), sigma / times)
+    return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _noise(size: F32, core: Bool, height: int) -> F32:
