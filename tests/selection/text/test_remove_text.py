@@ -124,6 +124,15 @@ def test_text_and_a_thing_go_together(clip: Path, tmp_path: Path) -> None:
     assert mask[10][TEXT[1]].mean() > 0.98
 
 
+def test_text_that_fills_the_picture_stays(tmp_path: Path) -> None:
+    huge = drawn("HUGE", at=(4, 20), size=110)
+    clip = write([over(ground(t), huge[0]) for t in range(14)], tmp_path / "huge.mkv")
+    report = vrm.remove(clip, tmp_path / "out.mkv", text="all", **QUICK)
+    assert report.masked_frames == 0
+    assert any("too little of the picture" in note for note in report.notes)
+    assert all(map(np.array_equal, decoded(clip), decoded(tmp_path / "out.mkv")))
+
+
 def test_one_frame_and_a_tiny_one(tmp_path: Path) -> None:
     one = write([over(ground(0), TEXT[0])], tmp_path / "one.mkv")
     assert len(vrm.track_masks(one, tmp_path / "masks", text=True, threads=1).text_lines) == 1

@@ -85,6 +85,15 @@ def test_a_word_that_is_not_told_goes_by_its_box() -> None:
     assert mask[y0:y1, x0 + 50 : x1 - 50].all()
 
 
+def test_another_line_beside_it_is_no_ground() -> None:
+    text, other = drawn("Good night", at=(70, 110)), drawn("Nice day", at=(75, 140))
+    frames = [over(over(ground(t), text[0]), other[0]) for t in range(24)]
+    mask = find_strokes(np.stack(frames), core_of(text), [], 26, None, core_of(other)).mask
+    rows = slice(0, other[2][0])  # the other's own strokes are not asked for
+    assert mask[text[1]].mean() >= 0.98
+    assert mask[rows].sum() <= 1.9 * text[1].sum()
+
+
 def test_a_box_behind_the_text_goes_whole() -> None:
     text = drawn("Good night", outline=False, box=True)
     frames = np.stack(film(24, lambda t: 1.0, text))

@@ -152,7 +152,23 @@ class TextFinder:
         times = spread(line.life.in_full, count)
         pictures = np.stack([cut(self._frame(t), r, line.way.at(t))[0] for t in times])
         part = None if added is None else added[r[0] - top : r[2] - top, r[1] : r[3]]
-        line.strokes = find_strokes(pictures, core, self._before_after(line, core, others), line.height, part)
+        line.strokes = find_strokes(
+            pictures, core, self._before_after(line, core, others), line.height, part, self._others(line, others)
+        )
+
+    @staticmethod
+    def _others(line: Line, lines: Sequence[Line]) -> Bool:
+        """Where in a line's region other lines are while it shows, bool ``(h, w)``."""
+        y0, x0, y1, x1 = line.region
+        out: Bool = np.zeros((y1 - y0, x1 - x0), np.bool_)
+        t = (line.life.full_from + line.life.full_to) // 2
+        here = line.way.at(t)
+        for other in lines:
+            if other is not line and other.overlay and t in other.life:
+                there = other.way.at(t)
+                top, left, bottom, right = shifted(other.box, (there[0] - here[0], there[1] - here[1]))
+                out[max(0, top - y0) : max(0, bottom - y0), max(0, left - x0) : max(0, right - x0)] = True
+        return out
 
     def _moving_ground(self, line: Line, region: Box) -> F32 | None:
         """What a line that stands adds to its ground, seen elsewhere on frames that the camera has moved on by.

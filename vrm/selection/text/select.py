@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _SAID = 4
 """Lines that a note names before it counts."""
+_MOST = 0.4
+"""Share of the picture that one line may take."""
+_LARGE = "covers too much of the picture"
 _LETTERS = 40
 """Letters of a line that a note shows."""
 
@@ -72,6 +75,8 @@ def select_text(
     for n, line in enumerate(going):
         finder.outline(line, lines)
         job.progress("text", len(going) + n + 1, 2 * len(going))
+    chosen = [(line, kept or _too_large(line, info)) for line, kept in chosen]
+    going = [line for line, kept in chosen if not kept]
     told = [_told(line, kept, info, times) for times in [_seconds(info)] for line, kept in chosen]
     _tell(job, [(line, kept, one) for (line, kept), one in zip(chosen, told, strict=True)])
     return masks_of(going, info), told
@@ -84,6 +89,13 @@ def _within(line: Line, area: TextArea | None, info: VideoInfo) -> bool:
     x0, y0, x1, y1 = area.within(*info.display_size)
     top, left, bottom, right = shifted(line.box, line.way.at((line.life.first + line.life.last) // 2))
     return x0 <= (left + right) / 2 < x1 and y0 <= (top + bottom) / 2 < y1
+
+
+def _too_large(line: Line, info: VideoInfo) -> str:
+    """Why a line stays that covers so much of the picture that little is left to fill it from."""
+    if line.strokes is None:
+        return ""
+    return _LARGE if line.strokes.mask.sum() > _MOST * info.display_size[0] * info.display_size[1] else ""
 
 
 def _by_pattern(options: TextOptions, line: Line) -> str:
@@ -137,7 +149,10 @@ def _tell(job: Job, lines: Sequence[tuple[Line, str, TextLine]]) -> None:
     kept = [one for line, why, one in seen if why and why == line.why]
     if kept:
         job.note(f"Taken for part of the scene, and kept: {_named(kept)}. --text all takes these too.")
-    told = [one for line, why, one in seen if why and why not in (line.why, "outside --text-area")]
+    large = [one for _, why, one in seen if why == _LARGE]
+    if large:
+        job.note(f"Kept, for too little of the picture would be left to fill it from: {_named(large)}.")
+    told = [one for line, why, one in seen if why and why not in (line.why, "outside --text-area", _LARGE)]
     if told:
         job.note(f"Kept as the patterns say: {_named(told)}.")
 

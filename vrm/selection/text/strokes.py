@@ -65,8 +65,9 @@ class Strokes:
 
 
 def find_strokes(
-    pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None = None
-) -> Strokes:
+    pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None = None,
+    others: Bool | None = None,
+) -> Strokes:  # fmt: skip
     """Strokes of a line; of a large one at a smaller size.
 
     Args:
@@ -75,44 +76,47 @@ def find_strokes(
         before_after: the same of single frames: with the line, and without it.
         height: of the line, in pixels.
         added: what the line adds to its ground, where that has been seen elsewhere: levels, float32 ``(h, w, 3)``.
+        others: where other lines are, bool ``(h, w)``: no ground is seen there.
     """
+    others = np.zeros(core.shape, np.bool_) if others is None else others & ~core
     times = height / _LARGEST
     if times <= 1:
-        return _strokes(pictures, core, before_after, height, added)
+        return _strokes(pictures, core, before_after, height, added, others)
     size = (max(1, round(core.shape[1] / times)), max(1, round(core.shape[0] / times)))
 
     def small(picture: U8) -> U8:
         return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
-    shrunk = small(core.astype(np.uint8) * np.uint8(255)) > 127
+    shrunk, rest = (small(mask.astype(np.uint8) * np.uint8(255)) > 127 for mask in (core, others))
     pairs = [(small(one), small(other)) for one, other in before_after]
     less = None if added is None else np.asarray(cv2.resize(added, size, interpolation=cv2.INTER_AREA), np.float32)
-    found = _strokes(np.stack([small(picture) for picture in pictures]), shrunk, pairs, _LARGEST, less)
+    found = _strokes(np.stack([small(picture) for picture in pictures]), shrunk, pairs, _LARGEST, less, rest)
     mask = cv2.resize(found.mask.astype(np.float32), core.shape[::-1], interpolation=cv2.INTER_LINEAR) > 0.25
     return Strokes(np.asarray(mask), found.told)
 
 
 def _strokes(
-    pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None
+    pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None, others: Bool
 ) -> Strokes:
+    beside = ~dilate(core, round(0.45 * height)) & ~others
     median = np.median(pictures, 0).astype(np.float32)
     unsteady = None if added is not None else np.zeros(core.shape, np.float32)
     if len(pictures) > 2 and added is None:  # else it is known what has moved behind the line
         unsteady = np.median(np.abs(pictures - median), 0).max(-1)
-    differences = [_ground_difference(median, core, height)]
+    differences = [_ground_difference(median, core, beside, height)]
     differences += [one.astype(np.float32) - other for one, other in before_after]
     differences += [] if added is None else [added]
     sizes = [_size(d) for d in differences]
-    usual = [float(np.median(_noise(size, core, height)[core])) for size in sizes]
+    usual = [float(np.median(_noise(size, beside, height)[core])) for size in sizes]
     # Text shows in all of them, and each is misled by another part of the ground.
     good = [size for size, n in zip(sizes, usual, strict=True) if n <= _AS_GOOD * min(usual)]
     size = np.min(good, 0)
-    noise = _noise(size, core, height)
+    noise = _noise(size, beside, height)
     strong = _strong(size, noise, unsteady, core, height)
     if float(np.median(noise[core])) > _UNTELLABLE or not strong.any():
         return Strokes(dilate(core, 2), False)
     # A box is dark in one of them where it is bright in another.
-    boxes = (_box_behind(one, unsteady, core, height) for one in [size, *good])
+    boxes = (_box_behind(one, unsteady, core, beside, height) for one in [size, *good])
     mask = next((box for box in boxes if box is not None), None)
     if mask is None:
         mask = _connected(_weak(size, noise) & dilate(strong, max(3, round(_REACH * height))), strong)
@@ -209,9 +213,9 @@ def _weak(size: F32, noise: F32) -> Bool:
     return np.asarray(size > np.maximum(_WEAK, _WEAK_NOISE * noise))
 
 
-def _box_behind(size: F32, unsteady: F32 | None, core: Bool, height: int) -> Bool | None:
+def _box_behind(size: F32, unsteady: F32 | None, core: Bool, beside: Bool, height: int) -> Bool | None:
     """All of the box behind the text where what it differs by makes one, as its rim shows; None where not."""
-    noise = _noise(size, core, height)
+    noise = _noise(size, beside, height)
     strong = _strong(size, noise, unsteady, core, height)
     if not strong.any():
         return None
@@ -229,16 +233,18 @@ def _box_behind(size: F32, unsteady: F32 | None, core: Bool, height: int) -> Boo
     return out
 
 
-def _ground_difference(median: F32, core: Bool, height: int) -> F32:
+def _ground_difference(median: F32, core: Bool, beside: Bool, height: int) -> F32:
     """What the median picture shows beyond its ground, which is spread from where no strokes are."""
-    text = dilate(core, round(0.3 * height))
+    near = dilate(core, round(0.45 * height))
+    others = ~beside & ~near
+    text = dilate(core, round(0.3 * height)) | others
     difference = median
     for _ in range(3):
         ground = _spread(median, ~text, 0.35 * height)
         difference = median - ground
         size = _size(difference)
-        noise = _noise(size, core, height)
-        text = dilate((size > np.maximum(14.0, 3 * noise)) & dilate(core, round(0.45 * height)), 2)
+        noise = _noise(size, beside, height)
+        text = dilate((size > np.maximum(14.0, 3 * noise)) & near, 2) | others
     return difference
 
 
@@ -268,14 +274,13 @@ def _blurred(picture: F32, sigma: float) -> F32:
     return np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _noise(size: F32, core: Bool, height: int) -> F32:
+def _noise(size: F32, beside: Bool, height: int) -> F32:
     """About the most that the ground differs by from what it is taken for, float32 ``(h, w)``.
 
     It is measured beside the line, and continued into it.
     """
-    beside = ~dilate(core, round(0.45 * height))
     if beside.sum() < _FEWEST:
-        return np.full(core.shape, _UNTELLABLE / 2, np.float32)
+        return np.full(size.shape, _UNTELLABLE / 2, np.float32)
     power = (size * size)[..., None].astype(np.float32)
     return np.asarray(_OF_MEAN * np.sqrt(_spread(power, beside, 0.5 * height)[..., 0]), np.float32)
 
