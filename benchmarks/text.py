@@ -4,6 +4,7 @@
 
 Each clip (a folder with frames/, or a video file) gets each style in turn, is encoded as H.264, and goes through
 ``vrm track --text``; with ``--fill`` through ``vrm remove`` too, once with the mask of strokes and once with the boxes.
+``bound`` is the PSNR with the truth in the hole and the decoded frame around it: what coding leaves to be reached.
 Fonts: those of ``fc-list`` that hold the script; a style whose script has no font here is left out.
 """
 
@@ -231,15 +232,17 @@ class Row:
     wrong: int
     strokes: float = float("nan")
     boxed: float = float("nan")
+    bound: float = float("nan")
 
     def text(self) -> str:
         return (
             f"{self.clip:24s} {self.style:9s} {self.crf:3d} {self.recall:6.3f} {self.ratio:5.2f} {self.first:+4d} "
-            f"{self.last:+4d} {'' if self.told else 'box':4s}{self.wrong:2d} {self.strokes:6.2f} {self.boxed:6.2f}"
+            f"{self.last:+4d} {'' if self.told else 'box':4s}{self.wrong:2d} "
+            f"{self.strokes:6.2f} {self.boxed:6.2f} {self.bound:6.2f}"
         )
 
 
-HEAD = f"{'clip':24s} {'style':9s} crf recall ratio first last    wrong strokes   box"
+HEAD = f"{'clip':24s} {'style':9s} crf recall ratio first last    wrong strokes   box  bound"
 
 
 def measure(base: list[np.ndarray], overlay: Overlay, video: Path, work: Path, fill: bool, row: Row) -> None:
@@ -278,6 +281,8 @@ def measure(base: list[np.ndarray], overlay: Overlay, video: Path, work: Path, f
     vrm.remove(video, work / "strokes.mkv", text=True, **how)
     vrm.remove(video, work / "box.mkv", mask=box, grow=0, **how)
     row.strokes, row.boxed = (psnr(base, decoded(work / name), overlay) for name in ("strokes.mkv", "box.mkv"))
+    coded = decoded(video)
+    row.bound = psnr(base, [np.where(m[..., None], b, c) for m, b, c in zip(found, base, coded, strict=True)], overlay)
 
 
 def psnr(base: list[np.ndarray], filled: list[np.ndarray], overlay: Overlay) -> float:
@@ -298,7 +303,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("text-benchmark"))
     parser.add_argument("--crf", type=int, nargs="+", default=[18, 28])
     parser.add_argument("--styles", nargs="+", default=list(STYLES), choices=list(STYLES))
-    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--frames", type=int, default=36)
     parser.add_argument("--fill", action="store_true")
     args = parser.parse_args()
     print(HEAD, flush=True)
@@ -320,7 +325,9 @@ def main() -> None:
                 measure(base, overlay, video, work, args.fill, row)
                 rows.append(row)
                 print(row.text(), flush=True)
-    means = {name: np.nanmean([getattr(r, name) for r in rows]) for name in ("recall", "ratio", "strokes", "boxed")}
+    means = {
+        name: np.nanmean([getattr(r, name) for r in rows]) for name in ("recall", "ratio", "strokes", "boxed", "bound")
+    }
     late = sum(max(abs(r.first), abs(r.last)) > 1 for r in rows)
     print("mean", {k: round(float(v), 3) for k, v in means.items()}, f"times off by more than a frame: {late}")
 
