@@ -1,9 +1,10 @@
 """A box around an object becomes the object's mask without learned weights: GrabCut with motion as further evidence.
 
 Outside the box is background, which shows how the background looks and moves. Its motion is continued into the box:
-what moves differently there is more likely the object. Colour models of both are fitted in turn with the minimum cut.
-Several cuts, to which a border costs differently much, vote on every pixel: one alone can tip over. Then the frames
-around say what the background's motion explains (``vrm.selection.prompts.background_motion``), and it is cut again.
+what moves differently there is more likely the object; so is what looks as nothing around the box does. Each of the two
+gives a first cut, from which colour models of both and the cut are fitted in turn; the clearer one that fills the box
+is believed. Then the frames around say what the background's motion explains
+(``vrm.selection.prompts.background_motion``), and it is cut again. Clicks correct what was found.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from vrm.metrics.regions import region_similarity
 from vrm.motion.flow.completion import complete
 from vrm.selection.prompts.background_motion import MotionEvidence, background_evidence, filled
 from vrm.selection.prompts.base import Outline
+from vrm.selection.prompts.corrections import Places, corrected
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph, Points, seeds, smooth_lab
 from vrm.selection.prompts.recent_flows import recent_flow
-from vrm.selection.tracking.features import GetFrame, shrink, small_grey
+from vrm.selection.prompts.sureness import OutlineFacts, expected_overlap, largest_gap
+from vrm.selection.tracking.features import GetFrame, blurred, shrink, small_grey
 from vrm.selection.tracking.tracker import enlarged
-from vrm.system.threads import parallel_map
 from vrm.types import F32, Bool, Box, Pixels, grow_box
 
 _SIDE = 200
@@ -29,7 +32,7 @@ _SIDE = 200
 _GAUSSIANS = 6
 """Of the object's colour model; the background's has two more."""
 _ROUNDS = 4
-"""Times that colour models and cut are fitted in turn."""
+"""Times at most that colour models and cut are fitted in turn."""
 _FAST = 0.65
 """Motion speaks for the object from this share of the 90th percentile of speeds in the box on."""
 _STILL = 1.5
@@ -38,8 +41,11 @@ _HOLE = 0.02
 """Holes of a mask up to this share of its area are filled ..."""
 _SHOWS_BACKGROUND = -0.1
 """... unless their mean log odds, by the frames around, are below this."""
-_STRENGTHS = (4.0, 4.5, 5.0)
-"""What a border costs in each of the cuts that vote."""
+_STRENGTH = 4.5
+"""What a border costs."""
+_GAP, _CLEARER = 0.4, 0.12
+"""A first cut from colours is preferred if its border is so much clearer than that of the one from motion; what either
+stays away from a side of the box counts against it."""
 _FAITH = 1.0
 """Log odds by which the second cut stays with the first."""
 
@@ -52,7 +58,6 @@ class _Crop:
         where: the part, in the frame.
         lab: its colours, see ``smooth_lab``.
         inside: the box.
-        seeds: 1 where the object certainly is, -1 where it certainly is not, else 0.
         speed: how much faster than the background each pixel moves, see ``_speed``; None: not known.
         prior: log odds for the object by place alone.
     """
@@ -60,9 +65,14 @@ class _Crop:
     where: Box
     lab: F32
     inside: Bool
-    seeds: F32
     speed: F32 | None
     prior: F32
+
+    def places(self, points: Points) -> Places:
+        """Where points of the frame are at working size, those that are in the crop."""
+        (y0, x0, y1, x1), (height, width) = self.where, self.inside.shape
+        inner = [(x, y) for x, y in points if x0 <= x < x1 and y0 <= y < y1]
+        return [(int((y - y0) * height / (y1 - y0)), int((x - x0) * width / (x1 - x0))) for x, y in inner]
 
     def enlarged(self, mask: Bool, rgb: Pixels, odds: F32 | None = None) -> Bool:
         """A mask of the crop in the frame's own size, its small holes filled."""
@@ -93,6 +103,25 @@ def near_flows(frame: GetFrame, t: int, span: tuple[int, int]) -> list[F32]:
     return [recent_flow(grey, small_grey(frame(n))) for n in near]
 
 
+@dataclass(frozen=True)
+class _Found:
+    """A mask of the crop at working size, and what is known of it.
+
+    Attributes:
+        odds: log odds of what the frames around say, and
+        rest: of all but colours.
+        full: the mask in the frame's own size.
+        agreed: see ``OutlineFacts``.
+    """
+
+    mask: Bool
+    rest: F32
+    odds: F32 | None
+    full: Bool
+    agreed: float
+    kept: float = 1.0
+
+
 class BoxOutliner:
     """The object in a box, guessed by one cut or outlined with all evidence; see ``outline_box``.
 
@@ -104,42 +133,85 @@ class BoxOutliner:
     ) -> None:
         self._rgb, self._box = rgb, box
         self._certain, self._excluded = (seeds(p, (rgb.shape[0], rgb.shape[1])) for p in (points, negative_points))
-        self._crop = _crop(rgb, box, flows, self._certain, self._excluded)
+        self._crop = _crop(rgb, box, flows)
         self._graph = PixelGraph(self._crop.lab)
-        self._guess = _first_cut(self._crop, self._graph, _STRENGTHS[0])
+        self._on, self._off = (self._crop.places(p) for p in (points, negative_points))
 
     def guess(self) -> Outline:
-        """One cut, and no look at the frames around: to choose between boxes."""
-        crop, votes = self._first_cuts(_STRENGTHS[:1])
-        return self._outline(crop, votes, crop.enlarged(_majority(votes), self._rgb))
+        """One cut, and no look at the frames around: to choose between boxes. The confidence is not calibrated."""
+        _, mask = self._from_motion()
+        mask = self._with_clicks(mask, _rest(self._crop))
+        full = self._finished(self._crop.enlarged(mask, self._rgb))
+        return Outline(full, self.clarity(full))
+
+    def at_once(self) -> Outline:
+        """Without a look at the frames around."""
+        return self._outline(self._first())
 
     def outline(self, frame: GetFrame, t: int, span: tuple[int, int]) -> Outline:
         """The box is on frame t of the shot ``span``."""
-        crop, votes = self._first_cuts(_STRENGTHS)
-        mask = crop.enlarged(_majority(votes), self._rgb)
-        evidence = background_evidence(frame, t, self._box, mask, span)
-        if evidence is not None:
-            first = _shrunk(mask.astype(np.float32), crop.where, crop.inside.shape) > 0.5
-            odds = _evidence_odds(crop, evidence, (mask.shape[0], mask.shape[1]))
-            again = list(parallel_map(lambda s: _second_cut(crop, self._graph, s, first, odds), _STRENGTHS))
-            if _plausible(_majority(again), crop.inside):
-                votes, mask = again, crop.enlarged(_majority(again), self._rgb, odds)
-        return self._outline(crop, votes, mask)
+        first = self._first()
+        evidence = background_evidence(frame, t, self._box, first.full, span)
+        if evidence is None:
+            return self._outline(first)
+        crop, size = self._crop, (self._rgb.shape[0], self._rgb.shape[1])
+        odds = _evidence_odds(crop, evidence, size)
+        again = _second_cut(crop, self._graph, first.mask, odds)
+        if not _plausible(again, crop.inside):
+            return self._outline(first)
+        full = crop.enlarged(again, self._rgb, odds)
+        kept = region_similarity(again, first.mask)
+        return self._outline(replace(first, mask=again, odds=odds, rest=first.rest + odds, full=full, kept=kept))
 
-    def _first_cuts(self, strengths: Sequence[float]) -> tuple[_Crop, list[Bool]]:
-        """A cut for each strength; without motion, if with it they fill nothing or all of the box."""
+    def clarity(self, mask: Bool) -> float:
+        """How clear the border of a mask is, 0 to 1; halved where it does not fit the box."""
+        inside = self._crop.inside
+        small = _shrunk(mask.astype(np.float32), self._crop.where, inside.shape) > 0.5
+        return float(np.sqrt(self._graph.sharpness(small))) * (1.0 if _plausible(small, inside) else 0.5)
+
+    def _first(self) -> _Found:
+        """The better one of two first cuts."""
+        crop, graph = self._crop, self._graph
+        cuts = [self._from_motion(), (replace(crop, speed=None), _cut_by_colours(crop, graph))]
+        masks = [mask for _, mask in cuts]
+        motion, colours = (graph.sharpness(m) - _GAP * largest_gap(m, crop.inside) for m in masks)
+        used, mask = cuts[1 if colours > motion + _CLEARER and _plausible(masks[1], crop.inside) else 0]
+        agreed = region_similarity(*masks)
+        return _Found(mask, _rest(used), None, crop.enlarged(mask, self._rgb), agreed)
+
+    def _from_motion(self) -> tuple[_Crop, Bool]:
+        """A first cut from motion and place; without motion, if with it it fills nothing or all of the box."""
         crop = self._crop
-        votes = [self._guess, *parallel_map(lambda strength: _first_cut(crop, self._graph, strength), strengths[1:])]
-        if crop.speed is not None and not _plausible(_majority(votes), crop.inside):
+        mask = _first_cut(crop, self._graph)
+        if crop.speed is not None and not _plausible(mask, crop.inside):
             crop = replace(crop, speed=None)
-            votes = list(parallel_map(lambda strength: _first_cut(crop, self._graph, strength), strengths))
-        return crop, votes
+            mask = _first_cut(crop, self._graph)
+        return crop, mask
 
-    def _outline(self, crop: _Crop, votes: list[Bool], mask: Bool) -> Outline:
-        return Outline((mask & ~self._excluded) | self._certain, _confidence(votes, crop, self._graph))
+    def _with_clicks(self, mask: Bool, evidence: F32) -> Bool:
+        if not (self._on or self._off):
+            return mask
+        crop = self._crop
+        return corrected(crop.lab, self._graph, crop.inside, mask, evidence, self._on, self._off)
+
+    def _finished(self, full: Bool) -> Bool:
+        return (full & ~self._excluded) | self._certain
+
+    def _outline(self, found: _Found) -> Outline:
+        inside, clicks = self._crop.inside, len(self._on) + len(self._off)
+        mask, full = self._with_clicks(found.mask, found.rest), found.full
+        if clicks:
+            full = self._crop.enlarged(mask, self._rgb, found.odds)
+        told, rest = 0.0, inside & ~mask
+        if found.odds is not None and mask.any() and rest.any():
+            told = float(found.odds[mask].mean() - found.odds[rest].mean()) / 3
+        facts = OutlineFacts(
+            self._graph.sharpness(mask), largest_gap(mask, inside), found.agreed, found.kept, told, min(clicks, 3) / 3
+        )
+        return Outline(self._finished(full), expected_overlap(facts))
 
 
-def _crop(rgb: Pixels, box: Box, flows: Sequence[F32], certain: Bool, excluded: Bool) -> _Crop:
+def _crop(rgb: Pixels, box: Box, flows: Sequence[F32]) -> _Crop:
     size = (rgb.shape[0], rgb.shape[1])
     where = grow_box(box, 8 + round(0.35 * max(box[2] - box[0], box[3] - box[1])), size)
     y0, x0, y1, x1 = where
@@ -149,14 +221,11 @@ def _crop(rgb: Pixels, box: Box, flows: Sequence[F32], certain: Bool, excluded: 
     inside = cover > 0.5
     if not inside.any():  # thinner than a working pixel
         inside = cover >= cover.max()
-    sure = np.zeros(small, np.float32)
-    sure[_shrunk(certain.astype(np.float32), where, small) > 0] = 1
-    sure[_shrunk(excluded.astype(np.float32), where, small) > 0] = -1
     speed = _speed(flows, box, size)
     if speed is not None:
         speed = np.asarray(_shrunk(cv2.resize(speed, (size[1], size[0])), where, small), np.float32)
     picture = np.asarray(cv2.resize(shrink(rgb[y0:y1, x0:x1].copy(), max(small)), small[::-1]), np.uint8)
-    return _Crop(where, smooth_lab(picture), inside, sure, speed, _centre_prior(inside))
+    return _Crop(where, smooth_lab(picture), inside, speed, _centre_prior(inside))
 
 
 def _shrunk(plane: np.ndarray, where: Box, size: tuple[int, ...]) -> np.ndarray:
@@ -217,25 +286,34 @@ def _evidence_odds(crop: _Crop, evidence: MotionEvidence, size: tuple[int, int])
     return np.asarray(np.clip(against * np.clip(1 + _motion_odds(crop), 0, 1) + explained, -3, 3), np.float32)
 
 
-def _first_cut(crop: _Crop, graph: PixelGraph, strength: float) -> Bool:
+def _first_cut(crop: _Crop, graph: PixelGraph) -> Bool:
     """Motion and place alone give the first mask, from which colours are learned."""
-    mask = graph.min_cut(_with_seeds(crop, crop.prior + 2 * _motion_odds(crop)), strength)
-    return _grab_cut(crop, graph, strength, mask, _rest(crop))
+    mask = graph.min_cut(_within(crop, crop.prior + 2 * _motion_odds(crop)), _STRENGTH)
+    return _grab_cut(crop, graph, mask, _rest(crop))
 
 
-def _second_cut(crop: _Crop, graph: PixelGraph, strength: float, first: Bool, odds: F32) -> Bool:
+def _cut_by_colours(crop: _Crop, graph: PixelGraph) -> Bool:
+    """What looks as nothing around the box does, and place, give the first mask; motion is not asked."""
+    colours = crop.lab.reshape(-1, 3).astype(np.float64)
+    inside, around = (ColourModel(colours, part.ravel(), 8)(colours) for part in (crop.inside, ~crop.inside))
+    unlike = np.clip(inside - around, -6, 6).reshape(crop.inside.shape).astype(np.float32)
+    mask = crop.inside & (crop.prior + np.clip(blurred(unlike, 3), -3, 3) > 0)
+    return _grab_cut(crop, graph, np.asarray(mask), np.asarray(0.3 * crop.prior))
+
+
+def _second_cut(crop: _Crop, graph: PixelGraph, first: Bool, odds: F32) -> Bool:
     """A cut that starts from the first mask, with what the frames around say for and against it."""
     mask = np.asarray((first & (odds > -0.5)) | (crop.inside & (odds > 1)))
-    return _grab_cut(crop, graph, strength, mask, _rest(crop) + odds + np.where(first, _FAITH, -_FAITH))
+    return _grab_cut(crop, graph, mask, _rest(crop) + odds + np.where(first, _FAITH, -_FAITH))
 
 
-def _rest(crop: _Crop) -> np.ndarray:
+def _rest(crop: _Crop) -> F32:
     """Log odds of all but colours. Motion bleeds over an object's rim, so it speaks for the object only weakly."""
     moves = _motion_odds(crop)
     return np.asarray(0.3 * crop.prior + np.where(moves > 0, 0.3 * moves, moves))
 
 
-def _grab_cut(crop: _Crop, graph: PixelGraph, strength: float, mask: Bool, rest: np.ndarray) -> Bool:
+def _grab_cut(crop: _Crop, graph: PixelGraph, mask: Bool, rest: np.ndarray) -> Bool:
     colours = crop.lab.reshape(-1, 3).astype(np.float64)
     asked = crop.inside.ravel()  # outside, the answer is known
     within = colours[asked]
@@ -247,13 +325,14 @@ def _grab_cut(crop: _Crop, graph: PixelGraph, strength: float, mask: Bool, rest:
         own = ColourModel(colours, chosen, _GAUSSIANS)
         background = ColourModel(colours, ~chosen, _GAUSSIANS + 2)
         looks[asked] = np.clip(own(within) - background(within), -4, 4)
-        mask = graph.min_cut(_with_seeds(crop, rest + looks.reshape(mask.shape)), strength)
+        before, mask = mask, graph.min_cut(_within(crop, rest + looks.reshape(mask.shape)), _STRENGTH)
+        if np.array_equal(before, mask):
+            break
     return mask
 
 
-def _with_seeds(crop: _Crop, odds: np.ndarray) -> F32:
-    """Log odds, certain at the seeds and outside the box."""
-    odds = np.where(crop.seeds != 0, 9 * crop.seeds, odds)
+def _within(crop: _Crop, odds: np.ndarray) -> F32:
+    """Log odds, certain outside the box."""
     return np.where(crop.inside, odds, -9).astype(np.float32)
 
 
@@ -272,17 +351,6 @@ def _without_holes(mask: Bool, odds: F32 | None = None) -> Bool:
     return np.asarray(mask | small[pieces])
 
 
-def _majority(votes: list[Bool]) -> Bool:
-    return np.asarray(np.mean(votes, 0) > 0.5)
-
-
 def _plausible(mask: Bool, inside: Bool) -> bool:
     """It fills neither next to nothing of the box nor all of it, up to the corners."""
     return 0.05 < float(mask.sum()) / float(inside.sum()) < 0.97
-
-
-def _confidence(votes: list[Bool], crop: _Crop, graph: PixelGraph) -> float:
-    """From how far the cuts agree, how clear the border is, and whether the mask fits the box."""
-    mask, union = _majority(votes), np.any(votes, 0).sum()
-    agreement = float(np.all(votes, 0).sum() / union) if union else 0.0
-    return float(np.sqrt(agreement * graph.sharpness(mask))) * (1.0 if _plausible(mask, crop.inside) else 0.5)

@@ -46,7 +46,7 @@ def outline_points(
 
     score, best = max(parallel_map(judged, boxes), key=lambda candidate: candidate[0])
     last = best.outline(frame, t, span)
-    return Outline(_connected(last.mask, clicked), float(np.sqrt(score * last.confidence)))
+    return Outline(_connected(last.mask, clicked), float(np.sqrt(score * best.clarity(last.mask))))
 
 
 def correct(frame: Pixels, mask: Bool, negative_points: Points) -> Bool:
