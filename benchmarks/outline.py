@@ -3,11 +3,11 @@
     python benchmarks/outline.py CLIPS_FOLDER [NAME ...] [--frames N] [--loose] [--clicks N] [--height H] [--fit]
 
 Each clip is a folder with ``masks/`` (pictures, or a video) and ``frames/`` (pictures) or a video. Given is the tight
-box of the true mask on N frames spread over the clip (``--loose``: each side moved out or in by some 5 %). Then a simulated
-user clicks: on the middle of the largest region that is wrong, a positive click if it was missed. Printed for each clip,
-as means over its frames: J from the box, J after each click, the confidence that was said, and seconds of processor time
-of the first outline. ``--fit`` fits the confidence (``vrm.selection.prompts.sureness``) and, leaving one clip out at a
-time, says how far it is from the true J.
+box of the true mask on N frames spread over the clip (``--loose``: each side moved out or in by some 5 %). Then a
+simulated user clicks: on the middle of the largest region that is wrong, a positive click if it was missed. Printed for
+each clip, as means over its frames: J from the box and after each click, the confidences that were said, and seconds of
+processor time of the first outline. ``--fit`` fits the confidence (``vrm.selection.prompts.sureness``) and, leaving one
+clip out at a time, says how far it is from the true J.
 """
 
 from __future__ import annotations
@@ -164,8 +164,8 @@ def fit(names: list[str], facts: np.ndarray, scores: np.ndarray) -> None:
     found = fitted(facts, scores, weights)
     print("weights", dict(zip(OutlineFacts._fields, found[:-1].round(2), strict=True)), f"offset {found[-1]:.2f}")
     print(
-        f"left out: mean said {said.mean():.3f}, true {scores.mean():.3f}, mean error {np.abs(said - scores).mean():.3f}, "
-        f"correlation {np.corrcoef(said, scores)[0, 1]:.2f}"
+        f"left out: mean said {said.mean():.3f}, true {scores.mean():.3f}, "
+        f"mean error {np.abs(said - scores).mean():.3f}, correlation {np.corrcoef(said, scores)[0, 1]:.2f}"
     )
 
 

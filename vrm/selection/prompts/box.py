@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import is_
 
 import cv2
 import numpy as np
@@ -46,6 +47,8 @@ _STRENGTH = 4.5
 _GAP, _CLEARER = 0.4, 0.12
 """A first cut from colours is preferred if its border is so much clearer than that of the one from motion; what either
 stays away from a side of the box counts against it."""
+_AROUND = 0.7
+"""How much of what the frames around say of the box's surroundings is taken from what they say in it."""
 _FAITH = 1.0
 """Log odds by which the second cut stays with the first."""
 
@@ -93,7 +96,15 @@ def outline_box(
         span: ``(start, stop)`` of the shot.
         points, negative_points: places that certainly are, or are not, the object.
     """
-    return BoxOutliner(frame(t), box, near_flows(frame, t, span), points, negative_points).outline(frame, t, span)
+    global _recent
+    rgb, flows = frame(t), near_flows(frame, t, span)
+    what = (t, box, span)
+    outliner = _recent[1] if _recent is not None and _recent[0] == what and _recent[1].same(rgb, flows) else None
+    if outliner is None:
+        outliner = BoxOutliner(rgb, box, flows)
+    found = outliner.outline(frame, t, span, points, negative_points)
+    _recent = what, outliner
+    return found
 
 
 def near_flows(frame: GetFrame, t: int, span: tuple[int, int]) -> list[F32]:
@@ -128,40 +139,35 @@ class BoxOutliner:
     ``flows`` are the frame's ``near_flows``: several boxes of one frame share them.
     """
 
-    def __init__(
-        self, rgb: Pixels, box: Box, flows: Sequence[F32], points: Points = (), negative_points: Points = ()
-    ) -> None:
-        self._rgb, self._box = rgb, box
-        self._certain, self._excluded = (seeds(p, (rgb.shape[0], rgb.shape[1])) for p in (points, negative_points))
+    def __init__(self, rgb: Pixels, box: Box, flows: Sequence[F32]) -> None:
+        self._rgb, self._box, self._flows = rgb, box, flows
         self._crop = _crop(rgb, box, flows)
         self._graph = PixelGraph(self._crop.lab)
-        self._on, self._off = (self._crop.places(p) for p in (points, negative_points))
+        self._all: _Found | None = None
 
-    def guess(self) -> Outline:
+    def same(self, rgb: Pixels, flows: Sequence[F32]) -> bool:
+        """Whether this is of the same pictures: their flows are remembered, see ``recent_flow``."""
+        mine = self._flows
+        return np.array_equal(rgb, self._rgb) and len(mine) == len(flows) and all(map(is_, mine, flows))
+
+    def guess(self, points: Points = (), negative_points: Points = ()) -> Outline:
         """One cut, and no look at the frames around: to choose between boxes. The confidence is not calibrated."""
-        _, mask = self._from_motion()
-        mask = self._with_clicks(mask, _rest(self._crop))
-        full = self._finished(self._crop.enlarged(mask, self._rgb))
-        return Outline(full, self.clarity(full))
+        used, mask = self._from_motion()
+        found = _Found(mask, _rest(used), None, self._crop.enlarged(mask, self._rgb), 1.0)
+        outline = self._answer(found, points, negative_points)
+        return replace(outline, confidence=self.clarity(outline.mask))
 
-    def at_once(self) -> Outline:
+    def at_once(self, points: Points = (), negative_points: Points = ()) -> Outline:
         """Without a look at the frames around."""
-        return self._outline(self._first())
+        return self._answer(self._all or self._first(), points, negative_points)
 
-    def outline(self, frame: GetFrame, t: int, span: tuple[int, int]) -> Outline:
-        """The box is on frame t of the shot ``span``."""
-        first = self._first()
-        evidence = background_evidence(frame, t, self._box, first.full, span)
-        if evidence is None:
-            return self._outline(first)
-        crop, size = self._crop, (self._rgb.shape[0], self._rgb.shape[1])
-        odds = _evidence_odds(crop, evidence, size)
-        again = _second_cut(crop, self._graph, first.mask, odds)
-        if not _plausible(again, crop.inside):
-            return self._outline(first)
-        full = crop.enlarged(again, self._rgb, odds)
-        kept = region_similarity(again, first.mask)
-        return self._outline(replace(first, mask=again, odds=odds, rest=first.rest + odds, full=full, kept=kept))
+    def outline(
+        self, frame: GetFrame, t: int, span: tuple[int, int], points: Points = (), negative_points: Points = ()
+    ) -> Outline:
+        """The box is on frame t of the shot ``span``; what was found without clicks is kept for the next ones."""
+        if self._all is None:
+            self._all = self._second(self._first(), frame, t, span)
+        return self._answer(self._all, points, negative_points)
 
     def clarity(self, mask: Bool) -> float:
         """How clear the border of a mask is, 0 to 1; halved where it does not fit the box."""
@@ -188,27 +194,38 @@ class BoxOutliner:
             mask = _first_cut(crop, self._graph)
         return crop, mask
 
-    def _with_clicks(self, mask: Bool, evidence: F32) -> Bool:
-        if not (self._on or self._off):
-            return mask
-        crop = self._crop
-        return corrected(crop.lab, self._graph, crop.inside, mask, evidence, self._on, self._off)
+    def _second(self, first: _Found, frame: GetFrame, t: int, span: tuple[int, int]) -> _Found:
+        """What the frames around make of the first cut."""
+        crop, size = self._crop, (self._rgb.shape[0], self._rgb.shape[1])
+        evidence = background_evidence(frame, t, self._box, first.full, span)
+        if evidence is None:
+            return first
+        odds = _evidence_odds(crop, evidence, size)
+        rest = first.rest + odds
+        mask = _second_cut(crop, self._graph, first.mask, odds, rest)
+        if not _plausible(mask, crop.inside):
+            return first
+        full, kept = crop.enlarged(mask, self._rgb, odds), region_similarity(mask, first.mask)
+        return _Found(mask, rest, odds, full, first.agreed, kept)
 
-    def _finished(self, full: Bool) -> Bool:
-        return (full & ~self._excluded) | self._certain
+    def _answer(self, found: _Found, points: Points, negative_points: Points) -> Outline:
+        """What was found, corrected by clicks."""
+        crop, size = self._crop, (self._rgb.shape[0], self._rgb.shape[1])
+        mask, full = found.mask, found.full
+        on, off = (crop.places(p) for p in (points, negative_points))
+        if on or off:
+            mask = corrected(crop.lab, self._graph, crop.inside, mask, found.rest, on, off)
+            full = crop.enlarged(mask, self._rgb, found.odds)
+        told, other = 0.0, crop.inside & ~mask
+        if found.odds is not None and mask.any() and other.any():
+            told = float(found.odds[mask].mean() - found.odds[other].mean()) / 3
+        clear, gap = self._graph.sharpness(mask), largest_gap(mask, crop.inside)
+        facts = OutlineFacts(clear, gap, found.agreed, found.kept, told, min(len(on) + len(off), 3) / 3)
+        return Outline((full & ~seeds(negative_points, size)) | seeds(points, size), expected_overlap(facts))
 
-    def _outline(self, found: _Found) -> Outline:
-        inside, clicks = self._crop.inside, len(self._on) + len(self._off)
-        mask, full = self._with_clicks(found.mask, found.rest), found.full
-        if clicks:
-            full = self._crop.enlarged(mask, self._rgb, found.odds)
-        told, rest = 0.0, inside & ~mask
-        if found.odds is not None and mask.any() and rest.any():
-            told = float(found.odds[mask].mean() - found.odds[rest].mean()) / 3
-        facts = OutlineFacts(
-            self._graph.sharpness(mask), largest_gap(mask, inside), found.agreed, found.kept, told, min(clicks, 3) / 3
-        )
-        return Outline(self._finished(full), expected_overlap(facts))
+
+_recent: tuple[tuple[int, Box, tuple[int, int]], BoxOutliner] | None = None
+"""The last box that was outlined, and where: the next click corrects it at once."""
 
 
 def _crop(rgb: Pixels, box: Box, flows: Sequence[F32]) -> _Crop:
@@ -277,13 +294,15 @@ def _motion_odds(crop: _Crop) -> F32:
 
 
 def _evidence_odds(crop: _Crop, evidence: MotionEvidence, size: tuple[int, int]) -> F32:
-    """Log odds by what the frames around say, at working size.
+    """Log odds by what the frames around say, at working size, against what they say of what is around the box.
 
-    Background that the object is about to cover looks as unexplained as the object; but it moves as background does.
+    Where background is told for sure, what nobody explains is the object. Background that the object is about to cover
+    looks as unexplained as the object: that is left to colours and to motion (``_rest``).
     """
-    planes = (cv2.resize(odds, size[::-1]) for odds in (evidence.foreground, evidence.background))
-    against, explained = (_shrunk(plane, crop.where, crop.inside.shape) for plane in planes)
-    return np.asarray(np.clip(against * np.clip(1 + _motion_odds(crop), 0, 1) + explained, -3, 3), np.float32)
+    plane = cv2.resize(evidence.foreground + evidence.background, size[::-1])
+    odds = _shrunk(plane, crop.where, crop.inside.shape)
+    around = float(np.median(odds[~crop.inside])) if not crop.inside.all() else 0.0
+    return np.asarray(np.clip(odds - _AROUND * around, -3, 3), np.float32)
 
 
 def _first_cut(crop: _Crop, graph: PixelGraph) -> Bool:
@@ -301,10 +320,10 @@ def _cut_by_colours(crop: _Crop, graph: PixelGraph) -> Bool:
     return _grab_cut(crop, graph, np.asarray(mask), np.asarray(0.3 * crop.prior))
 
 
-def _second_cut(crop: _Crop, graph: PixelGraph, first: Bool, odds: F32) -> Bool:
-    """A cut that starts from the first mask, with what the frames around say for and against it."""
+def _second_cut(crop: _Crop, graph: PixelGraph, first: Bool, odds: F32, rest: F32) -> Bool:
+    """A cut that starts from the first mask, with what the frames around say; ``rest`` is of all but colours."""
     mask = np.asarray((first & (odds > -0.5)) | (crop.inside & (odds > 1)))
-    return _grab_cut(crop, graph, mask, _rest(crop) + odds + np.where(first, _FAITH, -_FAITH))
+    return _grab_cut(crop, graph, mask, rest + np.where(first, _FAITH, -_FAITH))
 
 
 def _rest(crop: _Crop) -> F32:

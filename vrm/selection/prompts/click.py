@@ -36,8 +36,8 @@ def outline_points(
     boxes = list(dict.fromkeys(_candidate_boxes(rgb, points, flows)))
 
     def judged(box: Box) -> tuple[float, BoxOutliner]:
-        outliner = BoxOutliner(rgb, box, flows, points, negative_points)
-        found = outliner.guess()
+        outliner = BoxOutliner(rgb, box, flows)
+        found = outliner.guess(points, negative_points)
         mask = _connected(found.mask, clicked)
         # Where the click is on a speck, the outline is that of another object.
         share = mask.sum() / max(1, found.mask.sum())
@@ -45,7 +45,7 @@ def outline_points(
         return score, outliner
 
     score, best = max(parallel_map(judged, boxes), key=lambda candidate: candidate[0])
-    last = best.outline(frame, t, span)
+    last = best.outline(frame, t, span, points, negative_points)
     return Outline(_connected(last.mask, clicked), float(np.sqrt(score * best.clarity(last.mask))))
 
 

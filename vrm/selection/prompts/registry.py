@@ -48,7 +48,7 @@ class FirstCut(ColourAndMotion):
         if prompt.box is None:
             return super().outline(t, frame, prompt)
         flows = near_flows(self._frame, t, self._span)
-        return BoxOutliner(frame, prompt.box, flows, prompt.points, prompt.negative_points).at_once()
+        return BoxOutliner(frame, prompt.box, flows).at_once(prompt.points, prompt.negative_points)
 
 
 class MovablePrompter:
