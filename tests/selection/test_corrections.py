@@ -110,8 +110,8 @@ def test_the_gap_to_the_box_is_the_largest_of_its_four_sides():
 
 
 def test_sureness_rises_with_a_clear_border_and_falls_with_a_gap():
-    sure = OutlineFacts(0.8, 0.02, 0.9, 0.9, 0.6, 0)
+    sure = OutlineFacts(0.8, 0.02, 0.9, 0.9, 0)
     assert expected_overlap(sure) > expected_overlap(sure._replace(sharp=0.3))
     assert expected_overlap(sure) > expected_overlap(sure._replace(gap=0.5))
     assert expected_overlap(sure) > 0.75
-    assert 0 < expected_overlap(OutlineFacts(0.3, 0.8, 0, 0, 0, 0)) < 0.45
+    assert 0 < expected_overlap(OutlineFacts(0.3, 0.8, 0, 0, 0)) < 0.45

@@ -216,11 +216,8 @@ class BoxOutliner:
         if on or off:
             mask = corrected(crop.lab, self._graph, crop.inside, mask, found.rest, on, off)
             full = crop.enlarged(mask, self._rgb, found.odds)
-        told, other = 0.0, crop.inside & ~mask
-        if found.odds is not None and mask.any() and other.any():
-            told = float(found.odds[mask].mean() - found.odds[other].mean()) / 3
         clear, gap = self._graph.sharpness(mask), largest_gap(mask, crop.inside)
-        facts = OutlineFacts(clear, gap, found.agreed, found.kept, told, min(len(on) + len(off), 3) / 3)
+        facts = OutlineFacts(clear, gap, found.agreed, found.kept, min(len(on) + len(off), 3) / 3)
         return Outline((full & ~seeds(negative_points, size)) | seeds(points, size), expected_overlap(facts))
 
 

@@ -17,6 +17,9 @@ from vrm.types import F32, Bool
 
 _REACH, _CORE = 2.0, 0.8
 """A click reaches this many times its depth, and counts fully at this many."""
+_FARTHEST, _EDGE_FREE = 6.0, 2.0
+"""Along what looks alike, as a shadow below a car does, it reaches this many times its depth, as long as the way there is,
+geodesically, not much longer than this many times the way to the rim of what is wrong."""
 _LEAST_DEPTH = 2.0
 """Pixels."""
 _LIKE, _AT = 3.0, 3.0
@@ -86,8 +89,10 @@ def _reach(graph: PixelGraph, inside: Bool, mask: Bool, on: Places, off: Places)
         like = np.zeros(mask.shape, np.bool_)
         for y, x in places:
             away = np.hypot(yy - y, xx - x) / max(_LEAST_DEPTH, float(depth[y, x]))
-            local = np.exp(-((away / _REACH) ** 2))
             path = graph.distances([y * width + x])
+            around = _EDGE_FREE * max(1e-6, float(np.median(path[(away > 0.7) & (away < 1.3)])))
+            along = np.exp(-((path / around) ** 2) - (away / _FARTHEST) ** 2)
+            local = np.maximum(np.exp(-((away / _REACH) ** 2)), along)
             near, close = np.quantile(path[inside], (_NEARBY, _ALIKE))
             odds += sign * (_LIKE * np.exp(-path / max(near, 1e-6)) * local + _AT * np.exp(-((away / _CORE) ** 2)))
             untouched *= 1 - local

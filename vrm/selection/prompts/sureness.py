@@ -1,7 +1,7 @@
 """How sure an outline is: the overlap (intersection over union) with the true one that is to be expected.
 
-A linear guess from what can be seen of the outline alone, fitted on clips whose true outlines are known
-(``benchmarks/outline.py --fit``; docs/pointing.md says how well it does on others).
+A linear guess from what can be seen of the outline alone, chosen on clips whose true outlines are known;
+``benchmarks/outline.py`` says how far off it is, on these and on others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ class OutlineFacts(NamedTuple):
         gap: share of the box's height or width that it stays away from the side it is farthest from.
         agreed: overlap of what motion found at first with what colours did.
         kept: overlap of the outline with what was found at first.
-        told: how much better the object is told apart from what else is in the box by the frames around.
         clicks: clicks on it, of 3 at most, as a share.
     """
 
@@ -29,12 +28,11 @@ class OutlineFacts(NamedTuple):
     gap: float
     agreed: float
     kept: float
-    told: float
     clicks: float
 
 
-_WEIGHTS = OutlineFacts(0.6, -0.4, 0.2, 0.2, 0.1, 0.1)
-_OFFSET = 0.0
+_WEIGHTS = OutlineFacts(0.6, -0.6, 0.1, 0.3, 0.08)
+_OFFSET = 0.08
 
 
 def expected_overlap(facts: OutlineFacts) -> float:
