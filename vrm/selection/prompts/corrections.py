@@ -18,8 +18,8 @@ from vrm.types import F32, Bool
 _REACH, _CORE = 2.0, 0.8
 """A click reaches this many times its depth, and counts fully at this many."""
 _FARTHEST, _EDGE_FREE = 6.0, 2.0
-"""Along what looks alike, as a shadow below a car does, it reaches this many times its depth, as long as the way there is,
-geodesically, not much longer than this many times the way to the rim of what is wrong."""
+"""Along what looks alike, as a shadow below a car does, it reaches this many times its depth, as long as the geodesic
+way there is not much longer than this many times the one to the rim of what is wrong."""
 _LEAST_DEPTH = 2.0
 """Pixels."""
 _LIKE, _AT = 3.0, 3.0

@@ -221,4 +221,7 @@ def _instead(prompt: Point | BoxPrompt) -> str:
             "Draw a box around the thing, --box LEFT,TOP,RIGHT,BOTTOM; with --static-mask that rectangle goes on every "
             "frame (a logo, a date)."
         )
-    return "If the whole rectangle is to go, on every frame (a logo, a date), add --static-mask. Else give a mask."
+    return (
+        "Click on what it misses, --point X,Y, or on what is too much, --not-point X,Y. If the whole rectangle is to "
+        "go, on every frame (a logo, a date), add --static-mask."
+    )
