@@ -108,6 +108,18 @@ def test_tracking_and_pointing(cases: Path) -> None:
         assert on_a_machine(lines[-1])
 
 
+def test_outline(cases: Path) -> None:
+    lines = output("outline.py", str(cases), "clip", "--frames", "2", "--clicks", "1").splitlines()
+    assert lines[0].split()[:3] == ["clip", "J0", "J1"]
+    assert lines[-3].startswith("mean")
+    by_box, clicked, sure = numbers(lines[-3])[:3]
+    assert by_box > 0.5
+    assert clicked > by_box - 0.05
+    assert 0 < sure < 1
+    assert lines[-2].startswith("mean of |said - J|")
+    assert on_a_machine(lines[-1])
+
+
 def test_savit() -> None:
     words = ["--frames", "27", "--size", "32x48", "--threads", "1", "--rows", "paper-fp32", "--rounds", "1"]
     for more, made in (([], 5), (["--whole"], 6)):

@@ -61,6 +61,7 @@ class _Crop:
         where: the part, in the frame.
         lab: its colours, see ``smooth_lab``.
         inside: the box.
+        seeds: 1 where the object certainly is, -1 where it certainly is not, else 0.
         speed: how much faster than the background each pixel moves, see ``_speed``; None: not known.
         prior: log odds for the object by place alone.
     """
@@ -68,6 +69,7 @@ class _Crop:
     where: Box
     lab: F32
     inside: Bool
+    seeds: F32
     speed: F32 | None
     prior: F32
 
@@ -136,12 +138,15 @@ class _Found:
 class BoxOutliner:
     """The object in a box, guessed by one cut or outlined with all evidence; see ``outline_box``.
 
-    ``flows`` are the frame's ``near_flows``: several boxes of one frame share them.
+    ``flows`` are the frame's ``near_flows``: several boxes of one frame share them. With ``points`` the box is but a
+    guess of where the thing that they are on may be, and no more than motion and place is asked for a first cut.
     """
 
-    def __init__(self, rgb: Pixels, box: Box, flows: Sequence[F32]) -> None:
-        self._rgb, self._box, self._flows = rgb, box, flows
-        self._crop = _crop(rgb, box, flows)
+    def __init__(
+        self, rgb: Pixels, box: Box, flows: Sequence[F32], points: Points = (), negative_points: Points = ()
+    ) -> None:
+        self._rgb, self._box, self._flows, self._guessed = rgb, box, flows, bool(points)
+        self._crop = _crop(rgb, box, flows, points, negative_points)
         self._graph = PixelGraph(self._crop.lab)
         self._all: _Found | None = None
 
@@ -150,12 +155,11 @@ class BoxOutliner:
         mine = self._flows
         return np.array_equal(rgb, self._rgb) and len(mine) == len(flows) and all(map(is_, mine, flows))
 
-    def guess(self, points: Points = (), negative_points: Points = ()) -> Outline:
+    def guess(self) -> Outline:
         """One cut, and no look at the frames around: to choose between boxes. The confidence is not calibrated."""
         used, mask = self._from_motion()
         found = _Found(mask, _rest(used), None, self._crop.enlarged(mask, self._rgb), 1.0)
-        outline = self._answer(found, points, negative_points)
-        return replace(outline, confidence=self.clarity(outline.mask))
+        return Outline(found.full, self.clarity(found.full))
 
     def at_once(self, points: Points = (), negative_points: Points = ()) -> Outline:
         """Without a look at the frames around."""
@@ -178,6 +182,9 @@ class BoxOutliner:
     def _first(self) -> _Found:
         """The better one of two first cuts."""
         crop, graph = self._crop, self._graph
+        if self._guessed:
+            used, mask = self._from_motion()
+            return _Found(mask, _rest(used), None, crop.enlarged(mask, self._rgb), 1.0)
         cuts = [self._from_motion(), (replace(crop, speed=None), _cut_by_colours(crop, graph))]
         masks = [mask for _, mask in cuts]
         motion, colours = (graph.sharpness(m) - _GAP * largest_gap(m, crop.inside) for m in masks)
@@ -225,7 +232,7 @@ _recent: tuple[tuple[int, Box, tuple[int, int]], BoxOutliner] | None = None
 """The last box that was outlined, and where: the next click corrects it at once."""
 
 
-def _crop(rgb: Pixels, box: Box, flows: Sequence[F32]) -> _Crop:
+def _crop(rgb: Pixels, box: Box, flows: Sequence[F32], points: Points, negative_points: Points) -> _Crop:
     size = (rgb.shape[0], rgb.shape[1])
     where = grow_box(box, 8 + round(0.35 * max(box[2] - box[0], box[3] - box[1])), size)
     y0, x0, y1, x1 = where
@@ -235,11 +242,14 @@ def _crop(rgb: Pixels, box: Box, flows: Sequence[F32]) -> _Crop:
     inside = cover > 0.5
     if not inside.any():  # thinner than a working pixel
         inside = cover >= cover.max()
+    sure = np.zeros(small, np.float32)
+    for places, sign in ((points, 1), (negative_points, -1)):
+        sure[_shrunk(seeds(places, size).astype(np.float32), where, small) > 0] = sign
     speed = _speed(flows, box, size)
     if speed is not None:
         speed = np.asarray(_shrunk(cv2.resize(speed, (size[1], size[0])), where, small), np.float32)
     picture = np.asarray(cv2.resize(shrink(rgb[y0:y1, x0:x1].copy(), max(small)), small[::-1]), np.uint8)
-    return _Crop(where, smooth_lab(picture), inside, speed, _centre_prior(inside))
+    return _Crop(where, smooth_lab(picture), inside, sure, speed, _centre_prior(inside))
 
 
 def _shrunk(plane: np.ndarray, where: Box, size: tuple[int, ...]) -> np.ndarray:
@@ -348,7 +358,8 @@ def _grab_cut(crop: _Crop, graph: PixelGraph, mask: Bool, rest: np.ndarray) -> B
 
 
 def _within(crop: _Crop, odds: np.ndarray) -> F32:
-    """Log odds, certain outside the box."""
+    """Log odds, certain at the seeds and outside the box."""
+    odds = np.where(crop.seeds != 0, 9 * crop.seeds, odds)
     return np.where(crop.inside, odds, -9).astype(np.float32)
 
 

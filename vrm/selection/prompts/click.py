@@ -36,8 +36,8 @@ def outline_points(
     boxes = list(dict.fromkeys(_candidate_boxes(rgb, points, flows)))
 
     def judged(box: Box) -> tuple[float, BoxOutliner]:
-        outliner = BoxOutliner(rgb, box, flows)
-        found = outliner.guess(points, negative_points)
+        outliner = BoxOutliner(rgb, box, flows, points, negative_points)
+        found = outliner.guess()
         mask = _connected(found.mask, clicked)
         # Where the click is on a speck, the outline is that of another object.
         share = mask.sum() / max(1, found.mask.sum())
@@ -45,8 +45,9 @@ def outline_points(
         return score, outliner
 
     score, best = max(parallel_map(judged, boxes), key=lambda candidate: candidate[0])
-    last = best.outline(frame, t, span, points, negative_points)
-    return Outline(_connected(last.mask, clicked), float(np.sqrt(score * best.clarity(last.mask))))
+    last = best.outline(frame, t, span)
+    stays = seeds(negative_points, (rgb.shape[0], rgb.shape[1]))
+    return Outline(_connected(last.mask & ~stays, clicked), float(np.sqrt(score * best.clarity(last.mask))))
 
 
 def correct(frame: Pixels, mask: Bool, negative_points: Points) -> Bool:
