@@ -42,8 +42,8 @@ _HOLE = 0.02
 """Holes of a mask up to this share of its area are filled ..."""
 _SHOWS_BACKGROUND = -0.1
 """... unless their mean log odds, by the frames around, are below this."""
-_STRENGTH = 4.5
-"""What a border costs."""
+_FIRST_STRENGTH, _STRENGTH = 4.0, 4.5
+"""What a border costs in the first cut from motion, and in all others."""
 _GAP, _CLEARER = 0.4, 0.12
 """A first cut from colours is preferred if its border is so much clearer than that of the one from motion; what either
 stays away from a side of the box counts against it."""
@@ -314,8 +314,8 @@ def _evidence_odds(crop: _Crop, evidence: MotionEvidence, size: tuple[int, int])
 
 def _first_cut(crop: _Crop, graph: PixelGraph) -> Bool:
     """Motion and place alone give the first mask, from which colours are learned."""
-    mask = graph.min_cut(_within(crop, crop.prior + 2 * _motion_odds(crop)), _STRENGTH)
-    return _grab_cut(crop, graph, mask, _rest(crop))
+    mask = graph.min_cut(_within(crop, crop.prior + 2 * _motion_odds(crop)), _FIRST_STRENGTH)
+    return _grab_cut(crop, graph, mask, _rest(crop), _FIRST_STRENGTH)
 
 
 def _cut_by_colours(crop: _Crop, graph: PixelGraph) -> Bool:
@@ -339,7 +339,7 @@ def _rest(crop: _Crop) -> F32:
     return np.asarray(0.3 * crop.prior + np.where(moves > 0, 0.3 * moves, moves))
 
 
-def _grab_cut(crop: _Crop, graph: PixelGraph, mask: Bool, rest: np.ndarray) -> Bool:
+def _grab_cut(crop: _Crop, graph: PixelGraph, mask: Bool, rest: np.ndarray, strength: float = _STRENGTH) -> Bool:
     colours = crop.lab.reshape(-1, 3).astype(np.float64)
     asked = crop.inside.ravel()  # outside, the answer is known
     within = colours[asked]
@@ -351,7 +351,7 @@ def _grab_cut(crop: _Crop, graph: PixelGraph, mask: Bool, rest: np.ndarray) -> B
         own = ColourModel(colours, chosen, _GAUSSIANS)
         background = ColourModel(colours, ~chosen, _GAUSSIANS + 2)
         looks[asked] = np.clip(own(within) - background(within), -4, 4)
-        before, mask = mask, graph.min_cut(_within(crop, rest + looks.reshape(mask.shape)), _STRENGTH)
+        before, mask = mask, graph.min_cut(_within(crop, rest + looks.reshape(mask.shape)), strength)
         if np.array_equal(before, mask):
             break
     return mask
