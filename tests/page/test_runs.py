@@ -28,7 +28,7 @@ from vrm.page.state import PageState
 
 def ended(page: PageState, kind: str) -> Run:
     run = page.runs[kind]
-    run.wait(120)
+    run.wait(60)
     return run
 
 
@@ -84,11 +84,13 @@ def test_follow_correct_and_remove(tab: Tab, page: PageState, video: Path) -> No
     first.unlink()
     first.with_suffix(".html").unlink()
     vrm = [sys.executable, "-m", "vrm"]
-    subprocess.run([*vrm, *copied[1:]], check=True, capture_output=True)
+    subprocess.run([*vrm, *copied[1:]], check=True, capture_output=True, timeout=60)
     assert first.read_bytes() == bytes_of_page
     session = tab.post("api/save", {"what": "session"}).json()["path"]
     other = first.with_name("by-session.mp4")
-    subprocess.run([*vrm, "remove", "--session", session, "-o", str(other)], check=True, capture_output=True)
+    subprocess.run(
+        [*vrm, "remove", "--session", session, "-o", str(other)], check=True, capture_output=True, timeout=60
+    )
     assert other.read_bytes() == bytes_of_page
 
     before = cv2.imdecode(np.frombuffer(tab.get("api/picture/9").content, np.uint8), cv2.IMREAD_COLOR)
