@@ -16,6 +16,7 @@ from typing import Any
 
 import av
 import cv2
+import filelock
 import numpy as np
 import pytest
 
@@ -189,6 +190,32 @@ def test_a_killed_command_is_named_and_the_page_goes_on(tab: Tab, page: PageStat
     assert state["state"] == FAILED
     assert "was killed" in state["error"]
     assert tab.edit(do="box", frame=0, box=[8, 28, 36, 56])["things"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_what_runs_ends_with_the_page_even_where_that_is_killed(tmp_path: Path) -> None:
+    worker = f"""if True:
+        import filelock, time
+        from vrm.system.lifeline import end_with_starter
+        end_with_starter()
+        with filelock.FileLock({str(tmp_path / "lock")!r}):
+            print('{{"event": "note", "text": "works"}}', flush=True)
+            time.sleep(50)
+    """
+    page = f"""if True:
+        import sys, time
+        from vrm.page.runs import Run
+        run = Run("try", [sys.executable, "-c", {worker!r}], lambda run: print(run.notes, flush=True))
+        time.sleep(50)
+    """
+    with subprocess.Popen(script(page), stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout is not None
+        assert killed.stdout.readline() == "['works']\n"
+        with pytest.raises(filelock.Timeout):
+            filelock.FileLock(tmp_path / "lock").acquire(timeout=0.1)
+        killed.kill()
+    with filelock.FileLock(tmp_path / "lock").acquire(timeout=40):
+        pass
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -9,14 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 from collections.abc import Sequence
 from types import FrameType
 
-from vrm.system.crash import CrashBox, attach, descriptor, fault, inheritable
+from vrm.system.crash import CrashBox, attach, fault
+from vrm.system.lifeline import end_with_starter, lifeline
 from vrm.system.worker import command
-
-_LIFELINE = "VRM_LIFELINE"
 
 
 def main() -> None:
@@ -27,9 +25,7 @@ def main() -> None:
 def work() -> None:
     """The other process."""
     attach()
-    lifeline = os.environ.pop(_LIFELINE, "")
-    if lifeline:
-        threading.Thread(target=_end_with, args=(descriptor(int(lifeline)),), daemon=True).start()
+    end_with_starter()
     from vrm.cli.main import main as run
 
     run()
@@ -37,8 +33,9 @@ def work() -> None:
 
 def supervise(program: Sequence[str]) -> int:
     """Start a program, the arguments of ``vrm`` at its end, and wait for it; returns the exit code for this one."""
-    given, _keep = os.pipe()  # the end that is kept closes when this process ends, however it does
-    box = CrashBox(program, (given,), env=os.environ | {_LIFELINE: str(inheritable(given))})
+    end_with_starter(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    given, _kept, environment = lifeline()
+    box = CrashBox(program, (given,), env=environment)
     os.close(given)
 
     def hand_on(number: int, frame: FrameType | None) -> None:
@@ -58,9 +55,3 @@ def supervise(program: Sequence[str]) -> int:
 
     Console(file=sys.stderr).show_cursor()  # a bar hides it
     return refuse(box.death(code), "--json" in program)
-
-
-def _end_with(lifeline: int) -> None:
-    """Thread: end this process when the other end of a pipe has closed."""
-    os.read(lifeline, 1)
-    os._exit(137)

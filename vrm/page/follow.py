@@ -22,14 +22,14 @@ from vrm.options.session import PickSession, read_session
 from vrm.page.belonging import coloured_things, labels_of
 from vrm.page.followed import EFFECTS, FACTS, MASKS, THINGS
 from vrm.selection.resolve import Selection, track
-from vrm.system.crash import attach
 from vrm.system.files import atomic_write
+from vrm.system.lifeline import end_with_starter
 from vrm.system.process import configure_process
 
 
 def main() -> None:
     """Follow, say events as lines of JSON, and end with the exit code of ``vrm track``."""
-    attach()
+    end_with_starter()
     configure_process()
     task = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     events = JsonEvents()

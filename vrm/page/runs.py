@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from vrm.system.crash import death
+from vrm.system.crash import death, start
+from vrm.system.lifeline import lifeline
 
 RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
 _PATIENCE = 20
@@ -47,9 +48,12 @@ class Run:
         self.report: dict[str, Any] = {}
         self.error = ""
         self.other: dict[str, Any] = {}
-        self._process = subprocess.Popen(
-            program, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
-        )
+        given, self._lifeline, environment = lifeline()
+        self._process = start(
+            program, (given,), env=environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        os.close(given)
         self._complaints = ""
         self._reader = threading.Thread(target=self._complain, daemon=True)
         self._reader.start()
@@ -90,6 +94,7 @@ class Run:
                 except (ValueError, KeyError):  # it died in the middle of a line
                     break
         code = self._process.wait()
+        os.close(self._lifeline)
         self._reader.join(2)
         if self.state == RUNNING:
             self.state = DONE if code == 0 else FAILED

@@ -13,7 +13,7 @@ from vrm.events import JsonEvents, json_text, stages
 from vrm.media.read.probe import probe
 from vrm.media.read.reader import Reader
 from vrm.shots.cuts import find_shots, small
-from vrm.system.crash import attach
+from vrm.system.lifeline import end_with_starter
 from vrm.system.process import configure_process
 
 _STAGE = "look for cuts"
@@ -21,7 +21,7 @@ _STAGE = "look for cuts"
 
 def main() -> None:
     """Say progress, and at the end ``{"event": "shots", "shots": [[start, stop], ...]}``, as lines of JSON."""
-    attach()
+    end_with_starter()
     configure_process()
     if hasattr(os, "nice"):
         os.nice(10)
