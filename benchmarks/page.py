@@ -68,11 +68,32 @@ def repeated(video: Path, times: int, target: Path) -> Path:
     return target
 
 
-def resident_mb(pid: int) -> float:
+def processes(pid: int) -> list[str]:
     """Of the server: the process that waits, and the one that works."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    pages = [int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in (str(pid), *children)]
+    return [str(pid), *Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def resident_mb(pid: int) -> float:
+    pages = [int(Path(f"/proc/{each}/statm").read_text().split()[1]) for each in processes(pid)]
     return max(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+class Watch:
+    """Seconds by the clock and of the processor since it was made."""
+
+    def __init__(self, pid: int, begun: float | None = None) -> None:
+        self._pid, self._begun = pid, time.perf_counter() if begun is None else begun
+        self._used = 0.0 if begun is not None else self._processor()
+
+    def _processor(self) -> float:
+        spent = [Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split() for each in processes(self._pid)]
+        return sum(int(fields[11]) + int(fields[12]) for fields in spent) / os.sysconf("SC_CLK_TCK")
+
+    def read(self) -> tuple[float, float]:
+        return time.perf_counter() - self._begun, self._processor() - self._used
+
+    def text(self) -> str:
+        return "{:6.2f} s, of the processor {:5.2f} s".format(*self.read())
 
 
 def measure(video: Path, box: str, at: int) -> None:
@@ -82,18 +103,22 @@ def measure(video: Path, box: str, at: int) -> None:
         try:
             assert server.stdout is not None
             browser = Browser(server.stdout.readline().strip())
-            started = time.perf_counter() - begin
+            since = Watch(server.pid, begin)
+            print(f"{'from the command to the address':40} {since.text()}")
             browser.get("")
             about = json.loads(browser.get("api/video"))
             browser.get("api/picture/0?size=1280")
+            print(f"{'from the command to the first frame':40} {since.text()}")
             print(f"{about['width']}x{about['height']}, {about['frames']} frames, {about['codec']}")
-            print(f"{'from the command to the address':40} {started:6.2f} s")
-            print(f"{'from the command to the first frame':40} {time.perf_counter() - begin:6.2f} s")
             steps = min(_STEPS, about["frames"] - 1)
-            begin = time.perf_counter()
+            since = Watch(server.pid)
             for t in range(1, steps + 1):
                 browser.get(f"api/picture/{t}?size=1280")
-            print(f"{'frames stepped through in a second':40} {steps / (time.perf_counter() - begin):6.1f}")
+            clock, processor = since.read()
+            print(
+                f"{'frames stepped through in a second':40} {steps / clock:6.1f}, in one of the processor"
+                f" {steps / processor:.1f}"
+            )
             jumps = []
             for t in np.random.default_rng(0).integers(0, about["frames"], 20):
                 begin = time.perf_counter()
@@ -101,27 +126,25 @@ def measure(video: Path, box: str, at: int) -> None:
                 jumps.append(time.perf_counter() - begin)
             print(f"{'jump anywhere: median, longest':40} {np.median(jumps):6.2f} s {max(jumps):6.2f} s")
             print(f"{'resident after the jumps':40} {resident_mb(server.pid):6.0f} MB")
-            outlines(browser, [float(n) for n in box.split(",")], at)
+            outlines(browser, server.pid, [float(n) for n in box.split(",")], at)
+            print(f"{'resident at the end':40} {resident_mb(server.pid):6.0f} MB; load {os.getloadavg()[0]:.1f}")
         finally:
             server.send_signal(signal.SIGINT)
 
 
-def outlines(browser: Browser, box: list[float], at: int) -> None:
+def outlines(browser: Browser, pid: int, box: list[float], at: int) -> None:
     """A box as it is drawn first, and as it is moved by a pixel twice."""
     browser.get(f"api/picture/{at}?size=1280")
     time.sleep(_REST)
-    first, taken = [], []
     for n in range(3):
         browser.edit(do="box", frame=at, box=[box[0] + n, *box[1:]])
-        begin = time.perf_counter()
+        since = Watch(pid)
         browser.get(f"api/overlay/{at}?rough=1")
-        first.append(time.perf_counter() - begin)
+        print(f"{'rough outline of a box':40} {since.text()}")
         found = json.loads(browser.get(f"api/overlay/{at}"))
-        taken.append(time.perf_counter() - begin)
+        print(f"{'its outline in the end':40} {since.text()}")
         assert "error" not in found, found
         browser.edit(do="undo")
-    for what, seconds in (("rough outline of a box, three times", first), ("its outline in the end", taken)):
-        print(f"{what:40} {seconds[0]:6.2f} s {seconds[1]:6.2f} s {seconds[2]:6.2f} s")
 
 
 def main() -> None:

@@ -238,6 +238,6 @@ def test_page() -> None:
     pytest.importorskip("uvicorn")
     lines = output("page.py", str(BENCHMARKS.parent / "examples" / "crab.mp4"), "--box", "50,126,216,274").splitlines()
     assert on_a_machine(lines[0])
-    assert lines[1] == "640x360, 100 frames, h264"
-    assert len(lines) == 9
-    assert all(numbers(line) for line in lines[2:6])
+    assert lines[3] == "640x360, 100 frames, h264"
+    assert len(lines) == 14
+    assert all(numbers(line) for line in (*lines[1:3], *lines[4:6], *lines[7:13]))

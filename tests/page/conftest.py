@@ -18,14 +18,19 @@ def video(tmp_path: Path) -> Path:
     return made.write(tmp_path / "square.mp4")
 
 
-@pytest.fixture
-def page(video: Path, tmp_path: Path) -> Iterator[PageState]:
-    scratch = tmp_path / "scratch"
+def opened(video: Path, folder: Path) -> PageState:
+    """The page of a video; who opens it closes it."""
+    scratch = folder / "scratch"
     scratch.mkdir()
     info = probe(video)
-    opened = PageState(info, new_session(info, str(video)), scratch)
-    yield opened
-    opened.close()
+    return PageState(info, new_session(info, str(video)), scratch)
+
+
+@pytest.fixture
+def page(video: Path, tmp_path: Path) -> Iterator[PageState]:
+    page = opened(video, tmp_path)
+    yield page
+    page.close()
 
 
 class Tab:

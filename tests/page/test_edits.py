@@ -61,13 +61,15 @@ def test_undo_and_redo(tab: Tab) -> None:
     assert (state["things"], state["undo"]) == ([], False)
 
 
-def test_rectangles_go_on_every_frame_and_not_with_what_is_followed(tab: Tab) -> None:
+def test_rectangles_go_on_every_frame_beside_what_is_followed(tab: Tab) -> None:
     state = tab.edit(do="box", frame=5, box=[0, 0, 30, 10], every=True)
-    assert "--static-mask" in state["commands"]["shell"]
+    assert "--static-box 0,0,30,10" in state["commands"]["shell"]
     assert "@" not in state["commands"]["shell"]
     state = tab.edit(do="box", frame=5, box=[50, 40, 80, 60])
-    assert "a run of their own" in state["commands"]["error"]
-    assert "error" not in tab.edit(do="toggle", thing=1, on=False)["commands"]
+    assert "--box 50,40,80,60@5 --static-box 0,0,30,10" in state["commands"]["shell"]
+    assert "static_box='0,0,30,10'" in state["commands"]["python"]
+    assert "report='" in state["commands"]["python"]
+    assert "static" not in tab.edit(do="toggle", thing=1, on=False)["commands"]["shell"]
 
 
 def test_a_rectangle_is_the_rectangle(tab: Tab, page: PageState) -> None:

@@ -19,12 +19,19 @@ import cv2
 import filelock
 import numpy as np
 import pytest
+from selection.text import overlays
 
+import vrm
 from page import made
-from page.conftest import Tab
+from page.conftest import Tab, opened
+from vrm.cli.main import run
+from vrm.errors import VrmError
+from vrm.options.remove import EngineOptions
 from vrm.page.followed import Followed
 from vrm.page.runs import CANCELLED, DONE, FAILED, Run
 from vrm.page.state import PageState
+from vrm.selection.prompts.base import Prompt
+from vrm.selection.prompts.registry import create_prompter
 
 
 def ended(page: PageState, kind: str) -> Run:
@@ -99,6 +106,105 @@ def test_follow_correct_and_remove(tab: Tab, page: PageState, video: Path) -> No
     x0, y0, x1, y1 = made.square(9)
     assert before[y0 + 4 : y1 - 4, x0 + 4 : x1 - 4, 2].mean() > 200
     assert after[y0 + 4 : y1 - 4, x0 + 4 : x1 - 4, 2].mean() < 150
+
+
+def test_a_rectangle_goes_beside_what_is_followed(tab: Tab, page: PageState) -> None:
+    tab.edit(do="box", frame=5, box=[100, 2, 126, 14], every=True)
+    assert "Nothing is there to be followed" in tab.post("api/run", {"kind": "follow"}).json()["error"]
+    tab.edit(do="box", frame=0, box=[8, 28, 36, 56])
+    state = tab.edit(do="set", settings={"preset": "fast", "threads": 1, "effects": "none", "grow": 0})
+    assert "--box 8,28,36,56 --static-box 100,2,126,14 " in state["commands"]["shell"]
+    tab.post("api/run", {"kind": "follow"})
+    assert ended(page, "follow").state == DONE, page.runs["follow"].error
+    assert page.followed is not None
+    followed, drawn = page.followed.mask(9), np.zeros(made.SIZE, bool)
+    drawn[2:14, 100:126] = True
+    assert followed is not None
+    assert followed[30:54, 46:70].mean() > 0.7
+    assert not (followed & drawn).any()
+    state = tab.edit(do="toggle", thing=1, on=False)
+    assert state["followed"]["stale"] is False, "a rectangle is not followed"
+    tab.edit(do="undo")
+    overlay = tab.get("api/overlay/9").json()
+    assert overlay["area"] == pytest.approx((followed | drawn).mean(), abs=1e-3)
+    saved = Path(tab.post("api/save", {"what": "masks"}).json()["path"])
+    masks = [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) > 0 for path in sorted(saved.iterdir())]
+    assert np.array_equal(masks[9], followed | drawn)
+    by_command = saved.with_name("by-command")
+    words = ["--box", "8,28,36,56", "--static-box", "100,2,126,14", "--effects", "none", "--threads", "1"]
+    assert run(["track", str(page.info.path), *words, "-o", str(by_command)]) == 0
+    assert [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE).tolist() for path in sorted(by_command.glob("*.png"))] == [
+        (mask * 255).tolist() for mask in masks
+    ]
+
+
+def test_a_rectangle_alone_is_what_static_mask_makes_of_it(video: Path, tmp_path: Path) -> None:
+    written = {}
+    for name, words in (
+        ("box", {"box": "20,10,60,30", "static_mask": True}),
+        ("static", {"static_box": "20,10,60,30"}),
+    ):
+        vrm.remove(video, tmp_path / f"{name}.mkv", preset="fast", threads=1, lossless=True, **words)
+        written[name] = (tmp_path / f"{name}.mkv").read_bytes()
+    assert written["box"] == written["static"]
+
+
+@pytest.mark.parametrize(
+    ("place", "why"),
+    [
+        ("0,0,128,96", "covers the whole picture"),
+        ("10,10,50,50@3", "on every frame"),
+        ("300,10,500,50", "lies outside the frame"),
+        ("0.1,0.1,0.5,0.5", "--static-box 13,10,64,48"),
+    ],
+)
+def test_rectangles_that_cannot_go(video: Path, tmp_path: Path, place: str, why: str) -> None:
+    with pytest.raises(VrmError) as refused:
+        vrm.remove(video, tmp_path / "out.mp4", static_box=place)
+    assert why in str(refused.value)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_text_goes_and_its_lines_are_listed(tmp_path: Path) -> None:
+    pytest.importorskip("rapidocr", reason="needs the extra text")
+    pytest.importorskip("starlette", reason="needs the extra page")
+    line = overlays.drawn("Good night")
+    film = overlays.film(10, lambda t: float(2 <= t <= 7), line)
+    page = opened(overlays.write(film, tmp_path / "talk.mkv"), tmp_path)
+    tab = Tab(page)
+    try:
+        assert " --text overlays " in tab.edit(do="name", kind="text")["commands"]["shell"]
+        tab.edit(do="set", settings={"preset": "fast", "threads": 1})
+        tab.post("api/run", {"kind": "follow"})
+        assert ended(page, "follow").state == DONE, page.runs["follow"].error
+        found = tab.get("api/state").json()["followed"]
+        assert found["lines"] == [["Good night", 2, 7, True]]
+        assert page.followed is not None
+        mask = page.followed.mask(4)
+        assert mask is not None
+        assert mask[line[1]].mean() > 0.9
+        assert page.followed.mask(9) is None or not page.followed.mask(9).any()
+    finally:
+        page.close()
+
+
+def test_a_sam_outlines_what_is_clicked(tab: Tab, page: PageState, tmp_path: Path) -> None:
+    """The network has random weights: what counts is that its mask is the one of ``vrm track --sam``."""
+    pytest.importorskip("segment_anything", reason="needs the extra torch")
+    from selection import models
+
+    path, _ = models.sam(tmp_path / "sam.pth")
+    page.edit({"do": "point", "frame": 3, "x": 30, "y": 40})
+    page.edit({"do": "set", "settings": {"sam": str(path), "threads": 1}})
+    overlay = tab.get("api/overlay/3").json()
+    assert overlay["source"] == "said"
+    prompter = create_prompter(str(path), EngineOptions(threads=1), page.frames.frame, (0, made.FRAMES))
+    mask = prompter.outline(3, page.frames.frame(3), Prompt([(30.5, 40.5)])).mask
+    assert np.array_equal(page.mask(3), mask)
+    assert overlay["area"] == pytest.approx(mask.mean(), abs=1e-4)
+    assert f"--sam {path} " in tab.get("api/state").json()["commands"]["shell"]
+    tab.edit(do="toggle", thing=1, on=False)
+    assert "--sam" not in tab.edit(do="box", frame=5, box=[0, 0, 30, 10], every=True)["commands"]["shell"]
 
 
 def test_a_range_is_tried(tab: Tab, page: PageState) -> None:
@@ -245,7 +351,7 @@ def test_effects_have_their_own_colour_and_can_be_hidden(tab: Tab, page: PageSta
     for name, picture in (("masks", mask), ("effects", shadow)):
         (folder / name).mkdir(parents=True)
         cv2.imwrite(str(folder / name / "00006.png"), picture)
-    facts = {"shots": [[0, 20]], "things": [], "areas": [0.0] * 20, "sureness": {"6": 0.9}, "notes": []}
+    facts = {"shots": [[0, 20]], "things": [], "areas": [0.0] * 20, "sureness": {"6": 0.9}, "notes": [], "lines": []}
     (folder / "facts.json").write_text(json.dumps(facts))
     page.followed = Followed(folder, {})
     drawn = {}

@@ -286,7 +286,8 @@ def _shared_fits(info: VideoInfo, options: RemoveOptions) -> Path:
     mask = options.mask
     goes = f"{mask.objects}{mask.invert}{mask.frame}{mask.static}"
     goes += "".join(f"{at or ''}{video_key(path)}" for at, path in mask.key_masks)
-    if mask.points or mask.boxes or mask.classes:
+    if mask.points or mask.boxes or mask.classes or mask.rectangles:
+        goes += "".join(map(str, mask.rectangles))
         goes += f"{mask.points}{mask.boxes}{mask.classes}{mask.labels}{mask.segmenter}{mask.sam}"
     name = f"{video_key(info.path)}-{hashlib.sha256(goes.encode()).hexdigest()[:12]}"
     return user_cache_path("vrm") / "fits" / name

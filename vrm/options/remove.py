@@ -78,6 +78,8 @@ class MaskOptions(Options):
         help="Click on the object, in pixels from the top left as displayed. Repeat it on any frame to correct.")
     boxes: tuple[BoxPrompt, ...] = option((), EVERYDAY, "X0,Y0,X1,Y1[@FRAME]", word="box", parse=read.boxes,
         several=True, help="Box around the object: left, top, right, bottom. Repeatable.")
+    rectangles: tuple[BoxPrompt, ...] = option((), SELECTION, "X0,Y0,X1,Y1", word="static_box", parse=read.rectangles,
+        several=True, help="A rectangle that goes on every frame, whatever else is followed. Repeatable.")
     accept_unsure: bool = option(False, SELECTION, word="yes",
         help="Go on where the outline that a click gives is unsure or very large.")
     effects: str | None = option(None, EVERYDAY, choices=EFFECTS,
@@ -114,11 +116,11 @@ class MaskOptions(Options):
 
     @property
     def given(self) -> bool:
-        return self.of_things or self.text.kind is not None
+        return self.of_things or bool(self.rectangles) or self.text.kind is not None
 
     @property
     def of_things(self) -> bool:
-        """Something else than text goes."""
+        """Something else than text and ``rectangles`` goes."""
         return bool(self.path or self.classes or self.boxes or any(not p.keep for p in self.points))
 
     def require(self, verb: str = "remove") -> None:
@@ -314,7 +316,7 @@ class RemoveOptions(InputOptions):
 
 TRACK = (
     "mask", "mask_frame", "static_mask", "object", "invert_mask", "grow", "class_", "point", "not_point", "box",
-    "yes", "effects", "text", "text_area", "text_match", "text_keep", "srt", "labels", "segmenter", "sam",
+    "static_box", "yes", "effects", "text", "text_area", "text_match", "text_keep", "srt", "labels", "segmenter", "sam",
     "device", "threads", "seed", "overwrite", "start", "end", "stream", "fps", "max_pixels", "max_frames",
 )  # fmt: skip
 """The options of ``RemoveOptions`` that ``vrm track`` takes."""

@@ -95,6 +95,15 @@ class PickSession:
     def active(self) -> list[Thing]:
         return [thing for thing in self.things if thing.on and (thing.places or thing.masks or thing.kind in _BY_NAME)]
 
+    @property
+    def rectangles(self) -> list[Thing]:
+        """What goes on every frame as it is."""
+        return [thing for thing in self.active if thing.kind == RECTANGLE]
+
+    @property
+    def without_rectangles(self) -> PickSession:
+        return replace(self, things=tuple(thing for thing in self.things if thing.kind != RECTANGLE))
+
     def thing(self, number: int) -> Thing:
         """Raises UsageError: there is none of that number."""
         found = next((thing for thing in self.things if thing.id == number), None)
@@ -103,27 +112,19 @@ class PickSession:
         return found
 
     def words(self) -> dict[str, Any]:
-        """The words of ``vrm remove`` that say all this.
-
-        Raises UsageError: rectangles of every frame, and things that are followed, do not go in one run.
-        """
-        active = self.active
-        still = [thing for thing in active if thing.kind == RECTANGLE]
-        if still and len(still) < len(active):
-            raise UsageError(
-                "Rectangles that go on every frame, and things that are followed, need a run of their own each.",
-                "Untick one kind, remove the other, and go on from that result.",
-            )
+        """The words of ``vrm remove`` that say all this."""
+        active, followed = self.active, self.without_rectangles.active
         words: dict[str, Any] = {key: value for key, value in self.settings.items() if key in SETTINGS}
         masks = {t: path for thing in active for t, path in thing.masks.items()}
         if masks:
             words["mask"] = [f"{path}@{t}" for t, path in sorted(masks.items())]
         for word, kind in (("box", "boxes"), ("point", "points"), ("not_point", "not_points")):
-            places = [place_text(place, still=bool(still)) for thing in active for place in getattr(thing, kind)]
-            if places:
+            if places := [place_text(place) for thing in followed for place in getattr(thing, kind)]:
                 words[word] = list(dict.fromkeys(places))
-        if still:
-            words["static_mask"] = True
+        if still := [place_text(place[:4]) for thing in self.rectangles for place in thing.boxes]:
+            words["static_box"] = list(dict.fromkeys(still))
+        if not any(word in words for word in ("box", "point", "not_point")):
+            words.pop("sam", None)  # there is nothing to outline
         if classes := [name for thing in active for name in thing.classes]:
             words["class_"] = [",".join(dict.fromkeys(classes))]
         if any(thing.kind == TEXT for thing in active):
@@ -139,14 +140,14 @@ class PickSession:
         return json.dumps({"vrm_session": VERSION, **record}, indent=1, ensure_ascii=False) + "\n"
 
 
-_BY_NAME = (CLASS, TEXT)
+_BY_NAME, _SIDES = (CLASS, TEXT), 4
 
 
-def place_text(place: tuple[float, ...], still: bool = False) -> str:
-    """``(9, 8, 310, 400, 12)`` as it is typed: ``9,8,310,400@12``."""
-    *numbers, t = place
+def place_text(place: tuple[float, ...]) -> str:
+    """``(9, 8, 310, 400, 12)`` as it is typed: ``9,8,310,400@12``; four numbers are on every frame."""
+    numbers, t = (place, 0) if len(place) == _SIDES else (place[:-1], int(place[-1]))
     text = ",".join(f"{number:.10g}" for number in numbers)
-    return text if still or not t else f"{text}@{int(t)}"
+    return f"{text}@{t}" if t else text
 
 
 def read_session(path: Path) -> PickSession:

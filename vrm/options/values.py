@@ -149,6 +149,13 @@ def boxes(value: Places) -> tuple[BoxPrompt, ...]:
     return tuple(BoxPrompt.parse(text) for text in _places(value))
 
 
+def rectangles(value: Places) -> tuple[BoxPrompt, ...]:
+    found = boxes(value)
+    if any(box.frame or box.seconds is not None for box in found):
+        raise UsageError("--static-box is on every frame, and cannot name one.", "Write X0,Y0,X1,Y1; or use --box.")
+    return found
+
+
 def _places(value: Places) -> list[str]:
     """Texts, one for each place; ``(215, 240)`` is one place."""
     items: list[Any] = [value] if isinstance(value, str) else list(value)

@@ -85,7 +85,10 @@ class Pages:
         return Response(self._static[name], media_type=_TYPES["." + name.rpartition(".")[2]])
 
     async def video(self, request: Request) -> Response:
-        return JSONResponse({**facts_of_video(self._page.info), "choices": await run_sync(choices)})
+        return JSONResponse(facts_of_video(self._page.info))
+
+    async def choices(self, request: Request) -> Response:
+        return JSONResponse(await run_sync(choices))
 
     async def state(self, request: Request) -> Response:
         return JSONResponse(await run_sync(self._state))
@@ -144,6 +147,7 @@ def application(page: PageState, tabs: Tabs) -> Starlette:
     of = Pages(page, tabs)
     routes = [
         Route("/", of.index), Route("/static/{name}", of.file), Route("/api/video", of.video),
+        Route("/api/choices", of.choices),
         Route("/api/events", of.events), Route("/api/state", of.state), Route("/api/picture/{t:int}", of.picture),
         Route("/api/thumbnail/{t:int}", of.thumbnail), Route("/api/overlay/{t:int}", of.overlay),
         Route("/api/result/{kind}/{t:int}", of.result), Route("/api/report", of.report),

@@ -9,12 +9,12 @@ from typing import Any
 
 from vrm.batch.naming import default_output
 from vrm.options.build import as_typed, build_options
-from vrm.options.declare import options_of
 from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.session import PickSession
 from vrm.system.worker import command
 
-_SEVERAL = ("mask", "box", "point", "not_point", "class_")
+_RECTANGLES = "static_box"
+_SEVERAL = ("mask", "box", _RECTANGLES, "point", "not_point", "class_")
 
 
 def remove_line(session: PickSession, output: Path, **more: Any) -> list[str]:
@@ -28,16 +28,16 @@ def shell_line(line: list[str]) -> str:
     return shlex.join(["vrm", *line])
 
 
-def python_lines(session: PickSession, output: Path) -> str:
+def python_lines(session: PickSession, output: Path, **more: Any) -> str:
     """The same as a call of Python."""
-    words = ", ".join(f"{word}={_value(word, value)}" for word, value in session.words().items())
+    words = ", ".join(f"{word}={_value(word, value)}" for word, value in (session.words() | more).items())
     return f"import vrm\n\nvrm.remove({session.video!r}, {str(output)!r}, {words})"
 
 
 def _value(word: str, value: Any) -> str:
     if word in _SEVERAL and isinstance(value, list) and len(value) == 1:
         value = value[0]
-    return repr(value)
+    return repr(str(value) if isinstance(value, Path) else value)
 
 
 def program(line: list[str]) -> list[str]:
@@ -46,14 +46,19 @@ def program(line: list[str]) -> list[str]:
 
 
 def track_words(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The words of ``vrm track`` that follow what ``vrm remove`` would remove, with what belongs to it."""
+    """The words of ``vrm track`` that follow what ``vrm remove`` would remove, with what belongs to it.
+
+    Rectangles of every frame are not followed.
+    """
     effects = build_options(**words).effects(pointed_at=True)
-    return {word: value for word, value in words.items() if word in TRACK} | {"effects": effects}
+    return {word: value for word, value in words.items() if word in TRACK and word != _RECTANGLES} | {
+        "effects": effects
+    }
 
 
 def free_output(session: PickSession) -> Path:
     """Where a result goes: beside the video, by a name that nothing has yet."""
-    words = {word: value for word, value in session.settings.items() if word in options_of(RemoveOptions)}
+    words = {word: value for word, value in session.settings.items() if word != "sam"}
     first = default_output(Path(session.video), build_options(**words))
     names = [first, *(first.with_name(f"{first.stem}-{n}{first.suffix}") for n in range(2, 1000))]
     return next(path for path in names if not path.exists())

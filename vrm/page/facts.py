@@ -106,7 +106,7 @@ def followed_of(followed: Followed | None, session: PickSession) -> dict[str, An
     bars = np.array_split(np.array(followed.areas), min(_BARS, max(1, len(followed.areas))))
     return {
         "stale": stale, "runs": [run for run in runs if run[2]], "areas": [round(float(bar.max()), 4) for bar in bars],
-        "notes": followed.notes,
+        "notes": followed.notes, "lines": followed.lines,
     }  # fmt: skip
 
 

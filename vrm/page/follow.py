@@ -2,7 +2,7 @@
 
 Run with a JSON file: the video, the words of ``vrm track``, the session and a folder, into which go ``masks/``,
 ``effects/`` (what of the masks is shadow or reflection), ``things/`` (which thing is nearest, where there are several)
-and ``facts.json``: the shots, and of each frame how large its mask is, and how sure following was.
+and ``facts.json``: the shots, the lines of text, and of each frame how large its mask is, and how sure following was.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ def follow(video: Path, words: dict[str, Any], session: PickSession, folder: Pat
             "areas": [round(float(masks[t].mean()), 5) if masks.box(t) else 0.0 for t in range(masks.n_frames)],
             "sureness": {str(t): round(sure, 3) for t, sure in sorted(job.sureness.items())},
             "notes": job.report.notes,
+            "lines": [[line.text, line.first, line.last, line.removed] for line in job.report.text_lines],
         }
         atomic_write(folder / FACTS, json.dumps(facts))
 

@@ -21,7 +21,10 @@ LARGE, LEAP = 0.4, 2.2
 
 
 class Followed:
-    """What following has left in a folder, see ``vrm.page.follow``; ``said`` is what was followed."""
+    """What following has left in a folder, see ``vrm.page.follow``; ``said`` is what was followed.
+
+    ``lines`` are those of text that were found: what each says, its first and last frame, whether it goes.
+    """
 
     def __init__(self, folder: Path, said: Mapping[str, Any]) -> None:
         self.folder, self.said = folder, dict(said)
@@ -31,6 +34,7 @@ class Followed:
         self.sureness = {int(t): float(sure) for t, sure in facts["sureness"].items()}
         self.notes: list[str] = facts["notes"]
         self.things: list[int] = facts["things"]
+        self.lines: list[list[Any]] = facts["lines"]
 
     def mask(self, t: int) -> Bool | None:
         """As displayed, bool ``(H, W)``."""

@@ -72,12 +72,16 @@ class FrameStore:
         self._next = 0
         self._looked = threading.Event()
         self._last, self._closed = (0, 0.0), False
+        self._preparing = threading.Thread(target=self._prepare, name="vrm-prepare", daemon=True)
         if prepare:
-            threading.Thread(target=self._prepare, name="vrm-prepare", daemon=True).start()
+            self._preparing.start()
 
     def close(self) -> None:
+        """Wait for what is made ready: a process that ends while OpenCV works in a thread of it crashes."""
         self._closed = True
         self._looked.set()
+        if self._preparing.is_alive():
+            self._preparing.join(10)
 
     def decoded(self, t: int) -> Frame:
         """Frame t. Raises VideoError: there is none, or it cannot be decoded."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from vrm.options.build import build_options
 from vrm.options.remove import RemoveOptions
-from vrm.options.session import OBJECT, RECTANGLE, PickSession, Thing
+from vrm.options.session import OBJECT, PickSession, Thing
 from vrm.page.edits import COLOURS
 from vrm.page.followed import Followed
 from vrm.page.frames import FrameStore, RecentlyUsed, encoded, fitted
@@ -64,21 +65,21 @@ class Outliner:
         self._prompters: dict[str, Prompter] = {}
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Wait for the outline that is being looked for; no other is begun."""
+        self._lock.acquire(timeout=20)
+
     def found(
         self, session: PickSession, t: int, before: Bool | None = None, rough: bool = False
     ) -> OutlinedFrame | None:
         """What is said on frame t alone; None where nothing is. ``before`` is as displayed. Raises VrmError."""
         from vrm.selection.preview_mask import outline_frame  # the first frame is shown before that is imported
 
-        things = [thing.only(t) for thing in session.active if thing.kind in (OBJECT, RECTANGLE)]
-        things = [_everywhere(thing, session) for thing in things]
+        things = [thing.only(t) for thing in session.active if thing.kind == OBJECT]
         if not any(thing.places or thing.masks for thing in things):
             return None
         settings = {key: value for key, value in session.settings.items() if key in ("sam", "seed", "threads")}
         words = replace(session, things=tuple(things), settings=settings).words()
-        if not any(word in words for word in ("box", "point", "not_point")):
-            settings.pop("sam", None)
-            words.pop("sam", None)
         key = json.dumps([words, t, before is not None and hash(before.tobytes())], sort_keys=True)
         with self._lock:
             kept: OutlinedFrame | None = self._kept.get(key)
@@ -112,11 +113,6 @@ class Outliner:
         return self._prompters[sam]
 
 
-def _everywhere(thing: Thing, session: PickSession) -> Thing:
-    """A rectangle of every frame is on this one too."""
-    return session.thing(thing.id) if thing.kind == RECTANGLE else thing
-
-
 Layers = list[tuple[Bool, str]]
 """Masks as displayed, and their colours."""
 
@@ -129,12 +125,14 @@ def overlay(
     show_effects: bool = True,
     rough: bool = False,
 ) -> Overlay:
-    """What goes on frame t: what is said there, else what was followed to it. Raises VrmError.
+    """What goes on frame t: what is said there, else what was followed to it, and rectangles. Raises VrmError.
 
     ``rough``: by one cut of each box, at once; what is found with all evidence may differ.
     """
     there = None if followed is None else followed.mask(t)
-    said = [thing for thing in session.active if t in thing.frames or thing.kind == RECTANGLE]
+    rectangles = [(drawn([thing], session.size), thing.colour) for thing in session.rectangles]
+    session = session.without_rectangles
+    said = [thing for thing in session.active if t in thing.frames]
     layers: Layers = []
     sure, source = None, ""
     notes: tuple[str, ...] = ()
@@ -147,6 +145,8 @@ def overlay(
     elif there is not None and followed is not None:
         source, sure = "followed", followed.sureness.get(t)
         layers = _followed(session, followed, t, there, show_effects)
+    if rectangles:
+        layers, source = [*layers, *rectangles], source or "said"
     area = float(np.mean(np.any([mask for mask, _ in layers], 0))) if layers else 0.0
     return Overlay(_painted(layers, outliner.info) if area else b"", sure, source if area else "", notes, area)
 
@@ -154,7 +154,15 @@ def overlay(
 def _adds(thing: Thing, t: int) -> bool:
     """Whether it says of frame t that something goes, not only what stays."""
     here = thing.only(t)
-    return thing.kind == RECTANGLE or bool(here.boxes or here.points or here.masks)
+    return bool(here.boxes or here.points or here.masks)
+
+
+def drawn(rectangles: Iterable[Thing], size: tuple[int, int]) -> Bool:
+    """Things' boxes as the rectangles they are, as displayed."""
+    mask = np.zeros(size, np.bool_)
+    for x0, y0, x1, y1, _ in (box for thing in rectangles for box in thing.boxes):
+        mask[int(y0) : max(int(y0) + 1, round(y1)), int(x0) : max(int(x0) + 1, round(x1))] = True
+    return mask
 
 
 def _outlined(
@@ -203,4 +211,6 @@ def _painted(layers: Layers, info: VideoInfo) -> bytes:
         rim = small & (cv2.erode(small.astype(np.uint8), np.ones((2 * width + 1,) * 2, np.uint8), borderValue=1) == 0)
         out[rim] = (*rgb, _LINE)
     assert out is not None
-    return encoded(".png", out, (cv2.IMWRITE_PNG_COMPRESSION, 2))
+    return encoded(
+        ".png", out, (cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE)
+    )

@@ -64,13 +64,12 @@ def pick(video: Path, port: int | None, browser: bool, say: Callable[[str], None
             uvicorn.Config(app, log_level="error", lifespan="off", server_header=False, timeout_graceful_shutdown=1)
         )
         threading.Thread(target=end_when_left, args=(server, tabs, page), daemon=True).start()
-        say(address)
-        if info.n_frames > 1:
-            page.survey()
-        if browser and not opens(address):
-            say("No browser could be opened: open this address yourself.")
-        say("Ctrl-C ends it.")
         try:
+            say(address)
+            threading.Thread(target=page.begin, daemon=True).start()
+            if browser and not opens(address):
+                say("No browser could be opened: open this address yourself.")
+            say("Ctrl-C ends it.")
             with contextlib.suppress(KeyboardInterrupt):
                 server.run(sockets=[listening])
         finally:

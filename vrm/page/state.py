@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -17,12 +18,12 @@ import numpy as np
 from vrm.errors import OutputError, UsageError, VideoError, VrmError
 from vrm.media.read.probe import probe
 from vrm.media.write.png import write_png
-from vrm.options.session import RECTANGLE, PickSession, size_of
+from vrm.options.session import PickSession, size_of
 from vrm.page.commands import free_output, program, python_lines, remove_line, shell_line, track_words
 from vrm.page.edits import edited, painted
 from vrm.page.followed import MASKS, Followed
 from vrm.page.frames import FrameStore
-from vrm.page.masks import Outliner, Overlay, overlay
+from vrm.page.masks import Outliner, Overlay, drawn, overlay
 from vrm.page.runs import DONE, RUNNING, Run
 from vrm.system.files import atomic_folder, atomic_write
 from vrm.system.worker import command
@@ -62,7 +63,7 @@ class PageState:
         self._undone: list[PickSession] = []
         self._outliner = Outliner(self.frames)
         self._lock = threading.RLock()
-        self._made = 0
+        self._made, self._closed = 0, False
         self._stamp = self._source_stamp()
 
     @property
@@ -71,10 +72,13 @@ class PageState:
 
     def close(self) -> None:
         """Stop everything that runs, and wait for it."""
+        with self._lock:
+            self._closed = True
         for run in self.runs.values():
             run.cancel()
         for run in self.runs.values():
             run.wait(25)
+        self._outliner.close()
         for store in (self.frames, *self.results.values()):
             store.close()
 
@@ -150,10 +154,9 @@ class PageState:
 
     def mask(self, t: int) -> Bool:
         """All that goes on frame t and is followed, as displayed. Raises VrmError."""
-        session = self._session
-        still = tuple(replace(thing, on=thing.on and thing.kind != RECTANGLE) for thing in session.things)
+        session = self._session.without_rectangles
         there = None if self.followed is None else self.followed.mask(t)
-        found = self._outliner.found(replace(session, things=still), t, there)
+        found = self._outliner.found(session, t, there)
         if found is not None:
             return np.rot90(found.mask, -self.info.rotation // 90)
         return np.zeros(session.size, np.bool_) if there is None else there
@@ -215,9 +218,18 @@ class PageState:
             self.runs[kind] = Run(kind, made(asked), self._told, said)
         self.touch()
 
+    def begin(self) -> None:
+        """Thread: make the first frame ready, which each tab asks for, then look for the borders of shots."""
+        with contextlib.suppress(VrmError):
+            self.frames.decoded(0)
+        if self.info.n_frames > 1:
+            self.survey()
+
     def survey(self) -> None:
         """Begin to look for the borders of shots."""
-        self.runs[SURVEY] = Run(SURVEY, [*command("vrm.page.survey"), str(self.info.path)], self._told)
+        with self._lock:
+            if not self._closed:
+                self.runs[SURVEY] = Run(SURVEY, [*command("vrm.page.survey"), str(self.info.path)], self._told)
 
     def cancel(self) -> None:
         for run in self.runs.values():
@@ -233,7 +245,9 @@ class PageState:
     def _follow(self, asked: Mapping[str, Any]) -> list[str]:
         folder = self._folder(FOLLOW)
         words = self._session.words()
-        remove_line(self._session, folder / "none.mkv")  # refuses what says nothing
+        if not self._session.without_rectangles.active:
+            raise UsageError("Nothing is there to be followed.", "Draw a box around a thing, or click on it.")
+        remove_line(self._session, folder / "none.mkv")  # refuses what cannot go
         (folder / "session.json").write_text(self._session.to_json(folder), encoding="utf-8")
         task = {"video": str(self.info.path), "words": track_words(words), "folder": str(folder)}
         task["session"] = str(folder / "session.json")
@@ -258,9 +272,13 @@ class PageState:
 
     def line(self, output: Path) -> list[str]:
         """What Remove runs, and Copy command gives."""
+        return remove_line(self._session, output, **self._report_of(output))
+
+    def _report_of(self, output: Path) -> dict[str, Path]:
+        """The option that has a report written beside a result, unless something lies there already."""
         folder = self.info.path.is_dir()
         report = output.with_name(output.name + ".html") if folder else output.with_suffix(".html")
-        return remove_line(self._session, output, **({} if report.exists() else {"report": report}))
+        return {} if report.exists() else {"report": report}
 
     def _told(self, run: Run) -> None:
         """From a run's thread: it has changed."""
@@ -301,13 +319,19 @@ class PageState:
         folder = _free(video.with_name(f"{video.stem}-masks"))
         with atomic_folder(folder, "Masks") as partial:
             shutil.copytree(self.followed.folder / MASKS, partial)
+            if rectangles := self._session.rectangles:
+                more = drawn(rectangles, self._session.size)
+                for t in range(self.info.n_frames):
+                    mask = self.followed.mask(t)
+                    write_png(partial / f"{t:05d}.png", (more if mask is None else mask | more).astype(np.uint8) * 255)
         return folder
 
     def commands(self) -> dict[str, str]:
         """The shell line and the Python lines of what Remove runs now; ``error`` where it cannot be run."""
         try:
             output = free_output(self._session)
-            return {"shell": shell_line(self.line(output)), "python": python_lines(self._session, output)}
+            python = python_lines(self._session, output, **self._report_of(output))
+            return {"shell": shell_line(self.line(output)), "python": python}
         except VrmError as error:
             return {"error": str(error)}
 

@@ -49,6 +49,7 @@ def write_overlay(
             for prompt in options.pointed
             if 0 <= frame.index - prompt.frame <= last or (options.static and isinstance(prompt, BoxPrompt))
         ]
+        prompts += options.rectangles
         picture = tinted(frame.rgb(), masks[frame.index], (height, width), effects[frame.index])
         return preview_frame(marked(picture, prompts, info), frame)
 
@@ -60,7 +61,7 @@ def overlay_picture(
     info: VideoInfo, options: MaskOptions, t: int, frame: Pixels, mask: Bool, effect: Bool | None = None
 ) -> U8:
     """Frame t, RGB in the stored orientation, with all this, as displayed."""
-    static = options.boxes if options.static else ()
+    static = (*options.rectangles, *(options.boxes if options.static else ()))
     prompts = dict.fromkeys((*(p for p in options.pointed if p.frame == t), *static))
     picture = marked(tinted(frame, mask, info.size, effect), list(prompts), info)
     return np.ascontiguousarray(np.rot90(picture, -info.rotation // 90))

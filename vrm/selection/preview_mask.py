@@ -21,7 +21,7 @@ from vrm.selection.masks.load import LoadedMasks
 from vrm.selection.masks.morphology import shape
 from vrm.selection.overlay import overlay_picture
 from vrm.selection.prompts.base import Prompter
-from vrm.selection.prompts.places import check_prompts
+from vrm.selection.prompts.places import check_prompts, drawn
 from vrm.selection.prompts.prompted_masks import HasFrames, PromptedMasks
 from vrm.selection.resolve import frames_said, load_masks
 from vrm.selection.text.select import select_text
@@ -52,7 +52,7 @@ def preview_mask(source: Path, target: Path, options: RemoveOptions, events: Eve
         if given.text is not None:
             of_text, job.report.text_lines = select_text(job, job.find_shots(), frames, given.text, read_all=False)
             t = t if job.options.mask.of_things else next(of_text.frames(), t)
-        mask = _grown(job, t, prompted.mask_of(t, given.loaded))
+        mask = _grown(job, t, prompted.mask_of(t, given.loaded) | drawn(options.mask.rectangles, info))
         if of_text is not None:
             mask = mask | of_text[t]
         picture = overlay_picture(info, job.options.mask, t, frames.frame(t), mask)
@@ -109,7 +109,7 @@ def outline_frame(
         if before is not None and loaded.masks.box(t) is None:
             loaded.masks[t] = before
         prompted = PromptedMasks(job, frames, [Scene(job.first, job.last)], prompter)
-        mask = prompted.mask_of(t, loaded)
+        mask = prompted.mask_of(t, loaded) | drawn(options.mask.rectangles, info)
     return OutlinedFrame(mask, prompted.confidence, prompted.unsure, tuple(job.report.notes))
 
 

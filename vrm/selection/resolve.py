@@ -32,7 +32,7 @@ from vrm.selection.masks.load import LoadedMasks, check_coverage, load
 from vrm.selection.masks.morphology import ShapedMasks, shape
 from vrm.selection.masks.source import mask_readers
 from vrm.selection.overlay import overlay_picture, overlay_plan, write_overlay
-from vrm.selection.prompts.places import add_rectangles, check_prompts
+from vrm.selection.prompts.places import add_rectangles, check_prompts, drawn
 from vrm.selection.prompts.prompted_masks import PromptedMasks, followed_from
 from vrm.selection.text.reader import TextReader
 from vrm.selection.text.select import check_area, select_text
@@ -189,9 +189,11 @@ def load_masks(job: Job) -> GivenMasks:
             readers = mask_readers(job.options.max_pixels, job.options.max_frames)
             loaded = load(options, job.info, readers, (job.first, job.last))
         if options.static and options.boxes:
-            add_rectangles(job, loaded.masks)
+            add_rectangles(options.boxes, job.info, loaded.masks)
             odd = check_coverage(loaded.masks, job.info.n_frames, "Give a smaller --box.")
             loaded = replace(loaded, annotated=None, notes=(*loaded.notes, *odd))
+        if options.rectangles and drawn(options.rectangles, job.info).all():
+            raise MaskError("--static-box covers the whole picture, so there is nothing to fill it from.", "Give less.")
     job.note(*loaded.notes)
     outside = [t for t in sorted(loaded.annotated or ()) if not job.first <= t < job.last]
     if outside:
@@ -202,7 +204,8 @@ def load_masks(job: Job) -> GivenMasks:
     if not loaded.range_only and not options.classes:  # else nothing says what the object hides beyond
         by = FOLLOWED if followed else context_reach(job.info.frame_rate)
         beyond = range(max(0, job.first - by), min(job.info.n_frames, job.last + by))
-    if not prompted and reader is None and (loaded.annotated is None or loaded.masks.empty):
+    everywhere = bool(options.rectangles) or reader is not None
+    if not prompted and not everywhere and (loaded.annotated is None or loaded.masks.empty):
         masked = list(loaded.masks.within(inside).frames())
         if not masked and not loaded.masks.empty:
             job.note("The mask is empty on every frame of the range: the video passes through.")
@@ -241,7 +244,10 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache, read_
     if given.followed:
         shots = _as_far_as_followed(masks, shots, span)
     found = _effects(job, given, masks, shots, frames)
-    effects = found.masks
+    effects, things = found.masks, masks
+    if options.rectangles:
+        masks = masks.within(range(masks.n_frames))
+        add_rectangles(options.rectangles, job.info, masks)
     # A mask of every frame that is not to grow is meant exactly so.
     own = (options.path is not None or options.static) and not options.classes and loaded.annotated is None
     with job.timed("masks"):
@@ -257,7 +263,7 @@ def resolve(job: Job, given: GivenMasks, shots: Shots, frames: FrameCache, read_
     worked_on = replace(shaped, objects=shaped.objects.within(span), holes=holes)
     shown = effects.within(span)
     relit = Relighting(worked_on, found.shadows.within(span), shots)
-    unmixed = Unmixing(masks, shown, found.mirrors, job.info.rotation // 90)
+    unmixed = Unmixing(things, shown, found.mirrors, job.info.rotation // 90)
     return Selection(worked_on, shown, shaped.holes, shots, lambda: labels_for_engine(job, holes), relit, unmixed)
 
 

@@ -40,10 +40,10 @@ class App {
     $('frame').max = frames - 1;
     this.viewer.open(this.video);
     this.timeline.open(this.video);
-    this.panel.open(this.video);
     this.wire();
     this.tool('box');
-    this.look();
+    await this.look();
+    this.panel.open(await get('api/choices'));
     listen((state) => this.show(state), (gone) => { $('gone').hidden = !gone; });
   }
 

@@ -48,8 +48,7 @@ export class Panel {
     document.querySelectorAll('dialog .close').forEach((button) => { button.onclick = () => button.closest('dialog').close(); });
   }
 
-  open(video) {
-    const { engines, presets, effects, sams, classes, text } = video.choices;
+  open({ engines, presets, effects, sams, classes, text }) {
     const fill = (id, values, first = []) => $(id).replaceChildren(...[...first, ...values.map((v) => [v, v])]
       .map(([value, shown]) => element('option', { value, textContent: shown })));
     fill('engine', engines);
@@ -130,6 +129,10 @@ export class Panel {
     const rows = (followed?.runs ?? []).map(([start, stop, state]) => element('li', {}, element('button', {
       textContent: stop - start > 1 ? `frames ${start} to ${stop - 1}` : `frame ${start}`, onclick: () => this.app.jump(start),
     }), ` ${words[state]}`));
+    for (const [text, first, last, removed] of followed?.lines ?? []) {
+      rows.push(element('li', {}, element('button', { textContent: `“${text}”`, onclick: () => this.app.jump(first) }),
+        ` ${first === last ? `frame ${first}` : `frames ${first} to ${last}`}${removed ? '' : ', stays'}`));
+    }
     if (followed && !rows.length) rows.push(element('li', { className: 'quiet', textContent: 'Followed; sure on all frames.' }));
     $('problems').replaceChildren(...rows);
   }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from vrm.errors import MaskError
@@ -16,6 +18,8 @@ _FAR = 0.1
 def check_prompts(job: Job) -> None:
     """Refuse points and boxes that are not on the video, and say which reach beyond it. Raises MaskError."""
     options = job.options.mask
+    for rectangle in options.rectangles:
+        job.note(_check_place(rectangle, job.info, "--static-box"))
     for prompt in options.pointed:
         everywhere = options.static and isinstance(prompt, BoxPrompt)
         if not everywhere and not job.first <= prompt.frame < job.last:
@@ -26,10 +30,10 @@ def check_prompts(job: Job) -> None:
         job.note(_check_place(prompt, job.info))
 
 
-def _check_place(prompt: Point | BoxPrompt, info: VideoInfo) -> str | None:
+def _check_place(prompt: Point | BoxPrompt, info: VideoInfo, option: str = "--box") -> str | None:
     height, width = info.display_size
-    text = prompt_text(prompt)
-    _refuse_shares(prompt, width, height)
+    text = prompt_text(prompt, option)
+    _refuse_shares(prompt, width, height, text)
     if isinstance(prompt, Point):
         inside = prompt.x < width and prompt.y < height
     else:
@@ -50,7 +54,7 @@ def _check_place(prompt: Point | BoxPrompt, info: VideoInfo) -> str | None:
     return f"{text} reaches beyond the picture, which is {width}x{height}, and is cut off there.{why}"
 
 
-def _refuse_shares(prompt: Point | BoxPrompt, width: int, height: int) -> None:
+def _refuse_shares(prompt: Point | BoxPrompt, width: int, height: int, text: str) -> None:
     """Raise MaskError for places that are given as shares of the picture, 0 to 1."""
     if isinstance(prompt, BoxPrompt):
         values: tuple[float, ...] = (prompt.x0, prompt.y0, prompt.x1, prompt.y1)
@@ -60,17 +64,18 @@ def _refuse_shares(prompt: Point | BoxPrompt, width: int, height: int) -> None:
     if max(values) > 1 or in_pixels:
         return
     pixels = ",".join(str(round(value * (width, height)[k % 2])) for k, value in enumerate(values))
-    option = prompt_text(prompt).split()[0]
+    option = text.split()[0]
     raise MaskError(
-        f"{prompt_text(prompt)} is given in shares of the picture.",
+        f"{text} is given in shares of the picture.",
         f"Places are counted in pixels; on these {width}x{height} that would be {option} {pixels}.",
     )
 
 
-def prompt_text(prompt: Point | BoxPrompt) -> str:
+def prompt_text(prompt: Point | BoxPrompt, box_option: str = "--box") -> str:
     if isinstance(prompt, Point):
         return f"--{'not-' if prompt.keep else ''}point {prompt.x:g},{prompt.y:g}@{prompt.frame}"
-    return f"--box {prompt.x0:g},{prompt.y0:g},{prompt.x1:g},{prompt.y1:g}@{prompt.frame}"
+    place = f"{box_option} {prompt.x0:g},{prompt.y0:g},{prompt.x1:g},{prompt.y1:g}"
+    return place if box_option == "--static-box" else f"{place}@{prompt.frame}"
 
 
 def stored_point(point: Point, info: VideoInfo) -> tuple[float, float]:
@@ -92,14 +97,20 @@ def stored(x: float, y: float, rotation: int, shown: tuple[int, int]) -> tuple[f
     return {0: (x, y), 90: (y, width - x), 180: (width - x, height - y), 270: (height - y, x)}[rotation]
 
 
-def add_rectangles(job: Job, masks: Masks) -> None:
-    """Put the boxes into the masks of all frames, as the rectangles they are."""
-    rectangles: Bool = np.zeros(masks.size, np.bool_)
-    for box in job.options.mask.boxes:
-        y0, x0, y1, x1 = stored_box(box, job.info)
+def drawn(boxes: Iterable[BoxPrompt], info: VideoInfo) -> Bool:
+    """Boxes as the rectangles they are, in the stored picture."""
+    rectangles: Bool = np.zeros(info.size, np.bool_)
+    for box in boxes:
+        y0, x0, y1, x1 = stored_box(box, info)
         rectangles[y0:y1, x0:x1] = True
+    return rectangles
+
+
+def add_rectangles(boxes: Iterable[BoxPrompt], info: VideoInfo, masks: Masks) -> None:
+    """Put boxes into the masks of all frames, as the rectangles they are."""
+    rectangles = drawn(boxes, info)
     plain: int | None = None  # a frame that holds the rectangles and nothing else
-    for t in range(job.info.n_frames):
+    for t in range(info.n_frames):
         if masks.box(t) is not None:
             masks[t] = masks[t] | rectangles
         elif plain is None:
