@@ -236,6 +236,65 @@ def test_keys_and_zoom(tab: Any) -> None:
     expect(tab.locator("#frame")).to_have_value(str(FRAMES - 1), timeout=30_000)
 
 
+CONTRAST = """() => {
+  const paper = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (css) => {
+    paper.clearRect(0, 0, 1, 1); paper.fillStyle = css; paper.fillRect(0, 0, 1, 1);
+    return [...paper.getImageData(0, 0, 1, 1).data];
+  };
+  const ground = (e) => {
+    for (; e; e = e.parentElement) {
+      const found = rgba(getComputedStyle(e).backgroundColor);
+      if (found[3] === 255) return found;
+    }
+    return [255, 255, 255, 255];
+  };
+  const said = (e) => e.matches('input, select') || [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim());
+  return [...document.querySelectorAll('body *')].filter((e) => said(e) && e.checkVisibility() && !e.disabled
+    && !e.matches('input[type=checkbox], input[type=range], option, .stage *')).map((e) => {
+      const style = getComputedStyle(e);
+      return { what: e.id || e.className || e.textContent.slice(0, 30), size: parseFloat(style.fontSize),
+        text: rgba(style.color), ground: ground(e) };
+    });
+}"""
+
+
+def luminance(colour: list[int]) -> float:
+    """Relative luminance of an sRGB colour, as WCAG 2 defines it."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (n / 255 for n in colour[:3])]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_has_the_contrast_of_wcag_aa(tab: Any, scheme: str) -> None:
+    tab.emulate_media(color_scheme=scheme)
+    tab.keyboard.press("?")
+    found = tab.evaluate(CONTRAST)
+    assert len(found) > 30
+    assert {each["ground"][0] > 128 for each in found if each["what"] == "facts"} == {scheme == "light"}
+    for each in found:
+        light, dark = sorted((luminance(each["text"]), luminance(each["ground"])), reverse=True)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, each
+
+
+def test_the_tab_key_goes_through_all_controls_in_their_order(tab: Any) -> None:
+    """Of a group of modes or tools, too, each button can be reached; and what has the focus can be seen."""
+    tab.evaluate(
+        "() => { window.all = [...document.querySelectorAll('button, input, select, [tabindex]')]"
+        ".filter((e) => e.checkVisibility() && !e.disabled && !e.closest('dialog')); }"
+    )
+    count = tab.evaluate("all.length")
+    assert count > 20
+    tab.evaluate("document.activeElement.blur()")
+    seen = []
+    for _ in range(count):
+        tab.keyboard.press("Tab")
+        seen.append(tab.evaluate("all.indexOf(document.activeElement)"))
+        outline = tab.evaluate("getComputedStyle(document.activeElement)")["outlineStyle"]
+        assert outline != "none", seen[-1]
+    assert seen == list(range(count))
+
+
 def test_every_control_has_a_name(tab: Any) -> None:
     nameless = tab.locator("button, input, select, canvas").evaluate_all(
         "all => all.filter(e => !(e.textContent.trim() || e.ariaLabel || e.title || e.labels?.length))"

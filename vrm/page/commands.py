@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vrm.batch.naming import default_output
+from vrm.errors import UsageError
 from vrm.options.build import as_typed, build_options
 from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.session import PickSession
@@ -19,6 +20,8 @@ _SEVERAL = ("mask", "box", _RECTANGLES, "point", "not_point", "class_")
 
 def remove_line(session: PickSession, output: Path, **more: Any) -> list[str]:
     """The words behind ``vrm`` that remove what a session says. Raises UsageError: it says nothing, or cannot go."""
+    if not session.active:
+        raise UsageError("Nothing goes yet.", "Draw a box around a thing, or click on it: the command is here then.")
     words = session.words() | more
     build_options(**words).mask.require()
     return ["remove", session.video, *as_typed(RemoveOptions, words), "-o", str(output)]

@@ -39,7 +39,7 @@ def notes_of(info: VideoInfo) -> list[str]:
     """What the pictures on the page do not show as it is."""
     notes = []
     if is_hdr(info.colour):
-        notes.append("HDR: tone-mapped here for the eye; the result keeps its HDR.")
+        notes.append("HDR: tone-mapped here for the eye, kept in the result.")
     if info.sample_aspect not in (0, 1):
         notes.append("Shown with square pixels; boxes and clicks are counted in the video's own.")
     if info.interlaced:

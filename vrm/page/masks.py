@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from vrm.errors import MaskError
 from vrm.options.build import build_options
 from vrm.options.remove import RemoveOptions
 from vrm.options.session import OBJECT, PickSession, Thing
@@ -30,6 +31,7 @@ _LONGEST = 1600
 _TINT, _LINE = 105, 255
 """Opacity of a mask and of its border."""
 _OUTLINES = 64 << 20
+_INSTEAD = "Draw a tighter box, click on the thing, or paint it; Rectangle takes a rectangle as it is."
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,13 @@ class Outliner:
                 options = build_options(**words)
                 if before is not None:
                     before = np.ascontiguousarray(np.rot90(before, self.info.rotation // 90))
-                kept = outline_frame(
-                    self.info, options, t, self._frames.near(t), before, self._prompter(options, t, rough)
-                )
+                prompter = self._prompter(options, t, rough)
+                try:
+                    kept = outline_frame(self.info, options, t, self._frames.near(t), before, prompter)
+                except MaskError as error:
+                    if options.mask.path is not None:
+                        raise
+                    raise MaskError(error.what, _INSTEAD) from error
                 self._kept.put(key, kept, kept.mask.nbytes)
         return kept
 

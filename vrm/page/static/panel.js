@@ -83,7 +83,7 @@ export class Panel {
   things(things) {
     const list = $('things'), focused = list.contains(document.activeElement) && document.activeElement.className === 'name';
     $('nothing').hidden = things.length > 0;
-    $('clear').disabled = !things.some((t) => t.id === this.app.chosen && t.frames.includes(this.app.frame));
+    $('clear').disabled = !things.some((t) => t.id === this.app.chosen && t.kind === 'object' && t.frames.includes(this.app.frame));
     if (focused) return;
     list.replaceChildren(...things.map((thing) => this.thing(thing)));
   }
