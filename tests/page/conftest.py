@@ -8,6 +8,7 @@ import pytest
 
 from page import made
 from vrm.media.read.probe import probe
+from vrm.page.runs import Run
 from vrm.page.state import PageState, new_session
 
 TOKEN, PORT = "a-token-of-the-tests", 8437
@@ -24,6 +25,12 @@ def opened(video: Path, folder: Path) -> PageState:
     scratch.mkdir()
     info = probe(video)
     return PageState(info, new_session(info, str(video)), scratch)
+
+
+def ended(page: PageState, kind: str) -> Run:
+    run = page.runs[kind]
+    run.wait(60)
+    return run
 
 
 @pytest.fixture

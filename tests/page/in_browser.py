@@ -102,6 +102,8 @@ def tab(browser: Any, address: str) -> Iterator[Any]:
     tab.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     tab.goto(address)
     playwright.expect(tab.locator("#facts")).to_contain_text("frames", timeout=20_000)
+    playwright.expect(tab.locator("#engine option")).not_to_have_count(0, timeout=20_000)
+    playwright.expect(tab.locator("#command")).not_to_have_text("", timeout=20_000)
     yield tab
     context.close()
     assert not wrong

@@ -19,25 +19,15 @@ import cv2
 import filelock
 import numpy as np
 import pytest
-from selection.text import overlays
 
 import vrm
 from page import made
-from page.conftest import Tab, opened
+from page.conftest import Tab, ended
 from vrm.cli.main import run
 from vrm.errors import VrmError
-from vrm.options.remove import EngineOptions
 from vrm.page.followed import Followed
 from vrm.page.runs import CANCELLED, DONE, FAILED, Run
 from vrm.page.state import PageState
-from vrm.selection.prompts.base import Prompt
-from vrm.selection.prompts.registry import create_prompter
-
-
-def ended(page: PageState, kind: str) -> Run:
-    run = page.runs[kind]
-    run.wait(60)
-    return run
 
 
 def quietly(run: Run) -> None:
@@ -163,48 +153,6 @@ def test_rectangles_that_cannot_go(video: Path, tmp_path: Path, place: str, why:
         vrm.remove(video, tmp_path / "out.mp4", static_box=place)
     assert why in str(refused.value)
     assert not (tmp_path / "out.mp4").exists()
-
-
-def test_text_goes_and_its_lines_are_listed(tmp_path: Path) -> None:
-    pytest.importorskip("rapidocr", reason="needs the extra text")
-    pytest.importorskip("starlette", reason="needs the extra page")
-    line = overlays.drawn("Good night")
-    film = overlays.film(10, lambda t: float(2 <= t <= 7), line)
-    page = opened(overlays.write(film, tmp_path / "talk.mkv"), tmp_path)
-    tab = Tab(page)
-    try:
-        assert " --text overlays " in tab.edit(do="name", kind="text")["commands"]["shell"]
-        tab.edit(do="set", settings={"preset": "fast", "threads": 1})
-        tab.post("api/run", {"kind": "follow"})
-        assert ended(page, "follow").state == DONE, page.runs["follow"].error
-        found = tab.get("api/state").json()["followed"]
-        assert found["lines"] == [["Good night", 2, 7, True]]
-        assert page.followed is not None
-        mask = page.followed.mask(4)
-        assert mask is not None
-        assert mask[line[1]].mean() > 0.9
-        assert page.followed.mask(9) is None or not page.followed.mask(9).any()
-    finally:
-        page.close()
-
-
-def test_a_sam_outlines_what_is_clicked(tab: Tab, page: PageState, tmp_path: Path) -> None:
-    """The network has random weights: what counts is that its mask is the one of ``vrm track --sam``."""
-    pytest.importorskip("segment_anything", reason="needs the extra torch")
-    from selection import models
-
-    path, _ = models.sam(tmp_path / "sam.pth")
-    page.edit({"do": "point", "frame": 3, "x": 30, "y": 40})
-    page.edit({"do": "set", "settings": {"sam": str(path), "threads": 1}})
-    overlay = tab.get("api/overlay/3").json()
-    assert overlay["source"] == "said"
-    prompter = create_prompter(str(path), EngineOptions(threads=1), page.frames.frame, (0, made.FRAMES))
-    mask = prompter.outline(3, page.frames.frame(3), Prompt([(30.5, 40.5)])).mask
-    assert np.array_equal(page.mask(3), mask)
-    assert overlay["area"] == pytest.approx(mask.mean(), abs=1e-4)
-    assert f"--sam {path} " in tab.get("api/state").json()["commands"]["shell"]
-    tab.edit(do="toggle", thing=1, on=False)
-    assert "--sam" not in tab.edit(do="box", frame=5, box=[0, 0, 30, 10], every=True)["commands"]["shell"]
 
 
 def test_a_range_is_tried(tab: Tab, page: PageState) -> None:

@@ -70,7 +70,7 @@ def state_of(page: PageState) -> dict[str, Any]:
         "version": page.version, "said": page.said,
         "things": [thing_of(session, number) for number in range(len(session.things))],
         "settings": dict(session.settings),
-        "undo": page.can_undo, "redo": page.can_redo,
+        "undo": page.history.can_undo, "redo": page.history.can_redo,
         "runs": {kind: run.to_dict() for kind, run in page.runs.items()},
         "followed": followed_of(page.followed, session),
         "shots": page.shots or (page.followed.shots if page.followed else []),

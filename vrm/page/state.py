@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from vrm.errors import OutputError, UsageError, VideoError, VrmError
+from vrm.errors import UsageError, VideoError, VrmError
 from vrm.media.read.probe import probe
-from vrm.media.write.png import write_png
 from vrm.options.session import PickSession, size_of
 from vrm.page.commands import free_output, program, python_lines, remove_line, shell_line, track_words
 from vrm.page.edits import edited, painted
-from vrm.page.followed import MASKS, Followed
+from vrm.page.followed import Followed
 from vrm.page.frames import FrameStore
-from vrm.page.masks import Outliner, Overlay, drawn, overlay
+from vrm.page.history import History
+from vrm.page.masks import Outliner, Overlay, overlay
+from vrm.page.painting import Stroke, keep_painted
 from vrm.page.runs import DONE, RUNNING, Run
-from vrm.system.files import atomic_folder, atomic_write
+from vrm.page.saving import save_masks, save_session
 from vrm.system.worker import command
 from vrm.types import Bool, VideoInfo
 
-_UNDONE = 200
-"""Changes that can be taken back, at most."""
 FOLLOW, TRY, REMOVE, SURVEY = "follow", "try", "remove", "survey"
 KINDS = (FOLLOW, TRY, REMOVE)
-_MOST_STROKE = 5000
-"""Points of one stroke of the brush."""
 
 
 class PageState:
@@ -58,9 +52,7 @@ class PageState:
         self.output: Path | None = None
         self.saved = saved
         self.version = self.said = 0  # of everything that changes; of what changes masks
-        self._session = session
-        self._done: list[PickSession] = []
-        self._undone: list[PickSession] = []
+        self.history = History(session)
         self._outliner = Outliner(self.frames)
         self._lock = threading.RLock()
         self._made, self._closed = 0, False
@@ -68,7 +60,7 @@ class PageState:
 
     @property
     def session(self) -> PickSession:
-        return self._session
+        return self.history.session
 
     def close(self) -> None:
         """Stop everything that runs, and wait for it."""
@@ -81,14 +73,6 @@ class PageState:
         self._outliner.close()
         for store in (self.frames, *self.results.values()):
             store.close()
-
-    @property
-    def can_undo(self) -> bool:
-        return bool(self._done)
-
-    @property
-    def can_redo(self) -> bool:
-        return bool(self._undone)
 
     @property
     def report(self) -> Path | None:
@@ -106,14 +90,15 @@ class PageState:
     def edit(self, asked: Mapping[str, Any]) -> None:
         """Change what is said. Raises VrmError."""
         with self._lock:
-            if asked.get("do") == "undo":
-                self._step(self._done, self._undone)
-            elif asked.get("do") == "redo":
-                self._step(self._undone, self._done)
-            elif asked.get("do") == "stroke":
-                self._keep(self._stroke(asked))
-            else:
-                self._keep(edited(self._session, asked))
+            match asked.get("do"):
+                case "undo":
+                    self.history.undo()
+                case "redo":
+                    self.history.redo()
+                case "stroke":
+                    self.history.keep(self._stroke(asked))
+                case _:
+                    self.history.keep(edited(self.session, asked))
             self.said += 1
         self.touch()
 
@@ -122,57 +107,21 @@ class PageState:
         self.version += 1
         self.changed()
 
-    def _keep(self, after: PickSession) -> None:
-        if after != self._session:
-            self._done = [*self._done[1 - _UNDONE :], self._session]
-            self._undone = []
-            self._session = after
-
-    def _step(self, source: list[PickSession], target: list[PickSession]) -> None:
-        if source:
-            target.append(self._session)
-            self._session = source.pop()
-
     def _stroke(self, asked: Mapping[str, Any]) -> PickSession:
         """The session after a stroke of the brush or of the eraser, which is painted on all that goes on its frame."""
-        try:
-            t, radius = int(asked["frame"]), float(asked["radius"])
-            places = np.array([[float(x), float(y)] for x, y in asked["points"]])
-            thing = None if asked.get("thing") is None else int(asked["thing"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsageError("The page's request cannot be read.", "Reload it.") from error
-        height, width = self._session.size
-        if not (0 < len(places) <= _MOST_STROKE and np.isfinite(places).all() and 0 < radius <= max(height, width)):
-            raise UsageError("That stroke is too long, or leads nowhere.", "Paint in several strokes.")
-        mask = np.ascontiguousarray(self.mask(t), np.uint8)
-        line = np.rint(np.clip(places, -1e5, 1e5) * 8).astype(np.int32)  # in eighths of a pixel
-        value = 0 if asked.get("erase") else 1
-        cv2.polylines(mask, [line], False, value, max(1, round(2 * radius)), cv2.LINE_8, 3)
-        for x, y in line:
-            cv2.circle(mask, (int(x), int(y)), round(8 * radius), value, cv2.FILLED, cv2.LINE_8, 3)
-        return painted(self._session, t, thing, self._keep_painted(t, mask > 0))
+        stroke = Stroke.read(asked, self.session.size)
+        mask = stroke.on(self.mask(stroke.frame))
+        path = keep_painted(mask, stroke.frame, Path(self.session.video), self.scratch)
+        return painted(self.session, stroke.frame, stroke.thing, path)
 
     def mask(self, t: int) -> Bool:
         """All that goes on frame t and is followed, as displayed. Raises VrmError."""
-        session = self._session.without_rectangles
+        session = self.session.without_rectangles
         there = None if self.followed is None else self.followed.mask(t)
         found = self._outliner.found(session, t, there)
         if found is not None:
             return np.rot90(found.mask, -self.info.rotation // 90)
         return np.zeros(session.size, np.bool_) if there is None else there
-
-    def _keep_painted(self, t: int, mask: Bool) -> str:
-        """Write a painted mask where the command line finds it later too: beside the video, by a name of its own."""
-        video = Path(self._session.video)
-        name = f"{t:05d}-{hashlib.sha256(np.packbits(mask).tobytes()).hexdigest()[:8]}.png"
-        for folder in (video.with_name(f"{video.stem}-pick"), self.scratch / "painted"):
-            try:
-                folder.mkdir(exist_ok=True)
-                write_png(folder / name, mask.astype(np.uint8) * 255)
-                return str(folder / name)
-            except (OSError, OutputError):
-                continue
-        raise OutputError("The painted mask cannot be written beside the video, nor into scratch.", "Free some space.")
 
     # What is shown
 
@@ -190,7 +139,7 @@ class PageState:
 
     def overlay(self, t: int, show_effects: bool = True, rough: bool = False) -> Overlay:
         """What goes on frame t; see ``vrm.page.masks.overlay``. Raises VrmError."""
-        found = overlay(self._session, t, self._outliner, self.followed, show_effects, rough)
+        found = overlay(self.session, t, self._outliner, self.followed, show_effects, rough)
         if not rough and found.sure is not None and any("unsure" in note or "covers" in note for note in found.notes):
             self._accept()
         return found
@@ -198,9 +147,9 @@ class PageState:
     def _accept(self) -> None:
         """Who goes on with an outline that was said to be unsure has seen it: the command must not stop there."""
         with self._lock:
-            alone = any(thing.points for thing in self._session.active) and not self._session.settings.get("sam")
-            if alone and not self._session.settings.get("yes"):
-                self._session = replace(self._session, settings={**self._session.settings, "yes": True})
+            alone = any(thing.points for thing in self.session.active) and not self.session.settings.get("sam")
+            if alone and not self.session.settings.get("yes"):
+                self.history.session = replace(self.session, settings={**self.session.settings, "yes": True})
                 self.touch()
 
     # What runs
@@ -214,7 +163,7 @@ class PageState:
             made = {FOLLOW: self._follow, TRY: self._try, REMOVE: self._remove}.get(kind)
             if made is None:
                 raise UsageError("The page asks for something that is not known.", "Reload it.")
-            said = self._session.words()
+            said = self.session.words()
             self.runs[kind] = Run(kind, made(asked), self._told, said)
         self.touch()
 
@@ -244,11 +193,11 @@ class PageState:
 
     def _follow(self, asked: Mapping[str, Any]) -> list[str]:
         folder = self._folder(FOLLOW)
-        words = self._session.words()
-        if not self._session.without_rectangles.active:
+        words = self.session.words()
+        if not self.session.without_rectangles.active:
             raise UsageError("Nothing is there to be followed.", "Draw a box around a thing, or click on it.")
-        remove_line(self._session, folder / "none.mkv")  # refuses what cannot go
-        (folder / "session.json").write_text(self._session.to_json(folder), encoding="utf-8")
+        remove_line(self.session, folder / "none.mkv")  # refuses what cannot go
+        (folder / "session.json").write_text(self.session.to_json(folder), encoding="utf-8")
         task = {"video": str(self.info.path), "words": track_words(words), "folder": str(folder)}
         task["session"] = str(folder / "session.json")
         (folder / "task.json").write_text(json.dumps(task), encoding="utf-8")
@@ -263,16 +212,16 @@ class PageState:
             if not 0 <= first < last <= self.info.n_frames:
                 raise UsageError("That range holds no frame.", "Set its start before its end.")
             more |= {"start": f"{first}f", "end": f"{last}f"}
-        self._tried = folder / f"try{free_output(self._session).suffix}"
-        return program(remove_line(self._session, self._tried, **more))
+        self._tried = folder / f"try{free_output(self.session).suffix}"
+        return program(remove_line(self.session, self._tried, **more))
 
     def _remove(self, asked: Mapping[str, Any]) -> list[str]:
-        self.output = free_output(self._session)
+        self.output = free_output(self.session)
         return program(self.line(self.output))
 
     def line(self, output: Path) -> list[str]:
         """What Remove runs, and Copy command gives."""
-        return remove_line(self._session, output, **self._report_of(output))
+        return remove_line(self.session, output, **self._report_of(output))
 
     def _report_of(self, output: Path) -> dict[str, Path]:
         """The option that has a report written beside a result, unless something lies there already."""
@@ -306,39 +255,24 @@ class PageState:
 
     def save(self, what: str) -> Path:
         """Write the session or the followed masks beside the video; returns where. Raises VrmError."""
-        video = Path(self._session.video)
         if what == "session":
-            self.saved = self.saved or _free(video.with_name(f"{video.stem}-pick.json"))
-            atomic_write(self.saved, self._session.to_json(self.saved.parent))
+            self.saved = save_session(self.session, self.saved)
             self.touch()
             return self.saved
         if what != "masks":
             raise UsageError("The page asks for something that is not known.", "Reload it.")
         if self.followed is None:
             raise UsageError("There are no masks of all frames yet.", "Follow first.")
-        folder = _free(video.with_name(f"{video.stem}-masks"))
-        with atomic_folder(folder, "Masks") as partial:
-            shutil.copytree(self.followed.folder / MASKS, partial)
-            if rectangles := self._session.rectangles:
-                more = drawn(rectangles, self._session.size)
-                for t in range(self.info.n_frames):
-                    mask = self.followed.mask(t)
-                    write_png(partial / f"{t:05d}.png", (more if mask is None else mask | more).astype(np.uint8) * 255)
-        return folder
+        return save_masks(self.session, self.followed)
 
     def commands(self) -> dict[str, str]:
         """The shell line and the Python lines of what Remove runs now; ``error`` where it cannot be run."""
         try:
-            output = free_output(self._session)
-            python = python_lines(self._session, output, **self._report_of(output))
+            output = free_output(self.session)
+            python = python_lines(self.session, output, **self._report_of(output))
             return {"shell": shell_line(self.line(output)), "python": python}
         except VrmError as error:
             return {"error": str(error)}
-
-
-def _free(path: Path) -> Path:
-    names = [path, *(path.with_name(f"{path.stem}-{n}{path.suffix}") for n in range(2, 1000))]
-    return next(each for each in names if not each.exists())
 
 
 def new_session(info: VideoInfo, typed: str) -> PickSession:

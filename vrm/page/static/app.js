@@ -83,7 +83,11 @@ class App {
       const made = state.things.find((thing) => !before.has(thing.id));
       if (made) this.chosen = made.id;
       this.show(state);
-    } catch (error) { this.complain(error); }
+    } catch (error) {
+      this.panel.listed = {}; // a tick that was refused is taken back
+      this.panel.things(this.state.things);
+      this.complain(error);
+    }
   }
 
   async run(kind, more = {}) {

@@ -25,6 +25,7 @@ export class Panel {
   constructor(app) {
     this.app = app;
     this.language = 'shell';
+    this.listed = {};
     $('follow').onclick = () => app.run('follow');
     $('try').onclick = () => app.run('try', { range: app.range });
     $('remove').onclick = () => app.run('remove');
@@ -84,8 +85,17 @@ export class Panel {
     const list = $('things'), focused = list.contains(document.activeElement) && document.activeElement.className === 'name';
     $('nothing').hidden = things.length > 0;
     $('clear').disabled = !things.some((t) => t.id === this.app.chosen && t.kind === 'object' && t.frames.includes(this.app.frame));
-    if (focused) return;
-    list.replaceChildren(...things.map((thing) => this.thing(thing)));
+    if (!focused) this.list(list, [things, this.app.chosen], () => things.map((thing) => this.thing(thing)));
+  }
+
+  /** Fill a list anew where what it shows has changed; what has the focus in it keeps it. */
+  list(list, shows, rows) {
+    const now = JSON.stringify(shows), controls = () => [...list.querySelectorAll('button, input')];
+    if (this.listed[list.id] === now) return;
+    this.listed[list.id] = now;
+    const focus = controls().indexOf(document.activeElement);
+    list.replaceChildren(...rows());
+    if (focus >= 0) controls()[focus]?.focus();
   }
 
   thing(thing) {
@@ -134,7 +144,7 @@ export class Panel {
         ` ${first === last ? `frame ${first}` : `frames ${first} to ${last}`}${removed ? '' : ', stays'}`));
     }
     if (followed && !rows.length) rows.push(element('li', { className: 'quiet', textContent: 'Followed; sure on all frames.' }));
-    $('problems').replaceChildren(...rows);
+    this.list($('problems'), [followed?.runs, followed?.lines], () => rows);
   }
 
   result(result) {
