@@ -42,7 +42,8 @@ export function keys(app, list) {
     const target = event.target;
     const types = target.matches('input:not([type]), input[type=number], input.name, select, textarea');
     if (types || document.querySelector('dialog[open]')) return;
-    if (event.key === ' ' && target.matches('button, summary, input, [role=tab]')) return;
+    // The button of a dialog that has just closed may hold the focus still.
+    if (event.key === ' ' && target.matches('button, summary, input, [role=tab]') && target.checkVisibility()) return;
     if (event.key.startsWith('Arrow') && target.matches('input[type=range]')) return;
     const letter = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const shift = event.shiftKey && (letter.length > 1 || /[a-z]/.test(letter)) ? 'Shift+' : '';
