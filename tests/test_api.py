@@ -34,6 +34,7 @@ def test_every_word_reaches_the_options() -> None:
         "point": ["3,4@5"],
         "not_point": "6,7@5",
         "box": "1,2,30,40",
+        "static_box": "5,6,7,8",
         "yes": True,
         "effects": "shadows",
         "text": "all",
@@ -83,6 +84,7 @@ def test_every_word_reaches_the_options() -> None:
     assert options.mask.save_to == Path("out")
     assert [(p.x, p.y, p.frame, p.keep) for p in options.mask.points] == [(3, 4, 5, False), (6, 7, 5, True)]
     assert [(b.x0, b.y0, b.x1, b.y1, b.frame) for b in options.mask.boxes] == [(1, 2, 30, 40, 0)]
+    assert [(b.x0, b.y0, b.x1, b.y1) for b in options.mask.rectangles] == [(5, 6, 7, 8)]
     assert options.mask.labels == Path("maps")
     assert (options.mask.sam, options.mask.effects) == ("sam2", "shadows")
     text = options.mask.text
