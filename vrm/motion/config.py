@@ -85,7 +85,7 @@ class MotionConfig:
     def for_preset(cls, preset: str) -> MotionConfig:
         """The settings of a preset: "fast", "balanced" or "best"."""
         presets = {
-            "fast": cls(rounds=2, nonlocal_frames=3, calibrate=False),
+            "fast": cls(rounds=2, longest=640, nonlocal_frames=3, calibrate=False),
             "balanced": cls(rounds=2, nonlocal_frames=14, own_motion=True),
             "best": cls(rounds=4, nonlocal_frames=24, own_motion=True),
         }

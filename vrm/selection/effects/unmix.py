@@ -117,7 +117,7 @@ class Unmixing:
             times = [t for t in range(found.first, found.stop) if t in fills and self._effects.box(t) is not None]
             every = np.linspace(0, len(times) - 1, min(_FRAMES, len(times))).tolist()
             parts = [self._part(t, frame(t), fills[t], True) for t in (times[round(k)] for k in every)]
-            views = [_View(part) for part in parts if part is not None]
+            views = [_MeasuredFrame(part) for part in parts if part is not None]
             if len(views) >= _FEWEST:
                 mirror = _in_place(found.mirror, views)
                 opacity = _opacity(mirror, views)
@@ -162,7 +162,7 @@ class Unmixing:
         return _Surroundings(box, shown, filled, np.dstack([light, outline]), place.y, place.height, effect_share > 0.5)
 
 
-class _View:
+class _MeasuredFrame:
     """A frame by which opacity is measured: the fill, and what the frame departs from it by, smoothed where known."""
 
     def __init__(self, part: _Surroundings) -> None:
@@ -192,7 +192,7 @@ class _View:
         return np.asarray(cv2.boxFilter(values * self._known, -1, side) / share * self._known, np.float32)
 
 
-def _in_place(mirror: Mirror, views: Sequence[_View]) -> Mirror:
+def _in_place(mirror: Mirror, views: Sequence[_MeasuredFrame]) -> Mirror:
     """The mirror moved and stretched until what it shows explains most of what frames depart from their fills by."""
     height = float(np.median([view.height for view in views]))
     best = _explained(mirror, views), mirror
@@ -209,7 +209,7 @@ def _in_place(mirror: Mirror, views: Sequence[_View]) -> Mirror:
     return best[1]
 
 
-def _explained(mirror: Mirror, views: Sequence[_View]) -> float:
+def _explained(mirror: Mirror, views: Sequence[_MeasuredFrame]) -> float:
     """The share of what frames depart from their fills by that a reflection accounts for."""
     sums = np.sum([view.sums(mirror) for view in views], 0)
     opacity = _profile(sums)
@@ -224,7 +224,7 @@ def _profile(sums: F32) -> F32:
     return np.asarray(np.clip(smooth[0] / (smooth[1] + 1e-6), 0, 1), np.float32)
 
 
-def _opacity(mirror: Mirror, views: Sequence[_View]) -> F32 | None:
+def _opacity(mirror: Mirror, views: Sequence[_MeasuredFrame]) -> F32 | None:
     """The opacity at each step of depth; 0 from ``_MOST`` on; None where frames do not agree on one."""
     sums = np.stack([view.sums(mirror) for view in views])
     both, own = sums.sum(1).T
