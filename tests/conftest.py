@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from vrm.system.process import environment
+from vrm.system.process import environment, ordinary_priority
 
 os.environ.update(environment())  # as the program does: before NumPy and torch, which read it, are imported
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # side by side they would wait for one another's threads
@@ -45,6 +45,13 @@ def pytest_make_collect_report(
     if found is not None and found[1] in MAY_BE_MISSING:
         report.outcome, report.longrepr = "skipped", (str(collector.path), 1, f"Skipped: needs {found[1]}")
     return report
+
+
+@pytest.fixture(autouse=True)
+def _ordinary_priority() -> Generator[None]:
+    """Tests that encode AV1 themselves, as root, must not leave the rest with real-time priority."""
+    with ordinary_priority():
+        yield
 
 
 def textured_planes(index: int, pix_fmt: str, size: tuple[int, int]) -> tuple[np.ndarray, ...]:

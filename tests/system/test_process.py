@@ -1,10 +1,17 @@
-"""Freed memory goes back to the system, also after large blocks have come and gone."""
+"""What the process is set to: freed memory goes back to the system; encoders leave no real-time threads."""
 
 import os
 import subprocess
 import sys
+from fractions import Fraction
+from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+
+from vrm.media.write.encoders import PictureFormat, add_encoder
+from vrm.types import Colour
 
 PROGRAM = """
 import numpy as np
@@ -83,3 +90,18 @@ def test_linear_algebra_takes_one_thread_unless_the_user_says_otherwise() -> Non
 
     assert found() == "1\n"
     assert found(OPENBLAS_NUM_THREADS="3") == "3\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler") or os.geteuid() != 0, reason="only root becomes real-time")
+def test_an_av1_encoder_leaves_no_real_time_threads(tmp_path):
+    """SVT-AV1, opened by root, makes the thread that opens it and its own ones SCHED_FIFO."""
+    rate = Fraction(25)
+    picture = PictureFormat((64, 64), "yuv420p", Colour(), Fraction(1), rate, 1 / rate)
+    with av.open(str(tmp_path / "a.mkv"), "w") as out:
+        stream = add_encoder(out, "libsvtav1", picture, {"preset": "12"})
+        threads = [int(thread.name) for thread in Path("/proc/self/task").iterdir()]
+        assert len(threads) > 1
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+        frame = av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), "rgb24")
+        out.mux(stream.encode(frame.reformat(format="yuv420p")))
+        out.mux(stream.encode(None))

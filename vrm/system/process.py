@@ -12,7 +12,10 @@ matrices too small to share, and whose sums depend on how many there are: it get
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 from vrm.system.memory import c_library_call
 
@@ -45,3 +48,23 @@ def _give_back_freed_memory() -> None:
         return
     for what, value in ((_MMAP_THRESHOLD, _OWN_BLOCK), (_TRIM_THRESHOLD, _SPARE), (_ARENA_MAX, _ARENAS)):
         mallopt(what, value)
+
+
+@contextlib.contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Undo real-time priority that a library gives to the program's threads meanwhile.
+
+    SVT-AV1, opened by root (as in most containers), makes the thread that opens it SCHED_FIFO with priority 99; so are
+    its own threads then, and every program started later. Two of those that wait for one another hold up a machine.
+    """
+    if not hasattr(os, "sched_getscheduler"):
+        yield
+        return
+    before = os.sched_getscheduler(0)
+    try:
+        yield
+    finally:
+        if before == os.SCHED_OTHER and os.sched_getscheduler(0) != before:
+            for thread in Path("/proc/self/task").iterdir():
+                with contextlib.suppress(ProcessLookupError):  # it ended meanwhile
+                    os.sched_setscheduler(int(thread.name), before, os.sched_param(0))

@@ -19,6 +19,7 @@ from vrm.media.frame.pixel_layout import PixelLayout, layout_of
 from vrm.media.read.source_facts import Mastering
 from vrm.media.write.hdr import add_carrier
 from vrm.media.write.palette import with_palette
+from vrm.system.process import ordinary_priority
 from vrm.types import Colour
 
 # SVT-AV1 writes its settings to stderr; only this variable, read when an encoder is opened, keeps it to errors.
@@ -274,7 +275,8 @@ def add_encoder(out: OutputContainer, encoder: str, picture: PictureFormat, opti
     flags = "+frame_duration" + options.get("flags", "")
     context.options = {"threads": "auto", **options, "flags": flags}
     context.thread_type = "AUTO"  # PyAV's default makes x264 cut pictures into slices, and wait at their ends
-    context.open()
+    with ordinary_priority():
+        context.open()
     return stream
 
 
