@@ -80,7 +80,6 @@ def remove(
                 job.plan(engine.pieces(at_once_here), holes, wanted)
                 if not options.dry_run:
                     fill(job, engine, workers)
-                if not options.dry_run:
                     selection.compare(frames, engine.patches)
                 frames.close()
                 if not options.dry_run:

@@ -89,7 +89,7 @@ def _port(program: subprocess.Popen[bytes], written: Path) -> str:
         if written.is_file() and (lines := written.read_text().split()):
             return lines[0]
         time.sleep(0.1)
-    pytest.skip(f"{BROWSER} does not start here")
+    pytest.fail(f"{BROWSER} does not start")
 
 
 @pytest.fixture

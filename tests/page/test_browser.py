@@ -47,6 +47,4 @@ def test_a_person_in_a_browser(tmp_path: Path) -> None:
             program.wait(10)
         said.seek(0)
         text = said.read()[-6000:]
-    if "does not start here" in text:
-        pytest.skip("the browser does not start here")
     assert code == 0, text if code is not None else f"not done within {LIMIT} seconds\n{text}"

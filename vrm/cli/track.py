@@ -54,9 +54,8 @@ def track(
             from vrm.selection.resolve import track as track_one
 
             track_one(input, output, options, events, overlay)
-            exact = options.mask.grow is not None or not (
-                options.mask.of_things or options.mask.rectangles
-            )  # strokes have the margin they need
+            drawn = options.mask.of_things or options.mask.rectangles  # strokes have the margin they need
+            exact = options.mask.grow is not None or not drawn
             grown = ["--grow", "0"] if exact else []
             following: list[str] = ["remove", str(input), "--mask", str(output), *grown]
         else:

@@ -50,29 +50,28 @@ def complete(flow: Array, hole: Bool, grow: int) -> Array:
     if unknown.all():
         return np.zeros_like(flow)
     homography, share = camera_motion(part, ~unknown)
-    mean, share_known = _sparse(part, ~unknown)
+    if share < _AGREEMENT:
+        homography = None
     out = flow.copy()
-    if homography is not None and share >= _AGREEMENT:
-        if np.array_equal(homography, np.eye(3)):
-            out[y0:y1, x0:x1][unknown] = 0
-            return out
-        places = (grid(*share_known.shape) + np.float32(0.5)) * np.float32(_STEP) - 0.5
+    if homography is not None and np.array_equal(homography, np.eye(3)):
+        out[y0:y1, x0:x1][unknown] = 0
+        return out
+    mean, empty = _sparse(part, ~unknown)
+    if homography is not None:
+        places = (grid(*empty.shape) + np.float32(0.5)) * np.float32(_STEP) - 0.5
         camera = transform(places, homography) - places
         residual = mean - camera
         outlier = np.einsum("hwc,hwc->hw", residual, residual) > _OUTLIER**2
-        completed = camera + interpolate_laplace(residual, (share_known == 0) | outlier)
+        completed = camera + interpolate_laplace(residual, empty | outlier)
     else:
-        completed = interpolate_laplace(mean, share_known == 0)
+        completed = interpolate_laplace(mean, empty)
     dense = cv2.resize(completed, None, fx=_STEP, fy=_STEP, interpolation=cv2.INTER_LINEAR)
     cv2.copyTo(dense[: y1 - y0, : x1 - x0], unknown.view(np.uint8), out[y0:y1, x0:x1])
     return out
 
 
-def _sparse(flow: Array, known: Bool) -> tuple[Array, Array]:
-    """A flow's means over what is known of blocks of ``_STEP`` pixels each way, and the known share of each block.
-
-    The means are zero where nothing is known.
-    """
+def _sparse(flow: Array, known: Bool) -> tuple[Array, Bool]:
+    """A flow's means over what is known of blocks of ``_STEP`` pixels each way, and the blocks of which nothing is."""
     h, w = known.shape
     size = -(-w // _STEP), -(-h // _STEP)
     padding = (0, size[1] * _STEP - h, 0, size[0] * _STEP - w)
@@ -80,7 +79,8 @@ def _sparse(flow: Array, known: Bool) -> tuple[Array, Array]:
     weighted: Array = cv2.copyMakeBorder(flow, *padding, cv2.BORDER_CONSTANT, value=(0.0, 0.0))
     weighted *= weight[..., None]
     share: Array = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
-    return cv2.resize(weighted, size, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)[..., None], share
+    mean = cv2.resize(weighted, size, interpolation=cv2.INTER_AREA) / np.maximum(share, 1e-6)[..., None]
+    return mean, share == 0
 
 
 def completed_pairs(

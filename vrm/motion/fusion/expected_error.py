@@ -89,8 +89,7 @@ def set_expected_errors(
     for k, c in enumerate(fetched):
         confirmed = others[k] > 0
         mean = difference[k] / np.maximum(others[k], 1)
-        steps = np.abs(c.differences)
-        texture = blur((mean_of_channels(steps) if steps.ndim == 3 else steps).mean(0), c.valid)
+        texture = blur(np.abs(c.differences).mean(0), c.valid)
         departure = blur(np.abs(c.colour - smooth.colour), c.valid)
         if c.kind == "trajectory":
             constant, disagree, from_smooth = 1.1, 0.45, 0.41

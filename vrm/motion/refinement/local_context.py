@@ -16,7 +16,17 @@ import numpy as np
 
 from vrm.motion.flow.camera import grid
 from vrm.motion.flow.warp import remap
-from vrm.motion.frames import GUARD, FrameAccess, HolePixels, WorkingFrames, box_around, dilate, length_scale, unit
+from vrm.motion.frames import (
+    GUARD,
+    FrameAccess,
+    HolePixels,
+    WorkingFrames,
+    box_around,
+    dilate,
+    length_scale,
+    mean_of_channels,
+    unit,
+)
 from vrm.motion.fusion.expected_error import HoleBlur
 from vrm.motion.layers.own_motion import OwnMotion
 from vrm.motion.poisson import push_pull
@@ -117,13 +127,13 @@ def _mixed(
         colour[usable] = _colours(shot, s, pixels.full_size(xy[rows, cols])[usable])
         w = np.where(usable, np.maximum(error[rows, cols], 1 / 255) ** -_POWER, 0).astype(np.float32)
         total += w[:, None] * colour
-        square += w * np.square(colour).mean(-1)
+        square += w * mean_of_channels(np.square(colour))
         doubt += w * np.where(usable, error[rows, cols], 0)
         weight += w
     mean = total / np.maximum(weight, 1e-12)[:, None]
     # Where others show something else, the mean of them is wrong; far from the fill, one of the two is.
-    variance = np.maximum(square / np.maximum(weight, 1e-12) - np.square(mean).mean(-1), 0)
-    differences = variance, np.square(fill.rgb - mean).mean(-1)
+    variance = np.maximum(square / np.maximum(weight, 1e-12) - mean_of_channels(np.square(mean)), 0)
+    differences = variance, mean_of_channels(np.square(fill.rgb - mean))
     blur, all_of_it = _hole_blur(fill.index, shot.size), np.ones(len(fill.index), np.bool_)
     spread, apart = (blur(values, all_of_it) for values in differences)
     doubt /= np.maximum(weight, 1e-12)

@@ -166,9 +166,13 @@ def as_light(rgb: Array) -> F32:
     return np.asarray((rgb / np.float32(np.iinfo(rgb.dtype).max)) ** np.float32(2.2), np.float32)
 
 
+def from_light(light: F32) -> F32:
+    """Light as pixel values 0..1."""
+    return np.asarray(np.clip(light, 0, 1) ** np.float32(1 / 2.2), np.float32)
+
+
 def _pixels(light: F32, dtype: np.dtype[Any]) -> Pixels:
-    value = np.clip(light, 0, 1) ** (1 / 2.2) * np.iinfo(dtype).max
-    pixels: Pixels = np.rint(value).astype(dtype)
+    pixels: Pixels = np.rint(from_light(light) * np.iinfo(dtype).max).astype(dtype)
     return pixels
 
 

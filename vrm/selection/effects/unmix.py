@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 
 from vrm.media.frame.frame import Frame
-from vrm.motion.frames import GUARD, dilate, length_scale, odd
+from vrm.motion.frames import GUARD, dilate, length_scale, mean_of_channels, odd
 from vrm.selection.effects.mirror import FoundMirror, Mirror, placed
-from vrm.selection.effects.relight import as_light, common
+from vrm.selection.effects.relight import as_light, common, from_light
 from vrm.selection.tracking.features import WORK_SIDE, GetFrame
 from vrm.types import F32, Array, Bool, Box, Masks, Patch, Pixels, grow_box, union_box
 
@@ -246,7 +246,7 @@ def _mixed(part: _Surroundings, mirror: Mirror, opacity: F32, scale: float) -> t
     steps = (np.arange(_DEPTHS) + 0.5) / _DEPTHS
     course = np.interp(depth, steps, opacity, right=0).astype(np.float32)[:, None]
     covered = course * cv2.GaussianBlur(outline, (0, 0), _SOFT * scale)
-    ground, filled = _without(part.shown, light, covered), _values(part.filled)
+    ground, filled = _without(part.shown, light, covered), from_light(part.filled)
     error = _NOISE**2 + _squared(_without(part.shown, light, covered * (1 + _WRONG)), ground)
     for y, x in ((1, 0), (-1, 0), (0, 1), (0, -1)):
         aside = (_moved(plane, _MISPLACED * scale * x, _MISPLACED * scale * y) for plane in (light, covered))
@@ -264,15 +264,11 @@ def _mixed(part: _Surroundings, mirror: Mirror, opacity: F32, scale: float) -> t
 def _without(shown: F32, light: F32, covered: F32) -> F32:
     """What is left when light that covers so much is taken out, as pixel values 0..1."""
     share = covered[..., None]
-    return _values(np.asarray((shown - share * light) / (1 - share), np.float32))
-
-
-def _values(light: F32) -> F32:
-    return np.asarray(np.clip(light, 0, 1) ** np.float32(1 / 2.2), np.float32)
+    return from_light(np.asarray((shown - share * light) / (1 - share), np.float32))
 
 
 def _squared(one: F32, other: F32) -> F32:
-    return np.asarray(((one - other) ** 2).mean(-1), np.float32)
+    return mean_of_channels((one - other) ** 2)
 
 
 def _moved(picture: F32, x: float, y: float) -> F32:

@@ -113,7 +113,7 @@ class TextFinder:
             return False, False, "larger than captions are"
         shot = next((s for s in self._shots if s[0] <= life.first < s[1]), (self._span.start, self._span.stop))
         if life.first >= shot[0] + _COMES or life.last < shot[1] - _COMES:
-            return True, False, "comes and goes while the camera stands still"
+            return True, False, "comes and goes where nothing tells how the camera moves"
         if _like_a_caption(chain.box, height, width):
             return True, False, "is placed as captions are"
         return False, False, "could be part of the scene"

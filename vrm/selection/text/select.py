@@ -140,8 +140,8 @@ def _tell(job: Job, lines: Sequence[tuple[Line, str, TextLine]]) -> None:
     unsure = [one for line, one in going if not line.sure and job.options.mask.text.kind != "all"]
     if unsure:
         job.note(
-            f"Where the camera stands still nothing tells text over the scene from text in it. Taken for overlays: "
-            f"{_named(unsure)}. --text-keep or --text-area says what stays."
+            "Where the camera stands still, or its motion is not found, nothing tells text over the scene from text in "
+            f"it. Taken for overlays: {_named(unsure)}. --text-keep or --text-area says what stays."
         )
     boxes = [one for _, one in going if not one.strokes]
     if boxes:
