@@ -31,7 +31,7 @@ _USUAL_HOLE = 0.04
 
 _PER_PIXEL, _PER_HOLE = 0.8e-6, 0.9e-5
 """Seconds that motion takes with ``fast`` for each working pixel of a frame, and for each pixel of its hole."""
-_EFFORT = {"fast": 1.0, "balanced": 1.6, "best": 2.2, "paper": 1.0}
+_EFFORT = {"fast": 1.0, "balanced": 3.2, "best": 4.4, "paper": 1.0}
 _CALIBRATION = 24
 """Frames with ``fast`` that are worth as much as the calibration of a window (``balanced``, ``best``)."""
 _SHARED = 0.8
