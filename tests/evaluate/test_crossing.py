@@ -50,6 +50,15 @@ def test_the_holes_pass_over_the_thing_and_hide_part_of_it(crossing: Path, tmp_p
     assert (given[holes] == 128).all()
 
 
+def test_a_thing_all_over_the_frame_has_its_middle_in_the_middle(tmp_path: Path) -> None:
+    clip(tmp_path / "clips" / "ape", 1, (2, 2, 46, 50))
+    clip(tmp_path / "clips" / "bee", 2, (5, 5, 45, 20))
+    cv2.imwrite(str(sorted((tmp_path / "clips" / "ape" / "masks").glob("*.png"))[3]), np.full(SIZE, 255, np.uint8))
+    make(tmp_path / "clips", tmp_path / "crossing", Events(), protocol="crossing", size="64x48")
+    rows = np.nonzero(masks_of(tmp_path / "crossing" / "ape" / "masks")[3])[0]
+    assert abs((rows.min() + rows.max()) / 2 - (SIZE[0] - 1) / 2) <= 1
+
+
 def test_the_error_inside_the_thing_is_that_of_all_its_hidden_pixels(crossing: Path, tmp_path: Path) -> None:
     squares = []
     for name in ("ape", "bee"):

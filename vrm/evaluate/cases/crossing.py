@@ -55,7 +55,8 @@ def _moved(shape: Bool, thing: Bool, place: float) -> Bool:
         return out
     ys, xs = np.nonzero(shape)
     # Its thickest part rather than its centroid, which may lie beside a thing that is bent.
-    depth = cv2.distanceTransform(thing.view(np.uint8), cv2.DIST_L2, 3)[thing] ** 3
+    depth = cv2.distanceTransform(thing.view(np.uint8), cv2.DIST_L2, 3)[thing]
+    depth = np.minimum(depth, max(thing.shape)) ** 3  # a thing all over the frame has no border to be far from
     y, x = np.average(np.nonzero(thing), axis=1, weights=depth)
     x += place * (here[3] - here[1] + there[3] - there[1])
     ys, xs = ys + round(y - ys.mean()), xs + round(x - xs.mean())
