@@ -25,7 +25,7 @@ from turns import where
 
 from vrm.media.read.stills import read_image, read_mask
 from vrm.metrics.regions import region_similarity
-from vrm.selection.prompts.box import outline_box
+from vrm.selection.prompts.box import BoxOutlines
 from vrm.types import Bool, Box, bounding_box
 
 AROUND = 9
@@ -131,9 +131,10 @@ def measure(case: Case, loose: bool, clicks: int) -> list[float]:
     box = loosened(box, case.true.shape, case.t) if loose else box
     points: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
     scores, sure, seconds = [], [], 0.0
+    outlines = BoxOutlines(case.frame, (0, case.count))
     for k in range(clicks + 1):
         begin = time.process_time()
-        found = outline_box(case.frame, case.t, box, (0, case.count), points[True], points[False])
+        found = outlines.outline(case.t, box, points[True], points[False])
         seconds = seconds or time.process_time() - begin
         scores.append(region_similarity(found.mask, case.true))
         sure.append(found.confidence)

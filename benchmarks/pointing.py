@@ -20,7 +20,7 @@ from turns import spread, where
 
 from vrm.media.read.stills import read_image
 from vrm.metrics.regions import region_similarity
-from vrm.selection.prompts.box import outline_box
+from vrm.selection.prompts.box import BoxOutlines
 from vrm.selection.prompts.click import outline_points
 from vrm.selection.tracking.tracker import track_mask
 from vrm.types import Box, bounding_box
@@ -58,7 +58,7 @@ def measure(clip: Path, frames: int) -> dict[str, float]:
     box = bounding_box(first)
     assert box is not None
     begin = time.perf_counter()
-    by_box = outline_box(frame, 0, box, (0, len(files)))
+    by_box = BoxOutlines(frame, (0, len(files))).outline(0, box)
     seconds = time.perf_counter() - begin
     depth = cv2.distanceTransform(first.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     y, x = np.unravel_index(depth.argmax(), depth.shape)

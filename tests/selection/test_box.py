@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.selection.prompts.box import _without_holes, outline_box
+from vrm.selection.prompts.box import _without_holes, BoxOutlines
 from vrm.selection.prompts.click import correct, outline_points
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph
 
@@ -78,14 +78,14 @@ def test_the_outline_is_the_same_for_any_number_of_threads():
 def test_a_box_becomes_the_outline(still):
     scene = Scene(4, speed=0 if still else 3)
     span = (0, 1) if still else (0, 4)
-    found = outline_box(scene, 0, scene.box(), span)
+    found = BoxOutlines(scene, span).outline(0, scene.box())
     assert similarity(found.mask, scene.masks[0]) > 0.85
     assert found.confidence > 0.6
     y0, x0, y1, x1 = scene.box()
     outside = np.ones(SIZE, bool)
     outside[y0:y1, x0:x1] = False
     assert not (found.mask & outside).any()
-    assert np.array_equal(outline_box(scene, 0, scene.box(), span).mask, found.mask)
+    assert np.array_equal(BoxOutlines(scene, span).outline(0, scene.box()).mask, found.mask)
 
 
 def test_a_click_finds_the_object_and_a_deep_frame_does_too():
@@ -112,7 +112,7 @@ def test_a_click_takes_away_what_stays():
 @pytest.mark.parametrize("box", [(10, 100, 13, 1100), (10, 40, 700, 42), (5, 5, 6, 6)])
 def test_a_box_around_a_wire_is_no_crash(box):
     frame = np.random.default_rng(0).integers(0, 256, (720, 1280, 3), np.uint8)
-    found = outline_box(lambda t: frame, 0, box, (0, 1))
+    found = BoxOutlines(lambda t: frame, (0, 1)).outline(0, box)
     outside = np.ones(frame.shape[:2], bool)
     outside[box[0] : box[2], box[1] : box[3]] = False
     assert not (found.mask & outside).any()

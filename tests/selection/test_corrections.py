@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import vrm.selection.prompts.box as box_prompt
-from vrm.selection.prompts.box import BoxOutliner, near_flows, outline_box
+from vrm.selection.prompts.box import BoxOutliner, near_flows, BoxOutlines
 from vrm.selection.prompts.corrections import corrected
 from vrm.selection.prompts.graph_cut import PixelGraph, smooth_lab
 from vrm.selection.prompts.sureness import OutlineFacts, expected_overlap, largest_gap
@@ -63,29 +63,29 @@ def test_further_clicks_start_from_what_the_box_gave(monkeypatch):
     seen = box_prompt.background_evidence
     monkeypatch.setattr(box_prompt, "background_evidence", lambda *args: looks.append(args) or seen(*args))
     monkeypatch.setattr(box_prompt, "_recent", None)
-    first = outline_box(scene, 4, box, span)
+    first = BoxOutlines(scene, span).outline(4, box)
     y0, x0, _, x1 = box
     corner = (float(x0 + 2), float(y0 + 2))
-    added = outline_box(scene, 4, box, span, points=[corner])
+    added = BoxOutlines(scene, span).outline(4, box, points=[corner])
     assert added.mask[y0 + 2, x0 + 2]
     assert not first.mask[y0 + 2, x0 + 2]
     assert similarity(added.mask, scene.masks[4]) > 0.8
     middle = (float(x0 + x1) / 2, 70.0)
-    taken = outline_box(scene, 4, box, span, negative_points=[middle])
+    taken = BoxOutlines(scene, span).outline(4, box, negative_points=[middle])
     assert not taken.mask[70, int(middle[0])]
-    assert np.array_equal(outline_box(scene, 4, box, span).mask, first.mask), "clicks leave no trace"
+    assert np.array_equal(BoxOutlines(scene, span).outline(4, box).mask, first.mask), "clicks leave no trace"
     assert len(looks) == 1, "the frames around are asked once"
     # Another picture at the same place is looked at anew.
     other = Scene(9, speed=2)
-    assert similarity(outline_box(other, 4, other.box(4), span).mask, other.masks[4]) > 0.8
-    still = outline_box(lambda t: scene(4), 4, box, span)
+    assert similarity(BoxOutlines(other, span).outline(4, other.box(4)).mask, other.masks[4]) > 0.8
+    still = BoxOutlines(lambda t: scene(4), span).outline(4, box)
     assert len(looks) == 3
     assert similarity(still.mask, scene.masks[4]) > 0.8
 
 
 def test_a_box_beyond_the_clicks_and_clicks_beyond_the_box_are_no_crash():
     scene = Scene(2)
-    found = outline_box(scene, 0, scene.box(), (0, 2), [(175.5, 119.5)], [(0.5, 0.5)])
+    found = BoxOutlines(scene, (0, 2)).outline(0, scene.box(), [(175.5, 119.5)], [(0.5, 0.5)])
     assert found.mask[119, 175]
     assert not found.mask[0, 0]
 

@@ -174,9 +174,9 @@ class FrameStore:
             try:
                 self.frame(t)
                 # What outlines need is imported when the first frame has been shown.
-                from vrm.selection.prompts.background_motion import prepare_evidence
+                from vrm.selection.preview_mask import prepare_outlines
 
-                prepare_evidence(partial(self._unless_moved, (t, at)), t, (0, self.info.n_frames))
+                prepare_outlines(partial(self._unless_moved, (t, at)), t, (0, self.info.n_frames))
             except (VideoError, _MovedOnError):
                 continue
 

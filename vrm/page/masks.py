@@ -25,6 +25,7 @@ from vrm.types import U8, Bool, VideoInfo
 
 if TYPE_CHECKING:
     from vrm.selection.preview_mask import OutlinedFrame
+    from vrm.selection.prompts.registry import ColourAndMotion
 
 _LONGEST = 1600
 """Longer side of an overlay."""
@@ -65,6 +66,7 @@ class Outliner:
         self._frames, self.info = frames, frames.info
         self._kept: RecentlyUsed[str] = RecentlyUsed(_OUTLINES)
         self._prompters: dict[str, Prompter] = {}
+        self._own: tuple[int, ColourAndMotion] | None = None
         self._lock = threading.Lock()
 
     def close(self) -> None:
@@ -102,19 +104,16 @@ class Outliner:
                 self._kept.put(key, kept, kept.mask.nbytes)
         return kept
 
-    def _prompter(self, options: RemoveOptions, t: int, rough: bool) -> Prompter | None:
-        """A model stays loaded; without one there is nothing to keep."""
-        sam = options.mask.sam
-        if sam is None and rough:
-            from vrm.selection.prompts.registry import FirstCut
+    def _prompter(self, options: RemoveOptions, t: int, rough: bool) -> Prompter:
+        """What outlines on frame t; it is kept: a model stays loaded, and a click corrects what was found."""
+        from vrm.selection.prompts.registry import ColourAndMotion, FirstCut, create_prompter
 
-            return FirstCut(self._frames.near(t).frame, (0, self.info.n_frames))
+        sam, span = options.mask.sam, (0, self.info.n_frames)
         if sam is None:
-            return None
+            if self._own is None or self._own[0] != t:
+                self._own = t, ColourAndMotion(self._frames.near(t).frame, span)
+            return FirstCut(self._own[1]) if rough else self._own[1]
         if sam not in self._prompters:
-            from vrm.selection.prompts.registry import create_prompter
-
-            span = (0, self.info.n_frames)
             self._prompters[sam] = create_prompter(sam, options.engine, self._frames.frame, span)
         return self._prompters[sam]
 

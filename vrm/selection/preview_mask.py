@@ -20,11 +20,14 @@ from vrm.report.frame import FrameReport
 from vrm.selection.masks.load import LoadedMasks
 from vrm.selection.masks.morphology import shape
 from vrm.selection.overlay import overlay_picture
+from vrm.selection.prompts.background_motion import prepare_evidence
 from vrm.selection.prompts.base import Prompter
+from vrm.selection.prompts.graph_cut import PixelGraph, smooth_lab
 from vrm.selection.prompts.places import check_prompts, drawn
 from vrm.selection.prompts.prompted_masks import HasFrames, PromptedMasks
 from vrm.selection.resolve import frames_said, load_masks
 from vrm.selection.text.select import select_text
+from vrm.selection.tracking.features import GetFrame, shrink
 from vrm.selection.tracking.scenes import Scene
 from vrm.system.failures import translate_errors
 from vrm.types import Bool, Masks, VideoInfo
@@ -111,6 +114,16 @@ def outline_frame(
         prompted = PromptedMasks(job, frames, [Scene(job.first, job.last)], prompter)
         mask = prompted.mask_of(t, loaded) | drawn(options.mask.rectangles, info)
     return OutlinedFrame(mask, prompted.confidence, prompted.unsure, tuple(job.report.notes))
+
+
+def prepare_outlines(frame: GetFrame, t: int, span: tuple[int, int]) -> None:
+    """Make ready what outlines on frame t will ask for: the flows around it, and what a process does but once.
+
+    The first cut of a process imports parts of SciPy, and the first colours have OpenCV make its tables.
+    """
+    picture = smooth_lab(shrink(frame(t), 16))
+    PixelGraph(picture).min_cut(picture[..., 0] - np.float32(picture[..., 0].mean()), 1.0)
+    prepare_evidence(frame, t, span)
 
 
 def check_overlay(path: Path) -> None:

@@ -41,21 +41,21 @@ def remap_grid(image: np.ndarray, xy: Array, interpolation: int = cv2.INTER_LINE
 
 def sampled(field: F32, flow: F32) -> F32:
     """``field`` ``(h, w)`` or ``(h, w, C)`` looked up at ``x + flow(x)``, bilinear, edges repeated."""
+    return np.asarray(cv2.remap(field, *_places(flow), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
+def _places(flow: F32) -> tuple[F32, F32]:
+    """Where a flow leads from every pixel: x and y, ``(h, w)`` each."""
     height, width = flow.shape[:2]
-    ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    return np.asarray(
-        cv2.remap(field, xs + flow[..., 0], ys + flow[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    )
+    xs = np.arange(width, dtype=np.float32) + flow[..., 0]
+    return xs, np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
 
 
 def looked_up(labels: Map, flow: F32) -> Map:
     """``labels`` ``(h, w)`` at ``x + flow(x)``, nearest neighbour, edges repeated; the flow's size is theirs."""
-    height, width = flow.shape[:2]
-    xs = np.arange(width, dtype=np.float32) + flow[..., 0]
-    ys = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
     # OpenCV looks up 8 and 16 bits and floats; numbers up to 2**24 are exact in a float.
     source = labels.astype(np.float32) if labels.dtype == np.int32 else labels
-    found = cv2.remap(source, xs, ys, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    found = cv2.remap(source, *_places(flow), cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
     return found.astype(labels.dtype)  # type: ignore[return-value]
 
 

@@ -23,7 +23,7 @@ from vrm.selection.prompts.graph_cut import smooth_lab
 from vrm.selection.prompts.recent_flows import recent_flow
 from vrm.selection.tracking.features import GetFrame, blurred, shrink, small_grey
 from vrm.system.threads import parallel_map
-from vrm.types import F32, U8, Bool, Box
+from vrm.types import F32, U8, Bool, Box, grow_box
 
 REACH = 8
 """Frames on either side that are looked at."""
@@ -41,13 +41,19 @@ _TELLING = 0.3
 """A place tells background from object fully if its slope times their relative displacement is this much."""
 _MARGIN = 5
 """Side of the square by which the mask is dilated, at tracking size: what lies there is left open."""
+_BESIDE, _WIDELY = 40, 0.4
+"""Around the box so many pixels, at tracking size, and this share of its longer side are compared. That is more than the
+crop which is cut (``vrm.selection.prompts.box``) and the ring that shows the background, by what blurring mixes in."""
 _PACE = 0.5
 """What moves, against the background, at least at this share of the object's pace may be part of it."""
 
 
 @dataclass(frozen=True)
 class MotionEvidence:
-    """Log odds at tracking size, float32 ``(h, w)``: foreground is 0 or more, background 0 or less."""
+    """Log odds at tracking size, float32 ``(h, w)``: foreground is 0 or more, background 0 or less.
+
+    Far from the box both are 0.
+    """
 
     foreground: F32
     background: F32
@@ -72,10 +78,13 @@ def background_evidence(frame: GetFrame, t: int, box: Box, mask: Bool, span: tup
     What is near the box, but outside, is background. The mask is the object as far as it is known.
     """
     now = shrink(frame(t))
-    here = _Appearance(now)
-    around = _ring(box, mask.shape[0], (now.shape[0], now.shape[1]))
-    foreground, background, count = (np.zeros(now.shape[:2], np.float32) for _ in range(3))
-    warped_frames = _warped_frames(frame, t, mask, box, span)
+    size = now.shape[0], now.shape[1]
+    window = _window(box, mask.shape[0], size)
+    part = np.s_[window[0] : window[2], window[1] : window[3]]
+    here = _Appearance(np.ascontiguousarray(now[part]))
+    around = _ring(box, mask.shape[0], size)[part]
+    foreground, background, count = (np.zeros(size, np.float32) for _ in range(3))
+    warped_frames = _warped_frames(frame, t, mask, box, span, window)
     differences = parallel_map(lambda warped: here.differences(warped.rgb), warped_frames)
     for warped, (difference, beside_shade) in zip(warped_frames, differences, strict=True):
         known = around & warped.visible
@@ -87,9 +96,9 @@ def background_evidence(frame: GetFrame, t: int, box: Box, mask: Bool, span: tup
         telling = np.clip(here.slope * warped.displacement / _TELLING, 0.1, 1)
         fall = np.clip(odds, -_MOST_BACKGROUND, 0) * telling
         counts = warped.visible & ~((odds > 0) & (rise < 0.2))
-        foreground += rise * counts
-        background += fall * counts
-        count += counts
+        foreground[part] += rise * counts
+        background[part] += fall * counts
+        count[part] += counts
     if not count.any():
         return None
     total = np.sqrt(np.maximum(count, 1))  # not the count: neighbouring frames err alike
@@ -124,7 +133,9 @@ def prepare_evidence(frame: GetFrame, t: int, span: tuple[int, int]) -> None:
             recent_flow(far, near)
 
 
-def _warped_frames(frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[int, int]) -> list[_WarpedFrame]:
+def _warped_frames(
+    frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[int, int], window: Box
+) -> list[_WarpedFrame]:
     """The frames after t, then those before. The object lies in the box, as far as it is in the mask or not."""
     now = shrink(frame(t))
 
@@ -134,13 +145,14 @@ def _warped_frames(frame: GetFrame, t: int, mask: Bool, box: Box, span: tuple[in
     soft, around = small(mask), small(filled(box, mask.shape))
     after = [shrink(frame(n)) for n in range(t + 1, min(t + REACH + 1, span[1]))]
     before = [shrink(frame(n)) for n in range(t - 1, max(t - REACH - 1, span[0] - 1), -1)]
-    return [warped for others in (after, before) for warped in _warped_back(now, others, soft, around)]
+    return [warped for others in (after, before) for warped in _warped_back(now, others, soft, around, window)]
 
 
-def _warped_back(now: U8, others: list[U8], soft: F32, around: F32) -> Iterator[_WarpedFrame]:
+def _warped_back(now: U8, others: list[U8], soft: F32, around: F32, window: Box) -> Iterator[_WarpedFrame]:
     """Frames that follow one another away from this one, each warped back along the chain, as long as there is one.
 
-    ``soft`` and ``around``, float32 ``(h, w)`` in [0, 1], are the object as far as it is known, and the box.
+    ``soft`` and ``around``, float32 ``(h, w)`` in [0, 1], are the object as far as it is known, and the box. Only the
+    window of this frame is looked at.
     """
     greys = [small_grey(rgb) for rgb in (now, *others)]
     forth = list(parallel_map(lambda k: recent_flow(greys[k], greys[k + 1]), range(len(others))))
@@ -154,17 +166,19 @@ def _warped_back(now: U8, others: list[U8], soft: F32, around: F32) -> Iterator[
         hole = _not_background(forth[k], softs[k], arounds[k])
         return None if hole.all() else np.asarray(complete(forth[k], hole, 2), np.float32)
 
-    total, displacement = np.zeros((*soft.shape, 2), np.float32), 0.0
+    # From a pixel of the window to where it is in the other frame.
+    total = np.full((window[2] - window[0], window[3] - window[1], 2), window[1::-1], np.float32)
+    displacement = 0.0
     for k, flow_there in enumerate(parallel_map(background, range(len(others)))):
         if flow_there is None:
             return
         total = np.asarray(total + sampled(flow_there, total), np.float32)
         certain = softs[k] > 0.5
         if int(certain.sum()) > 20:
-            displacement += float(np.median(np.linalg.norm(forth[k] - flow_there, axis=2)[certain]))
+            displacement += float(np.median(np.linalg.norm(forth[k][certain] - flow_there[certain], axis=1)))
         covered = sampled(_widened(softs[k + 1] > 0.3).astype(np.float32), total) >= 0.3
         warped = np.clip(sampled(others[k].astype(np.float32), total), 0, 255).astype(np.uint8)
-        yield _WarpedFrame(warped, _in_picture(total) & ~covered, displacement)
+        yield _WarpedFrame(warped, _in_picture(total, soft.shape) & ~covered, displacement)
 
 
 def _not_background(flow: F32, soft: F32, around: F32) -> Bool:
@@ -188,18 +202,29 @@ def filled(box: Box, size: tuple[int, ...]) -> Bool:
 
 
 def _ring(box: Box, height: int, size: tuple[int, int]) -> Bool:
-    y0, x0, y1, x1 = (round(v * size[0] / height) for v in box)
-    inside = filled((y0, x0, y1, x1), size).astype(np.uint8)
+    inside = filled(_small_box(box, height, size), size).astype(np.uint8)
     near, far = (cv2.dilate(inside, np.ones((n, n), np.uint8)) for n in (5, 49))
     return np.asarray((far > 0) & (near == 0))
+
+
+def _window(box: Box, height: int, size: tuple[int, int]) -> Box:
+    y0, x0, y1, x1 = small = _small_box(box, height, size)
+    return grow_box(small, _BESIDE + round(_WIDELY * max(y1 - y0, x1 - x0)), size)
+
+
+def _small_box(box: Box, height: int, size: tuple[int, int]) -> Box:
+    """A box of a frame of this height, at tracking size."""
+    y0, x0, y1, x1 = (round(v * size[0] / height) for v in box)
+    return y0, x0, y1, x1
 
 
 def _widened(mask: Bool) -> Bool:
     return np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((_MARGIN, _MARGIN), np.uint8)) > 0)
 
 
-def _in_picture(flow: F32) -> Bool:
+def _in_picture(flow: F32, size: tuple[int, ...]) -> Bool:
+    """Whether a flow leads into a picture of this size."""
     height, width = flow.shape[:2]
     xs = np.arange(width, dtype=np.float32) + flow[..., 0]
     ys = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
-    return np.asarray((xs >= 0) & (xs <= width - 1) & (ys >= 0) & (ys <= height - 1))
+    return np.asarray((xs >= 0) & (xs <= size[1] - 1) & (ys >= 0) & (ys <= size[0] - 1))

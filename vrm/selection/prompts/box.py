@@ -88,25 +88,35 @@ class _Crop:
         return full
 
 
-def outline_box(
-    frame: GetFrame, t: int, box: Box, span: tuple[int, int], points: Points = (), negative_points: Points = ()
-) -> Outline:
-    """The object in a box on frame t; frames near it are looked at, too.
+class BoxOutlines:
+    """Outlines of the objects in boxes; what was found in the last box is kept, so a click that corrects it is quick.
 
     Args:
-        box: around the object, tight if possible; nothing outside of it is taken.
+        frame: the frames of the video; those near one that is asked for are looked at, too.
         span: ``(start, stop)`` of the shot.
-        points, negative_points: places that certainly are, or are not, the object.
     """
-    global _recent
-    rgb, flows = frame(t), near_flows(frame, t, span)
-    what = (t, box, span)
-    outliner = _recent[1] if _recent is not None and _recent[0] == what and _recent[1].same(rgb, flows) else None
-    if outliner is None:
-        outliner = BoxOutliner(rgb, box, flows)
-    found = outliner.outline(frame, t, span, points, negative_points)
-    _recent = what, outliner
-    return found
+
+    def __init__(self, frame: GetFrame, span: tuple[int, int]) -> None:
+        self._frame, self._span = frame, span
+        self._last: tuple[int, Box, BoxOutliner] | None = None
+
+    def outline(
+        self, t: int, box: Box, points: Points = (), negative_points: Points = (), at_once: bool = False
+    ) -> Outline:
+        """The object in a box on frame t.
+
+        Args:
+            box: around the object, tight if possible; nothing outside of it is taken.
+            points, negative_points: places that certainly are, or are not, the object.
+            at_once: by the first cut alone, unless all is known already.
+        """
+        rgb, flows = self._frame(t), near_flows(self._frame, t, self._span)
+        if self._last is None or self._last[:2] != (t, box) or not self._last[2].same(rgb, flows):
+            self._last = t, box, BoxOutliner(rgb, box, flows)
+        outliner = self._last[2]
+        if at_once:
+            return outliner.at_once(points, negative_points)
+        return outliner.outline(self._frame, t, self._span, points, negative_points)
 
 
 def near_flows(frame: GetFrame, t: int, span: tuple[int, int]) -> list[F32]:
@@ -136,7 +146,7 @@ class _Found:
 
 
 class BoxOutliner:
-    """The object in a box, guessed by one cut or outlined with all evidence; see ``outline_box``.
+    """The object in a box, guessed by one cut or outlined with all evidence; see ``BoxOutlines``.
 
     ``flows`` are the frame's ``near_flows``: several boxes of one frame share them. With ``points`` the box is but a
     guess of where the thing that they are on may be, and no more than motion and place is asked for a first cut.
@@ -148,6 +158,7 @@ class BoxOutliner:
         self._rgb, self._box, self._flows, self._guessed = rgb, box, flows, bool(points)
         self._crop = _crop(rgb, box, flows, points, negative_points)
         self._graph = PixelGraph(self._crop.lab)
+        self._at_first: _Found | None = None
         self._all: _Found | None = None
 
     def same(self, rgb: Pixels, flows: Sequence[F32]) -> bool:
@@ -180,7 +191,12 @@ class BoxOutliner:
         return float(np.sqrt(self._graph.sharpness(small))) * (1.0 if _plausible(small, inside) else 0.5)
 
     def _first(self) -> _Found:
-        """The better one of two first cuts."""
+        """The better one of two first cuts, which is kept."""
+        if self._at_first is None:
+            self._at_first = self._better_cut()
+        return self._at_first
+
+    def _better_cut(self) -> _Found:
         crop, graph = self._crop, self._graph
         if self._guessed:
             used, mask = self._from_motion()
@@ -226,10 +242,6 @@ class BoxOutliner:
         clear, gap = self._graph.sharpness(mask), largest_gap(mask, crop.inside)
         facts = OutlineFacts(clear, gap, found.agreed, found.kept, min(len(on) + len(off), 3) / 3)
         return Outline((full & ~seeds(negative_points, size)) | seeds(points, size), expected_overlap(facts))
-
-
-_recent: tuple[tuple[int, Box, tuple[int, int]], BoxOutliner] | None = None
-"""The last box that was outlined, and where: the next click corrects it at once."""
 
 
 def _crop(rgb: Pixels, box: Box, flows: Sequence[F32], points: Points, negative_points: Points) -> _Crop:

@@ -10,7 +10,7 @@ from vrm.events import Progress, no_progress
 from vrm.options.remove import EngineOptions
 from vrm.selection.cpu_fallback import CpuFallback, Note, silent
 from vrm.selection.prompts.base import Outline, Prompt, Prompter
-from vrm.selection.prompts.box import BoxOutliner, near_flows, outline_box
+from vrm.selection.prompts.box import BoxOutlines
 from vrm.selection.prompts.click import correct, outline_points
 from vrm.selection.tracking.features import GetFrame
 from vrm.selection.tracking.tracker import Tracked
@@ -26,11 +26,12 @@ class ColourAndMotion:
 
     def __init__(self, frame: GetFrame, span: tuple[int, int]) -> None:
         self._frame, self._span = frame, span
+        self._boxes = BoxOutlines(frame, span)
 
     def outline(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
         on, off = prompt.points, prompt.negative_points
         if prompt.box is not None:
-            return outline_box(self._frame, t, prompt.box, self._span, points=on, negative_points=off)
+            return self._boxes.outline(t, prompt.box, on, off)
         mask = prompt.mask
         beside = [(x, y) for x, y in on if mask is None or not mask[int(y), int(x)]]
         found = outline_points(self._frame, t, beside, self._span, off) if beside else None
@@ -41,14 +42,18 @@ class ColourAndMotion:
         return Outline(mask, 1.0) if found is None else Outline(mask | found.mask, found.confidence)
 
 
-class FirstCut(ColourAndMotion):
-    """Answers a box by one cut, at once: as far as it is known before the frames around were looked at."""
-
-    def outline(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
+    def at_once(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
+        """A box by its first cut, as far as it is known before the frames around were looked at."""
         if prompt.box is None:
-            return super().outline(t, frame, prompt)
-        flows = near_flows(self._frame, t, self._span)
-        return BoxOutliner(frame, prompt.box, flows).at_once(prompt.points, prompt.negative_points)
+            return self.outline(t, frame, prompt)
+        return self._boxes.outline(t, prompt.box, prompt.points, prompt.negative_points, at_once=True)
+
+
+class FirstCut:
+    """Answers a box at once; the prompter that answers it in full goes on from there."""
+
+    def __init__(self, prompter: ColourAndMotion) -> None:
+        self.name, self.outline = prompter.name, prompter.at_once
 
 
 class MovablePrompter:
