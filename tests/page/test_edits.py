@@ -166,6 +166,21 @@ def test_a_saved_session_says_the_same(tab: Tab, page: PageState, video: Path) -
     assert opened(saved)[1:] == (session, saved)
 
 
+def test_a_line_of_text_stays_as_it_was_read(tab: Tab, page: PageState) -> None:
+    refused = tab.post("api/edit", {"do": "line", "text": "Hello", "on": False})
+    assert refused.status_code == 409
+    tab.edit(do="name", kind="text", name="text")
+    for text in ("Why? (1) Because.", "a|b"):
+        tab.edit(do="line", text=text, on=False)
+    text = build_options(**page.session.words()).mask.text
+    assert [text.says(line) for line in ("Why? (1) Because.", "a|b", "a", "Why", "Hello")] == [False] * 2 + [True] * 3
+    saved = Path(tab.post("api/save", {"what": "session"}).json()["path"])
+    assert read_session(saved).words() == page.session.words()
+    for line in ("a|b", "Why? (1) Because."):
+        tab.edit(do="line", text=line, on=True)
+    assert page.session.words() == {"text": "overlays"}
+
+
 def test_a_session_of_another_video_is_refused(tab: Tab, video: Path) -> None:
     tab.edit(do="box", frame=0, box=[10, 20, 40, 60])
     saved = Path(tab.post("api/save", {"what": "session"}).json()["path"])

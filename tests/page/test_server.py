@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import http.client
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
+from page import made
 from page.conftest import Tab
 from vrm.cli.main import run
 from vrm.errors import OutputError
@@ -20,6 +27,9 @@ def test_it_ends_some_time_after_its_last_tab(monkeypatch: pytest.MonkeyPatch) -
     opened: list[int] = []
 
     class Opened:
+        def end(self) -> None:
+            opened.append(-1)
+
         @property
         def open(self) -> int:
             opened.append(next(looks, 0))
@@ -28,6 +38,7 @@ def test_it_ends_some_time_after_its_last_tab(monkeypatch: pytest.MonkeyPatch) -
     ended: Any = SimpleNamespace(should_exit=False)
     server.end_when_left(ended, Opened(), SimpleNamespace(busy=False), pause=0.01)  # type: ignore[arg-type]
     assert ended.should_exit
+    assert opened[-1] == -1, "its tabs are let go"
     assert opened[:4] == [0, 0, 1, 1], "before the first tab it waits longer"
     assert len(opened) > 5
 
@@ -46,8 +57,29 @@ def test_it_does_not_end_while_something_runs(monkeypatch: pytest.MonkeyPatch) -
             return next(looks, False)
 
     monkeypatch.setattr(server, "_IDLE", 0.0)
-    server.end_when_left(ended, SimpleNamespace(open=0), Working(), pause=0.001)  # type: ignore[arg-type]
+    left: list[str] = []
+    tabs = SimpleNamespace(open=0, end=lambda: left.append("told"))
+    server.end_when_left(ended, tabs, Working(), pause=0.001)  # type: ignore[arg-type]
     assert Working.looked >= 6
+    assert left == ["told"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_ends_it_in_peace_while_a_tab_is_open(tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn", reason="needs the extra page")
+    video = made.write(tmp_path / "square.mp4")
+    command = [sys.executable, "-m", "vrm", "pick", str(video), "--no-browser", "--port", "18537"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        address = urlsplit(program.stdout.readline().strip())
+        tab = http.client.HTTPConnection(address.netloc, timeout=60)
+        tab.request("GET", f"{address.path}api/events")
+        answer = tab.getresponse()
+        assert answer.fp.readline()
+        program.send_signal(signal.SIGINT)
+        _, complaints = program.communicate(timeout=60)
+        answer.close()
+    assert (program.returncode, complaints) == (0, "")
 
 
 def test_no_browser_is_opened_without_a_screen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.selection.prompts.box import _without_holes, BoxOutlines
+from vrm.selection.prompts.box import BoxOutlines, _without_holes
 from vrm.selection.prompts.click import correct, outline_points
 from vrm.selection.prompts.graph_cut import ColourModel, PixelGraph
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import vrm.selection.prompts.box as box_prompt
-from vrm.selection.prompts.box import BoxOutliner, near_flows, BoxOutlines
+from vrm.selection.prompts.box import BoxOutliner, BoxOutlines, near_flows
 from vrm.selection.prompts.corrections import corrected
 from vrm.selection.prompts.graph_cut import PixelGraph, smooth_lab
 from vrm.selection.prompts.sureness import OutlineFacts, expected_overlap, largest_gap
@@ -62,25 +62,30 @@ def test_further_clicks_start_from_what_the_box_gave(monkeypatch):
     box, span = scene.box(4), (0, 9)
     seen = box_prompt.background_evidence
     monkeypatch.setattr(box_prompt, "background_evidence", lambda *args: looks.append(args) or seen(*args))
-    monkeypatch.setattr(box_prompt, "_recent", None)
-    first = BoxOutlines(scene, span).outline(4, box)
+    boxes = BoxOutlines(scene, span)
+    rough = boxes.outline(4, box, at_once=True)
+    assert similarity(rough.mask, scene.masks[4]) > 0.7
+    assert not looks, "at once is without a look around"
+    first = boxes.outline(4, box)
+    assert np.array_equal(boxes.outline(4, box, at_once=True).mask, first.mask), "what is known is not forgotten"
     y0, x0, _, x1 = box
     corner = (float(x0 + 2), float(y0 + 2))
-    added = BoxOutlines(scene, span).outline(4, box, points=[corner])
+    added = boxes.outline(4, box, points=[corner])
     assert added.mask[y0 + 2, x0 + 2]
     assert not first.mask[y0 + 2, x0 + 2]
     assert similarity(added.mask, scene.masks[4]) > 0.8
     middle = (float(x0 + x1) / 2, 70.0)
-    taken = BoxOutlines(scene, span).outline(4, box, negative_points=[middle])
+    taken = boxes.outline(4, box, negative_points=[middle])
     assert not taken.mask[70, int(middle[0])]
-    assert np.array_equal(BoxOutlines(scene, span).outline(4, box).mask, first.mask), "clicks leave no trace"
+    assert np.array_equal(boxes.outline(4, box).mask, first.mask), "clicks leave no trace"
     assert len(looks) == 1, "the frames around are asked once"
     # Another picture at the same place is looked at anew.
-    other = Scene(9, speed=2)
-    assert similarity(BoxOutlines(other, span).outline(4, other.box(4)).mask, other.masks[4]) > 0.8
-    still = BoxOutlines(lambda t: scene(4), span).outline(4, box)
-    assert len(looks) == 3
-    assert similarity(still.mask, scene.masks[4]) > 0.8
+    other = [scene]
+    boxes = BoxOutlines(lambda t: other[0](t), span)
+    boxes.outline(4, box)
+    other[0] = Scene(9, speed=2)
+    assert similarity(boxes.outline(4, box).mask, BoxOutlines(other[0], span).outline(4, box).mask) == 1
+    assert len(looks) == 4
 
 
 def test_a_box_beyond_the_clicks_and_clicks_beyond_the_box_are_no_crash():

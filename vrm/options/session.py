@@ -30,7 +30,8 @@ MOST_PLACES, MOST_THINGS, MOST_BYTES = 1000, 100, 4 << 20
 class Thing:
     """One thing that goes. Places are those of ``--box``, ``--point`` and ``--not-point``, with the frame at the end.
 
-    ``masks`` are the painted frames and their PNGs, ``on`` is False where it stays for now.
+    ``masks`` are the painted frames and their PNGs, ``on`` is False where it stays for now. ``keeps`` are the lines of
+    text that stay, as they were read.
     """
 
     id: int
@@ -43,6 +44,7 @@ class Thing:
     not_points: tuple[tuple[float, ...], ...] = ()
     masks: Mapping[int, str] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    keeps: tuple[str, ...] = ()
 
     @property
     def places(self) -> tuple[tuple[float, ...], ...]:
@@ -127,8 +129,10 @@ class PickSession:
             words.pop("sam", None)  # there is nothing to outline
         if classes := [name for thing in active for name in thing.classes]:
             words["class_"] = [",".join(dict.fromkeys(classes))]
-        if any(thing.kind == TEXT for thing in active):
+        if texts := [thing for thing in active if thing.kind == TEXT]:
             words["text"] = "overlays"
+            if keeps := [_SPECIAL.sub(r"\\\1", line) for thing in texts for line in thing.keeps]:
+                words["text_keep"] = f"^({'|'.join(dict.fromkeys(keeps))})$"
         return words
 
     def to_json(self, folder: Path) -> str:
@@ -141,6 +145,8 @@ class PickSession:
 
 
 _BY_NAME, _SIDES = (CLASS, TEXT), 4
+_SPECIAL = re.compile(r"([\\^$.|?*+()\[\]{}])")
+"""What means something in a pattern: spaces and the like, which ``re.escape`` escapes too, are left readable."""
 
 
 def place_text(place: tuple[float, ...]) -> str:
@@ -214,7 +220,8 @@ def _thing(record: dict[str, Any], folder: Path) -> Thing:
         values[key] = tuple(tuple(float(n) for n in place) for place in record.get(key, ()))
         if any(len(place) != length for place in values[key]):
             raise ValueError(f"{key} have {length} numbers each")
-    values["classes"] = tuple(str(name) for name in record.get("classes", ()))
+    for key in ("classes", "keeps"):
+        values[key] = tuple(str(name) for name in record.get(key, ()))
     values["masks"] = {int(t): _absolute(str(path), folder) for t, path in dict(record.get("masks", {})).items()}
     if values.get("kind", OBJECT) not in KINDS or not re.fullmatch(r"#[0-9a-f]{6}", values["colour"]):
         raise ValueError("a thing has an unknown kind or colour")

@@ -17,12 +17,12 @@ from starlette.routing import Route
 from vrm.errors import VrmError
 from vrm.page.facts import choices, facts_of_video, state_of
 from vrm.page.security import REPORT_POLICY, read_json
-from vrm.page.state import PageState
+from vrm.page.state import FIRST_SIZE, PageState
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 _PAUSE = 0.12
 """Seconds between two messages to a tab, at least."""
-_SIZES = (640, 1280, 1920, 3840)
+_SIZES = (640, FIRST_SIZE, 1920, 3840)
 """Longer sides that pictures are sent with."""
 _THUMBNAIL = 54
 
@@ -33,6 +33,7 @@ class Tabs:
     def __init__(self) -> None:
         self._events: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = False
 
     @property
     def open(self) -> int:
@@ -42,6 +43,11 @@ class Tabs:
         """From any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake)
+
+    def end(self) -> None:
+        """From any thread: tell them no more. A server that waits for its answers to end can end then."""
+        self._ended = True
+        self.tell()
 
     def _wake(self) -> None:
         for event in self._events:
@@ -53,11 +59,11 @@ class Tabs:
         event = asyncio.Event()
         self._events.add(event)
         try:
-            while True:
+            while not self._ended:
                 event.clear()
                 yield f"data: {json.dumps(await run_sync(state))}\n\n"
                 await asyncio.sleep(_PAUSE)
-                while not event.is_set():
+                while not event.is_set() and not self._ended:
                     try:
                         await asyncio.wait_for(event.wait(), 15)
                     except TimeoutError:
@@ -94,6 +100,7 @@ class Pages:
         return JSONResponse(await run_sync(self._state))
 
     async def events(self, request: Request) -> Response:
+        await run_sync(self._page.survey)  # the first frame is there by now
         return StreamingResponse(self._tabs.messages(self._state), media_type="text/event-stream")
 
     async def picture(self, request: Request) -> Response:
@@ -175,7 +182,7 @@ async def _too_much(request: Request, error: Exception) -> Response:
 
 def _size(request: Request) -> int:
     asked = request.query_params.get("size", "")
-    return int(asked) if asked in map(str, _SIZES) else _SIZES[1]
+    return int(asked) if asked in map(str, _SIZES) else FIRST_SIZE
 
 
 def static_files() -> dict[str, bytes]:

@@ -26,6 +26,8 @@ from vrm.options.session import (
 
 COLOURS = ("#e0527a", "#3d8bfd", "#2a9d5c", "#a56de2", "#d9822b", "#1aa6a6", "#b5536b", "#7a8b1f")
 """Of things, told apart on light and dark pictures; orange of effects is none of them."""
+_LETTERS, _LINES = 500, 200
+"""Of a line of text that stays, and such lines, at most."""
 _LEAST = 2
 """Pixels of a box's sides."""
 
@@ -123,6 +125,16 @@ def _toggle(session: PickSession, asked: Mapping[str, Any]) -> PickSession:
     return _with(session, replace(session.thing(int(asked["thing"])), on=bool(asked["on"])))
 
 
+def _line(session: PickSession, asked: Mapping[str, Any]) -> PickSession:
+    """A line of text, as it was read, goes or stays."""
+    thing = next((thing for thing in session.things if thing.kind == TEXT), None)
+    text = str(asked["text"])[:_LETTERS]
+    if thing is None or not text:
+        raise UsageError("That line of text is not known any more.", "Follow anew.")
+    keeps = tuple(line for line in thing.keeps if line != text)
+    return _with(session, replace(thing, keeps=keeps if asked["on"] else (*keeps, text)[-_LINES:]))
+
+
 def _set(session: PickSession, asked: Mapping[str, Any]) -> PickSession:
     settings = dict(session.settings)
     for word, value in dict(asked["settings"]).items():
@@ -138,7 +150,7 @@ def _set(session: PickSession, asked: Mapping[str, Any]) -> PickSession:
 
 _EDITS = {
     "box": _box, "point": _point, "name": _by_name, "clear": _clear, "delete": _delete, "rename": _rename,
-    "toggle": _toggle, "set": _set,
+    "toggle": _toggle, "line": _line, "set": _set,
 }  # fmt: skip
 
 

@@ -85,7 +85,7 @@ def thing_of(session: PickSession, number: int) -> dict[str, Any]:
     return {
         "id": thing.id, "name": thing.name, "colour": thing.colour, "kind": thing.kind, "on": thing.on,
         "boxes": thing.boxes, "points": thing.points, "not_points": thing.not_points, "painted": sorted(thing.masks),
-        "frames": sorted(thing.frames),
+        "frames": sorted(thing.frames), "keeps": thing.keeps,
     }  # fmt: skip
 
 

@@ -21,7 +21,9 @@ from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.session import PickSession, read_session
 from vrm.page.belonging import coloured_things, labels_of
 from vrm.page.followed import EFFECTS, FACTS, MASKS, THINGS
+from vrm.report.model import TextLine
 from vrm.selection.resolve import Selection, track
+from vrm.selection.text.select import KEPT
 from vrm.system.files import atomic_write
 from vrm.system.lifeline import end_with_starter
 from vrm.system.process import configure_process
@@ -62,8 +64,13 @@ def follow(video: Path, words: dict[str, Any], session: PickSession, folder: Pat
             "areas": [round(float(masks[t].mean()), 5) if masks.box(t) else 0.0 for t in range(masks.n_frames)],
             "sureness": {str(t): round(sure, 3) for t, sure in sorted(job.sureness.items())},
             "notes": job.report.notes,
-            "lines": [[line.text, line.first, line.last, line.removed] for line in job.report.text_lines],
+            "lines": [[line.text, line.first, line.last, _may_go(line)] for line in job.report.text_lines],
         }
         atomic_write(folder / FACTS, json.dumps(facts))
 
     track(video, folder / MASKS, options, events, observe=keep)
+
+
+def _may_go(line: TextLine) -> bool:
+    """Whether a line goes, or would if nobody had said that it stays."""
+    return line.removed or line.why == KEPT

@@ -23,7 +23,7 @@ LARGE, LEAP = 0.4, 2.2
 class Followed:
     """What following has left in a folder, see ``vrm.page.follow``; ``said`` is what was followed.
 
-    ``lines`` are those of text that were found: what each says, its first and last frame, whether it goes.
+    ``lines`` are those of text that were found: what each says, its first and last frame, whether it may go.
     """
 
     def __init__(self, folder: Path, said: Mapping[str, Any]) -> None:

@@ -136,9 +136,10 @@ class FrameStore:
         """The frames as an outline on frame t looks at them."""
         return NearFrames(self, t)
 
-    def picture(self, t: int, longest: int) -> bytes:
+    def picture(self, t: int, longest: int, looked_at: bool = True) -> bytes:
         """Frame t as a JPEG as displayed, with square pixels, its longer side at most so many pixels."""
-        self._look(t)
+        if looked_at:
+            self._look(t)
         with self._lock:
             kept: bytes | None = self._pictures.get((t, longest))
         if kept is None:

@@ -96,7 +96,9 @@ class Run:
         code = self._process.wait()
         os.close(self._lifeline)
         self._reader.join(2)
-        if self.state == RUNNING:
+        if self.state == CANCELLED and (code == 0 or self.report):  # it was too late
+            self.state = DONE
+        elif self.state == RUNNING:
             self.state = DONE if code == 0 else FAILED
             if code and not self.error:
                 self.error = self._why(code)

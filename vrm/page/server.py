@@ -48,32 +48,28 @@ def pick(video: Path, port: int | None, browser: bool, say: Callable[[str], None
 
     Raises VrmError: no video, a session of another video, no port, or packages are missing.
     """
-    with needed_by("vrm pick", "page"):
-        import uvicorn
-
-        from vrm.page.app import Tabs, application
-        from vrm.page.security import OnlyForYou
     info, session, saved = opened(video)
-    listening, port = bound(port if port is not None else PORT)
-    with listening, scratch_folder() as scratch:
-        page = PageState(info, session, scratch, saved)
+    with scratch_folder() as scratch, contextlib.closing(PageState(info, session, scratch, saved)) as page:
+        page.begin()
+        with needed_by("vrm pick", "page"):
+            import uvicorn
+
+            from vrm.page.app import Tabs, application
+            from vrm.page.security import OnlyForYou
+        listening, port = bound(port if port is not None else PORT)
         tabs, token = Tabs(), secrets.token_urlsafe(24)
         address = f"http://127.0.0.1:{port}/{token}/"
         app = OnlyForYou(application(page, tabs), token, port)
         server = uvicorn.Server(
-            uvicorn.Config(app, log_level="error", lifespan="off", server_header=False, timeout_graceful_shutdown=1)
+            uvicorn.Config(app, log_level="error", lifespan="off", server_header=False, timeout_graceful_shutdown=3)
         )
         threading.Thread(target=end_when_left, args=(server, tabs, page), daemon=True).start()
-        try:
+        with listening, contextlib.suppress(KeyboardInterrupt):
             say(address)
-            threading.Thread(target=page.begin, daemon=True).start()
             if browser and not opens(address):
                 say("No browser could be opened: open this address yourself.")
             say("Ctrl-C ends it.")
-            with contextlib.suppress(KeyboardInterrupt):
-                server.run(sockets=[listening])
-        finally:
-            page.close()
+            server.run(sockets=[listening])
 
 
 def opened(path: Path) -> tuple[VideoInfo, PickSession, Path | None]:
@@ -120,8 +116,8 @@ def opens(address: str) -> bool:
         return False
 
 
-def end_when_left(server: uvicorn.Server, tabs: Tabs, page: PageState, pause: float = 1.0) -> None:
-    """Thread: end the server when nobody has looked for some time, and nothing runs."""
+def end_when_left(server: uvicorn.Server, tabs: Tabs, page: PageState, pause: float = 0.2) -> None:
+    """Thread: end the server when nobody has looked for some time, and nothing runs; then let its tabs go."""
     left, seen = time.monotonic(), False
     while not server.should_exit:
         time.sleep(pause)
@@ -129,3 +125,4 @@ def end_when_left(server: uvicorn.Server, tabs: Tabs, page: PageState, pause: fl
             left, seen = time.monotonic(), True
         elif time.monotonic() - left > (_IDLE if seen else _AT_FIRST):
             server.should_exit = True
+    tabs.end()

@@ -29,6 +29,8 @@ from vrm.types import Bool, VideoInfo
 
 FOLLOW, TRY, REMOVE, SURVEY = "follow", "try", "remove", "survey"
 KINDS = (FOLLOW, TRY, REMOVE)
+FIRST_SIZE = 1280
+"""Longer side of the picture of the first frame that is made before anybody asks."""
 
 
 class PageState:
@@ -168,16 +170,17 @@ class PageState:
         self.touch()
 
     def begin(self) -> None:
-        """Thread: make the first frame ready, which each tab asks for, then look for the borders of shots."""
+        """Make the first frame ready in a thread, which each tab asks for."""
+        threading.Thread(target=self._show_first, name="vrm-first", daemon=True).start()
+
+    def _show_first(self) -> None:
         with contextlib.suppress(VrmError):
-            self.frames.decoded(0)
-        if self.info.n_frames > 1:
-            self.survey()
+            self.frames.picture(0, FIRST_SIZE, looked_at=False)
 
     def survey(self) -> None:
-        """Begin to look for the borders of shots."""
+        """Begin to look for the borders of shots, once."""
         with self._lock:
-            if not self._closed:
+            if not self._closed and self.info.n_frames > 1 and SURVEY not in self.runs:
                 self.runs[SURVEY] = Run(SURVEY, [*command("vrm.page.survey"), str(self.info.path)], self._told)
 
     def cancel(self) -> None:

@@ -72,7 +72,7 @@ export class Panel {
     }
     $('text').checked = state.things.some((thing) => thing.kind === 'text' && thing.on);
     for (const kind of ['follow', 'try', 'remove']) this.run(kind, state);
-    this.problems(state.followed);
+    this.problems(state.followed, state.things.find((thing) => thing.kind === 'text')?.keeps ?? []);
     this.result(state.results.remove);
     this.speak(this.language);
     const stale = state.followed && state.followed.stale;
@@ -134,17 +134,25 @@ export class Panel {
     else if (run.error) said.textContent = run.error;
   }
 
-  problems(followed) {
+  problems(followed, keeps) {
     const words = { unsure: 'unsure', lost: 'lost', large: 'unusually large' };
     const rows = (followed?.runs ?? []).map(([start, stop, state]) => element('li', {}, element('button', {
       textContent: stop - start > 1 ? `frames ${start} to ${stop - 1}` : `frame ${start}`, onclick: () => this.app.jump(start),
     }), ` ${words[state]}`));
-    for (const [text, first, last, removed] of followed?.lines ?? []) {
-      rows.push(element('li', {}, element('button', { textContent: `“${text}”`, onclick: () => this.app.jump(first) }),
-        ` ${first === last ? `frame ${first}` : `frames ${first} to ${last}`}${removed ? '' : ', stays'}`));
-    }
     if (followed && !rows.length) rows.push(element('li', { className: 'quiet', textContent: 'Followed; sure on all frames.' }));
-    this.list($('problems'), [followed?.runs, followed?.lines], () => rows);
+    this.list($('problems'), [followed?.runs], () => rows);
+    const lines = followed?.lines ?? [];
+    $('lines').hidden = !lines.length;
+    this.list($('lines'), [lines, keeps], () => lines.map((line) => this.line(line, keeps)));
+  }
+
+  /** A line of text that was found: whether it goes, what it says, and where it is. */
+  line([text, first, last, may], keeps) {
+    const { app } = this;
+    return element('li', {}, element('input', { type: 'checkbox', checked: may && !keeps.includes(text), disabled: !may || !text,
+      ariaLabel: `the line ${text} goes`, onchange: (event) => app.edit({ do: 'line', text, on: event.target.checked }) }),
+    element('button', { textContent: text ? `“${text}”` : 'unread text', onclick: () => app.jump(first) }),
+    element('span', {}, first === last ? `frame ${first}` : `frames ${first} to ${last}`));
   }
 
   result(result) {

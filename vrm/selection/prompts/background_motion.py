@@ -42,8 +42,8 @@ _TELLING = 0.3
 _MARGIN = 5
 """Side of the square by which the mask is dilated, at tracking size: what lies there is left open."""
 _BESIDE, _WIDELY = 40, 0.4
-"""Around the box so many pixels, at tracking size, and this share of its longer side are compared. That is more than the
-crop which is cut (``vrm.selection.prompts.box``) and the ring that shows the background, by what blurring mixes in."""
+"""Around the box so many pixels, at tracking size, and this share of its longer side are compared: more than the crop
+that is cut (``vrm.selection.prompts.box``) and the ring that shows the background, and what blurring mixes in."""
 _PACE = 0.5
 """What moves, against the background, at least at this share of the object's pace may be part of it."""
 

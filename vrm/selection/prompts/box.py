@@ -34,6 +34,8 @@ _GAUSSIANS = 6
 """Of the object's colour model; the background's has two more."""
 _ROUNDS = 4
 """Times at most that colour models and cut are fitted in turn."""
+_SETTLED = 0.005
+"""... or until less than this share of the mask changes."""
 _FAST = 0.65
 """Motion speaks for the object from this share of the 90th percentile of speeds in the box on."""
 _STILL = 1.5
@@ -364,7 +366,7 @@ def _grab_cut(crop: _Crop, graph: PixelGraph, mask: Bool, rest: np.ndarray, stre
         background = ColourModel(colours, ~chosen, _GAUSSIANS + 2)
         looks[asked] = np.clip(own(within) - background(within), -4, 4)
         before, mask = mask, graph.min_cut(_within(crop, rest + looks.reshape(mask.shape)), strength)
-        if np.array_equal(before, mask):
+        if np.count_nonzero(before != mask) <= _SETTLED * np.count_nonzero(mask):
             break
     return mask
 

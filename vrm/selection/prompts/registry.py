@@ -41,7 +41,6 @@ class ColourAndMotion:
         mask = correct(frame, mask, off) if off else mask
         return Outline(mask, 1.0) if found is None else Outline(mask | found.mask, found.confidence)
 
-
     def at_once(self, t: int, frame: Pixels, prompt: Prompt) -> Outline:
         """A box by its first cut, as far as it is known before the frames around were looked at."""
         if prompt.box is None:

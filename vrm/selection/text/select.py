@@ -21,6 +21,8 @@ from vrm.types import Bool, Masks, Pixels, VideoInfo, eight_bits
 if TYPE_CHECKING:
     from vrm.selection.text.reader import TextReader
 
+KEPT = "--text-keep"
+"""Why a line stays that is said to."""
 _SAID = 4
 """Lines that a note names before it counts."""
 _MOST = 0.4
@@ -101,7 +103,7 @@ def _too_large(line: Line, info: VideoInfo) -> str:
 def _by_pattern(options: TextOptions, line: Line) -> str:
     if not line.text:
         return "cannot be read"
-    return "--text-keep" if options.keep is not None and options.match is None else "not what is asked for"
+    return KEPT if options.keep is not None and options.match is None else "not what is asked for"
 
 
 def _seconds(info: VideoInfo) -> list[float]:
