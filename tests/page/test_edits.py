@@ -49,6 +49,19 @@ def test_a_second_box_on_the_frame_is_another_thing(tab: Tab) -> None:
     assert [len(thing["boxes"]) for thing in state["things"]] == [2, 1]
 
 
+def test_what_is_said_outside_the_range_does_not_count_there(tab: Tab, page: PageState) -> None:
+    tab.edit(do="box", frame=0, box=[10, 20, 40, 60])
+    tab.edit(do="point", frame=9, thing=1, x=30, y=31)
+    tab.edit(do="box", frame=3, box=[1, 2, 30, 40], every=True)
+    tab.edit(do="set", settings={"start": "5f", "end": "12f"})
+    words = page.session.words()
+    assert ("box" in words, words["point"], words["static_box"]) == (False, ["30,31@9"], ["1,2,30,40"])
+    tab.edit(do="delete", thing=2)
+    tab.edit(do="set", settings={"start": "10f", "end": "12f"})
+    assert "Nothing goes on the frames of the range" in tab.get("api/state").json()["commands"]["error"]
+    assert "box" in tab.edit(do="set", settings={"start": "", "end": ""})["commands"]["shell"]
+
+
 def test_undo_and_redo(tab: Tab) -> None:
     tab.edit(do="box", frame=0, box=[10, 20, 40, 60])
     tab.edit(do="toggle", thing=1, on=False)

@@ -331,3 +331,9 @@ def test_effects_have_their_own_colour_and_can_be_hidden(tab: Tab, page: PageSta
     assert (drawn[1][52:58, 32:68, :3] == (0, 170, 255)).all()
     assert (drawn[1][25:45, 35:65] == drawn[0][25:45, 35:65]).all()
     assert (drawn[1][25:45, 35:65, 3] > 0).all()
+    assert np.array_equal(page.mask(6), (mask > 0) & (shadow == 0)), "what is painted on is the thing alone"
+    tab.edit(do="box", frame=0, box=[10, 30, 34, 54])
+    tab.edit(do="point", frame=6, x=2, y=2, stays=True)
+    png = base64.b64decode(tab.get("api/overlay/6?effects=1").json()["png"])
+    corrected = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert (corrected[52:58, 32:68, :3] == (0, 170, 255)).all(), "a click does not make the shadow the thing's"

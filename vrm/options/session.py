@@ -113,9 +113,26 @@ class PickSession:
             raise UsageError(f"There is no thing {number} any more.", "Choose one from the list.")
         return found
 
+    @property
+    def within_range(self) -> PickSession:
+        """The same without what is said of frames outside the range, which would be refused there."""
+        first, last = (_frame_number(self.settings.get(word)) for word in ("start", "end"))
+        if first is None and last is None:
+            return self
+        kept = range(first or 0, self.frames if last is None else last)
+
+        def inside(thing: Thing) -> Thing:
+            outside = () if thing.kind == RECTANGLE else [t for t in thing.frames if t not in kept]
+            for t in outside:
+                thing = thing.without(t)
+            return thing
+
+        return replace(self, things=tuple(map(inside, self.things)))
+
     def words(self) -> dict[str, Any]:
         """The words of ``vrm remove`` that say all this."""
-        active, followed = self.active, self.without_rectangles.active
+        said = self.within_range
+        active, followed = said.active, said.without_rectangles.active
         words: dict[str, Any] = {key: value for key, value in self.settings.items() if key in SETTINGS}
         masks = {t: path for thing in active for t, path in thing.masks.items()}
         if masks:
@@ -123,7 +140,7 @@ class PickSession:
         for word, kind in (("box", "boxes"), ("point", "points"), ("not_point", "not_points")):
             if places := [place_text(place) for thing in followed for place in getattr(thing, kind)]:
                 words[word] = list(dict.fromkeys(places))
-        if still := [place_text(place[:4]) for thing in self.rectangles for place in thing.boxes]:
+        if still := [place_text(place[:4]) for thing in said.rectangles for place in thing.boxes]:
             words["static_box"] = list(dict.fromkeys(still))
         if not any(word in words for word in ("box", "point", "not_point")):
             words.pop("sam", None)  # there is nothing to outline
@@ -147,6 +164,12 @@ class PickSession:
 _BY_NAME, _SIDES = (CLASS, TEXT), 4
 _SPECIAL = re.compile(r"([\\^$.|?*+()\[\]{}])")
 """What means something in a pattern: spaces and the like, which ``re.escape`` escapes too, are left readable."""
+
+
+def _frame_number(time: Any) -> int | None:
+    """Of ``120f``, as the page writes the ends of its range; None: there is none, or it is a time."""
+    found = re.fullmatch(r"(\d+)f", str(time))
+    return int(found[1]) if found else None
 
 
 def place_text(place: tuple[float, ...]) -> str:

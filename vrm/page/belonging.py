@@ -38,10 +38,9 @@ def labels_of(masks: Masks, info: VideoInfo, things: Sequence[Thing]) -> Iterato
                 yield t, before
 
 
-def coloured_things(session: PickSession) -> list[Thing]:
-    """The things that are followed; one alone needs no telling apart."""
-    things = [thing for thing in session.active if thing.kind == OBJECT and thing.frames]
-    return things if len(things) > 1 else []
+def followed_things(session: PickSession) -> list[Thing]:
+    """The things that are followed from where they were pointed at."""
+    return [thing for thing in session.active if thing.kind == OBJECT and thing.frames]
 
 
 def _small(mask: Bool) -> Bool:

@@ -22,6 +22,10 @@ def remove_line(session: PickSession, output: Path, **more: Any) -> list[str]:
     """The words behind ``vrm`` that remove what a session says. Raises UsageError: it says nothing, or cannot go."""
     if not session.active:
         raise UsageError("Nothing goes yet.", "Draw a box around a thing, or click on it: the command is here then.")
+    if not session.within_range.active:
+        raise UsageError(
+            "Nothing goes on the frames of the range.", "Say what goes on one of them, or take the whole video."
+        )
     words = session.words() | more
     build_options(**words).mask.require()
     return ["remove", session.video, *as_typed(RemoveOptions, words), "-o", str(output)]

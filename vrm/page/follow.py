@@ -19,7 +19,7 @@ from vrm.job.side_outputs import FolderOutput, write_masks
 from vrm.options.build import build
 from vrm.options.remove import TRACK, RemoveOptions
 from vrm.options.session import PickSession, read_session
-from vrm.page.belonging import coloured_things, labels_of
+from vrm.page.belonging import followed_things, labels_of
 from vrm.page.followed import EFFECTS, FACTS, MASKS, THINGS
 from vrm.report.model import TextLine
 from vrm.selection.resolve import Selection, track
@@ -53,8 +53,8 @@ def follow(video: Path, words: dict[str, Any], session: PickSession, folder: Pat
             with FolderOutput(folder / EFFECTS, "Effects") as out:
                 write_masks(job.info, selection.effects, out)
         masks = selection.masks.objects
-        things = coloured_things(session)
-        if things:
+        things = followed_things(session.within_range)
+        if len(things) > 1:
             with FolderOutput(folder / THINGS, "Labels") as out:
                 for t, labels in labels_of(masks, job.info, things):
                     out.add(f"{t:05d}.png", labels)

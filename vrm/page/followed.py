@@ -37,17 +37,22 @@ class Followed:
         self.lines: list[list[Any]] = facts["lines"]
 
     def mask(self, t: int) -> Bool | None:
-        """As displayed, bool ``(H, W)``."""
+        """As displayed, bool ``(H, W)``, with the shadows and reflections that go."""
         return _read(self.folder / MASKS / f"{t:05d}.png")
+
+    def things_alone(self, t: int) -> Bool | None:
+        """The mask without shadows and reflections, which are found when all things are followed: it is corrected."""
+        mask, effects = self.mask(t), self.effects(t)
+        return mask if mask is None or effects is None else mask & ~effects
 
     def effects(self, t: int) -> Bool | None:
         return _read(self.folder / EFFECTS / f"{t:05d}.png")
 
     def by_thing(self, t: int, mask: Bool) -> list[tuple[Bool, int | None]]:
-        """The parts of frame t's mask that belong to each thing, by its id; None: it was not told apart."""
+        """The parts of frame t's mask that belong to each thing, by its id; None: it belongs to none of them."""
         path = self.folder / THINGS / f"{t:05d}.png"
         if not path.is_file():
-            return [(mask, None)]
+            return [(mask, self.things[0] if len(self.things) == 1 else None)]
         small = np.asarray(cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_GRAYSCALE))
         labels = cv2.resize(small, mask.shape[1::-1], interpolation=cv2.INTER_NEAREST)
         return [(mask & (labels == number), thing) for number, thing in enumerate(self.things, 1)]

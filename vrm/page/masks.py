@@ -134,26 +134,56 @@ def overlay(
 
     ``rough``: by one cut of each box, at once; what is found with all evidence may differ.
     """
-    there = None if followed is None else followed.mask(t)
-    rectangles = [(drawn([thing], session.size), thing.colour) for thing in session.rectangles]
-    session = session.without_rectangles
-    said = [thing for thing in session.active if t in thing.frames]
-    layers: Layers = []
-    sure, source = None, ""
-    notes: tuple[str, ...] = ()
-    if said and (there is not None or any(_adds(thing, t) for thing in said)):
-        source = "said"
-        found = _outlined(session, said, t, outliner, there, rough)
-        layers = [(np.rot90(each.mask, -outliner.info.rotation // 90), colour) for each, colour in found]
-        sure = min((each.confidence for each, _ in found if each.confidence is not None), default=None)
-        notes = tuple(note for each, _ in found for note in each.notes)
-    elif there is not None and followed is not None:
-        source, sure = "followed", followed.sureness.get(t)
-        layers = _followed(session, followed, t, there, show_effects)
-    if rectangles:
-        layers, source = [*layers, *rectangles], source or "said"
+    layers, found = _things(session.without_rectangles, t, outliner, followed, rough)
+    sure = min((each.confidence for each in found if each.confidence is not None), default=None)
+    source = "said" if found else "followed" if layers else ""
+    if followed is not None and source == "followed":
+        sure = followed.sureness.get(t)
+    effects = followed.effects(t) if followed is not None and show_effects else None
+    if effects is not None:
+        layers = [*layers, (effects, "#{:02x}{:02x}{:02x}".format(*EFFECT))]
+    if session.rectangles:
+        drawn_here = [(drawn([thing], session.size), thing.colour) for thing in session.rectangles]
+        layers, source = [*layers, *drawn_here], source or "said"
     area = float(np.mean(np.any([mask for mask, _ in layers], 0))) if layers else 0.0
+    notes = tuple(note for each in found for note in each.notes)
     return Overlay(_painted(layers, outliner.info) if area else b"", sure, source if area else "", notes, area)
+
+
+def goes(session: PickSession, t: int, outliner: Outliner, followed: Followed | None) -> Bool:
+    """All things that go on frame t, as displayed, without rectangles and effects. Raises VrmError."""
+    layers, _ = _things(session.without_rectangles, t, outliner, followed, False)
+    return np.asarray(np.any([mask for mask, _ in layers], 0)) if layers else np.zeros(session.size, np.bool_)
+
+
+def _things(
+    session: PickSession, t: int, outliner: Outliner, followed: Followed | None, rough: bool
+) -> tuple[Layers, list[OutlinedFrame]]:
+    """The things on frame t, and what had to be outlined for them.
+
+    Following begins on a thing's first frame, so nothing that was followed to it counts there. What is said of a thing
+    on further frames corrects what was followed to them.
+    """
+    there = None if followed is None else followed.things_alone(t)
+    said = [thing for thing in session.active if t in thing.frames]
+    begun = [thing for thing in said if _adds(thing, t) and (there is None or t == min(thing.frames))]
+    layers: Layers = []
+    found: list[OutlinedFrame | None] = []
+
+    def mask_of(things: list[Thing], before: Bool | None = None) -> Bool | None:
+        found.append(outliner.found(replace(session, things=tuple(things)), t, before, rough))
+        return None if found[-1] is None else np.rot90(found[-1].mask, -outliner.info.rotation // 90)
+
+    if there is not None and followed is not None:
+        numbers = {thing.id for thing in begun}
+        rest = [part for part, number in followed.by_thing(t, there) if number not in numbers]
+        mask: Bool | None = np.asarray(np.any(rest, 0)) if rest else np.zeros(there.shape, np.bool_)
+        if corrects := [thing for thing in said if thing not in begun]:
+            mask = mask_of(corrects, mask)
+        if mask is not None and mask.any():
+            layers += _coloured(session, followed, t, mask)
+    layers += [(mask, thing.colour) for thing in begun if (mask := mask_of([thing])) is not None]
+    return layers, [each for each in found if each is not None]
 
 
 def _adds(thing: Thing, t: int) -> bool:
@@ -170,34 +200,11 @@ def drawn(rectangles: Iterable[Thing], size: tuple[int, int]) -> Bool:
     return mask
 
 
-def _outlined(
-    session: PickSession, said: list[Thing], t: int, outliner: Outliner, there: Bool | None, rough: bool
-) -> list[tuple[OutlinedFrame, str]]:
-    """Outlines on frame t with their colours: of each thing, or of all where they correct what was followed there."""
-    corrected = there is not None and t not in _first_frames(session)
-    if corrected or len(said) == 1:
-        found = [outliner.found(session, t, there if corrected else None, rough)]
-    else:
-        found = [outliner.found(replace(session, things=(thing,)), t, rough=rough) for thing in said]
-    return [(each, thing.colour) for each, thing in zip(found, said, strict=False) if each is not None]
-
-
-def _followed(session: PickSession, followed: Followed, t: int, there: Bool, show_effects: bool) -> Layers:
-    """What was followed to frame t, by thing, and shadows and reflections in their own colour."""
+def _coloured(session: PickSession, followed: Followed, t: int, mask: Bool) -> Layers:
+    """A mask of frame t, by the things that were followed there."""
     colours = {thing.id: thing.colour for thing in session.things}
     usual = next((thing.colour for thing in session.active), COLOURS[0])
-    layers = [(part, colours.get(number or 0, usual)) for part, number in followed.by_thing(t, there)]
-    shadow = followed.effects(t)
-    if shadow is not None:
-        layers = [(mask & ~shadow, colour) for mask, colour in layers]
-        if show_effects:
-            layers.append((shadow, "#{:02x}{:02x}{:02x}".format(*EFFECT)))
-    return layers
-
-
-def _first_frames(session: PickSession) -> set[int]:
-    """The first frame of each thing: following begins there, so no mask was followed to it."""
-    return {min(thing.frames) for thing in session.active if thing.frames}
+    return [(part, colours.get(number or 0, usual)) for part, number in followed.by_thing(t, mask)]
 
 
 def _painted(layers: Layers, info: VideoInfo) -> bytes:

@@ -10,8 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vrm.errors import UsageError, VideoError, VrmError
 from vrm.media.read.probe import probe
 from vrm.options.session import PickSession, size_of
@@ -20,7 +18,7 @@ from vrm.page.edits import edited, painted
 from vrm.page.followed import Followed
 from vrm.page.frames import FrameStore
 from vrm.page.history import History
-from vrm.page.masks import Outliner, Overlay, overlay
+from vrm.page.masks import Outliner, Overlay, goes, overlay
 from vrm.page.painting import Stroke, keep_painted
 from vrm.page.runs import DONE, RUNNING, Run
 from vrm.page.saving import save_masks, save_session
@@ -117,13 +115,8 @@ class PageState:
         return painted(self.session, stroke.frame, stroke.thing, path)
 
     def mask(self, t: int) -> Bool:
-        """All that goes on frame t and is followed, as displayed. Raises VrmError."""
-        session = self.session.without_rectangles
-        there = None if self.followed is None else self.followed.mask(t)
-        found = self._outliner.found(session, t, there)
-        if found is not None:
-            return np.rot90(found.mask, -self.info.rotation // 90)
-        return np.zeros(session.size, np.bool_) if there is None else there
+        """All things that go on frame t and are followed, as displayed. Raises VrmError."""
+        return goes(self.session, t, self._outliner, self.followed)
 
     # What is shown
 

@@ -39,7 +39,7 @@ class App {
     $('facts').title = $('facts').textContent;
     $('frame').max = frames - 1;
     this.viewer.open(this.video);
-    this.timeline.open(this.video);
+    this.film();
     this.wire();
     this.tool('box');
     await this.look();
@@ -122,6 +122,7 @@ class App {
       const running = before.runs[kind]?.state === 'running';
       if (running && state.runs[kind]?.state === 'done' && state.results[kind]) {
         this.results = (this.results ?? 0) + 1;
+        this.enter(kind);
         this.look(kind === 'try' ? 0 : this.frame, kind);
         return;
       }
@@ -180,7 +181,15 @@ class App {
     this.viewer.shown = mode === 'try' ? [result.wide / 2, result.tall] : [this.video.shown_width, this.video.shown_height];
     $('wipe-label').classList.toggle('used', compares);
     document.querySelector('.badges').classList.toggle('used', compares);
+    this.film();
     this.tool(this.viewer.tool);
+  }
+
+  /** The strip shows the video, or of what was tried its few seconds. */
+  film() {
+    const ratio = this.video.shown_width / this.video.shown_height, n = this.results ?? 0;
+    if (this.mode === 'try') this.timeline.open(this.length, ratio, (frame) => `api/result/try/${frame}?size=640&n=${n}`, true);
+    else this.timeline.open(this.video.frames, ratio, (frame) => `api/thumbnail/${frame}`);
   }
 
   /** Lay over the frame what goes there. */
@@ -220,7 +229,7 @@ class App {
   }
 
   sure(found) {
-    const text = !found?.source ? '' : found.sure === null ? 'As given.'
+    const text = !found?.source ? '' : found.sure === null ? 'Nothing is guessed here.'
       : `${found.source === 'said' ? 'The outline is' : 'Following is'} ${Math.round(found.sure * 100)} % sure here.`;
     const unsure = found?.sure !== null && found?.sure < 0.6;
     $('sure').textContent = [text, ...(unsure ? ['Correct it with “Goes” and “Stays”, or draw a tighter box.'] : [])].join(' ');
@@ -252,7 +261,6 @@ class App {
     const { state } = this;
     const facts = { followed: state.followed, shots: state.shots, things: state.things, range: this.range,
       bars: this.mode === 'remove' ? state.results.remove?.bars : null };
-    this.timeline.frames = this.length;
     this.timeline.show(this.frame, this.mode === 'try' ? { followed: null, shots: [], things: [], range: null, bars: null } : facts);
     $('legend').replaceChildren(...(this.mode === 'try' ? [] : legend(facts)).map(([colour, text]) => {
       const said = document.createElement('span'), dot = document.createElement('i');

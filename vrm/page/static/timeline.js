@@ -23,10 +23,10 @@ export class Timeline {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw());
   }
 
-  open(video) {
-    this.frames = video.frames;
-    this.ratio = video.shown_width / video.shown_height;
-    this.canvas.setAttribute('aria-valuemax', video.frames - 1);
+  /** Show a film of so many frames; `address` gives its pictures, of which the left half counts where they hold two. */
+  open(frames, ratio, address, halves = false) {
+    Object.assign(this, { frames, ratio, address, halves, count: 0, filling: null });
+    this.canvas.setAttribute('aria-valuemax', frames - 1);
     this.fill();
   }
 
@@ -35,18 +35,18 @@ export class Timeline {
     if (!this.frames) return;
     const wide = Math.max(24, ROW * this.ratio), room = this.canvas.clientWidth;
     const count = Math.max(1, Math.min(this.frames, Math.ceil(room / wide)));
-    const key = this.filling = `${count}`;
-    for (let k = 0; k < count && key === this.filling; k++) {
-      const frame = Math.floor((k + 0.5) * this.frames / count);
-      if (!this.thumbnails.has(frame)) {
+    const mine = this.filling = Symbol('filling');
+    for (let k = 0; k < count && mine === this.filling; k++) {
+      const path = this.address(Math.floor((k + 0.5) * this.frames / count));
+      if (!this.thumbnails.has(path)) {
         try {
-          const response = await fetch(`api/thumbnail/${frame}`);
-          if (response.ok) this.thumbnails.set(frame, await createImageBitmap(await response.blob()));
+          const response = await fetch(path);
+          if (response.ok) this.thumbnails.set(path, await createImageBitmap(await response.blob()));
         } catch { return; }
       }
       this.draw();
     }
-    this.count = count;
+    if (mine === this.filling) this.count = count;
   }
 
   show(frame, facts) {
@@ -115,10 +115,11 @@ export class Timeline {
   strip(paper, width) {
     const count = this.count || Math.max(1, Math.min(this.frames, Math.ceil(width / Math.max(24, ROW * this.ratio))));
     for (let k = 0; k < count; k++) {
-      const picture = this.thumbnails.get(Math.floor((k + 0.5) * this.frames / count));
+      const picture = this.thumbnails.get(this.address(Math.floor((k + 0.5) * this.frames / count)));
       if (!picture) continue;
-      const wide = width / count, part = Math.min(picture.width, picture.height * wide / ROW);
-      paper.drawImage(picture, (picture.width - part) / 2, 0, part, picture.height, k * wide, 0, wide, ROW);
+      const wide = width / count, whole = this.halves ? picture.width / 2 : picture.width;
+      const part = Math.min(whole, picture.height * wide / ROW);
+      paper.drawImage(picture, (whole - part) / 2, 0, part, picture.height, k * wide, 0, wide, ROW);
     }
   }
 

@@ -25,7 +25,7 @@ def check_prompts(job: Job) -> None:
         if not everywhere and not job.first <= prompt.frame < job.last:
             raise MaskError(
                 f"{prompt_text(prompt)} is on frame {prompt.frame}, but the frames are {job.first} to {job.last - 1}.",
-                "Frames are counted from 0.",
+                "Point at it on one of these: frames are counted from 0.",
             )
         job.note(_check_place(prompt, job.info))
 
