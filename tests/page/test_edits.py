@@ -56,9 +56,10 @@ def test_what_is_said_outside_the_range_does_not_count_there(tab: Tab, page: Pag
     tab.edit(do="set", settings={"start": "5f", "end": "12f"})
     words = page.session.words()
     assert ("box" in words, words["point"], words["static_box"]) == (False, ["30,31@9"], ["1,2,30,40"])
-    tab.edit(do="delete", thing=2)
+    tab.edit(do="rename", thing=1, name="the red one")
     tab.edit(do="set", settings={"start": "10f", "end": "12f"})
-    assert "Nothing goes on the frames of the range" in tab.get("api/state").json()["commands"]["error"]
+    error = tab.get("api/state").json()["commands"]["error"]
+    assert "Nothing is said of the red one on the frames of the range" in error
     assert "box" in tab.edit(do="set", settings={"start": "", "end": ""})["commands"]["shell"]
 
 

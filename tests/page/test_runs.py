@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -286,6 +287,25 @@ def test_cancelling_leaves_nothing_behind(tab: Tab, page: PageState, video: Path
             path.unlink()
     assert page.runs["remove"].state == CANCELLED
     assert set(video.parent.iterdir()) == before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets the limit of another process")
+def test_a_disk_that_is_full_while_removing_leaves_nothing_half_written(tab: Tab, page: PageState, video: Path) -> None:
+    """As if nothing more could be written: the largest size of a file of the process that removes."""
+    import resource
+
+    tab.edit(do="box", frame=0, box=[8, 28, 36, 56])
+    tab.edit(do="set", settings={"preset": "fast", "effects": "none"})
+    tab.post("api/run", {"kind": "remove"})
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(page.runs["remove"].pid, resource.RLIMIT_FSIZE, (2000, hard))
+    failed = ended(page, "remove")
+    assert failed.state == FAILED
+    assert re.search("disk is full|too large", failed.error), failed.error
+    assert list(video.parent.glob("square*")) == [video]
+    tab.post("api/run", {"kind": "remove"})
+    assert ended(page, "remove").state == DONE
+    assert sorted(path.name for path in video.parent.glob("square-*")) == ["square-clean.html", "square-clean.mp4"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

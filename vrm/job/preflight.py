@@ -226,5 +226,7 @@ def _enough(needed: int, folder: Path, what: str, fix: str) -> None:
 
 
 def gigabytes(count: float) -> str:
-    """Bytes in words, such as "1.2 GB" or "340 MB"."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{max(1, round(count / 1e6))} MB"
+    """Bytes in words, such as "1.2 GB", "340 MB" or "12 kB"."""
+    if count < 1e6:
+        return f"{round(count / 1e3)} kB"
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{round(count / 1e6)} MB"

@@ -22,9 +22,12 @@ def remove_line(session: PickSession, output: Path, **more: Any) -> list[str]:
     """The words behind ``vrm`` that remove what a session says. Raises UsageError: it says nothing, or cannot go."""
     if not session.active:
         raise UsageError("Nothing goes yet.", "Draw a box around a thing, or click on it: the command is here then.")
-    if not session.within_range.active:
+    missed = {thing.id for thing in session.active} - {thing.id for thing in session.within_range.active}
+    if missed:
+        names = " and ".join(session.thing(number).name for number in sorted(missed))
         raise UsageError(
-            "Nothing goes on the frames of the range.", "Say what goes on one of them, or take the whole video."
+            f"Nothing is said of {names} on the frames of the range.",
+            "Draw a box around it on one of them, take the whole video, or untick it.",
         )
     words = session.words() | more
     build_options(**words).mask.require()

@@ -124,7 +124,7 @@ export class Panel {
     document.querySelector(`.cancel[data-kind=${kind}]`).hidden = !running;
     bar.hidden = !running;
     said.className = run?.state === 'failed' ? 'bad' : 'quiet';
-    said.textContent = '';
+    said.textContent = kind === 'try' && state.things.length && state.commands.error ? state.commands.error : '';
     if (!run) return;
     if (running) {
       bar.value = run.overall.done ?? 0;
