@@ -229,7 +229,7 @@ class App {
   }
 
   sure(found) {
-    const text = !found?.source ? '' : found.sure === null ? 'Nothing is guessed here.'
+    const text = !found?.source ? '' : found.sure === null ? (found.source === 'said' ? 'Nothing is guessed here.' : '')
       : `${found.source === 'said' ? 'The outline is' : 'Following is'} ${Math.round(found.sure * 100)} % sure here.`;
     const unsure = found?.sure !== null && found?.sure < 0.6;
     $('sure').textContent = [text, ...(unsure ? ['Correct it with “Goes” and “Stays”, or draw a tighter box.'] : [])].join(' ');

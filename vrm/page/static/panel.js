@@ -150,6 +150,7 @@ export class Panel {
   line([text, first, last, may], keeps) {
     const { app } = this;
     return element('li', {}, element('input', { type: 'checkbox', checked: may && !keeps.includes(text), disabled: !may || !text,
+      title: !may ? 'Part of the scene: it stays' : text ? '' : 'A line that cannot be read cannot be told apart',
       ariaLabel: `the line ${text} goes`, onchange: (event) => app.edit({ do: 'line', text, on: event.target.checked }) }),
     element('button', { textContent: text ? `“${text}”` : 'unread text', onclick: () => app.jump(first) }),
     element('span', {}, first === last ? `frame ${first}` : `frames ${first} to ${last}`));
