@@ -80,6 +80,22 @@ def test_only_the_shot_is_looked_at():
     assert tracked.masks.n_frames == 7
 
 
+@pytest.mark.parametrize("asked", [2, 4, 5, 8])
+def test_one_frame_alone_is_as_it_is_among_all(asked: int):
+    scene, looked = Scene(), set()
+
+    def frame(t: int) -> np.ndarray:
+        looked.add(t)
+        return scene(t)
+
+    given = {1: scene.masks[1], 6: scene.masks[6]}
+    everything = track_mask(scene, given, 0, 9)
+    tracked = track_mask(frame, given, 0, 9, only=asked)
+    np.testing.assert_array_equal(tracked.masks[asked], everything.masks[asked])
+    assert tracked.confidence[asked] == everything.confidence[asked]
+    assert len(tracked.confidence) < 6, "no more is followed than what leads there"
+
+
 def test_vanished_object_is_said_to_be_lost():
     scene = Scene(hidden=range(4, 9))
     tracked = track_mask(scene, {0: scene.masks[0]}, 0, 9)

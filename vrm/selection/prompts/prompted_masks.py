@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
@@ -93,10 +94,15 @@ class PromptedMasks:
         mask = loaded.masks[t]
         return self._outlined(t, prompts, mask if mask.any() else None) if prompts else mask
 
-    def follow(self, annotated: dict[int, Bool], scene: Scene) -> Tracked:
-        """Follow masks through a scene, by the model that outlined them if it can (a SAM 2 video model)."""
+    def follow(self, annotated: dict[int, Bool], scene: Scene, only: int | None = None) -> Tracked:
+        """Follow masks through a scene, by the model that outlined them if it can (a SAM 2 video model).
+
+        ``only``: the frame whose mask is asked for, if it is one.
+        """
         prompter: Any = self._prompter
-        tracker: Callable[..., Tracked] = prompter.track if getattr(prompter, "tracks", False) else track_mask
+        tracker: Callable[..., Tracked] = partial(track_mask, only=only)
+        if getattr(prompter, "tracks", False):
+            tracker = prompter.track
         with self._job.timed("follow"):
             return tracker(
                 self._store.frame,
@@ -108,17 +114,14 @@ class PromptedMasks:
             )
 
     def _followed(self, masks: Masks, annotated: dict[int, Bool], prompts: Prompts, scene: Scene) -> None:
-        """Outline on the first frame pointed at, follow; correct on the next, follow anew from both; and so on."""
-        tracked: Tracked | None = None
+        """Outline on the first frame pointed at, follow to the next, correct it there, ...; then follow from all."""
         for t, each in groupby(prompts, key=lambda p: p.frame):
-            if annotated and tracked is None:
-                tracked = self.follow(annotated, scene)
             before = annotated.get(t)
-            if before is None and tracked is not None and tracked.masks.box(t) is not None:
-                before = tracked.masks[t]
+            if before is None and annotated:
+                there = self.follow(annotated, scene, only=t).masks
+                before = there[t] if there.box(t) is not None else None
             annotated[t] = self._outlined(t, list(each), before)
-            tracked = None
-        tracked = tracked or self.follow(annotated, scene)
+        tracked = self.follow(annotated, scene)
         shown = scene.within(range(self._job.first, self._job.last))
         self._job.note(followed_from(annotated, shown), *loss_notes(tracked, list(shown)))
         self._job.sureness.update(tracked.confidence)

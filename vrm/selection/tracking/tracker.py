@@ -57,13 +57,14 @@ class Tracked:
 
 def track_mask(
     frame: GetFrame, annotated: dict[int, Bool], start: int, stop: int, *, without: Container[int] = (),
-    progress: Progress = no_progress,
+    only: int | None = None, progress: Progress = no_progress,
 ) -> Tracked:  # fmt: skip
     """Follow a masked object through one shot, forwards and backwards from every annotated frame.
 
     Between two annotated frames each frame is reached from the nearer one. ``frame`` is called with neighbouring t, a
     few times each; masks are bool ``(H, W)``; stop is excluded; frames ``without`` (black ones amid the shot, say) are
-    passed over. Raises ValueError without an annotated frame in it.
+    passed over. With ``only`` no more is followed than what leads to that frame, whose mask is the same then. Raises
+    ValueError without an annotated frame in the shot.
     """
     known = sorted(t for t in annotated if start <= t < stop and t not in without)
     if not known:
@@ -86,6 +87,8 @@ def track_mask(
     if learner is not None:
         learner.fit(300, 3e-3)
         for path in paths(known, shot.times):
+            if only is not None:
+                path = path[: path.index(only) + 1] if only in path else path[:1]
             for t, mask, sure in _track_path(shot, copy.deepcopy(learner), annotated[path[0]], path):
                 result.masks[t], result.confidence[t] = mask, sure
                 progress("follow", len(result.confidence), len(shot.times))
