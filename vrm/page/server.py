@@ -48,15 +48,19 @@ def pick(video: Path, port: int | None, browser: bool, say: Callable[[str], None
 
     Raises VrmError: no video, a session of another video, no port, or packages are missing.
     """
-    info, session, saved = opened(video)
-    with scratch_folder() as scratch, contextlib.closing(PageState(info, session, scratch, saved)) as page:
-        page.begin()
-        with needed_by("vrm pick", "page"):
-            import uvicorn
+    with needed_by("vrm pick", "page"):
+        import uvicorn
 
-            from vrm.page.app import Tabs, application
-            from vrm.page.security import OnlyForYou
-        listening, port = bound(port if port is not None else PORT)
+        from vrm.page.app import Tabs, application
+        from vrm.page.security import OnlyForYou
+    info, session, saved = opened(video)
+    listening, port = bound(port if port is not None else PORT)
+    with (
+        listening,
+        scratch_folder() as scratch,
+        contextlib.closing(PageState(info, session, scratch, saved)) as page,
+        contextlib.suppress(KeyboardInterrupt),
+    ):
         tabs, token = Tabs(), secrets.token_urlsafe(24)
         address = f"http://127.0.0.1:{port}/{token}/"
         app = OnlyForYou(application(page, tabs), token, port)
@@ -64,12 +68,12 @@ def pick(video: Path, port: int | None, browser: bool, say: Callable[[str], None
             uvicorn.Config(app, log_level="error", lifespan="off", server_header=False, timeout_graceful_shutdown=3)
         )
         threading.Thread(target=end_when_left, args=(server, tabs, page), daemon=True).start()
-        with listening, contextlib.suppress(KeyboardInterrupt):
-            say(address)
-            if browser and not opens(address):
-                say("No browser could be opened: open this address yourself.")
-            say("Ctrl-C ends it.")
-            server.run(sockets=[listening])
+        say(address)
+        page.begin()
+        if browser and not opens(address):
+            say("No browser could be opened: open this address yourself.")
+        say("Ctrl-C ends it.")
+        server.run(sockets=[listening])
 
 
 def opened(path: Path) -> tuple[VideoInfo, PickSession, Path | None]:
