@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import shutil
@@ -52,8 +53,9 @@ def address(video: Path) -> Iterator[str]:
     """Where ``vrm pick`` serves the page; it ends with Ctrl-C, and says nothing of an error."""
     command = [sys.executable, "-m", "vrm", "pick", str(video), "--no-browser", "--port", "18437"]
     said = video.with_suffix(".txt")
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background jobs are deaf to it
     with said.open("w") as complaints:
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True)
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True, preexec_fn=heard)
     try:
         assert server.stdout is not None
         yield server.stdout.readline().strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import os
 import signal
@@ -69,7 +70,9 @@ def test_ctrl_c_ends_it_in_peace_while_a_tab_is_open(tmp_path: Path) -> None:
     pytest.importorskip("uvicorn", reason="needs the extra page")
     video = made.write(tmp_path / "square.mp4")
     command = [sys.executable, "-m", "vrm", "pick", str(video), "--no-browser", "--port", "18537"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # background jobs are deaf to it
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, preexec_fn=heard) as program:
         assert program.stdout is not None
         address = urlsplit(program.stdout.readline().strip())
         tab = http.client.HTTPConnection(address.netloc, timeout=60)
