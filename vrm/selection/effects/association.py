@@ -22,7 +22,7 @@ _SIZE = 84, 113
 _FOOT = 56.0, 28.0
 """its ``(height, width)``, and where the foot lies ``(x, y)``."""
 
-_BLUR = 0.025
+_BLUR, _STEADY_BLUR = 0.025, 0.05
 """Heights that shadows sway by against the object; twice as much along the ground."""
 
 _FEWEST = 5
@@ -55,11 +55,15 @@ _ZONE = 1.2, 0.25, 0.8
 
 
 def supported(
-    evidences: Mapping[int, Evidence], places: Mapping[int, Stance], moved: Mapping[int, Vector]
+    evidences: Mapping[int, Evidence], places: Mapping[int, Stance], moved: Mapping[int, Vector], steady: bool = False
 ) -> dict[int, F32]:
     """How sure it is that a loss of light at a place goes with the object: standard deviations, ``(h, w)`` by frame.
 
-    The better of two: tied to the object, and tied to the ground below it. ``moved``: see ``own_motion``.
+    The better of two: tied to the object, and tied to the ground below it.
+
+    Args:
+        moved: see ``own_motion``.
+        steady: by what ``Evidence.steady`` says: less is found, and less by accident.
     """
     times = [t for t in evidences if t in places]
     found: dict[int, F32] = {}
@@ -67,7 +71,7 @@ def supported(
         return found
     for grounded in (False, True):
         matrices = {t: places[t].to_frame(evidences[t].known.shape, _UNIT, _FOOT, grounded) for t in times}
-        average = _average(evidences, places, matrices)
+        average = _average(evidences, places, matrices, steady)
         stays = _staying(evidences, matrices, moved)
         for t in times:
             sure = np.maximum(average, np.where(stays[t], np.float32(_STAYS), 0)) if t in stays else average
@@ -82,13 +86,16 @@ def _travel(times: list[int], moved: Mapping[int, Vector]) -> float:
     return float(np.linalg.norm(np.ptp(np.vstack([np.zeros(2), path]), 0)))
 
 
-def _average(evidences: Mapping[int, Evidence], places: Mapping[int, Stance], matrices: Mapping[int, F32]) -> F32:
+def _average(
+    evidences: Mapping[int, Evidence], places: Mapping[int, Stance], matrices: Mapping[int, F32], steady: bool
+) -> F32:
     """The object-triggered average, in standard deviations, in the object's coordinates."""
     stack = np.full((len(matrices), *_SIZE), np.nan, np.float32)
     for k, (t, matrix) in enumerate(matrices.items()):
         shown = into_object(evidences[t].known.astype(np.float32), matrix, _SIZE) > 0.99
-        blur = places[t].height * _BLUR
-        soft = cv2.GaussianBlur(evidences[t].sureness, (0, 0), 2 * blur, sigmaY=blur)
+        blur = places[t].height * (_STEADY_BLUR if steady else _BLUR)
+        sure = evidences[t].steady if steady else evidences[t].sureness
+        soft = cv2.GaussianBlur(sure, (0, 0), 2 * blur, sigmaY=blur)
         sureness = into_object(np.asarray(soft, np.float32), matrix, _SIZE)
         stack[k][shown] = np.clip(sureness[shown], -4, 6)
     average = _significance(stack)

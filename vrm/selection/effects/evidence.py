@@ -39,12 +39,14 @@ class Evidence:
         loss: natural logarithm of light lost, 0 = as the plate, float32; negative where it is brighter.
         known: bool: there is a plate and no object.
         sureness: ``loss`` in standard deviations of what frames show there, float32.
+        steady: the same, with deviations that are averaged as ``loss`` is: weaker, and hardly above 0 by accident.
         score: the same, 0 where the ground is not the plate's (another thing).
     """
 
     loss: F32
     known: Bool
     sureness: F32
+    steady: F32
     score: F32
 
 
@@ -61,12 +63,16 @@ def evidence(rgb: U8, hidden: Bool, plate: Plate) -> Evidence:
     mean = luminance(ratio)
     noise = 1.48 * float(np.median(np.abs(mean[known]))) if known.any() else 1.0
     score = -mean / np.sqrt(max(_FLOOR, noise) ** 2 + plate.spread**2)
-    sureness = np.where(known, (-mean - _BIAS * plate.spread) / np.sqrt(_EVEN**2 + plate.spread**2), 0)
+    around = cv2.boxFilter(plate.spread * weight, -1, window) / (cv2.boxFilter(weight, -1, window) + 1e-3)
+    sureness, steady = (
+        np.where(known, (-mean - _BIAS * spread) / np.sqrt(_EVEN**2 + spread**2), 0).astype(np.float32)
+        for spread in (plate.spread, around)
+    )
     lost = luminance(there - here) > _DARK * cv2.boxFilter(weight, -1, window)
     chroma = np.abs(ratio - mean[..., None]).max(-1) < 0.25 + 0.35 * np.abs(mean)
     score = np.where(known & lost & chroma & _same_ground(luminance(light), luminance(plate.light), weight), score, 0)
     loss = np.where(known, -mean, 0).astype(np.float32)
-    return Evidence(loss, known, sureness.astype(np.float32), score.astype(np.float32))
+    return Evidence(loss, known, sureness, steady, score.astype(np.float32))
 
 
 def _slow(ratio: F32, known: Bool) -> F32:

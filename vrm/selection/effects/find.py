@@ -129,14 +129,14 @@ def _stretch(
 def _shadows(frames: EffectFrames, times: list[int], seen: dict[int, Evidence]) -> dict[int, Bool]:
     """The shadow, perhaps empty, on each frame that can tell."""
     outlines = {t: frames.object(t) for t in times}
-    places = stances(outlines)
+    places, middles = stances(outlines), stances(outlines, middle=True)
     support = supported(seen, places, own_motion(frames, places))
-    light = find_light(seen, support, outlines, places)
+    steady = supported(seen, middles, own_motion(frames, middles), steady=True)
+    light = find_light(seen, steady, outlines, middles)
     found = {}
-    for t in support:
-        found[t] = associated(seen[t], support[t])
-        if light is not None:
-            found[t] |= cast_shadow(light, seen[t], outlines[t], places[t])
+    for t in {**support, **steady}:
+        region = associated(seen[t], support[t]) if t in support else np.zeros(frames.size, np.bool_)
+        found[t] = region if light is None else cast_shadow(light, seen[t], outlines[t], places[t], region)
     return found
 
 

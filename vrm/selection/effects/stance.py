@@ -41,8 +41,11 @@ class Stance:
         return np.array([[scale, 0, self.x - scale * origin[0]], [0, scale, y - scale * origin[1]]], np.float32)
 
 
-def stances(objects: Mapping[int, Bool]) -> dict[int, Stance]:
-    """The stance on each frame that shows the object."""
+def stances(objects: Mapping[int, Bool], middle: bool = False) -> dict[int, Stance]:
+    """The stance on each frame that shows the object.
+
+    ``middle``: its x is that of the object's middle, which sways less than a foot that steps.
+    """
     feet: dict[int, tuple[float, float]] = {}
     heights: dict[int, float] = {}
     for t, mask in objects.items():
@@ -51,7 +54,7 @@ def stances(objects: Mapping[int, Bool]) -> dict[int, Stance]:
             continue
         ys, xs = np.nonzero(mask)
         y = float(np.percentile(ys, 99.5))
-        feet[t] = float(xs[ys >= y - 3].mean()), y
+        feet[t] = float((xs if middle else xs[ys >= y - 3]).mean()), y
         heights[t] = max(8.0, float(box[2] - box[0]))
     found = {}
     for t, (x, y) in feet.items():
