@@ -31,13 +31,15 @@ _SHEARS = tuple(np.linspace(-2, 2, 17))
 _SQUASHES = (-0.7, -0.55, -0.4, -0.25, -0.15, 0.15, 0.25, 0.4, 0.55, 0.7)
 _FINER = tuple((a, b) for a in (-0.16, -0.08, 0, 0.08, 0.16) for b in (-0.08, -0.04, 0, 0.04, 0.08))
 
-_ACCEPTED = 0.35
-"""Correlation of outline and light lost that three of four frames must have. Made shadows have .39 to .77, a tennis
-player's .39, clips without a cast shadow .31 at most."""
+STEADY, SWAYING = 0.35, 0.2
+"""Correlation of outline and light lost that three of four frames must have, where support is steady and where it is
+not. Made shadows have .39 to .77, a car's .57, a horse's .35, clips without a cast shadow .32 at most; of the other
+support a tennis player's .20, clips without one less."""
 
+_SLANTED = 0.5
+"""Shear from which a light that is sure comes from one side, so that no shadow lies on the other, ..."""
 _ASIDE = 0.06
-"""Heights from the outline laid down, or from the object, within which a shadow that is found otherwise must begin: the
-light comes from one side."""
+"""and heights from the outline laid down, or from the object, within which what else got darker must begin."""
 
 _SUPPORTED = 2.5
 """Standard deviations of the association from which a loss of light counts in full."""
@@ -63,9 +65,9 @@ class Light:
 
 def find_light(
     evidences: Mapping[int, Evidence], support: Mapping[int, F32], objects: Mapping[int, Bool],
-    places: Mapping[int, Stance],
+    places: Mapping[int, Stance], accepted: float,
 ) -> Light | None:  # fmt: skip
-    """The light that explains what got darker and goes with the object, None where none does."""
+    """The light that explains what got darker and goes with the object, None where none has the score ``accepted``."""
     times = [t for t in evidences if t in support]
     times = times[:: max(1, len(times) // _FRAMES)][:_FRAMES]
     if not times:
@@ -75,7 +77,7 @@ def find_light(
     for grounded in (False, True):
         views = _TriedFrames(lost, evidences, objects, places, grounded)
         best = max(best, views.best(), key=lambda one: one[0])
-    return best[1] if best[1].score > _ACCEPTED else None
+    return best[1] if best[1].score > accepted else None
 
 
 class _TriedFrames:
@@ -140,15 +142,14 @@ def laid_down(outline: F32, light: tuple[float, float], foot: float, ground: flo
 def cast_shadow(light: Light, found: Evidence, outline: Bool, place: Stance, others: Bool) -> Bool:
     """The shadow on one frame, bool ``(h, w)``: the outline laid down, less what is seen to be as bright as ever.
 
-    ``others``: what else of the light lost seems to go with the object; it counts where it begins at the shadow or at
-    the object.
+    ``others``: what else of the light lost seems to go with the object; all that is not on the wrong side of it counts.
     """
     ground = place.ground if light.grounded else place.y
     whole = outline.astype(np.float32)
     laid = laid_down(whole, (light.shear, light.squash), place.y, ground, (whole.shape[0], whole.shape[1])) > 0.3
+    if light.score > STEADY and abs(light.shear) > _SLANTED:
+        near = dilate(laid | outline, max(1, round(_ASIDE * place.height)))
+        _, labels = cv2.connectedComponents(others.astype(np.uint8), connectivity=8)
+        others = others & np.isin(labels, labels[near])
     bright = found.known & (found.loss < -_BRIGHT)
-    near = dilate(laid | outline, max(1, round(_ASIDE * place.height)))
-    _, labels = cv2.connectedComponents(others.astype(np.uint8), connectivity=8)
-    kept = np.bincount(labels[near], minlength=labels.max() + 1) > 0
-    kept[0] = False
-    return np.asarray(((laid & ~bright) | kept[labels]) & ~outline)
+    return np.asarray(((laid & ~bright) | others) & ~outline)

@@ -11,7 +11,7 @@ import numpy as np
 from vrm.events import Progress, counted, no_progress
 from vrm.motion.frames import closed, dilate
 from vrm.selection.effects.association import associated, supported
-from vrm.selection.effects.cast_shadow import cast_shadow, find_light
+from vrm.selection.effects.cast_shadow import STEADY, SWAYING, cast_shadow, find_light
 from vrm.selection.effects.evidence import Evidence, evidence
 from vrm.selection.effects.mirror import FoundMirror, find_mirror, looked_at, reflection
 from vrm.selection.effects.plates import Plate, plate
@@ -132,7 +132,7 @@ def _shadows(frames: EffectFrames, times: list[int], seen: dict[int, Evidence]) 
     places, middles = stances(outlines), stances(outlines, middle=True)
     support = supported(seen, places, own_motion(frames, places))
     steady = supported(seen, middles, own_motion(frames, middles), steady=True)
-    light = find_light(seen, steady, outlines, middles)
+    light = find_light(seen, steady, outlines, middles, STEADY) or find_light(seen, support, outlines, places, SWAYING)
     found = {}
     for t in {**support, **steady}:
         region = associated(seen[t], support[t]) if t in support else np.zeros(frames.size, np.bool_)
