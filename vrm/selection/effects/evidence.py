@@ -49,6 +49,13 @@ class Evidence:
     steady: F32
     score: F32
 
+    def without(self, explained: Bool) -> Evidence:
+        """The same where another effect does not explain it."""
+        loss, sureness, steady, score = (
+            np.where(explained, np.float32(0), plane) for plane in (self.loss, self.sureness, self.steady, self.score)
+        )
+        return Evidence(loss, self.known & ~explained, sureness, steady, score)
+
 
 def evidence(rgb: U8, hidden: Bool, plate: Plate) -> Evidence:
     """Hold a frame ``(h, w, 3)`` against its plate; ``hidden`` is the object with its rim."""

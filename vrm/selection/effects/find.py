@@ -24,7 +24,7 @@ _STRETCH = 96
 """Frames that are looked at together: one light, one average."""
 
 _SEAM = 9
-"""Pixels, at working size, between a thing and its effect that belong to both."""
+"""Pixels, at working size, between a thing and its effect that belong to both, or between two effects."""
 _ENCLOSED = 0.03
 """What the two enclose belongs to them up to this share of the thing."""
 
@@ -112,27 +112,37 @@ def _stretch(
                 seen[t] = evidence(frames.rgb(t), frames.hidden(t), ground)
         step(n + 1)
     out.looked += times
-    found = _shadows(frames, times, seen) if kinds != "reflections" else {}
-    out.blind += [t for t in times if t not in found]
-    out.with_shadow += [t for t, region in found.items() if region.any()]
     mirror = find_mirror(frames, plates, times) if mirrored else None
+    reflections: dict[int, Bool] = {}
     if mirror is not None:
         out.mirrors.append(FoundMirror(times[0], times[-1] + 1, mirror))
-        for t in times:
-            region = reflection(mirror, frames, t)
-            if region.any():
-                out.with_reflection.append(t)
-                found[t] = found[t] | region if t in found else region
+        reflections = {t: reflection(mirror, frames, t) for t in times}
+        seen = {t: one.without(dilate(reflections[t], _SEAM)) for t, one in seen.items()}
+    found = _shadows(frames, times, seen, mirror is not None) if kinds != "reflections" else {}
+    out.blind += [t for t in times if t not in found]
+    out.with_shadow += [t for t, region in found.items() if region.any()]
+    for t, region in reflections.items():
+        if region.any():
+            out.with_reflection.append(t)
+            found[t] = found[t] | region if t in found else region
     return found
 
 
-def _shadows(frames: EffectFrames, times: list[int], seen: dict[int, Evidence]) -> dict[int, Bool]:
-    """The shadow, perhaps empty, on each frame that can tell."""
+def _shadows(
+    frames: EffectFrames, times: list[int], seen: dict[int, Evidence], mirrored: bool
+) -> dict[int, Bool]:
+    """The shadow, perhaps empty, on each frame that can tell.
+
+    ``mirrored``: the ground reflects. Such a ground shows little of a shadow, so one is taken only if its light is sure.
+    """
     outlines = {t: frames.object(t) for t in times}
     places, middles = stances(outlines), stances(outlines, middle=True)
     support = supported(seen, places, own_motion(frames, places))
     steady = supported(seen, middles, own_motion(frames, middles), steady=True)
-    light = find_light(seen, steady, outlines, middles, STEADY) or find_light(seen, support, outlines, places, SWAYING)
+    light = find_light(seen, steady, outlines, middles, STEADY)
+    if light is None and mirrored:
+        return {t: np.zeros(frames.size, np.bool_) for t in support}
+    light = light or find_light(seen, support, outlines, places, SWAYING)
     found = {}
     for t in {**support, **steady}:
         region = associated(seen[t], support[t]) if t in support else np.zeros(frames.size, np.bool_)

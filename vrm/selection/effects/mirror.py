@@ -45,11 +45,15 @@ _NOISE = 0.03
 _LIKENESS = 0.7
 """What likeness to the mirrored object inside its outline counts beside fitting the outline."""
 
-_STAYS = 0.5
-"""An object stays in its place if the plates show less than this share of what is behind it."""
+_STAYS, _SHOWN = 0.5, 0.8
+"""An object stays in its place if the plates show less than this share of what is behind it; from the second on plates
+hold nothing of its reflection."""
 _ACCEPTED, _ACCEPTED_STILL = 0.41, 0.75
 """Scores that three of four frames must have, against plates and against a ring. Made reflections have .47 to .78
-against plates, clips without one .35 at most; against a ring .48 at most, a cat at a puddle 1.05."""
+against plates, clips without one .36 at most; against a ring .48 at most, a cat at a puddle 1.05."""
+_ACCEPTED_BOTH, _SAME_GAP, _SAME_SCALE = 0.27, 0.06, 0.2
+"""Scores of an object that stays where both ways find the mirror in the same place, in heights. A swan on rippled water
+has .29 and .35; without a reflection they disagree, or have .18 and .20."""
 
 _GROWN = 0.04
 """Heights that a reflection is grown by."""
@@ -119,11 +123,15 @@ def find_mirror(frames: EffectFrames, plates: Mapping[int, Plate | None], times:
     mirror = views.best(views.against_plates)
     stays = views.behind_object < _STAYS
     if mirror.score > _ACCEPTED:
-        return mirror if stays else views.seen(mirror)  # plates that hold some of the reflection show too little of it
-    if stays:
-        mirror = replace(views.best(views.against_ring), still=True)
-        return views.seen(mirror) if mirror.score > _ACCEPTED_STILL else None
-    return None
+        # Plates that hold some of the reflection show too little of it.
+        return mirror if views.behind_object < _SHOWN else views.seen(mirror)
+    if not stays:
+        return None
+    alone = views.best(views.against_ring)
+    if alone.score > _ACCEPTED_STILL:
+        return views.seen(replace(alone, still=True))
+    agree = abs(mirror.gap - alone.gap) < _SAME_GAP and abs(mirror.scale - alone.scale) < _SAME_SCALE
+    return mirror if agree and min(mirror.score, alone.score) > _ACCEPTED_BOTH else None
 
 
 def reflection(mirror: Mirror, frames: EffectFrames, t: int) -> Bool:
@@ -262,9 +270,8 @@ class _Views:
             return mirror
         steps = np.linspace(0, 1, 51)
         course = np.interp(steps, depth[looked], strength[looked])
-        weak = np.flatnonzero(course < _FAINT * course.max())
-        top = int(course.argmax())
-        near, far = weak[weak < top].max(initial=-1) + 1, weak[weak > top].min(initial=len(steps)) - 1
+        seen = np.flatnonzero(course >= _FAINT * course.max())
+        near, far = int(seen[0]), int(seen[-1])
         return replace(mirror, near=float(steps[near]), far=float(steps[far]))
 
     def _opacity(self, mirror: Mirror) -> tuple[F32, F32]:
