@@ -35,6 +35,8 @@ _SUPPORTED, _LIKELY, _STAYS = 3.0, 2.5, 3.1
 plain loss of light that stays with the object counts as."""
 _SHARE = 0.4
 _SMALLEST = 12
+_APART = 0.5
+"""Heights around the object and the ground below it, or around what is kept so, within which a region must begin."""
 _ABOVE = 0.5
 """What lies more than this many heights above the foot is no shadow on the ground."""
 
@@ -140,8 +142,8 @@ def _significance(stack: F32) -> F32:
     return out
 
 
-def associated(found: Evidence, support: F32) -> Bool:
-    """The regions of light lost that go with the object, bool ``(h, w)``."""
+def associated(found: Evidence, support: F32, outline: Bool, place: Stance) -> Bool:
+    """The regions of light lost that go with an object, bool ``(h, w)``."""
     weak = (found.score > _WEAK).astype(np.uint8)
     seeds = (found.score > _SEED) & (support > _SUPPORTED)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(weak, connectivity=8)
@@ -152,4 +154,13 @@ def associated(found: Evidence, support: F32) -> Bool:
     seeded = np.bincount(labels[seeds], minlength=count) > 0
     kept = seeded & (area > _SMALLEST) & (likely > _SHARE)
     kept[0] = False
-    return np.asarray(kept[labels])
+    begins = outline.copy()
+    begins[round(place.y) : round(place.ground) + 1, max(0, round(place.x) - 1) : round(place.x) + 2] = True
+    return _begun_at(begins, np.asarray(kept[labels]), _APART * place.height)
+
+
+def _begun_at(begins: Bool, regions: Bool, apart: float) -> Bool:
+    """Those regions from which one comes to ``begins`` without a gap wider than ``apart`` pixels."""
+    away = cv2.distanceTransform((~(regions | begins)).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    _, labels = cv2.connectedComponents((away <= apart / 2).astype(np.uint8), connectivity=8)
+    return regions & np.isin(labels, labels[begins])

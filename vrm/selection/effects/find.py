@@ -23,6 +23,8 @@ from vrm.types import Bool, Masks
 _STRETCH = 96
 """Frames that are looked at together: one light, one average."""
 
+_PENUMBRA = 3
+"""Pixels, at working size, around what is found to be an effect that are a little darker too."""
 _SEAM = 9
 """Pixels, at working size, between a thing and its effect that belong to both, or between two effects."""
 _ENCLOSED = 0.03
@@ -145,7 +147,9 @@ def _shadows(
     light = light or find_light(seen, support, outlines, places, SWAYING)
     found = {}
     for t in {**support, **steady}:
-        region = associated(seen[t], support[t]) if t in support else np.zeros(frames.size, np.bool_)
+        region = np.zeros(frames.size, np.bool_)
+        if t in support:
+            region = associated(seen[t], support[t], outlines[t], places[t])
         found[t] = region if light is None else cast_shadow(light, seen[t], outlines[t], places[t], region)
     return found
 
@@ -159,7 +163,7 @@ def _joined(found: dict[int, Bool], frames: EffectFrames) -> Iterator[tuple[int,
     for t in found:
         region = np.logical_or.reduce([found[u] for u in (t - 1, t, t + 1) if u in found])
         if region.any():
-            effect, thing = dilate(closed(region, 7), 2), frames.object(t)
+            effect, thing = dilate(closed(region, 7), _PENUMBRA), frames.object(t)
             near = dilate(effect, _SEAM)
             between = closed(effect | thing, _SEAM) & near & ~thing
             enclosed = _enclosed(effect | between | thing, round(_ENCLOSED * int(thing.sum())))
