@@ -4,11 +4,13 @@ import cv2
 import numpy as np
 import pytest
 
-from vrm.selection.effects.cast_shadow import Light, find_light, laid_down
-from vrm.selection.effects.evidence import evidence
+from vrm.selection.effects import find
+from vrm.selection.effects.association import associated
+from vrm.selection.effects.cast_shadow import STEADY, Light, cast_shadow, find_light, laid_down
+from vrm.selection.effects.evidence import Evidence, evidence
 from vrm.selection.effects.find import find_effects
 from vrm.selection.effects.plates import Plate, plate
-from vrm.selection.effects.stance import own_motion, stances
+from vrm.selection.effects.stance import Stance, own_motion, stances
 from vrm.selection.effects.working_frames import EffectFrames
 from vrm.selection.tracking.features import linear_light
 from vrm.types import Masks
@@ -128,6 +130,77 @@ def test_the_light_that_cast_the_shadow_is_found(scene):
     assert isinstance(light, Light)
     assert light.shear == pytest.approx(SHEAR, abs=0.2)
     assert light.squash == pytest.approx(SQUASH, abs=0.1)
+
+
+def darkened(*boxes):
+    """Evidence of a plain loss of light in boxes ``(y0, y1, x0, x1)``, and nothing elsewhere."""
+    plain = np.zeros((H, W), np.float32)
+    for y0, y1, x0, x1 in boxes:
+        plain[y0:y1, x0:x1] = 5
+    return Evidence(plain / 5, np.ones((H, W), bool), plain, plain, plain)
+
+
+def standing(top=40, foot=99, left=100, right=130):
+    """An object 60 high, and where it stands."""
+    outline = np.zeros((H, W), bool)
+    outline[top : foot + 1, left:right] = True
+    return outline, Stance((left + right) / 2, foot, 60.0, foot)
+
+
+@pytest.mark.parametrize(("score", "other_side"), [(STEADY + 0.1, False), (STEADY - 0.1, True)])
+def test_a_sure_light_from_one_side_casts_no_shadow_on_the_other(score, other_side):
+    outline, place = standing()
+    right, left = (90, 110, 150, 180), (90, 110, 40, 70)
+    found = darkened(right, left)
+    light = Light(-1.0, 0.3, False, score)
+    at = laid_down(outline.astype(np.float32), (light.shear, light.squash), place.y, place.y, (H, W)) > 0.5
+    assert at[:, 150:].any()
+    assert not at[:, :90].any()
+    shadow = cast_shadow(light, found, outline, place, found.score > 0)
+    assert shadow[right[0] : right[1], right[2] : right[3]].all()
+    assert shadow[left[0] : left[1], left[2] : left[3]].any() == other_side
+
+
+def test_a_shadow_begins_at_the_object_or_at_the_ground_below_it():
+    outline, place = standing()
+    near, far = (95, 110, 140, 170), (95, 110, 215, 240)
+    found, sure = darkened(near, far), np.full((H, W), 9, np.float32)
+    regions = associated(found, sure, outline, place)
+    assert regions[near[0] : near[1], near[2] : near[3]].all()
+    assert not regions[:, 200:].any()
+    leaping, _ = standing(top=0, foot=39)
+    in_the_air = Stance(115, 39, 40.0, 100)
+    assert associated(found, sure, leaping, in_the_air)[near[0] : near[1], near[2] : near[3]].all()
+    assert not associated(found, sure, leaping, Stance(115, 39, 40.0, 39)).any()
+
+
+def test_what_another_effect_explains_is_no_loss_of_light():
+    found = darkened((90, 110, 40, 70), (90, 110, 150, 180))
+    explained = np.zeros((H, W), bool)
+    explained[:, :100] = True
+    left = found.without(explained)
+    for plane in (left.loss, left.sureness, left.steady, left.score, left.known):
+        assert not plane[:, :100].any()
+        assert (plane[90:110, 150:180] > 0).all()
+
+
+def test_the_middle_of_an_object_stays_where_a_foot_steps():
+    outline, place = standing()
+    stepping = outline.copy()
+    stepping[96:100, 100:150] = True
+    feet, middles = (stances({0: outline, 1: stepping}, middle=one) for one in (False, True))
+    assert feet[1].x - feet[0].x == pytest.approx(10, abs=0.5)
+    assert middles[1].x - middles[0].x < 2
+    assert middles[1].y == place.y
+
+
+def test_what_is_not_sure_is_left_alone_with_a_note(monkeypatch):
+    monkeypatch.setattr(find, "find_light", lambda *_: Light(1.0, 0.4, False, (find.DOUBTFUL + STEADY) / 2))
+    monkeypatch.setattr(find, "SWAYING", 1.0)
+    found, notes = Scene(shadow=False).find()
+    assert found.empty
+    assert len(notes) == 1
+    assert "left alone on 32 frames" in notes[0]
 
 
 def test_own_motion_is_against_the_ground(scene):

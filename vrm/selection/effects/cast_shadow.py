@@ -40,6 +40,8 @@ _SLANTED = 0.5
 """Shear from which a light that is sure comes from one side, so that no shadow lies on the other, ..."""
 _ASIDE = 0.06
 """and heights from the outline laid down, or from the object, within which what else got darker must begin."""
+DOUBTFUL = 0.28
+"""Steady correlation from which a light is worth a word where it is not taken."""
 
 _SUPPORTED = 2.5
 """Standard deviations of the association from which a loss of light counts in full."""
@@ -65,9 +67,9 @@ class Light:
 
 def find_light(
     evidences: Mapping[int, Evidence], support: Mapping[int, F32], objects: Mapping[int, Bool],
-    places: Mapping[int, Stance], accepted: float,
+    places: Mapping[int, Stance],
 ) -> Light | None:  # fmt: skip
-    """The light that explains what got darker and goes with the object, None where none has the score ``accepted``."""
+    """The light that explains best what got darker and goes with the object; None where nothing can be explained."""
     times = [t for t in evidences if t in support]
     times = times[:: max(1, len(times) // _FRAMES)][:_FRAMES]
     if not times:
@@ -77,7 +79,7 @@ def find_light(
     for grounded in (False, True):
         views = _TriedFrames(lost, evidences, objects, places, grounded)
         best = max(best, views.best(), key=lambda one: one[0])
-    return best[1] if best[1].score > accepted else None
+    return best[1]
 
 
 class _TriedFrames:

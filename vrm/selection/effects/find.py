@@ -11,7 +11,7 @@ import numpy as np
 from vrm.events import Progress, counted, no_progress
 from vrm.motion.frames import closed, dilate
 from vrm.selection.effects.association import associated, supported
-from vrm.selection.effects.cast_shadow import STEADY, SWAYING, cast_shadow, find_light
+from vrm.selection.effects.cast_shadow import DOUBTFUL, STEADY, SWAYING, cast_shadow, find_light
 from vrm.selection.effects.evidence import Evidence, evidence
 from vrm.selection.effects.mirror import FoundMirror, find_mirror, looked_at, reflection
 from vrm.selection.effects.plates import Plate, plate
@@ -23,8 +23,8 @@ from vrm.types import Bool, Masks
 _STRETCH = 96
 """Frames that are looked at together: one light, one average."""
 
-_PENUMBRA = 3
-"""Pixels, at working size, around what is found to be an effect that are a little darker too."""
+_PENUMBRA = 0.007
+"""Share of the frame's width around what is found to be an effect that is a little darker too."""
 _SEAM = 9
 """Pixels, at working size, between a thing and its effect that belong to both, or between two effects."""
 _ENCLOSED = 0.03
@@ -54,6 +54,7 @@ class _Outcome:
 
     Attributes:
         looked, blind: frames with an object, and those of them on which nothing tells whether it has a shadow.
+        suspected: frames on which there may be a shadow, too unsure to be taken.
         with_shadow, with_reflection: frames on which one was found.
     """
 
@@ -61,6 +62,7 @@ class _Outcome:
     mirrors: list[FoundMirror] = field(default_factory=list)
     looked: list[int] = field(default_factory=list)
     blind: list[int] = field(default_factory=list)
+    suspected: list[int] = field(default_factory=list)
     with_shadow: list[int] = field(default_factory=list)
     with_reflection: list[int] = field(default_factory=list)
 
@@ -120,7 +122,10 @@ def _stretch(
         out.mirrors.append(FoundMirror(times[0], times[-1] + 1, mirror))
         reflections = {t: reflection(mirror, frames, t) for t in times}
         seen = {t: one.without(dilate(reflections[t], _SEAM)) for t, one in seen.items()}
-    found = _shadows(frames, times, seen, mirror is not None) if kinds != "reflections" else {}
+    found: dict[int, Bool] = {}
+    if kinds != "reflections":
+        found, suspected = _shadows(frames, times, seen, mirror is not None)
+        out.suspected += times if suspected else []
     out.blind += [t for t in times if t not in found]
     out.with_shadow += [t for t, region in found.items() if region.any()]
     for t, region in reflections.items():
@@ -132,26 +137,29 @@ def _stretch(
 
 def _shadows(
     frames: EffectFrames, times: list[int], seen: dict[int, Evidence], mirrored: bool
-) -> dict[int, Bool]:
-    """The shadow, perhaps empty, on each frame that can tell.
+) -> tuple[dict[int, Bool], bool]:
+    """The shadow, perhaps empty, on each frame that can tell; and whether one is suspected where none is found.
 
-    ``mirrored``: the ground reflects. Such a ground shows little of a shadow, so one is taken only if its light is sure.
+    ``mirrored``: the ground reflects. Such a ground shows little of a shadow: one is taken only if its light is sure.
     """
     outlines = {t: frames.object(t) for t in times}
     places, middles = stances(outlines), stances(outlines, middle=True)
     support = supported(seen, places, own_motion(frames, places))
     steady = supported(seen, middles, own_motion(frames, middles), steady=True)
-    light = find_light(seen, steady, outlines, middles, STEADY)
-    if light is None and mirrored:
-        return {t: np.zeros(frames.size, np.bool_) for t in support}
-    light = light or find_light(seen, support, outlines, places, SWAYING)
+    light = find_light(seen, steady, outlines, middles)
+    doubtful = light is not None and DOUBTFUL < light.score <= STEADY
+    if light is None or light.score <= STEADY:
+        if mirrored:
+            return {t: np.zeros(frames.size, np.bool_) for t in support}, doubtful
+        light = find_light(seen, support, outlines, places)
+        light = light if light is not None and light.score > SWAYING else None
     found = {}
     for t in {**support, **steady}:
         region = np.zeros(frames.size, np.bool_)
         if t in support:
             region = associated(seen[t], support[t], outlines[t], places[t])
         found[t] = region if light is None else cast_shadow(light, seen[t], outlines[t], places[t], region)
-    return found
+    return found, doubtful and not any(region.any() for region in found.values())
 
 
 def _joined(found: dict[int, Bool], frames: EffectFrames) -> Iterator[tuple[int, Bool]]:
@@ -163,7 +171,7 @@ def _joined(found: dict[int, Bool], frames: EffectFrames) -> Iterator[tuple[int,
     for t in found:
         region = np.logical_or.reduce([found[u] for u in (t - 1, t, t + 1) if u in found])
         if region.any():
-            effect, thing = dilate(closed(region, 7), _PENUMBRA), frames.object(t)
+            effect, thing = dilate(closed(region, 7), round(_PENUMBRA * max(region.shape))), frames.object(t)
             near = dilate(effect, _SEAM)
             between = closed(effect | thing, _SEAM) & near & ~thing
             enclosed = _enclosed(effect | between | thing, round(_ENCLOSED * int(thing.sum())))
@@ -191,6 +199,12 @@ def _notes(out: _Outcome, told: range, kinds: str) -> list[str]:
         notes.append(
             "The object's shadow could not be looked for: no other frame shows what lies around the object, or the "
             "object hardly moves against it. Where it has one, give masks that hold it too."
+        )
+    suspected = [t for t in out.suspected if t in told]
+    if suspected:
+        notes.append(
+            f"What may be the object's shadow was left alone on {counted(len(suspected), 'frame')}, for it is not sure "
+            "enough. If it is one, give masks that hold it too."
         )
     found = [
         what
