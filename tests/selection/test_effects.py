@@ -152,7 +152,7 @@ def test_a_sure_light_from_one_side_casts_no_shadow_on_the_other(score, other_si
     outline, place = standing()
     right, left = (90, 110, 150, 180), (90, 110, 40, 70)
     found = darkened(right, left)
-    light = Light(-1.0, 0.3, False, score)
+    light = Light(1.0, 0.3, False, score)
     at = laid_down(outline.astype(np.float32), (light.shear, light.squash), place.y, place.y, (H, W)) > 0.5
     assert at[:, 150:].any()
     assert not at[:, :90].any()
@@ -169,9 +169,9 @@ def test_a_shadow_begins_at_the_object_or_at_the_ground_below_it():
     assert regions[near[0] : near[1], near[2] : near[3]].all()
     assert not regions[:, 200:].any()
     leaping, _ = standing(top=0, foot=39)
-    in_the_air = Stance(115, 39, 40.0, 100)
+    in_the_air = Stance(115, 39, 60.0, 100)
     assert associated(found, sure, leaping, in_the_air)[near[0] : near[1], near[2] : near[3]].all()
-    assert not associated(found, sure, leaping, Stance(115, 39, 40.0, 39)).any()
+    assert not associated(found, sure, leaping, Stance(115, 39, 60.0, 39)).any()
 
 
 def test_what_another_effect_explains_is_no_loss_of_light():

@@ -23,8 +23,6 @@ from vrm.types import Bool, Masks
 _STRETCH = 96
 """Frames that are looked at together: one light, one average."""
 
-_PENUMBRA = 0.007
-"""Share of the frame's width around what is found to be an effect that is a little darker too."""
 _SEAM = 9
 """Pixels, at working size, between a thing and its effect that belong to both, or between two effects."""
 _ENCLOSED = 0.03
@@ -171,7 +169,7 @@ def _joined(found: dict[int, Bool], frames: EffectFrames) -> Iterator[tuple[int,
     for t in found:
         region = np.logical_or.reduce([found[u] for u in (t - 1, t, t + 1) if u in found])
         if region.any():
-            effect, thing = dilate(closed(region, 7), round(_PENUMBRA * max(region.shape))), frames.object(t)
+            effect, thing = dilate(closed(region, 7), 2), frames.object(t)
             near = dilate(effect, _SEAM)
             between = closed(effect | thing, _SEAM) & near & ~thing
             enclosed = _enclosed(effect | between | thing, round(_ENCLOSED * int(thing.sum())))
