@@ -44,6 +44,10 @@ _OF_A_BOX, _RIM = 0.35, 0.75
 _RINGS, _RINGED, _RINGING, _FAINT = (1, 3), 18, 1.3, 1.5
 """Pixels around strokes that coding has disturbed, at least and at most, or this part of the height; and by how many
 times and levels that shows there, or the pixels farther out are left."""
+_SPECKS, _SPECKLED, _SPECKLING, _SPECK = 4, 6, 1.25, 0.5
+"""The same of specks in single pictures: pixels at most, pictures looked at, times and levels of their deviation."""
+_ISLAND = 24
+"""Pixels of ground inside a letter that are not worth keeping."""
 _GAP = 1.2
 """Heights of the line that lie between two words of one line at most."""
 _WORDS_APART = 0.8
@@ -98,7 +102,8 @@ def find_strokes(
 def _strokes(
     pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None, others: Bool
 ) -> Strokes:
-    beside = ~dilate(core, round(0.45 * height)) & ~others
+    # A box behind the line may be longer than what was found of it.
+    beside = ~_sideways(dilate(core, round(0.45 * height)), _BOX_DASH * height) & ~others
     median = np.median(pictures, 0).astype(np.float32)
     unsteady = None if added is not None else np.zeros(core.shape, np.float32)
     if len(pictures) > 2 and added is None:  # else it is known what has moved behind the line
@@ -115,33 +120,59 @@ def _strokes(
     strong = _strong(size, noise, unsteady, core, height)
     if float(np.median(noise[core])) > _UNTELLABLE or not strong.any():
         return Strokes(dilate(core, 2), False)
-    # A box is dark in one of them where it is bright in another.
-    boxes = (_box_behind(one, unsteady, core, beside, height) for one in [size, *good])
-    mask = next((box for box in boxes if box is not None), None)
+    # A box is dark in one of them where it is bright in another. What of it reaches farther than the line's own box is
+    # taken for ground in the median; and where the ground is seen elsewhere, a long box may hide it there as well.
+    for tried in ([size, *good], sizes):
+        found = (_box_behind(one, unsteady, core, beside, height) for one in tried)
+        mask = max((box for box in found if box is not None), key=np.count_nonzero, default=None)
+        if mask is not None:
+            break
     if mask is None:
         mask = _connected(_weak(size, noise) & dilate(strong, max(3, round(_REACH * height))), strong)
         mask = _without_gaps(mask, core, height)
     mask = closed(mask, 3)  # between fill and outline the text has its ground's own grey
     rings = max(_RINGS[0], min(_RINGS[1], round(height / _RINGED)))
-    return Strokes(_with_ringing(mask, differences[int(np.argmin(usual))], rings), True)
+    mask = _with_ringing(mask, differences[int(np.argmin(usual))], pictures, rings)
+    return Strokes(_without_islands(mask), True)
 
 
-def _with_ringing(mask: Bool, difference: F32, rings: int) -> Bool:
-    """The mask grown over what coding has left around the strokes: as far as it is stronger than farther away."""
+def _with_ringing(mask: Bool, difference: F32, pictures: U8, rings: int) -> Bool:
+    """The mask grown over what coding has left around the strokes: as far as it is stronger than farther away.
+
+    What stays over the line's life shows in ``difference``, up to so many ``rings``; single pictures show specks that
+    change from frame to frame.
+    """
     away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     outside = (away > 0).astype(np.float32)
-    total = cv2.GaussianBlur(difference * outside[..., None], (0, 0), 1.5)
-    amount = np.maximum(cv2.GaussianBlur(outside, (0, 0), 1.5), 1e-3)
-    fine = np.abs(difference - total / amount[..., None]).max(-1)
-    far = (away > rings + 2) & (away <= rings + 8)
+    few = pictures[:: -(-len(pictures) // _SPECKLED)].astype(np.float32)
+    stays = np.abs(_fine(difference, outside)).max(-1)
+    specks = np.stack([_fine(picture, outside).mean(-1) ** 2 for picture in few])
+    most = max(rings, _SPECKS)
+    far = (away > most + 2) & (away <= most + 8)
     if not far.any():
         return np.asarray(away <= _RINGS[0] + 0.5)
-    usual = float(fine[far].mean())
-    for ring in range(_RINGS[0] + 1, rings + 1):
+    usual, speckled = float(stays[far].mean()), float(np.median(specks[:, far].mean(1)))
+    for ring in range(_RINGS[0] + 1, most + 1):
         around = (away > ring - 0.5) & (away <= ring + 0.5)
-        if not around.any() or float(fine[around].mean()) <= _RINGING * usual + _FAINT:
+        if not around.any():
             return np.asarray(away <= ring - 0.5)
-    return np.asarray(away <= rings + 0.5)
+        lasting = ring <= rings and float(stays[around].mean()) > _RINGING * usual + _FAINT
+        if not lasting and float(np.median(specks[:, around].mean(1))) <= _SPECKLING**2 * speckled + _SPECK**2:
+            return np.asarray(away <= ring - 0.5)
+    return np.asarray(away <= most + 0.5)
+
+
+def _without_islands(mask: Bool) -> Bool:
+    """The mask with the few pixels of ground that it encloses: all of these are next to strokes, and disturbed."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats((~mask).astype(np.uint8), connectivity=4)
+    return np.asarray(mask | (stats[:, cv2.CC_STAT_AREA] <= _ISLAND)[labels])
+
+
+def _fine(picture: F32, outside: F32) -> F32:
+    """What a picture ``(h, w, 3)`` departs by from itself, smoothed over what lies ``outside`` the strokes."""
+    total = cv2.GaussianBlur(picture * outside[..., None], (0, 0), 1.5)
+    amount = np.maximum(cv2.GaussianBlur(outside, (0, 0), 1.5), 1e-3)
+    return np.asarray(picture - total / amount[..., None], np.float32)
 
 
 def extended(box: Box, added: F32, top: int) -> Box:
