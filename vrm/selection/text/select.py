@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -28,6 +30,9 @@ _SAID = 4
 _MOST = 0.4
 """Share of the picture that one line may take."""
 _LARGE = "covers too much of the picture"
+_APART, _LIKE = 1.1, 0.6
+"""Seconds between two sights of one line of the scene, and the share of the shorter one's letters, in a row, that
+both have."""
 _LETTERS = 40
 """Letters of a line that a note shows."""
 
@@ -81,7 +86,7 @@ def select_text(
     going = [line for line, kept in chosen if not kept]
     told = [_told(line, kept, info, times) for times in [_seconds(info)] for line, kept in chosen]
     _tell(job, [(line, kept, one) for (line, kept), one in zip(chosen, told, strict=True)])
-    return masks_of(going, info), told
+    return masks_of(going, info), _linked(told)
 
 
 def _within(line: Line, area: TextArea | None, info: VideoInfo) -> bool:
@@ -127,6 +132,28 @@ def _told(line: Line, kept: str, info: VideoInfo, times: list[float]) -> TextLin
     )  # fmt: skip
 
 
+def _linked(lines: Sequence[TextLine]) -> list[TextLine]:
+    """Text of the scene that moved too far from sample to sample to be followed, once where it says the same."""
+    out: list[TextLine] = []
+    for one in lines:
+        before = [n for n, other in enumerate(out) if _says_the_same(other, one)]
+        if not before:
+            out.append(one)
+        elif one.last > out[before[-1]].last:
+            out[before[-1]] = replace(out[before[-1]], last=one.last, end=one.end)
+    return out
+
+
+def _says_the_same(earlier: TextLine, later: TextLine) -> bool:
+    """Whether two lines that stay are one of the scene, of which only a part may be in the picture."""
+    in_turn = earlier.last < later.first and later.start - earlier.end <= _APART
+    if not in_turn or not {earlier.kind, later.kind} == {"scene"} or earlier.removed or later.removed:
+        return False
+    one, two = sorted(("".join(filter(str.isalnum, line.text.casefold())) for line in (earlier, later)), key=len)
+    alike = SequenceMatcher(None, one, two, autojunk=False).find_longest_match().size
+    return alike >= _LIKE * len(one) > 0
+
+
 def _tell(job: Job, lines: Sequence[tuple[Line, str, TextLine]]) -> None:
     """Notes of what goes, what stays, and what of it was unsure."""
     here = range(job.first, job.last)
@@ -148,7 +175,7 @@ def _tell(job: Job, lines: Sequence[tuple[Line, str, TextLine]]) -> None:
     boxes = [one for _, one in going if not one.strokes]
     if boxes:
         job.note(f"The strokes of {_named(boxes)} cannot be told from the ground: the box goes.")
-    kept = [one for line, why, one in seen if why and why == line.why]
+    kept = _linked([one for line, why, one in seen if why and why == line.why])
     if kept:
         job.note(f"Taken for part of the scene, and kept: {_named(kept)}. --text all takes these too.")
     large = [one for _, why, one in seen if why == _LARGE]
