@@ -112,7 +112,7 @@ def test_small_and_large_pictures(times: float, tmp_path: Path) -> None:
 
 def test_one_frame(tmp_path: Path) -> None:
     """Nothing tells but the place: low and central goes, elsewhere it stays, and that is said."""
-    low, high = drawn("Good night", at=(95, 145), size=20), drawn("Good night", at=(95, 60), size=20)
+    low, high = drawn("Good night", at=(120, 155), size=14), drawn("Good night", at=(120, 60), size=14)
     for n, (text, masked) in enumerate(((low, 1), (high, 0))):
         clip = write([over(ground(0), text[0])], tmp_path / f"{n}.mkv")
         report = vrm.remove(clip, tmp_path / f"{n}-out.mkv", text=True, **QUICK)

@@ -260,7 +260,7 @@ def _known(line: Line, chain: Chain, way: Way) -> bool:
 def _like_a_caption(box: Box, height: int, width: int) -> bool:
     """Whether text is placed as captions, dates and channels' names are: low or high and central, or in a corner."""
     y, x = (box[0] + box[2]) / 2 / height, (box[1] + box[3]) / 2 / width
-    if box[2] - box[0] > 0.12 * height:
+    if box[2] - box[0] > 0.16 * height:  # on small pictures boxes are twice as high as their letters
         return False
     corner = (y < 0.18 or y > 0.82) and (box[1] < 0.12 * width or box[3] > 0.88 * width)
     return (y > 0.7 and abs(x - 0.5) < 0.12) or (y < 0.18 and abs(x - 0.5) < 0.12) or corner
