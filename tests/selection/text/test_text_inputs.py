@@ -48,9 +48,7 @@ class Stop(BaseException):
     """As sudden as Ctrl-C."""
 
 
-def test_an_interrupted_run_takes_the_lines_over(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_takes_the_lines_over(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     plain = vrm.remove(clip, tmp_path / "plain.mkv", text=True, **QUICK)
 

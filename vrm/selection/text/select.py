@@ -147,7 +147,7 @@ def _linked(lines: Sequence[TextLine]) -> list[TextLine]:
 def _says_the_same(earlier: TextLine, later: TextLine) -> bool:
     """Whether two lines that stay are one of the scene, of which only a part may be in the picture."""
     in_turn = earlier.last < later.first and later.start - earlier.end <= _APART
-    if not in_turn or not {earlier.kind, later.kind} == {"scene"} or earlier.removed or later.removed:
+    if not in_turn or {earlier.kind, later.kind} != {"scene"} or earlier.removed or later.removed:
         return False
     one, two = sorted(("".join(filter(str.isalnum, line.text.casefold())) for line in (earlier, later)), key=len)
     alike = SequenceMatcher(None, one, two, autojunk=False).find_longest_match().size

@@ -39,8 +39,9 @@ _UNTELLABLE = 28.0
 """Where that is more levels, strokes cannot be told from the ground."""
 _LARGEST = 72
 """Height of a line, in pixels, from which on it is worked on at a smaller size."""
-_OF_A_BOX, _RIM = 0.35, 0.75
-"""Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many."""
+_OF_A_BOX, _RIM, _SURE_RIM = 0.35, 0.75, 0.95
+"""Rows and columns of a box behind the text have this share of its fullest one's pixels; its rim has so many, and where
+the ground is less well known so many."""
 _RINGS, _RINGED, _RINGING, _FAINT = (1, 3), 18, 1.3, 1.5
 """Pixels around strokes that coding has disturbed, at least and at most, or this part of the height; and by how many
 times and levels that shows there, or the pixels farther out are left."""
@@ -48,6 +49,8 @@ _SPECKS, _SPECKLED, _SPECKLING, _SPECK = 4, 6, 1.25, 0.5
 """The same of specks in single pictures: pixels at most, pictures looked at, times and levels of their deviation."""
 _ISLAND = 24
 """Pixels of ground inside a letter that are not worth keeping."""
+_LARGER = 1.04
+"""One picture's box is taken rather than another's if it is by so much larger."""
 _GAP = 1.2
 """Heights of the line that lie between two words of one line at most."""
 _WORDS_APART = 0.8
@@ -102,8 +105,9 @@ def find_strokes(
 def _strokes(
     pictures: U8, core: Bool, before_after: Sequence[tuple[U8, U8]], height: int, added: F32 | None, others: Bool
 ) -> Strokes:
+    beside = ~dilate(core, round(0.45 * height)) & ~others
     # A box behind the line may be longer than what was found of it.
-    beside = ~_sideways(dilate(core, round(0.45 * height)), _BOX_DASH * height) & ~others
+    beside_box = beside & ~_sideways(dilate(core, round(0.45 * height)), _BOX_DASH * height)
     median = np.median(pictures, 0).astype(np.float32)
     unsteady = None if added is not None else np.zeros(core.shape, np.float32)
     if len(pictures) > 2 and added is None:  # else it is known what has moved behind the line
@@ -122,11 +126,12 @@ def _strokes(
         return Strokes(dilate(core, 2), False)
     # A box is dark in one of them where it is bright in another. What of it reaches farther than the line's own box is
     # taken for ground in the median; and where the ground is seen elsewhere, a long box may hide it there as well.
-    for tried in ([size, *good], sizes):
-        found = (_box_behind(one, unsteady, core, beside, height) for one in tried)
-        mask = max((box for box in found if box is not None), key=np.count_nonzero, default=None)
-        if mask is not None:
-            break
+    mask, area = None, 0.0
+    for tried, rim in (([size, *good], _RIM), (sizes, _SURE_RIM)):
+        for one in tried if mask is None else []:
+            found, its_area = _box_behind(one, unsteady, core, beside_box, height, rim)
+            if found is not None and its_area > _LARGER * area:
+                mask, area = found, its_area
     if mask is None:
         mask = _connected(_weak(size, noise) & dilate(strong, max(3, round(_REACH * height))), strong)
         mask = _without_gaps(mask, core, height)
@@ -244,24 +249,29 @@ def _weak(size: F32, noise: F32) -> Bool:
     return np.asarray(size > np.maximum(_WEAK, _WEAK_NOISE * noise))
 
 
-def _box_behind(size: F32, unsteady: F32 | None, core: Bool, beside: Bool, height: int) -> Bool | None:
-    """All of the box behind the text where what it differs by makes one, as its rim shows; None where not."""
+def _box_behind(
+    size: F32, unsteady: F32 | None, core: Bool, beside: Bool, height: int, least: float
+) -> tuple[Bool | None, int]:  # fmt: skip
+    """All of the box behind the text where what it differs by makes one, as its rim shows, and its area, or None.
+
+    ``least``: the share of the rim that is to differ.
+    """
     noise = _noise(size, beside, height)
     strong = _strong(size, noise, unsteady, core, height)
     if not strong.any():
-        return None
+        return None, 0
     around = _sideways(dilate(strong, round(_BOX_REACH * height)), _BOX_DASH * height)
     mask = _connected(_weak(size, noise) & around, strong)
     rows, cols = (np.flatnonzero(mask.mean(axis) > _OF_A_BOX * mask.mean(axis).max()) for axis in (1, 0))
     if rows.size < 6 or cols.size < 6:
-        return None
+        return None, 0
     inside = mask[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     rim = np.concatenate([inside[:3].ravel(), inside[-3:].ravel(), inside[:, :3].ravel(), inside[:, -3:].ravel()])
-    if rim.mean() < _RIM:
-        return None
+    if rim.mean() < least:
+        return None, 0
     out = mask.copy()
     out[max(0, rows[0] - 1) : rows[-1] + 2, max(0, cols[0] - 1) : cols[-1] + 2] = True
-    return out
+    return out, inside.size
 
 
 def _ground_difference(median: F32, core: Bool, beside: Bool, height: int) -> F32:
