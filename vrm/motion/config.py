@@ -51,11 +51,10 @@ class MotionConfig:
         What keyframes show is seen from both directions and several times, but not always exactly where it should be:
         averaging more candidates and more neighbour frames has less error there than choosing one.
         """
-        more = 2 * self.nonlocal_candidates
         return replace(
             self,
             bidirectional=True,
-            nonlocal_candidates=more,
+            nonlocal_candidates=4,
             sharpness=2.5,
             filter_power=0.25,
             own_motion=False,
@@ -86,8 +85,8 @@ class MotionConfig:
         """The settings of a preset: "fast", "balanced" or "best"."""
         presets = {
             "fast": cls(rounds=2, longest=640, nonlocal_frames=3, calibrate=False),
-            "balanced": cls(rounds=2, nonlocal_frames=14, own_motion=True),
-            "best": cls(rounds=4, nonlocal_frames=24, own_motion=True),
+            "balanced": cls(rounds=2, nonlocal_frames=14, nonlocal_candidates=4, sharpness=3.0, own_motion=True),
+            "best": cls(rounds=4, nonlocal_frames=24, nonlocal_candidates=4, sharpness=3.0, own_motion=True),
         }
         if preset not in presets:
             raise UsageError(f"Motion knows no preset '{preset}'.", "Use fast, balanced or best.")
